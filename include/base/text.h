@@ -1,0 +1,61 @@
+/*
+ * text: runs of bytes that belong to somebody else, and the small things done with them:
+ * compare, trim, cut at separators, percent-decode, nearest known name.
+ * Pure: no allocation unless said, no locale, no global state. Safe on every thread.
+ */
+#ifndef BASE_TEXT_H
+#define BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A run of bytes; not NUL-terminated, may hold NULs, owns nothing. ptr may be NULL when len is 0. */
+struct text {
+	const char *ptr;
+	size_t len;
+};
+
+/* For printf: printf("%.*s", TEXT_ARG(t)). The text must be shorter than INT_MAX. */
+#define TEXT_ARG(t) (int)(t).len, (t).ptr
+
+struct text text_of(const char *cstr); /* NULL gives an empty text */
+bool text_equal(struct text a, struct text b);
+bool text_equal_nocase(struct text a, struct text b); /* ASCII letters only */
+bool text_is(struct text a, const char *cstr);
+bool text_is_nocase(struct text a, const char *cstr);
+bool text_starts_with(struct text a, const char *prefix);
+bool text_ends_with(struct text a, const char *suffix);
+struct text text_trim(struct text a); /* spaces and tabs (HTTP's OWS) off both ends */
+struct text text_slice(
+	struct text a, size_t from); /* the rest from byte `from` on; empty when past the end */
+
+/*
+ * Cuts the next piece off `rest` at the first `sep`, trims OWS and stores it in `piece`; `rest` moves past
+ * the separator. Returns false when `rest` is used up. Empty pieces are returned too ("a,,b" has three).
+ */
+bool text_next(struct text *rest, char sep, struct text *piece);
+
+/* A malloc'ed NUL-terminated copy, NULL when memory is short. The caller frees. */
+char *text_dup(struct text a);
+
+/* Parses decimal digits only (no sign, no space). False when empty, not digits, or above max. */
+bool text_to_u64(struct text a, uint64_t max, uint64_t *out);
+
+/*
+ * Percent-decodes once (RFC 3986 2.1) into out, which has room for in.len bytes. Returns the length, or -1
+ * for a broken escape, for %00, and for a decoded control character.
+ */
+long text_percent_decode(struct text in, char *out);
+
+/*
+ * The edit distance of two short names (insert, delete, replace, swap of neighbours), for "did you mean".
+ * Names longer than 63 bytes count as far away.
+ */
+unsigned text_distance(const char *a, const char *b);
+
+/* The nearest of n names to `name`, or NULL when none is near enough to be meant. `names[i]` is read at i *
+ * stride bytes. */
+const char *text_nearest(const char *name, const char *const *names, size_t n);
+
+#endif

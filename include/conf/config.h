@@ -1,0 +1,130 @@
+/*
+ * config: the configuration as an immutable snapshot, shared by reference.
+ *
+ * Built by conf/ini.c (a file) or conf/cli.c (a command line) through the table of conf/options.c, then
+ * frozen: nobody changes a snapshot after it was built. Sessions hold the one that they began with. Strings
+ * belong to the snapshot.
+ */
+#ifndef CONF_CONFIG_H
+#define CONF_CONFIG_H
+
+#include "base/addr.h"
+#include "base/log.h"
+#include "base/text.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+/* A list value, in the order given. */
+struct conf_list {
+	char **items; /* n strings and a NULL, so it is an argv too; NULL when never set */
+	size_t n;
+};
+
+/* SPEC 4: how messages map to bytes. */
+enum framing { FRAMING_LINES, FRAMING_STREAM, FRAMING_TEXT_STREAM, FRAMING_RECORDS };
+
+struct gateway_conf {
+	unsigned workers; /* 0 is auto */
+	enum log_level log_level;
+	enum log_format log_format;
+	unsigned max_sessions;
+	unsigned max_sessions_per_ip; /* 0 is no limit */
+	unsigned max_pending;
+	unsigned shutdown_grace_ms;
+};
+
+struct listen_conf {
+	char *name;
+	struct conf_list address; /* as written; each has been checked by addr_parse() */
+	mode_t mode;
+	char *owner;		       /* USER or USER:GROUP of a unix socket, or NULL */
+	struct conf_list server_names; /* lower case */
+	unsigned backlog;
+	unsigned handshake_timeout_ms;
+	size_t max_header; /* bytes */
+};
+
+/* One header to add: split at the first colon when the configuration is read. */
+struct header_conf {
+	char *name, *value;
+};
+
+struct header_list {
+	struct header_conf *items;
+	size_t n;
+};
+
+struct route_conf {
+	/* Where it answers. */
+	char *pattern; /* as written, for the log and the dump */
+	char *host;    /* lower case, or NULL for every host */
+	char *path;    /* decoded, without the "*" of a prefix: "/files/" */
+	bool prefix;
+	struct conf_list listen; /* names; empty is all */
+
+	/* What an upgrade reaches: at most one. */
+	struct conf_list exec; /* argv; exec_path is the file found by PATH */
+	char *exec_path;
+	bool has_connect;
+	char *connect_uri; /* as written */
+	struct addr_name connect;
+
+	/* What a plain request gets. */
+	char *static_dir;
+	bool console;
+
+	enum framing framing;
+	struct conf_list subprotocols;
+	struct conf_list origins; /* as written, lower case; "same" by default */
+	struct header_list header, header_ws, header_http;
+
+	int stop_signal;
+	unsigned stop_grace_ms;
+	unsigned closing_wait_ms;
+	uint64_t max_message; /* bytes, 0 is no limit */
+	size_t buffer;	      /* bytes for each direction */
+	unsigned send_timeout_ms;
+	unsigned idle_timeout_ms; /* 0 is never */
+	unsigned ping_interval_ms, ping_timeout_ms;
+	unsigned connect_timeout_ms;
+};
+
+struct config {
+	struct gateway_conf gateway;
+	struct listen_conf *listens;
+	size_t n_listens;
+	struct route_conf *routes; /* in the order written */
+	size_t n_routes;
+};
+
+/*
+ * The mistakes found while a configuration is read, all of them, each one line: "FILE:LINE: message" or, for
+ * a command line, the message alone.
+ */
+struct conf_errors {
+	struct conf_list lines;
+};
+
+/* Takes and drops a reference; any thread. */
+const struct config *config_ref(const struct config *config);
+void config_unref(const struct config *config);
+
+/*
+ * Reads an ini file (and its includes) into a new snapshot with one reference. NULL when anything is wrong,
+ * and then `errors` has at least one line. `sets` are SECTION.KEY=VALUE words that win over the file. The
+ * caller frees with conf_errors_done().
+ */
+const struct config *config_read(const char *file, const struct conf_list *sets, struct conf_errors *errors);
+
+/* Prints every key of every section in ini form; what it prints reads back to the same snapshot. */
+void config_dump(const struct config *config, FILE *out);
+
+/* Prints every key with its section, default and help text (--help-config). */
+void config_help(FILE *out);
+
+void conf_errors_done(struct conf_errors *errors);
+
+#endif

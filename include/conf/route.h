@@ -1,0 +1,29 @@
+/*
+ * route: which route answers a request (SPEC 3, [route PATH]). Pure.
+ */
+#ifndef CONF_ROUTE_H
+#define CONF_ROUTE_H
+
+#include "conf/config.h"
+
+/* What was found. path_info is what follows a prefix, with its slash ("/a/b"), or empty; it points into the
+ * request's path. */
+struct route_match {
+	const struct route_conf *route; /* NULL: none (404) */
+	size_t index;			/* of it in config->routes */
+	struct text script_name;	/* the part of the path that named the route */
+	struct text path_info;
+};
+
+/*
+ * Finds the route for a decoded path on a listener. `host` is the Host header without its port. A route with
+ * a host wins over one without, exact over prefix, longer over shorter.
+ */
+struct route_match route_find(
+	const struct config *config, const char *listener, struct text host, struct text path);
+
+/* Does one of the listener's server_names (exact, or *.example.org for any name below it) cover this host?
+ * ASCII case is folded. */
+bool route_names_match(const struct conf_list *names, struct text host);
+
+#endif

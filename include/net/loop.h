@@ -1,0 +1,57 @@
+/*
+ * loop: what everything on one thread shares: the event base, the clock, the graveyard, the scratch memory.
+ *
+ * A worker has one, the main thread has one. Nothing here is locked; only the owner's thread may touch it.
+ */
+#ifndef NET_LOOP_H
+#define NET_LOOP_H
+
+#include "base/log.h"
+
+#include <event2/event.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Put into what must not be freed inside a callback; see loop_bury(). */
+struct grave {
+	struct grave *next;
+	void (*free)(struct grave *grave);
+};
+
+/* Bytes read at once at most. */
+enum { LOOP_SCRATCH = 65536 };
+
+struct loop {
+	struct event_base *base;
+	struct log *log;
+	struct grave *graveyard;
+	uint8_t *scratch;    /* LOOP_SCRATCH bytes: every read of this thread goes here first */
+	struct batch *batch; /* writes of this turn, net/stream.c */
+	uint64_t n_events;   /* events that exist, for SIGUSR2 and the tests: counted by who makes them */
+	bool stopping;
+};
+
+/* Returns 0 or -errno. */
+int loop_init(struct loop *loop, struct log *log);
+void loop_done(struct loop *loop); /* empties the graveyard first */
+
+/* Runs until loop_stop(): a turn of events, then the graveyard. */
+void loop_run(struct loop *loop);
+void loop_stop(struct loop *loop); /* same thread only */
+
+/* Monotonic milliseconds. */
+uint64_t loop_now(const struct loop *loop);
+
+/* Has `grave` freed after this turn's callbacks. Once per grave. The owner must have detached its events
+ * before. */
+void loop_bury(struct loop *loop, struct grave *grave, void (*free_fn)(struct grave *));
+
+/* event_new() and event_free() with the count kept. NULL when memory is short; loop_event_free(NULL) is
+ * allowed. */
+struct event *loop_event_new(struct loop *loop, int fd, short what, event_callback_fn fn, void *arg);
+void loop_event_free(struct loop *loop, struct event *event);
+
+/* (Re)starts a timer made with fd -1. */
+void loop_timer_set(struct event *timer, uint64_t ms);
+
+#endif

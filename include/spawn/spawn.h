@@ -1,0 +1,64 @@
+/*
+ * spawn: a worker's side of the spawner (spawn/spawner.h): start a program, hear of its end, signal its
+ * group.
+ *
+ * One client a worker, over a socket of its own, so nothing is locked. Requests are queued and never block.
+ */
+#ifndef SPAWN_SPAWN_H
+#define SPAWN_SPAWN_H
+
+#include "base/text.h"
+#include "net/loop.h"
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct spawn_client;
+struct spawn_child;
+
+/* What a worker may say about a program to start: which one, in which snapshot, with what session
+ * environment. */
+struct spawn_request {
+	uint32_t generation; /* of the configuration */
+	uint32_t route;	     /* index in its routes */
+	struct text env; /* NAME=VALUE strings, each NUL-terminated, one after another; at most SPAWN_ENV_MAX
+			    bytes */
+};
+
+enum { SPAWN_ENV_MAX = 65536 };
+
+/* Called on the worker's thread, never from within spawn_start(). After `failed` or `exited` of a forgotten
+ * child: none. */
+struct spawn_hooks {
+	/* The program runs (execve succeeded). The three descriptors (non-blocking, close-on-exec) are now
+	 * the receiver's. */
+	void (*started)(void *arg, pid_t pid, int stdin_fd, int stdout_fd, int stderr_fd);
+	/* It could not be started: which step of SPEC/DESIGN failed ("fork", "execve", ...) and the errno.
+	 * The last call. */
+	void (*failed)(void *arg, const char *step, int error);
+	/* It exited: the wait status. Its group stays signallable until spawn_release(). */
+	void (*exited)(void *arg, int status);
+};
+
+/* Takes the worker's end of the socket. `on_lost` is called when the spawner is gone. NULL when memory is
+ * short. */
+struct spawn_client *spawn_client_new(struct loop *loop, int fd, void (*on_lost)(void *arg), void *arg);
+void spawn_client_free(struct spawn_client *client);
+
+/* The children that this client has not released, for SIGUSR2 and the tests. */
+size_t spawn_client_children(const struct spawn_client *client);
+
+/* Asks for a start. NULL when memory is short or the spawner is gone; else `started` or `failed` follows. */
+struct spawn_child *spawn_start(struct spawn_client *client, const struct spawn_request *request,
+	const struct spawn_hooks *hooks, void *arg);
+
+/* Sends a signal to the program's whole group; nothing when it was never started. */
+void spawn_signal(struct spawn_child *child, int signo);
+
+/*
+ * The session is done with it: what is left of the group is killed, the leader reaped, no more hooks. Also
+ * right before `started` (it is then killed as soon as it is there, its descriptors closed). Frees child.
+ */
+void spawn_release(struct spawn_child *child);
+
+#endif

@@ -1,0 +1,23 @@
+/*
+ * spawner: the helper process that owns every program (DESIGN 5).
+ *
+ * Forked after the configuration was read and before threads and sockets: single-threaded and small. It
+ * parses no network bytes; a worker names generation and route and can never make it run something else. End
+ * of file on its sockets means that the gateway is gone: it kills every group and exits.
+ */
+#ifndef SPAWN_SPAWNER_H
+#define SPAWN_SPAWNER_H
+
+#include "conf/config.h"
+
+#include <sys/resource.h>
+#include <sys/types.h>
+
+/*
+ * Forks the spawner with n_clients socket pairs. Stores the workers' ends in fds (non-blocking,
+ * close-on-exec). `files` is the RLIMIT_NOFILE that the gateway was given, which programs get back. The
+ * spawner ends by itself when all fds are closed. Returns its pid, or -errno. The caller reaps it.
+ */
+pid_t spawner_fork(const struct config *config, const struct rlimit *files, int *fds, unsigned n_clients);
+
+#endif
