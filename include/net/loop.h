@@ -9,6 +9,7 @@
 #include "base/log.h"
 
 #include <event2/event.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,7 +27,7 @@ struct loop {
 	struct log *log;
 	struct grave *graveyard;
 	uint8_t *scratch;    /* LOOP_SCRATCH bytes: every read of this thread goes here first */
-	struct batch *batch; /* writes of this turn, net/stream.c */
+	struct batch *batch; /* writes of this turn, net/batch.h */
 	uint64_t n_events;   /* events that exist, for SIGUSR2 and the tests: counted by who makes them */
 	bool stopping;
 };

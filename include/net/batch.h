@@ -1,0 +1,40 @@
+/*
+ * batch: the writes of one callback, gathered into one writev(2).
+ *
+ * A read of 64 KiB may hold a thousand frames; each becomes a header and a payload for the other side. Small
+ * pieces are copied together, large ones are only pointed at, so that a big payload goes from the scratch
+ * buffer to the kernel without a copy. Therefore a batch must be flushed before the callback returns that
+ * filled it. One batch a thread, used by one stream at a time (net/stream.c).
+ */
+#ifndef NET_BATCH_H
+#define NET_BATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+enum {
+	BATCH_IOV = 64,	      /* pieces */
+	BATCH_SMALL = 16384,  /* bytes of small pieces */
+	BATCH_COPY_MAX = 1024 /* pieces up to this size are copied: cheaper than an iovec of their own */
+};
+
+struct batch {
+	void *owner; /* the stream that it belongs to now; NULL: empty */
+	int n;
+	size_t len; /* bytes in all */
+	size_t n_small;
+	struct iovec iov[BATCH_IOV];
+	uint8_t small[BATCH_SMALL];
+};
+
+struct batch *batch_new(void); /* NULL when memory is short */
+void batch_free(struct batch *batch);
+
+/* Adds a piece. False when there is no room: flush first (an empty batch has room for any piece). */
+bool batch_add(struct batch *batch, const void *data, size_t len);
+
+void batch_clear(struct batch *batch);
+
+#endif

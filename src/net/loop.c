@@ -1,0 +1,118 @@
+/*
+ * loop: the per-thread context: event base, clock, graveyard, scratch memory.
+ *
+ * Owns the turn: libevent's callbacks first, then what they buried is freed. Knows nothing of sessions or
+ * workers. Runs on its owner's thread.
+ */
+#include "net/loop.h"
+
+#include "base/must.h"
+#include "net/batch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* Makes the event base and the memory that the thread's reads and writes share. */
+int loop_init(struct loop *loop, struct log *log)
+{
+	memset(loop, 0, sizeof(*loop));
+	loop->log = log;
+
+	/* One thread for each base: no locks inside libevent either. */
+	struct event_config *config = event_config_new();
+	if (config == NULL)
+		return -ENOMEM;
+	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+	loop->base = event_base_new_with_config(config);
+	event_config_free(config);
+
+	loop->scratch = malloc(LOOP_SCRATCH);
+	loop->batch = batch_new();
+	if (loop->base != NULL && loop->scratch != NULL && loop->batch != NULL)
+		return 0;
+	loop_done(loop);
+	return -ENOMEM;
+}
+
+/* Frees what was buried in this turn; a free function may bury more. */
+static void loop_empty_graveyard(struct loop *loop)
+{
+	while (loop->graveyard != NULL) {
+		struct grave *grave = loop->graveyard;
+		loop->graveyard = grave->next;
+		grave->free(grave);
+	}
+}
+
+/* Frees everything that the loop owns. */
+void loop_done(struct loop *loop)
+{
+	loop_empty_graveyard(loop);
+	must(loop->n_events == 0);
+	batch_free(loop->batch);
+	free(loop->scratch);
+	if (loop->base != NULL)
+		event_base_free(loop->base);
+	memset(loop, 0, sizeof(*loop));
+}
+
+/* Turns until loop_stop(). */
+void loop_run(struct loop *loop)
+{
+	while (!loop->stopping) {
+		must(event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY) >= 0);
+		loop_empty_graveyard(loop);
+	}
+}
+
+/* Ends loop_run() after this turn. */
+void loop_stop(struct loop *loop)
+{
+	loop->stopping = true;
+	event_base_loopbreak(loop->base);
+}
+
+/* The monotonic clock; a read of it costs some 20 ns (vDSO), so it is not cached. */
+uint64_t loop_now(const struct loop *loop)
+{
+	(void)loop;
+	struct timespec now;
+	must(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Queues something to be freed when no callback can be holding it any more. */
+void loop_bury(struct loop *loop, struct grave *grave, void (*free_fn)(struct grave *))
+{
+	must(grave->free == NULL);
+	grave->free = free_fn;
+	grave->next = loop->graveyard;
+	loop->graveyard = grave;
+}
+
+/* A counted event_new(). */
+struct event *loop_event_new(struct loop *loop, int fd, short what, event_callback_fn fn, void *arg)
+{
+	struct event *event = event_new(loop->base, fd, what, fn, arg);
+	if (event != NULL)
+		loop->n_events++;
+	return event;
+}
+
+/* A counted event_free(). */
+void loop_event_free(struct loop *loop, struct event *event)
+{
+	if (event == NULL)
+		return;
+	event_free(event);
+	loop->n_events--;
+}
+
+/* Starts or moves a timer. */
+void loop_timer_set(struct event *timer, uint64_t ms)
+{
+	struct timeval after = { .tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+	event_add(timer, &after);
+}
