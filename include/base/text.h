@@ -32,7 +32,8 @@ struct text text_slice(
 
 /*
  * Cuts the next piece off `rest` at the first `sep`, trims OWS and stores it in `piece`; `rest` moves past
- * the separator. Returns false when `rest` is used up. Empty pieces are returned too ("a,,b" has three).
+ * the separator. Returns false when `rest` is empty. Empty pieces are returned too ("a,,b" has three), but
+ * nothing follows a separator at the very end ("a," has one).
  */
 bool text_next(struct text *rest, char sep, struct text *piece);
 
@@ -44,18 +45,17 @@ bool text_to_u64(struct text a, uint64_t max, uint64_t *out);
 
 /*
  * Percent-decodes once (RFC 3986 2.1) into out, which has room for in.len bytes. Returns the length, or -1
- * for a broken escape, for %00, and for a decoded control character.
+ * for a broken escape and for a control character in the result, %00 among them.
  */
 long text_percent_decode(struct text in, char *out);
 
 /*
  * The edit distance of two short names (insert, delete, replace, swap of neighbours), for "did you mean".
- * Names longer than 63 bytes count as far away.
+ * Names longer than 63 bytes count as far away (UINT_MAX).
  */
 unsigned text_distance(const char *a, const char *b);
 
-/* The nearest of n names to `name`, or NULL when none is near enough to be meant. `names[i]` is read at i *
- * stride bytes. */
+/* The nearest of n names to `name`, or NULL when none is near enough to be meant. */
 const char *text_nearest(const char *name, const char *const *names, size_t n);
 
 #endif
