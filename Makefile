@@ -1,16 +1,20 @@
-# wsluice: see README.md. `make` needs a C compiler, pkg-config's libraries and nothing else.
+# wsluice: see README.md. `make` needs a C compiler, pkg-config, the libraries below and nothing else.
 #
-#   make                 build/wsluice                     make run      install what is missing, serve the demo
-#   make SAN=address,undefined | SAN=thread                make check    install what tests need, run them all
-#   make CC=clang BUILD=build/clang                        make unit e2e fuzz browser bench   one kind of test
-#   make WERROR=         warnings stay warnings            make format   rewrite the sources in the project's style
-#   make clean
+#   make             build/wsluice                         make run        install what is missing, serve the demo
+#   make bench       the load generator's runs             make check      install what tests need, run them all
+#   make format      rewrite the sources in our style      make unit e2e fuzz browser   one kind of test
+#   make clean       remove build/                         make units benches fuzzers   their programs only
+#
+#   SAN=address,undefined | thread   sanitizers; builds in build/san-...      TIME=10   seconds for each fuzz target
+#   CC=clang BUILD=build/clang       another compiler, another directory      WERROR=   warnings stay warnings
+#   CFLAGS=-g CPPFLAGS= LDFLAGS=     added to ours                            V=1       show the commands
 CC      ?= cc
 SAN     ?=
 WERROR  ?= -Werror
 VERSION := 0.1.0
 
 comma := ,
+Q := $(if $(V),,@echo "  $@";)
 BUILD ?= build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
 
 LIBS     := libevent_core libevent_pthreads openssl zlib
@@ -19,48 +23,77 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wfo
 HARDEN   := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection
 OPTIMISE := $(if $(SAN),-O1 -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all,-O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
 
-CPPFLAGS += -D_GNU_SOURCE -Iinclude -DWSLUICE_VERSION='"$(VERSION)"' $(patsubst -I%,-isystem%,$(shell pkg-config --cflags $(LIBS)))
+# Asked for once, and only when something is compiled: `make run` and `make check` install pkg-config first.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $$(patsubst -I%,-isystem%,$$(shell pkg-config --cflags $(LIBS))))$(PKG_CFLAGS)
+PKG_LIBS   = $(eval PKG_LIBS := $$(shell pkg-config --libs $(LIBS)))$(PKG_LIBS)
+
+ALL_CPPFLAGS = -D_GNU_SOURCE -Iinclude -DWSLUICE_VERSION='"$(VERSION)"' $(PKG_CFLAGS) $(CPPFLAGS)
 CFLAGS   ?= -g
 ALL_CFLAGS := -std=c11 -pthread $(WARNINGS) $(HARDEN) $(OPTIMISE) $(CFLAGS)
-LDFLAGS  += -pie -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(SAN))
-LDLIBS   += $(shell pkg-config --libs $(LIBS)) -linih -pthread
+ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
+ALL_LDLIBS = $(PKG_LIBS) -linih -pthread $(LDLIBS)
 
 SOURCES := $(wildcard src/*/*.c)
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 UNITS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c))
-FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 all: $(BUILD)/wsluice
 
 $(BUILD)/wsluice: $(BUILD)/src/main.o $(BUILD)/libwsluice.a
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
 
 $(BUILD)/libwsluice.a: $(OBJECTS)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # One program for each unit test file, linked with everything but main.
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libwsluice.a
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS) -lcmocka
 
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
+
+# The console page is part of the program (.incbin).
+$(BUILD)/src/gate/console.o: $(wildcard src/gate/console.html src/gate/console.css src/gate/console.js)
 
 units: $(UNITS)
 benches: $(BENCHES)
 
+# libFuzzer is clang's; everything that is fuzzed is compiled for it, in a directory of its own.
+fuzzers:
+	@$(MAKE) --no-print-directory CC=clang SAN=fuzzer-no-link,address,undefined BUILD=build/fuzz fuzz-programs
+fuzz-programs: $(FUZZERS)
+
+$(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/libwsluice.a
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(ALL_LDLIBS)
+
+run:
+	@tools/install.sh demo
+	@$(MAKE) --no-print-directory all $(BUILD)/tests/bench/tcpd
+	@etc/demo/run.sh
+
+check:
+	@tests/check.sh
+
+unit e2e fuzz browser:
+	@tests/check.sh $@
+
+bench: all benches
+	@tests/bench/run.sh
+
 format:
-	clang-format -i $$(git ls-files '*.c' '*.h')
+	clang-format -i $$(find src include tests -name node_modules -prune -o -name '*.[ch]' -print)
 
 clean:
 	rm -rf build
 
--include $(OBJECTS:.o=.d) $(BUILD)/src/main.d $(UNITS:=.d) $(BENCHES:=.d)
+-include $(OBJECTS:.o=.d) $(BUILD)/src/main.d $(UNITS:=.d) $(BENCHES:=.d) $(FUZZERS:$(BUILD)/%=$(BUILD)/tests/fuzz/%.d)
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all units benches format clean
+.PHONY: all units benches fuzzers fuzz-programs run check unit e2e fuzz browser bench format clean

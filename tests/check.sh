@@ -1,0 +1,184 @@
+#!/bin/sh
+# Runs the checks named (all of them when none is), each with its output in build/check/NAME.log, and ends with
+# "N passed, N failed" over all. Installs first what is missing, so nothing is skipped.
+#   tests/check.sh [format|shell|layers|options|gcc|clang|unit|unit-tsan|e2e|e2e-tsan|fuzz|browser]...
+# TIME is how many seconds each fuzz target runs. PYTEST_ADDOPTS, ASAN_OPTIONS and the like work as ever.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+logs=build/check
+jobs=$(nproc)
+san=build/san-address-undefined
+tsan=build/san-thread
+
+build() {
+	make --no-print-directory -j"$jobs" "$@"
+}
+
+# A check that is one command: passed or failed.
+one() {
+	if "$@"; then echo "1 passed, 0 failed"; else echo "0 passed, 1 failed"; fi
+}
+
+c_files() {
+	find src include tests -name node_modules -prune -o -name '*.[ch]' -print
+}
+
+check_format() {
+	c_files | one xargs clang-format --dry-run -Werror
+}
+
+check_shell() {
+	find .ci/run tests tools etc -name node_modules -prune -o \( -name '*.sh' -o -path .ci/run \) -print | one xargs shellcheck
+}
+
+check_layers() {
+	one tests/check-layers.sh
+}
+
+check_options() {
+	build && one tests/check-options.sh
+}
+
+check_gcc() {
+	one build CC=gcc all benches
+}
+
+check_clang() {
+	one build CC=clang BUILD=build/clang all units benches
+}
+
+# Runs unit test programs and adds up their TAP: a test that the plan promised and that gave no result failed.
+run_units() {
+	for program; do
+		echo "# $program"
+		CMOCKA_MESSAGE_OUTPUT=TAP $wrap timeout 120 "$program" 2>&1
+		echo "# status $?"
+	done | awk '
+		{ print }
+		/^# build/ { plan = ok = bad = 0 }
+		/^1\.\.[0-9]+/ { plan += substr($1, 4) }
+		/^ok / { ok++ }
+		/^not ok / { bad++ }
+		/^# status / {
+			if (plan > ok + bad) bad = plan - ok
+			if ($3 != 0 && bad == 0) bad = 1
+			if (ok + bad == 0) bad = 1
+			passed += ok; failed += bad
+		}
+		END { printf "%d passed, %d failed\n", passed, failed }'
+}
+
+# The unit test programs of one build, those whose source matches a pattern.
+unit_programs() {
+	grep -lE "$2" tests/unit/test_*.c | sed "s|\(.*\)\.c|$1/\1|"
+}
+
+check_unit() {
+	wrap=
+	# shellcheck disable=SC2046 # one word a program
+	build SAN=address,undefined units && run_units $(unit_programs $san .)
+}
+
+# gcc 12's runtime can't live with the address layouts of new kernels, so without randomisation where that is allowed.
+tsan_wrap() {
+	if setarch "$(uname -m)" -R true 2>/dev/null; then echo "setarch $(uname -m) -R"; fi
+}
+
+# Only those with threads have anything to show there.
+check_unit_tsan() {
+	wrap=$(tsan_wrap)
+	# shellcheck disable=SC2046
+	build SAN=thread units && run_units $(unit_programs $tsan 'pthread_create|log_start')
+}
+
+# End to end on one build: pytest's own words for the log, its XML for the count. A skipped test is a failed one.
+run_pytest() {
+	program=$1
+	shift
+	rm -f "$logs/pytest.xml"
+	WSLUICE=$program $wrap /usr/bin/python3 -m pytest -q --junitxml="$logs/pytest.xml" tests/e2e "$@"
+	sed -n 's/.*<testsuite [^>]*errors="\([0-9]*\)" failures="\([0-9]*\)" skipped="\([0-9]*\)" tests="\([0-9]*\)".*/\1 \2 \3 \4/p' \
+		"$logs/pytest.xml" | {
+		read -r errors failures skipped tests || { echo "0 passed, 1 failed"; return; }
+		bad=$((errors + failures + skipped))
+		echo "$((tests - bad)) passed, $bad failed"
+	}
+}
+
+check_e2e() {
+	wrap=
+	build benches && build SAN=address,undefined && run_pytest $san/wsluice
+}
+
+# The tests that make threads meet.
+check_e2e_tsan() {
+	wrap=$(tsan_wrap)
+	build benches && build SAN=thread && run_pytest $tsan/wsluice -m threads
+}
+
+# One fuzz target: what it finds goes to build/fuzz/found/NAME, what it was given and found before stays.
+fuzz_one() {
+	name=${1##*/fuzz_}
+	mkdir -p "build/fuzz/corpus/$name" "build/fuzz/found/$name"
+	set -- "$1" "build/fuzz/corpus/$name"
+	[ -d "tests/fuzz/corpus/$name" ] && set -- "$@" "tests/fuzz/corpus/$name"
+	"$@" -max_total_time="$TIME" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+		-artifact_prefix="build/fuzz/found/$name/" >"$logs/fuzz-$name.log" 2>&1
+}
+
+check_fuzz() {
+	build fuzzers || return
+	passed=0 failed=0
+	for source in tests/fuzz/fuzz_*.c; do
+		target=build/fuzz/$(basename "$source" .c)
+		if fuzz_one "$target"; then
+			passed=$((passed + 1))
+		else
+			failed=$((failed + 1))
+			tail -n 60 "$logs/fuzz-${target##*/fuzz_}.log"
+		fi
+		echo "$target: $(sed -n 's/^stat::number_of_executed_units: */runs /p' "$logs/fuzz-${target##*/fuzz_}.log")"
+	done
+	echo "$passed passed, $failed failed"
+}
+
+check_browser() {
+	build all benches && (
+		cd tests/browser || exit
+		[ -n "$(find node_modules/.package-lock.json -newer package-lock.json 2>/dev/null)" ] ||
+			npm ci --no-audit --no-fund || exit
+		node run.mjs
+	)
+}
+
+# Runs one check, says how it went, adds it to the sum. A check that gives no count has failed.
+run() {
+	name=$1
+	log=$logs/$name.log
+	begin=$(date +%s)
+	"check_$(echo "$name" | tr - _)" >"$log" 2>&1
+	status=$?
+	count=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed.*/\1 \2/p' "$log" | tail -n 1)
+	[ -n "$count" ] || count="0 1"
+	good=${count% *} bad=${count#* }
+	[ $status -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
+	all_good=$((all_good + good)) all_bad=$((all_bad + bad))
+	word=ok
+	if [ "$bad" -gt 0 ]; then
+		word=FAILED
+		tail -n 60 "$log" | sed 's/^/    /'
+	fi
+	printf '%-7s %-10s %4d passed %4d failed %4d s   %s\n' $word "$name" "$good" "$bad" $(($(date +%s) - begin)) "$log"
+}
+
+unset MAKEFLAGS MFLAGS MAKELEVEL
+[ $# -gt 0 ] || set -- format shell layers options gcc clang unit unit-tsan e2e e2e-tsan fuzz browser
+TIME=${TIME:-10}
+tools/install.sh check || exit 1
+mkdir -p $logs
+all_good=0 all_bad=0
+for check; do
+	run "$check"
+done
+echo "$all_good passed, $all_bad failed"
+[ $all_bad -eq 0 ]

@@ -1,0 +1,50 @@
+#!/bin/sh
+# Installs the Debian packages that one purpose needs and that are missing, and says so; else does nothing.
+#   tools/install.sh build|demo|check
+set -eu
+
+build='gcc libc6-dev make pkg-config libevent-dev libssl-dev libinih-dev zlib1g-dev'
+demo="$build procps"
+check="$demo clang libclang-rt-14-dev clang-format shellcheck libcmocka-dev bc redis-server chromium ca-certificates
+	python3 python3-pytest python3-pytest-timeout python3-websockets"
+
+case ${1-} in
+build) wanted=$build ;;
+demo) wanted=$demo ;;
+check)
+	wanted=$check
+	# A node that did not come from Debian serves as well, and would conflict with Debian's.
+	command -v node >/dev/null || wanted="$wanted nodejs"
+	command -v npm >/dev/null || wanted="$wanted npm"
+	;;
+*)
+	echo "usage: tools/install.sh build|demo|check" >&2
+	exit 2
+	;;
+esac
+
+if ! command -v apt-get >/dev/null; then
+	echo "install: no apt-get here; what Debian calls these must be there: $wanted"
+	exit 0
+fi
+
+missing=
+for package in $wanted; do
+	status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || status=absent
+	[ "$status" = installed ] || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+as_root=
+if [ "$(id -u)" -ne 0 ]; then
+	as_root=sudo
+	command -v sudo >/dev/null || {
+		echo "install: neither root nor sudo; run as root: apt-get install$missing" >&2
+		exit 1
+	}
+fi
+echo "install:${as_root:+ with sudo} apt-get install$missing"
+$as_root apt-get update -q
+# RUNLEVEL=1 keeps a service among them from being started.
+# shellcheck disable=SC2086 # the list is to be split
+$as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -q --no-install-recommends $missing
