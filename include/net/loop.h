@@ -13,16 +13,31 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct batch;
+struct loop;
+struct mailbox;
+
 /* Put into what must not be freed inside a callback; see loop_bury(). */
 struct grave {
 	struct grave *next;
 	void (*free)(struct grave *grave);
 };
 
+/*
+ * A message to another thread's loop: made by the sender, delivered once on the receiver's thread. Whoever
+ * receives it owns it.
+ */
+struct mail {
+	struct mail *next;
+	void (*deliver)(struct loop *loop, struct mail *mail);
+};
+
 /* Bytes read at once at most. */
 enum { LOOP_SCRATCH = 65536 };
 
 struct loop {
+	struct mailbox *mailbox; /* what other threads sent; the only thing here that they may touch, through
+				    loop_post() */
 	struct event_base *base;
 	struct log *log;
 	struct grave *graveyard;
@@ -40,6 +55,12 @@ void loop_done(struct loop *loop); /* empties the graveyard first */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop); /* same thread only */
 
+/*
+ * Sends mail to a loop; the only function here for other threads. The order of one sender's mail is kept.
+ * Mail that is still there in loop_done() is delivered then.
+ */
+void loop_post(struct loop *loop, struct mail *mail, void (*deliver)(struct loop *, struct mail *));
+
 /* Monotonic milliseconds. */
 uint64_t loop_now(const struct loop *loop);
 
@@ -47,8 +68,14 @@ uint64_t loop_now(const struct loop *loop);
  * before. */
 void loop_bury(struct loop *loop, struct grave *grave, void (*free_fn)(struct grave *));
 
-/* event_new() and event_free() with the count kept. NULL when memory is short; loop_event_free(NULL) is
- * allowed. */
+/*
+ * Events are counted, so that a leak shows. The first pair is for a struct event within the owner
+ * (event2/event_struct.h), the second one for a pointer. NULL when memory is short; loop_event_free(NULL) is
+ * allowed.
+ */
+void loop_event_init(
+	struct loop *loop, struct event *event, int fd, short what, event_callback_fn fn, void *arg);
+void loop_event_done(struct loop *loop, struct event *event);
 struct event *loop_event_new(struct loop *loop, int fd, short what, event_callback_fn fn, void *arg);
 void loop_event_free(struct loop *loop, struct event *event);
 

@@ -10,9 +10,96 @@
 #include "net/batch.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
+
+/* A queue under a lock that is held for two assignments, and a descriptor that wakes the loop. */
+struct mailbox {
+	pthread_mutex_t lock;
+	struct mail *first, **last;
+	int wake;
+	struct event *event;
+};
+
+/* Delivers all mail that is there now. */
+static void loop_on_mail(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *loop = arg;
+	struct mailbox *mailbox = loop->mailbox;
+	uint64_t count;
+	(void)what;
+
+	if (read(fd, &count, sizeof(count)) < 0 && errno != EAGAIN && errno != EINTR)
+		must(false);
+	pthread_mutex_lock(&mailbox->lock);
+	struct mail *mail = mailbox->first;
+	mailbox->first = NULL;
+	mailbox->last = &mailbox->first;
+	pthread_mutex_unlock(&mailbox->lock);
+
+	while (mail != NULL) {
+		struct mail *next = mail->next;
+		mail->deliver(loop, mail);
+		mail = next;
+	}
+}
+
+/* Makes the mailbox. */
+static int loop_mailbox_init(struct loop *loop)
+{
+	struct mailbox *mailbox = calloc(1, sizeof(*mailbox));
+	if (mailbox == NULL)
+		return -ENOMEM;
+	loop->mailbox = mailbox;
+	pthread_mutex_init(&mailbox->lock, NULL);
+	mailbox->last = &mailbox->first;
+	mailbox->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (mailbox->wake < 0)
+		return -errno;
+	mailbox->event = loop_event_new(loop, mailbox->wake, EV_READ | EV_PERSIST, loop_on_mail, loop);
+	if (mailbox->event == NULL)
+		return -ENOMEM;
+	event_add(mailbox->event, NULL);
+	return 0;
+}
+
+/* Delivers what is left and frees the mailbox. */
+static void loop_mailbox_done(struct loop *loop)
+{
+	struct mailbox *mailbox = loop->mailbox;
+	if (mailbox == NULL)
+		return;
+	if (mailbox->wake >= 0) {
+		while (mailbox->first != NULL)
+			loop_on_mail(mailbox->wake, 0, loop);
+		close(mailbox->wake);
+	}
+	loop_event_free(loop, mailbox->event);
+	pthread_mutex_destroy(&mailbox->lock);
+	free(mailbox);
+}
+
+/* Queues mail and wakes the loop when it may be asleep. */
+void loop_post(struct loop *loop, struct mail *mail, void (*deliver)(struct loop *, struct mail *))
+{
+	struct mailbox *mailbox = loop->mailbox;
+	uint64_t one = 1;
+
+	mail->next = NULL;
+	mail->deliver = deliver;
+	pthread_mutex_lock(&mailbox->lock);
+	bool was_empty = mailbox->first == NULL;
+	*mailbox->last = mail;
+	mailbox->last = &mail->next;
+	/* Within the lock, so that the receiver can't be gone between the two. */
+	if (was_empty)
+		must(write(mailbox->wake, &one, sizeof(one)) == sizeof(one));
+	pthread_mutex_unlock(&mailbox->lock);
+}
 
 /* Makes the event base and the memory that the thread's reads and writes share. */
 int loop_init(struct loop *loop, struct log *log)
@@ -30,10 +117,12 @@ int loop_init(struct loop *loop, struct log *log)
 
 	loop->scratch = malloc(LOOP_SCRATCH);
 	loop->batch = batch_new();
+	int error = -ENOMEM;
 	if (loop->base != NULL && loop->scratch != NULL && loop->batch != NULL)
-		return 0;
-	loop_done(loop);
-	return -ENOMEM;
+		error = loop_mailbox_init(loop);
+	if (error != 0)
+		loop_done(loop);
+	return error;
 }
 
 /* Frees what was buried in this turn; a free function may bury more. */
@@ -49,6 +138,7 @@ static void loop_empty_graveyard(struct loop *loop)
 /* Frees everything that the loop owns. */
 void loop_done(struct loop *loop)
 {
+	loop_mailbox_done(loop);
 	loop_empty_graveyard(loop);
 	must(loop->n_events == 0);
 	batch_free(loop->batch);
@@ -90,6 +180,21 @@ void loop_bury(struct loop *loop, struct grave *grave, void (*free_fn)(struct gr
 	grave->free = free_fn;
 	grave->next = loop->graveyard;
 	loop->graveyard = grave;
+}
+
+/* A counted event_assign(). */
+void loop_event_init(
+	struct loop *loop, struct event *event, int fd, short what, event_callback_fn fn, void *arg)
+{
+	must(event_assign(event, loop->base, fd, what, fn, arg) == 0);
+	loop->n_events++;
+}
+
+/* Takes an event out of the loop for good. */
+void loop_event_done(struct loop *loop, struct event *event)
+{
+	event_del(event);
+	loop->n_events--;
 }
 
 /* A counted event_new(). */

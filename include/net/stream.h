@@ -1,0 +1,85 @@
+/*
+ * stream: one connection as two directions of bytes: a socket, or the pipe pair of a program.
+ *
+ * Reads go into the thread's scratch buffer and from there to the owner; writes are tried at once and only
+ * the rest is queued, so an idle stream holds no buffer. Nothing is ever reported from within a call that the
+ * owner makes: errors found while writing come as a callback of their own. Bytes stay in order; what is
+ * queued is counted by what it costs.
+ */
+#ifndef NET_STREAM_H
+#define NET_STREAM_H
+
+#include "net/loop.h"
+
+#include <event2/buffer.h>
+#include <event2/event_struct.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct stream_hooks {
+	/* Bytes came. They may be changed in place and are gone after the call. */
+	void (*on_data)(void *arg, uint8_t *data, size_t len);
+	/* Queued bytes went to the peer: stream_queued() is smaller now. */
+	void (*on_sent)(void *arg);
+	/* The peer ended its side; nothing more will be read. error: 0 for an orderly end, else the errno
+	 * (ECONNRESET). */
+	void (*on_eof)(void *arg, int error);
+	/* Writing failed (EPIPE, ECONNRESET): what was queued is dropped, and so is what is sent from now on.
+	 * Reading goes on. */
+	void (*on_broken)(void *arg, int error);
+};
+
+enum stream_read { STREAM_READ_ON, STREAM_READ_PAUSED, STREAM_READ_EOF };
+enum stream_write { STREAM_WRITE_OPEN, STREAM_WRITE_FINISHING, STREAM_WRITE_SHUT, STREAM_WRITE_BROKEN };
+
+struct stream {
+	struct loop *loop;
+	const struct stream_hooks *hooks;
+	void *arg;
+	int rfd, wfd; /* equal for a socket; -1 once closed */
+	enum stream_read read;
+	enum stream_write write;
+	int write_error;	/* of STREAM_WRITE_BROKEN */
+	size_t read_max;	/* bytes for one read */
+	struct evbuffer *queue; /* NULL while empty */
+	struct event readable, writable;
+	uint64_t bytes_read, bytes_sent; /* sent: given to the kernel */
+};
+
+/* Takes the descriptors (non-blocking) and begins to read. rfd == wfd for a socket. */
+void stream_open(struct stream *stream, struct loop *loop, int rfd, int wfd, const struct stream_hooks *hooks,
+	void *arg);
+
+/* Changes who is called. */
+void stream_set_hooks(struct stream *stream, const struct stream_hooks *hooks, void *arg);
+
+/* Detaches the events and closes the descriptors now; no callback comes after it. What is queued is lost.
+ * Idempotent. */
+void stream_close(struct stream *stream);
+
+/* As stream_close(), but a TCP peer sees a reset instead of an orderly end. */
+void stream_reset(struct stream *stream);
+
+bool stream_is_open(const struct stream *stream);
+
+/*
+ * Sends bytes. A large piece is only pointed at until stream_flush(), which must come before the callback
+ * returns and before data is changed. Never fails: what cannot be sent is reported by on_broken.
+ */
+void stream_send(struct stream *stream, const void *data, size_t len);
+void stream_flush(struct stream *stream);
+
+/* Bytes of memory held by the queue (an upper bound), 0 when nothing waits. */
+size_t stream_queued(const struct stream *stream);
+
+/* Bytes that the peer has not taken yet: the queue's and, for a socket, the kernel's (SIOCOUTQ). */
+size_t stream_unsent(const struct stream *stream);
+
+/* Reads at most `max` bytes at once; 0 stops reading. */
+void stream_allow(struct stream *stream, size_t max);
+
+/* Sends what is queued, then ends our side: shutdown(SHUT_WR) of a socket, close of a pipe. */
+void stream_finish(struct stream *stream);
+
+#endif

@@ -1,0 +1,167 @@
+/*
+ * listener: accepts connections in batches, and stays calm when there are no descriptors left.
+ *
+ * Owns the listening descriptor, its event, the back-off timer and a reserve descriptor. Limits are asked for
+ * through a hook. Binding is in net/bind.c. Runs on its loop's thread.
+ */
+#include "net/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+	LISTENER_BUDGET = 64,	   /* connections accepted in one turn */
+	LISTENER_BACKOFF_MS = 100, /* until the next try when descriptors are short */
+	LISTENER_WARN_MS = 5000	   /* between two warnings of that */
+};
+
+struct listener {
+	struct loop *loop;
+	int fd;
+	int reserve; /* given up for a moment to turn one visitor away at the descriptor limit; -1 while lost
+		      */
+	struct event *acceptable, *retry;
+	const struct listener_hooks *hooks;
+	void *arg;
+	uint64_t warned_at; /* 0: not short of descriptors */
+};
+
+/* A descriptor that stands for one more connection. */
+static int listener_reserve(void)
+{
+	return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* Turns the first one in the queue away with the reserve descriptor: better than leaving it to hang. */
+static void listener_shed(struct listener *listener)
+{
+	static const char busy[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: "
+				   "0\r\nConnection: close\r\n\r\n";
+
+	if (listener->reserve >= 0)
+		close(listener->reserve);
+	int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd >= 0) {
+		if (write(fd, busy, sizeof(busy) - 1) < 0)
+			log_debug(listener->loop->log, "visitor turned away without a word",
+				LOG_STR("error", strerror(errno)));
+		close(fd);
+	}
+	listener->reserve = listener_reserve();
+}
+
+/* No descriptors, no memory: wait a little instead of spinning on a queue that stays readable. */
+static void listener_back_off(struct listener *listener, int error)
+{
+	uint64_t now = loop_now(listener->loop);
+
+	if (error == EMFILE || error == ENFILE)
+		listener_shed(listener);
+	if (listener->warned_at == 0 || now - listener->warned_at >= LISTENER_WARN_MS) {
+		log_warning(
+			listener->loop->log, "cannot accept connections", LOG_STR("error", strerror(error)));
+		listener->warned_at = now;
+	}
+	event_del(listener->acceptable);
+	loop_timer_set(listener->retry, LISTENER_BACKOFF_MS);
+}
+
+/* An error of the one connection that was to be accepted, not of the listener. */
+static bool listener_is_transient(int error)
+{
+	return error == EINTR || error == ECONNABORTED || error == EPROTO || error == EPERM ||
+	       error == ENETDOWN || error == EHOSTUNREACH || error == ENETUNREACH || error == EHOSTDOWN ||
+	       error == ENONET || error == ENOPROTOOPT;
+}
+
+/* Small messages leave at once; a unix socket has no such option. */
+static void listener_set_nodelay(int fd, const struct addr *peer)
+{
+	int on = 1;
+	if (peer->u.sa.sa_family == AF_INET || peer->u.sa.sa_family == AF_INET6)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+/* Accepts what is there, within a budget so that the sessions have their turn. */
+static void listener_on_acceptable(evutil_socket_t fd, short what, void *arg)
+{
+	struct listener *listener = arg;
+	(void)what;
+
+	for (int i = 0; i < LISTENER_BUDGET; i++) {
+		if (!listener->hooks->has_room(listener->arg)) {
+			event_del(listener->acceptable);
+			return;
+		}
+		struct addr peer = { .len = sizeof(peer.u) };
+		int client = accept4(fd, &peer.u.sa, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (client < 0 && listener_is_transient(errno))
+			continue;
+		if (client < 0 && errno != EAGAIN)
+			listener_back_off(listener, errno);
+		if (client < 0)
+			return;
+		if (listener->warned_at != 0)
+			log_info(listener->loop->log, "accepting connections again");
+		listener->warned_at = 0;
+		listener_set_nodelay(client, &peer);
+		listener->hooks->on_accept(listener->arg, client, &peer);
+	}
+}
+
+/* After a back-off. */
+static void listener_on_retry(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	struct listener *listener = arg;
+	if (listener->reserve < 0)
+		listener->reserve = listener_reserve();
+	listener_resume(listener);
+}
+
+/* Begins to accept. */
+struct listener *listener_new(struct loop *loop, int fd, const struct listener_hooks *hooks, void *arg)
+{
+	struct listener *listener = calloc(1, sizeof(*listener));
+	if (listener == NULL) {
+		close(fd);
+		return NULL;
+	}
+	*listener = (struct listener){
+		.loop = loop, .fd = fd, .hooks = hooks, .arg = arg, .reserve = listener_reserve()
+	};
+	listener->acceptable =
+		loop_event_new(loop, fd, EV_READ | EV_PERSIST, listener_on_acceptable, listener);
+	listener->retry = loop_event_new(loop, -1, 0, listener_on_retry, listener);
+	if (listener->acceptable == NULL || listener->retry == NULL || listener->reserve < 0) {
+		listener_free(listener);
+		return NULL;
+	}
+	listener_resume(listener);
+	return listener;
+}
+
+/* Accepts (again). */
+void listener_resume(struct listener *listener)
+{
+	event_add(listener->acceptable, NULL);
+}
+
+/* Stops and closes. */
+void listener_free(struct listener *listener)
+{
+	if (listener == NULL)
+		return;
+	loop_event_free(listener->loop, listener->acceptable);
+	loop_event_free(listener->loop, listener->retry);
+	if (listener->reserve >= 0)
+		close(listener->reserve);
+	close(listener->fd);
+	free(listener);
+}
