@@ -11,15 +11,18 @@
 #include <event2/buffer.h>
 #include <stddef.h>
 
-/* The size of the chains that buffer_append() makes once a queue is not tiny; also the slack of
- * buffer_cost(). */
+/* The largest chain that buffer_append() makes; two of them, the drained and the unfilled one, are the slack
+ * of buffer_cost(). */
 enum { BUFFER_CHAIN = 16384 };
 
 /* Appends a copy of len bytes. Returns 0, or -ENOMEM and then nothing was appended that matters: the session
  * must end. */
 int buffer_append(struct evbuffer *queue, const void *data, size_t len);
 
-/* An upper bound of the bytes that the queue holds from malloc; 0 when it is empty. */
+/*
+ * An upper bound of the bytes that the queue holds from malloc: its length, a 32nd of that, and two chains;
+ * 0 when it is empty. It depends on the length alone, so it falls as the queue is drained. Cheap.
+ */
 size_t buffer_cost(const struct evbuffer *queue);
 
 #endif
