@@ -6,6 +6,7 @@
 #ifndef BACKEND_FRAMING_H
 #define BACKEND_FRAMING_H
 
+#include "base/piece.h"
 #include "conf/config.h"
 #include "ws/utf8.h"
 
@@ -16,14 +17,6 @@
 
 /* A message up to this many bytes goes whole to the backend, a line up to this many whole to the client. */
 enum { FRAMING_HOLD = 65536 };
-
-/* A piece of a message. The bytes may be changed by who receives them, and are only there during the call. */
-struct piece {
-	uint8_t *data;
-	size_t len;
-	bool text;
-	bool first, last; /* the message begins, ends with this piece */
-};
 
 enum framing_error {
 	FRAMING_NO_MEMORY = -1,

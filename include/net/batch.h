@@ -32,8 +32,11 @@ struct batch {
 struct batch *batch_new(void); /* NULL when memory is short */
 void batch_free(struct batch *batch);
 
-/* Adds a piece. False when there is no room: flush first (an empty batch has room for any piece). */
-bool batch_add(struct batch *batch, const void *data, size_t len);
+/* Is there room for a piece of this size? An empty batch has room for any. */
+bool batch_has_room(const struct batch *batch, size_t len);
+
+/* Adds a piece (len > 0) for which there is room. */
+void batch_add(struct batch *batch, const void *data, size_t len);
 
 void batch_clear(struct batch *batch);
 

@@ -64,8 +64,9 @@ void stream_reset(struct stream *stream);
 bool stream_is_open(const struct stream *stream);
 
 /*
- * Sends bytes. A large piece is only pointed at until stream_flush(), which must come before the callback
- * returns and before data is changed. Never fails: what cannot be sent is reported by on_broken.
+ * Sends bytes; stream_flush() must follow before the callback returns. Bytes in the thread's scratch buffer
+ * must not be changed before that (large pieces of it are only pointed at); others need to live only for the
+ * call. Never fails: what cannot be sent is reported by on_broken.
  */
 void stream_send(struct stream *stream, const void *data, size_t len);
 void stream_flush(struct stream *stream);

@@ -4,6 +4,8 @@
  */
 #include "net/batch.h"
 
+#include "base/must.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,19 +39,25 @@ static bool batch_ends_small(const struct batch *batch)
 	if (batch->n == 0)
 		return false;
 	const struct iovec *last = &batch->iov[batch->n - 1];
-	return (uint8_t *)last->iov_base + last->iov_len == batch->small + batch->n_small;
+	return batch->n_small > 0 &&
+	       (uint8_t *)last->iov_base + last->iov_len == batch->small + batch->n_small;
+}
+
+/* Counts both limits as if the piece could not lengthen the last one. */
+bool batch_has_room(const struct batch *batch, size_t len)
+{
+	if (len <= BATCH_COPY_MAX && len > BATCH_SMALL - batch->n_small)
+		return false;
+	return batch->n < BATCH_IOV;
 }
 
 /* Copies a small piece behind the others, or points at a large one. */
-bool batch_add(struct batch *batch, const void *data, size_t len)
+void batch_add(struct batch *batch, const void *data, size_t len)
 {
+	must(len > 0 && batch_has_room(batch, len));
 	bool copy = len <= BATCH_COPY_MAX;
 	bool lengthen = copy && batch_ends_small(batch);
 
-	if (len == 0)
-		return true;
-	if ((copy && len > BATCH_SMALL - batch->n_small) || (!lengthen && batch->n == BATCH_IOV))
-		return false;
 	if (copy) {
 		data = memcpy(batch->small + batch->n_small, data, len);
 		batch->n_small += len;
@@ -59,5 +67,4 @@ bool batch_add(struct batch *batch, const void *data, size_t len)
 	else
 		batch->iov[batch->n++] = (struct iovec){ .iov_base = (void *)data, .iov_len = len };
 	batch->len += len;
-	return true;
 }

@@ -211,6 +211,13 @@ void stream_flush(struct stream *stream)
 	batch_clear(batch);
 }
 
+/* Are these bytes in the scratch buffer, where they stay until the callback returns? */
+static bool stream_in_scratch(const struct stream *stream, const void *data)
+{
+	uintptr_t at = (uintptr_t)data, scratch = (uintptr_t)stream->loop->scratch;
+	return at >= scratch && at < scratch + LOOP_SCRATCH;
+}
+
 /* Adds bytes to the batch of this callback. */
 void stream_send(struct stream *stream, const void *data, size_t len)
 {
@@ -218,16 +225,16 @@ void stream_send(struct stream *stream, const void *data, size_t len)
 
 	if (stream->write != STREAM_WRITE_OPEN || len == 0)
 		return;
-	if (batch->owner != NULL && batch->owner != stream)
+	if (batch->owner != stream && batch->owner != NULL)
 		stream_flush(batch->owner);
-	batch->owner = stream;
-	if (batch_add(batch, data, len))
-		return;
-	stream_flush(stream);
+	if (batch->owner == stream && !batch_has_room(batch, len))
+		stream_flush(stream);
 	if (stream->write != STREAM_WRITE_OPEN)
 		return;
 	batch->owner = stream;
-	must(batch_add(batch, data, len));
+	batch_add(batch, data, len);
+	if (len > BATCH_COPY_MAX && !stream_in_scratch(stream, data))
+		stream_flush(stream);
 }
 
 /* What the queue costs. */

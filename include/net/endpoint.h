@@ -1,0 +1,72 @@
+/*
+ * endpoint: one side of a session, and all that the bridge sees of it. The visitor (gate/visitor.c) and every
+ * backend (backend/...) are endpoints. A side is asked through its ops and answers through its hooks, never
+ * from within an op.
+ */
+#ifndef NET_ENDPOINT_H
+#define NET_ENDPOINT_H
+
+#include "base/piece.h"
+#include "net/loop.h"
+
+/* How a side ended, in the words of a WebSocket close (RFC 6455 7.4, SPEC 6). */
+struct end {
+	uint16_t code;
+	char reason[64]; /* NUL-terminated, UTF-8, may be empty */
+	bool abrupt;	 /* not an orderly end: the stream may not be complete */
+	bool in_message; /* ... and it broke off within a message */
+};
+
+struct endpoint;
+
+struct endpoint_hooks {
+	/* It can take messages. Once, unless on_failed. */
+	void (*on_ready)(void *arg);
+	/* It could not be started: errno, and the whole story in words. The last call; destroy is still due.
+	 */
+	void (*on_failed)(void *arg, int error, const char *reason);
+	/* A piece of a message from it. */
+	void (*on_piece)(void *arg, const struct piece *piece);
+	/* The pieces of this turn are all there: flush the other side. */
+	void (*on_flush)(void *arg);
+	/* Bytes that it had queued are gone. */
+	void (*on_sent)(void *arg);
+	/* It will say no more; what it is sent still reaches it, if it can. Once. */
+	void (*on_eof)(void *arg, const struct end *end);
+	/* It is gone in both directions and holds no descriptor. After on_eof; the last call. */
+	void (*on_closed)(void *arg);
+};
+
+struct endpoint_ops {
+	const char *name; /* "tcp", "program", "visitor"; for the log */
+	/* Returns 0, and then on_ready or on_failed follows, or -errno. */
+	int (*start)(struct endpoint *endpoint);
+	/* Takes a piece; drops it when it is past taking any. Flush before the callback returns. */
+	void (*send)(struct endpoint *endpoint, const struct piece *piece);
+	void (*flush)(struct endpoint *endpoint);
+	/* Bytes of memory that it holds of what it was sent and its peer has not taken. */
+	size_t (*queued)(const struct endpoint *endpoint);
+	/* Reads at most so many bytes at once; 0 stops reading. */
+	void (*allow)(struct endpoint *endpoint, size_t max);
+	/* No more will be sent: deliver what is queued, then say the end in its own way. on_closed follows in
+	 * bounded time. */
+	void (*finish)(struct endpoint *endpoint, const struct end *end);
+	/* The other side broke off: what was received whole is delivered, then its peer learns that it is not
+	 * an orderly end. */
+	void (*abort)(struct endpoint *endpoint, const struct end *end);
+	/* Ends at once, no more hooks; frees through the graveyard. In any state. */
+	void (*destroy)(struct endpoint *endpoint);
+	/* Its peer in words ("tcp://127.0.0.1:5900", "pid 12") and how it ended ("exit 3", "closed"), for the
+	 * log; the end is "" before. */
+	void (*describe)(const struct endpoint *endpoint, char who[static 128], char how[static 64]);
+};
+
+struct endpoint {
+	struct grave grave; /* first: a grave is its endpoint */
+	const struct endpoint_ops *ops;
+	const struct endpoint_hooks *hooks;
+	void *arg; /* of the hooks */
+	struct loop *loop;
+};
+
+#endif
