@@ -1,0 +1,40 @@
+/*
+ * resolver: host names to addresses by getaddrinfo(3), so that nsswitch holds, on threads of its own, so that
+ * no loop waits.
+ *
+ * One resolver for all loops. Answers are kept for 30 s. Only configured names come here, so the memory of it
+ * is bounded.
+ */
+#ifndef NET_RESOLVER_H
+#define NET_RESOLVER_H
+
+#include "base/addr.h"
+#include "net/loop.h"
+
+enum { RESOLVER_ADDRS_MAX = 16, RESOLVER_KEEP_MS = 30000 };
+
+struct resolver;
+struct resolver_query;
+
+/* The answer, on the loop's thread: n addresses with their port, the order of getaddrinfo; or n 0 and why. */
+typedef void (*resolver_fn)(void *arg, const struct addr *addrs, size_t n, const char *reason);
+
+struct resolver *resolver_new(
+	void); /* NULL when memory is short; no thread starts before the first question */
+
+/* Waits for no lookup: a thread within one ends after it. No query may be open any more. NULL is allowed. */
+void resolver_free(struct resolver *resolver);
+
+/* The addresses that need no lookup: of an address in digits, or from an answer that is kept. Returns how
+ * many, 0 for none. */
+size_t resolver_known(struct resolver *resolver, struct loop *loop, const struct addr_name *name,
+	struct addr addrs[RESOLVER_ADDRS_MAX]);
+
+/* Asks; fn is called later, never from within. NULL when memory or threads are short. */
+struct resolver_query *resolver_ask(struct resolver *resolver, struct loop *loop,
+	const struct addr_name *name, resolver_fn fn, void *arg);
+
+/* fn is not called any more. On the loop's thread, before fn. NULL is allowed. */
+void resolver_forget(struct resolver_query *query);
+
+#endif
