@@ -9,29 +9,9 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
-#include "base/text.h"
-
-#include <stdint.h>
-
-enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG, LOG_TRACE };
-enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
-
-/* One field of a line. Build it with the macros below; the strings need to live only for the call. */
-struct log_field {
-	const char *key; /* NULL ends the list; fixed text of ours: [a-z_]+ */
-	enum { LOG_FIELD_TEXT, LOG_FIELD_U64, LOG_FIELD_I64, LOG_FIELD_MS } kind;
-	struct text text;
-	uint64_t u64;
-	int64_t i64;
-};
+#include "base/logline.h"
 
 /* clang-format off */
-#define LOG_STR(k, s)  { .key = (k), .kind = LOG_FIELD_TEXT, .text = text_of(s) }       /* a NULL or empty string: the field is left out */
-#define LOG_TEXT(k, t) { .key = (k), .kind = LOG_FIELD_TEXT, .text = (t) }
-#define LOG_U64(k, n)  { .key = (k), .kind = LOG_FIELD_U64, .u64 = (uint64_t)(n) }
-#define LOG_I64(k, n)  { .key = (k), .kind = LOG_FIELD_I64, .i64 = (int64_t)(n) }
-#define LOG_MS(k, n)   { .key = (k), .kind = LOG_FIELD_MS, .u64 = (uint64_t)(n) }       /* milliseconds, shown as seconds: 1.250 */
-
 #define log_error(log, ...)   log_at(log, LOG_ERROR, __VA_ARGS__)
 #define log_warning(log, ...) log_at(log, LOG_WARNING, __VA_ARGS__)
 #define log_info(log, ...)    log_at(log, LOG_INFO, __VA_ARGS__)
@@ -70,13 +50,5 @@ uint64_t log_dropped(const struct log *log);
  * what is longer is cut and marked. Never blocks after log_start().
  */
 void log_write(struct log *log, enum log_level level, const char *sentence, const struct log_field *fields);
-
-/*
- * Formats one line without its newline into out (pure; log_write's own work, here for its tests and its fuzz
- * target). `when_us` is wall-clock time in microseconds since 1970. `prefix`: start it with systemd's <N>.
- * Returns the length.
- */
-size_t log_format_line(char *out, size_t size, enum log_format format, bool prefix, uint64_t when_us,
-	enum log_level level, const char *sentence, const struct log_field *fields);
 
 #endif
