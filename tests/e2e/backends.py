@@ -1,0 +1,143 @@
+"""TCP and unix services for tests, each connection served by a function on a thread of its own."""
+import socket
+import struct
+import threading
+from contextlib import contextmanager
+
+from wait import eventually
+
+
+class Service:
+    """Listens, and serves each connection with handler(service, socket). What handlers raise is kept and shown at the end."""
+
+    def __init__(self, handler, path=None, host="127.0.0.1"):
+        self.handler = handler
+        self.connections = []
+        self.received = b""
+        self.at_eof = 0  # connections whose peer has ended its side
+        self.resets = 0
+        self.errors = []
+        self.lock = threading.Lock()
+        family = socket.AF_UNIX if path else socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.listener = socket.socket(family, socket.SOCK_STREAM)
+        self.listener.bind(str(path) if path else (host, 0))
+        self.listener.listen(512)
+        self.uri = f"unix:{path}" if path else f"tcp://{host}:{self.listener.getsockname()[1]}"
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self):
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections.append(sock)
+            threading.Thread(target=self.handle, args=(sock,), daemon=True).start()
+
+    def handle(self, sock):
+        try:
+            self.handler(self, sock)
+        except (ConnectionResetError, BrokenPipeError):
+            self.resets += 1
+        except OSError as error:
+            if sock.fileno() >= 0:
+                self.errors.append(error)
+
+    def read(self, sock, n=65536):
+        """One read whose bytes are kept."""
+        data = sock.recv(n)
+        with self.lock:
+            self.received += data
+            self.at_eof += not data
+        return data
+
+    def wait_received(self, data):
+        eventually(lambda: len(self.received) >= len(data), lambda: f"{len(self.received)} of {len(data)} bytes arrived")
+        assert self.received == data
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for sock in self.connections:
+            sock.close()
+        assert not self.errors, self.errors
+
+
+@contextmanager
+def service(handler, **options):
+    it = Service(handler, **options)
+    try:
+        yield it
+    finally:
+        it.close()
+
+
+def echo(it, sock):
+    """Sends back what comes, ends when the peer ends."""
+    while data := it.read(sock):
+        sock.sendall(data)
+    sock.close()
+
+
+def sink(it, sock):
+    """Reads, says nothing."""
+    while it.read(sock):
+        pass
+    sock.close()
+
+
+def silent(_it, _sock):
+    """Never reads, never writes."""
+
+
+def sends(data, then="close"):
+    """Sends data, then closes, ends its side and reads on ("half"), or resets."""
+
+    def handler(it, sock):
+        sock.sendall(data)
+        if then == "reset":
+            reset(sock)
+        elif then == "half":
+            sock.shutdown(socket.SHUT_WR)
+            sink(it, sock)
+        elif then == "close":
+            sock.shutdown(socket.SHUT_WR)
+            while sock.recv(65536):
+                pass
+            sock.close()
+
+    return handler
+
+
+def reset(sock):
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+def free_port():
+    """A port that nobody listens on."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+@contextmanager
+def black_hole():
+    """A port whose backlog is full: a connect to it gets no answer."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        stuffing = []
+        address = listener.getsockname()
+        while True:
+            sock = socket.socket()
+            sock.settimeout(0.3)
+            stuffing.append(sock)
+            try:
+                sock.connect(address)
+            except TimeoutError:
+                break
+        yield address[1]
+        for sock in stuffing:
+            sock.close()

@@ -1,0 +1,70 @@
+"""Fixtures: gateways that are checked when the test is over."""
+import itertools
+
+import pytest
+from gateway import RELEASE, Gateway
+
+counter = itertools.count()
+
+
+@pytest.fixture
+def gateway(tmp_path):
+    """Starts gateways of this test's own: gateway(routes, ...). Each must be idle at the end and stop cleanly."""
+    started = []
+
+    def start(*args, checked=True, release=False, **options):
+        it = Gateway(tmp_path / f"gateway{next(counter)}", *args, **options, **({"program": RELEASE} if release else {}))
+        it.checked = checked
+        started.append(it)
+        if checked and it.process:
+            it.take_baseline()
+        return it
+
+    try:
+        yield start
+        for it in started:
+            if it.process and it.checked:
+                it.check_idle()
+                it.stop()
+            it.check_sanitizer()
+    finally:
+        for it in started:
+            it.kill()
+
+
+class Shared:
+    """The gateway of a module's GATEWAY(directory) function; started again when a test has broken it."""
+
+    def __init__(self, make, tmp):
+        self.make, self.tmp, self.gateway = make, tmp, None
+
+    def get(self):
+        if self.gateway is None or self.gateway.process is None or self.gateway.process.poll() is not None:
+            self.gateway = self.make(self.tmp / f"gateway{next(counter)}")
+            self.gateway.take_baseline()
+        self.gateway.mark()
+        return self.gateway
+
+
+@pytest.fixture(scope="module")
+def shared(request, tmp_path_factory):
+    it = Shared(request.module.GATEWAY, tmp_path_factory.mktemp(request.module.__name__))
+    try:
+        yield it
+        if it.gateway:
+            it.gateway.stop()
+    finally:
+        if it.gateway:
+            it.gateway.kill()
+
+
+@pytest.fixture
+def gw(shared):
+    """The module's gateway; it must be idle again after each test."""
+    it = shared.get()
+    yield it
+    try:
+        it.check_idle()
+    except BaseException:
+        it.kill()
+        raise

@@ -1,0 +1,305 @@
+"""A gateway under test: its process, its port, its ini file, its log, and what must hold after every test."""
+import json
+import os
+import re
+import resource
+import shlex
+import signal
+import subprocess
+from pathlib import Path
+
+import wsraw
+from wait import eventually
+
+ROOT = Path(__file__).resolve().parents[2]
+SAN = ROOT / "build/san-address-undefined/wsluice"
+RELEASE = ROOT / "build/wsluice"
+COUNTERS = ("sessions", "descriptors", "events", "timers", "children", "pending")
+SECRET = "s3cr3t-token"  # tests put it into query strings; it must never be in a log
+
+
+def binary():
+    """The program under test."""
+    return Path(os.environ.get("WSLUICE", SAN)).resolve()
+
+
+def ini(sections):
+    """An ini file of {"section": {"key": value or [values]}} or of text."""
+    if isinstance(sections, str):
+        return sections
+    lines = []
+    for section, keys in sections.items():
+        lines.append(f"[{section}]")
+        for key, value in keys.items():
+            lines += [f"{key} = {one}" for one in (value if isinstance(value, (list, tuple)) else [value])]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def process_state(pid):
+    """The state letter of a process, "" when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def alive(pid):
+    return process_state(pid) not in ("", "Z", "X")
+
+
+def children_of(pid):
+    """The pids of the children of every thread of a process."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            found += [int(word) for word in task.read_text().split()]
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+    return found
+
+
+def descriptors_of(pid):
+    """What the descriptors of a process are: {number: target}."""
+    found = {}
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            found[int(link.name)] = os.readlink(link)
+        except FileNotFoundError:
+            pass
+    return found
+
+
+def rss_of(pid):
+    """Resident memory in bytes."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError("no VmRSS")
+
+
+class Gateway:
+    """One running gateway. Its sections are those given; log format and listener have defaults fit for tests."""
+
+    def __init__(self, tmp, routes=None, gateway=None, listen=None, text=None, argv=None, program=None, environment=None, files=None, start=True, stderr=None):
+        self.dir = Path(tmp)
+        self.dir.mkdir(parents=True, exist_ok=True)
+        self.program = program or binary()
+        self.log_path = self.dir / "log"
+        self.stderr = stderr  # somewhere else than log_path
+        self.sanitizer = self.dir / "sanitizer"
+        self.ini = self.dir / "wsluice.ini"
+        self.files = files
+        self.environment = environment
+        self.process = None
+        self.addresses = []
+        self.log_at = 0
+        self.log_seen = []
+        if argv is not None:
+            self.argv = [str(word) for word in argv]
+        else:
+            if text is None:
+                sections = {"gateway": {"log_format": "json", "log_level": "info", "workers": 2, **(gateway or {})}}
+                sections["listen main"] = {"address": "127.0.0.1:0", **(listen or {})}
+                text = ini(sections) + "\n" + ini(routes or {})
+            self.ini.write_text(text)
+            self.argv = [f"--config={self.ini}"]
+        if start:
+            self.start()
+
+    # process
+
+    def env(self):
+        """A small environment of our own; sanitizers write beside the log."""
+        options = f"log_path={self.sanitizer}:exitcode=86"
+        env = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        env["ASAN_OPTIONS"] = f"{options}:detect_leaks=1:detect_stack_use_after_return=1:quarantine_size_mb=16"
+        env["UBSAN_OPTIONS"] = f"{options}:print_stacktrace=1"
+        env["TSAN_OPTIONS"] = f"{options}:halt_on_error=0:second_deadlock_stack=1"
+        env.update(self.environment or {})
+        return env
+
+    def limit(self):
+        if self.files:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (self.files, self.files))
+
+    def start(self):
+        """Starts it and waits until it says where it listens."""
+        out = self.stderr if self.stderr is not None else open(self.log_path, "ab")
+        try:
+            self.process = subprocess.Popen([self.program, *self.argv], stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=self.env(), cwd=self.dir, preexec_fn=self.limit)
+        finally:
+            if self.stderr is None:
+                out.close()
+        if self.stderr is None:
+            eventually(self.find_addresses, lambda: f"{shlex.join(map(str, self.argv))} does not listen:\n{self.log_text()}", 20)
+            self.mark()
+        return self
+
+    def find_addresses(self):
+        assert self.process.poll() is None, f"exit {self.process.returncode} at start:\n{self.log_text()}"
+        self.addresses = re.findall(r"(?:\d+\.\d+\.\d+\.\d+|\[[0-9a-f:.]+\]):\d+|unix:[^\s\"\\,]+", "\n".join(line for line in self.log_text().splitlines() if "listening" in line))
+        return self.addresses
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    @property
+    def port(self):
+        return int(next(a for a in self.addresses if not a.startswith("unix:")).rsplit(":", 1)[1])
+
+    @property
+    def host(self):
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self):
+        return f"ws://{self.host}"
+
+    def signal(self, signo):
+        self.process.send_signal(signo)
+
+    def exited(self, timeout=10):
+        """Waits for its end and returns the status."""
+        try:
+            return self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"still running:\n{self.log_text()}") from None
+
+    def stop(self, status=0):
+        """SIGTERM, and a clean end. Idempotent."""
+        if self.process is None:
+            return
+        if self.process.poll() is None:
+            self.signal(signal.SIGTERM)
+        got = self.exited()
+        self.process = None
+        self.check_sanitizer()
+        assert got == status, f"exit {got}:\n{self.log_text()}"
+
+    def kill(self):
+        """Whatever state it is in, it is gone afterwards."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    @property
+    def spawner(self):
+        """The pid of the helper that owns the programs."""
+        found = children_of(self.pid)
+        assert len(found) == 1, found
+        return found[0]
+
+    def programs(self):
+        """The pids of the programs that run."""
+        return children_of(self.spawner)
+
+    # log
+
+    def log_text(self):
+        return self.log_path.read_text("utf-8", "backslashreplace") if self.log_path.exists() else ""
+
+    def log_lines(self):
+        """Every whole line so far as a dict; a line that is no JSON becomes {"raw": line}."""
+        with open(self.log_path, "rb") as file:
+            file.seek(self.log_at)
+            data = file.read()
+        whole = data.rfind(b"\n") + 1
+        self.log_at += whole
+        for line in data[:whole].split(b"\n")[:-1]:
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                entry = {"raw": line.decode("latin-1")}
+            self.log_seen.append(entry)
+        return self.log_seen
+
+    def mark(self):
+        """What is waited for from here on comes after this line."""
+        self.marked = len(self.log_lines())
+
+    def logged(self, sentence=None, since_mark=True, **fields):
+        """The lines with that sentence and those fields (as text)."""
+        lines = self.log_lines()[self.marked if since_mark else 0 :]
+        return [e for e in lines if (sentence is None or e.get("msg") == sentence) and all(str(e.get(k)) == str(v) for k, v in fields.items())]
+
+    def wait_log(self, sentence=None, timeout=10, n=1, **fields):
+        """Waits for the n-th such line and returns it."""
+        return eventually(lambda: len(self.logged(sentence, **fields)) >= n and self.logged(sentence, **fields)[n - 1],
+                          lambda: f"no log line {n} of {sentence!r} {fields}:\n" + self.log_text()[-3000:], timeout)
+
+    # counters
+
+    def counters(self):
+        """What SIGUSR2 says."""
+        seen = len(self.logged("counters", since_mark=False))
+        self.signal(signal.SIGUSR2)
+        line = eventually(lambda: self.logged("counters", since_mark=False)[seen:], lambda: "no counters:\n" + self.log_text()[-2000:])[0]
+        return {name: int(line[name]) for name in COUNTERS}
+
+    def take_baseline(self):
+        """What must be the same at the end of each test."""
+        self.baseline = self.counters()
+        self.fds = descriptors_of(self.pid)
+        self.spawner_fds = descriptors_of(self.spawner)
+        for name in ("sessions", "children", "pending"):
+            assert self.baseline[name] == 0, self.baseline
+
+    def check_idle(self):
+        """Alive, and everything back at the start: sessions, descriptors, events, timers, children; no zombies, no report."""
+        self.check_sanitizer()
+        assert self.process.poll() is None, f"it died: {self.process.returncode}\n{self.log_text()[-3000:]}"
+        eventually(lambda: len(descriptors_of(self.pid)) == len(self.fds), lambda: f"descriptors {descriptors_of(self.pid)} from {self.fds}")
+        eventually(lambda: len(descriptors_of(self.spawner)) == len(self.spawner_fds), lambda: f"the spawner's {descriptors_of(self.spawner)} from {self.spawner_fds}")
+        eventually(lambda: not self.programs(), lambda: f"programs left: {self.programs()}")
+        eventually(lambda: self.counters() == self.baseline, lambda: f"{self.counters()} from {self.baseline}")
+        self.check_sanitizer()
+        assert SECRET not in self.log_text(), "a query string was logged"
+
+    def check_sanitizer(self):
+        reports = [path.read_text("utf-8", "replace") for path in sorted(self.dir.glob("sanitizer.*"))]
+        assert not reports, "\n".join(reports)
+        assert "runtime error:" not in self.log_text(), self.log_text()
+
+    # clients
+
+    def connect(self, **options):
+        return wsraw.connect(("127.0.0.1", self.port), **options)
+
+    def http(self, data, method="GET"):
+        """Sends bytes on a connection of their own, returns the first response; the connection must then end."""
+        with self.connect() as raw:
+            raw.send(data)
+            answer = raw.response(method)
+            raw.ended()
+            return answer
+
+    def get(self, path="/", method="GET", headers=(), host=None):
+        return self.http(wsraw.request(path, method, host or self.host, headers=[*headers, ("Connection", "close")]), method)
+
+    def refused(self, path="/", **options):
+        """An opening handshake that must not succeed."""
+        answer = self.http(wsraw.upgrade(path, **{"host": self.host, **options}))
+        assert answer.status != 101, answer
+        return answer
+
+    def ws(self, path="/", first=b"", connection=None, headers=(), **options):
+        """An open WebSocket connection. `first` goes out in the same write as the head."""
+        raw = connection or self.connect()
+        raw.send(wsraw.upgrade(path, **{"host": self.host, **options}, headers=headers) + first)
+        raw.answer = raw.response()
+        assert raw.answer.status == 101, (raw.answer, raw.answer.body)
+        assert raw.answer.header("Sec-WebSocket-Accept") == wsraw.accept_of(options.get("key", wsraw.KEY))
+        assert raw.answer.header("Upgrade").lower() == "websocket"
+        assert raw.answer.header("Connection").lower() == "upgrade"
+        return raw
+
+
+def run(*argv, timeout=20, environment=None, program=None, name="wsluice", cwd=None, stdin=subprocess.DEVNULL):
+    """Runs the program to its end: (status, stdout, stderr)."""
+    env = {"PATH": os.environ["PATH"], "ASAN_OPTIONS": "detect_leaks=1:exitcode=86", "UBSAN_OPTIONS": "print_stacktrace=1", **(environment or {})}
+    done = subprocess.run([name, *map(str, argv)], executable=str(program or binary()), capture_output=True, timeout=timeout, env=env, cwd=cwd, stdin=stdin, text=True)
+    assert "Sanitizer" not in done.stderr and "runtime error:" not in done.stderr, done.stderr
+    return done.returncode, done.stdout, done.stderr
