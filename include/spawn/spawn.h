@@ -19,7 +19,7 @@ struct spawn_child;
 /* What a worker may say about a program to start: which one, in which snapshot, with what session
  * environment. */
 struct spawn_request {
-	uint32_t generation; /* of the configuration */
+	uint32_t generation; /* of the configuration; the one that the spawner was forked with is 1 */
 	uint32_t route;	     /* index in its routes */
 	struct text env; /* NAME=VALUE strings, each NUL-terminated, one after another; at most SPAWN_ENV_MAX
 			    bytes */
@@ -27,37 +27,48 @@ struct spawn_request {
 
 enum { SPAWN_ENV_MAX = 65536 };
 
-/* Called on the worker's thread, never from within spawn_start(). After `failed` or `exited` of a forgotten
- * child: none. */
+/*
+ * Called on the worker's thread, from the loop, never from within a function below; not after
+ * spawn_release(). In any of them every function below may be called. After `failed` and after `exited` no
+ * other hook follows, but the child is there until it is released.
+ */
 struct spawn_hooks {
 	/* The program runs (execve succeeded). The three descriptors (non-blocking, close-on-exec) are now
 	 * the receiver's. */
 	void (*started)(void *arg, pid_t pid, int stdin_fd, int stdout_fd, int stderr_fd);
-	/* It could not be started: which step of SPEC/DESIGN failed ("fork", "execve", ...) and the errno.
-	 * The last call. */
+	/* It could not be started: which step failed ("fork", "execve", ...; valid for the call) and the
+	 * errno. */
 	void (*failed)(void *arg, const char *step, int error);
 	/* It exited: the wait status. Its group stays signallable until spawn_release(). */
 	void (*exited)(void *arg, int status);
 };
 
-/* Takes the worker's end of the socket. `on_lost` is called when the spawner is gone. NULL when memory is
- * short. */
+/*
+ * Takes the worker's end of the socket; NULL when memory is short, and then it is still the caller's.
+ * `on_lost` is called once when the spawner is gone: after `failed` ("spawner", ECONNRESET) for each child
+ * that was not started and `exited` (killed by SIGKILL) for each that was running.
+ */
 struct spawn_client *spawn_client_new(struct loop *loop, int fd, void (*on_lost)(void *arg), void *arg);
+
+/* Closes the socket, at which the spawner kills this client's programs. No more hooks. Children that have not
+ * been released must still be, before or after. NULL is allowed; the memory goes to the graveyard. */
 void spawn_client_free(struct spawn_client *client);
 
 /* The children that this client has not released, for SIGUSR2 and the tests. */
 size_t spawn_client_children(const struct spawn_client *client);
 
-/* Asks for a start. NULL when memory is short or the spawner is gone; else `started` or `failed` follows. */
+/* Asks for a start; `hooks` must outlive the child. NULL when memory is short, the environment too long or
+ * the spawner gone; else `started` or `failed` follows. */
 struct spawn_child *spawn_start(struct spawn_client *client, const struct spawn_request *request,
 	const struct spawn_hooks *hooks, void *arg);
 
-/* Sends a signal to the program's whole group; nothing when it was never started. */
+/* Sends a signal to the program's whole group; nothing when it has not been started (yet). */
 void spawn_signal(struct spawn_child *child, int signo);
 
 /*
  * The session is done with it: what is left of the group is killed, the leader reaped, no more hooks. Also
  * right before `started` (it is then killed as soon as it is there, its descriptors closed). Frees child.
+ * Every child that spawn_start() returned is released exactly once, those that failed or exited too.
  */
 void spawn_release(struct spawn_child *child);
 

@@ -3,7 +3,8 @@
  *
  * Forked after the configuration was read and before threads and sockets: single-threaded and small. It
  * parses no network bytes; a worker names generation and route and can never make it run something else. End
- * of file on its sockets means that the gateway is gone: it kills every group and exits.
+ * of file on its sockets means that the gateway is gone: it kills every group and exits. End of file on one
+ * of them means that one worker is gone: it kills that worker's programs.
  */
 #ifndef SPAWN_SPAWNER_H
 #define SPAWN_SPAWNER_H
@@ -14,9 +15,10 @@
 #include <sys/types.h>
 
 /*
- * Forks the spawner with n_clients socket pairs. Stores the workers' ends in fds (non-blocking,
- * close-on-exec). `files` is the RLIMIT_NOFILE that the gateway was given, which programs get back. The
- * spawner ends by itself when all fds are closed. Returns its pid, or -errno. The caller reaps it.
+ * Forks the spawner with n_clients (at least one) socket pairs. Stores the workers' ends in fds
+ * (non-blocking, close-on-exec). `files` is the RLIMIT_NOFILE that the gateway was given, which programs get
+ * back. 0, 1 and 2 must be open, and the process single-threaded. The spawner ends by itself when all fds are
+ * closed. Returns its pid, or -errno. The caller reaps it.
  */
 pid_t spawner_fork(const struct config *config, const struct rlimit *files, int *fds, unsigned n_clients);
 

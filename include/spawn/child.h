@@ -1,0 +1,44 @@
+/*
+ * child: from fork to execve, for the spawner only: it is single-threaded, and the caller of fork().
+ */
+#ifndef SPAWN_CHILD_H
+#define SPAWN_CHILD_H
+
+#include <stdbool.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+/* What runs and how; all of it prepared before the fork. */
+struct child_plan {
+	const char *file; /* an absolute path, never searched for */
+	char *const *argv, *const *envp;
+	const struct rlimit *files; /* its RLIMIT_NOFILE */
+};
+
+/* A child on its way to execve. */
+struct child {
+	pid_t pid;
+	int error_fd; /* non-blocking: end of file when execve succeeded, else see child_read_error() */
+	int stdio[3]; /* non-blocking, close-on-exec: writes its stdin, reads its stdout, reads its stderr */
+};
+
+/* Forks; the child goes through the steps of DESIGN 5. Returns 0, or -errno with the step that failed. */
+int child_start(const struct child_plan *plan, struct child *out, const char **step);
+
+/* Asks how it went. Returns 0 when execve succeeded, the child's -errno with the step that failed, or 1 when
+ * that is not known yet. */
+int child_read_error(int error_fd, const char **step);
+
+/* Gives every signal its default disposition and unblocks all. */
+void child_reset_signals(void);
+
+/* Signals the group of a leader that has not been reaped; nothing when it is not there yet. */
+void child_signal_group(pid_t pid, int signo);
+
+/* Kills a leader that has not been reaped and its group, whether it is there yet or not. */
+void child_kill(pid_t pid);
+
+/* Kills what is left of the group and reaps its leader, which has exited; if `wait`, is waited for. */
+void child_reap(pid_t pid, bool wait);
+
+#endif

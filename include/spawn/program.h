@@ -1,0 +1,39 @@
+/*
+ * program: the programs that the spawner runs for one worker, from the fork to the reaping. Spawner only.
+ */
+#ifndef SPAWN_PROGRAM_H
+#define SPAWN_PROGRAM_H
+
+#include "spawn/child.h"
+#include "spawn/idmap.h"
+#include "spawn/poller.h"
+#include "spawn/wire.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct programs {
+	struct poller *poller;
+	struct idmap map;
+	/* Sends WIRE_STARTED (with WIRE_FDS descriptors, which it takes), WIRE_FAILED, WIRE_EXITED. Must not
+	 * call back into this module. */
+	void (*answer)(void *arg, const struct wire_header *header, const char *step, const int *fds);
+	void *arg;
+};
+
+/* Starts a program under an id that is free. WIRE_STARTED or WIRE_FAILED follows. */
+void program_start(struct programs *programs, uint64_t id, const struct child_plan *plan);
+
+/* Answers WIRE_FAILED for a start that was not even tried. */
+void program_refuse(struct programs *programs, uint64_t id, const char *step, int error);
+
+bool program_exists(const struct programs *programs, uint64_t id);
+
+/* Signals the group of a running program; nothing when there is none. */
+void program_signal(struct programs *programs, uint64_t id, int signo);
+
+/* Kills the program and its group; it is forgotten once it was reaped. Nothing when there is none. */
+void program_release(struct programs *programs, uint64_t id);
+void program_release_all(struct programs *programs);
+
+#endif

@@ -1,0 +1,220 @@
+/*
+ * child: pipes, fork, and what the child does between fork and execve (DESIGN 5).
+ *
+ * Owns the order of the steps and their names in error messages. After the fork only async-signal-safe calls
+ * are made. Does not decide what runs and does not wait for anything. Runs in the spawner.
+ */
+#include "spawn/child.h"
+
+#include "base/must.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum child_step {
+	STEP_SETSID,
+	STEP_DUP,
+	STEP_CLOSE,
+	STEP_LIMITS,
+	STEP_DEATHSIG,
+	STEP_ORPHAN,
+	STEP_PRIVILEGES,
+	STEP_EXECVE,
+	STEPS,
+};
+
+static const char *const step_names[STEPS] = {
+	[STEP_SETSID] = "setsid",
+	[STEP_DUP] = "dup2",
+	[STEP_CLOSE] = "close_range",
+	[STEP_LIMITS] = "setrlimit",
+	[STEP_DEATHSIG] = "prctl",
+	[STEP_ORPHAN] = "getppid",
+	[STEP_PRIVILEGES] = "no_new_privs",
+	[STEP_EXECVE] = "execve",
+};
+
+/* What the child writes to its error pipe; small enough to be written at once. */
+struct child_error {
+	int step, error;
+};
+
+/* Four pipes; [i][0] reads, [i][1] writes. The first three are stdin, stdout, stderr. */
+enum { PIPE_ERROR = 3, PIPES };
+
+struct child_pipes {
+	int ends[PIPES][2];
+};
+
+/* The child's end of a pipe: it only reads its stdin. */
+static int *child_end(struct child_pipes *pipes, int i)
+{
+	return &pipes->ends[i][i == STDIN_FILENO ? 0 : 1];
+}
+
+/* Our end of a pipe. */
+static int *child_our_end(struct child_pipes *pipes, int i)
+{
+	return &pipes->ends[i][i == STDIN_FILENO ? 1 : 0];
+}
+
+/* Closes a descriptor if it is there. */
+static void child_close(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* Closes all ends that are still there. */
+static void child_pipes_close(struct child_pipes *pipes)
+{
+	for (int i = 0; i < PIPES; i++) {
+		child_close(&pipes->ends[i][0]);
+		child_close(&pipes->ends[i][1]);
+	}
+}
+
+/* Makes the pipes; only our ends are non-blocking. Returns 0 or -errno. */
+static int child_pipes_open(struct child_pipes *pipes)
+{
+	for (int i = 0; i < PIPES; i++)
+		pipes->ends[i][0] = pipes->ends[i][1] = -1;
+	for (int i = 0; i < PIPES; i++) {
+		if (pipe2(pipes->ends[i], O_CLOEXEC) < 0 ||
+			fcntl(*child_our_end(pipes, i), F_SETFL, O_NONBLOCK) < 0) {
+			int error = errno;
+			child_pipes_close(pipes);
+			return -error;
+		}
+	}
+	return 0;
+}
+
+/* Gives every signal its default disposition and unblocks all. */
+void child_reset_signals(void)
+{
+	sigset_t none;
+	for (int signo = 1; signo < NSIG; signo++)
+		signal(signo, SIG_DFL); /* fails for KILL, STOP and the C library's own two */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Says which step failed, and ends the child. */
+static _Noreturn void child_fail(int error_fd, enum child_step step)
+{
+	struct child_error error = { .step = step, .error = errno };
+	ssize_t n = write(error_fd, &error, sizeof error);
+	(void)n; /* nobody is left to be told */
+	_exit(127);
+}
+
+/* Makes 0, 1, 2 of the pipes, 3 of the error pipe, and nothing else. Returns the error pipe's new number. */
+static int child_arrange_fds(struct child_pipes *pipes)
+{
+	int error_fd = *child_end(pipes, PIPE_ERROR);
+	/* The spawner's own 0, 1 and 2 are open, so that no end is in the way of another. */
+	for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++) {
+		if (dup2(*child_end(pipes, i), i) < 0)
+			child_fail(error_fd, STEP_DUP);
+	}
+	if (error_fd != PIPE_ERROR && dup3(error_fd, PIPE_ERROR, O_CLOEXEC) < 0)
+		child_fail(error_fd, STEP_DUP);
+	if (close_range(PIPE_ERROR + 1, ~0U, 0) < 0)
+		child_fail(PIPE_ERROR, STEP_CLOSE);
+	return PIPE_ERROR;
+}
+
+/* The child's life up to execve. */
+static _Noreturn void child_run(const struct child_plan *plan, struct child_pipes *pipes, pid_t spawner)
+{
+	child_reset_signals();
+	if (setsid() < 0)
+		child_fail(*child_end(pipes, PIPE_ERROR), STEP_SETSID);
+	int error_fd = child_arrange_fds(pipes);
+	if (setrlimit(RLIMIT_NOFILE, plan->files) < 0)
+		child_fail(error_fd, STEP_LIMITS);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		child_fail(error_fd, STEP_DEATHSIG);
+	if (getppid() != spawner) { /* it died before the prctl */
+		errno = ESRCH;
+		child_fail(error_fd, STEP_ORPHAN);
+	}
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		child_fail(error_fd, STEP_PRIVILEGES);
+	execve(plan->file, plan->argv, plan->envp);
+	child_fail(error_fd, STEP_EXECVE);
+}
+
+/* Makes the pipes and forks. */
+int child_start(const struct child_plan *plan, struct child *out, const char **step)
+{
+	struct child_pipes pipes;
+	int rc = child_pipes_open(&pipes);
+	if (rc < 0) {
+		*step = "pipe";
+		return rc;
+	}
+	pid_t spawner = getpid();
+	pid_t pid = fork();
+	if (pid == 0)
+		child_run(plan, &pipes, spawner);
+	if (pid < 0) {
+		rc = -errno;
+		child_pipes_close(&pipes);
+		*step = "fork";
+		return rc;
+	}
+	for (int i = 0; i < PIPES; i++)
+		child_close(child_end(&pipes, i));
+	out->pid = pid;
+	out->error_fd = *child_our_end(&pipes, PIPE_ERROR);
+	for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++)
+		out->stdio[i] = *child_our_end(&pipes, i);
+	return 0;
+}
+
+/* Reads what the child may have written. */
+int child_read_error(int error_fd, const char **step)
+{
+	struct child_error error;
+	ssize_t n;
+	do
+		n = read(error_fd, &error, sizeof error);
+	while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return n == 0 ? 0 : 1;
+	must(n == sizeof error && error.step >= 0 && error.step < STEPS && error.error > 0);
+	*step = step_names[error.step];
+	return -error.error;
+}
+
+/* Signals a group by its leader's pid, which can't have been given to another as long as it is unreaped. */
+void child_signal_group(pid_t pid, int signo)
+{
+	must(pid > 1);
+	kill(-pid, signo);
+}
+
+/* Kills the leader first: from then on it makes no group, and no more members of one. */
+void child_kill(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	child_signal_group(pid, SIGKILL);
+}
+
+/* Kills a group and reaps its leader. */
+void child_reap(pid_t pid, bool wait)
+{
+	pid_t reaped;
+	child_kill(pid);
+	do
+		reaped = waitpid(pid, NULL, wait ? 0 : WNOHANG);
+	while (reaped < 0 && errno == EINTR);
+	must(reaped == pid);
+}

@@ -1,0 +1,232 @@
+/*
+ * program: the life of each program that the spawner runs.
+ *
+ * Owns the child process and the gateway's ends of its pipes until they are sent. A program is STARTING until
+ * its error pipe ends, RUNNING until its pidfd says that it exited, EXITED until its worker releases it. Only
+ * then it is reaped: as long as its pid is taken, signals to its group can't hit anybody else. Each state
+ * waits for one descriptor at most. Runs in the spawner.
+ */
+#include "spawn/program.h"
+
+#include "base/must.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum program_state { PROGRAM_STARTING, PROGRAM_RUNNING, PROGRAM_EXITED };
+
+struct program {
+	struct idmap_node node;
+	struct programs *programs;
+	enum program_state state;
+	struct watch watch; /* STARTING: the error pipe; RUNNING: the pidfd; EXITED: none */
+	struct child child;
+	bool released; /* killed; nothing more is said of it; reaped as soon as it has exited */
+};
+
+/* Looks a program up. */
+static struct program *program_find(const struct programs *programs, uint64_t id)
+{
+	return (struct program *)idmap_find(&programs->map, id);
+}
+
+/* Is the id in use? */
+bool program_exists(const struct programs *programs, uint64_t id)
+{
+	return program_find(programs, id) != NULL;
+}
+
+/* Says that a program can't be started. */
+void program_refuse(struct programs *programs, uint64_t id, const char *step, int error)
+{
+	struct wire_header header = { .kind = WIRE_FAILED, .id = id, .value = error };
+	header.len = (uint32_t)strlen(step);
+	programs->answer(programs->arg, &header, step, NULL);
+}
+
+/* Closes our ends of the pipes, if they have not been sent. */
+static void program_close_stdio(struct program *program)
+{
+	for (int i = 0; i < WIRE_FDS; i++) {
+		if (program->child.stdio[i] >= 0)
+			close(program->child.stdio[i]);
+		program->child.stdio[i] = -1;
+	}
+}
+
+/* Closes what the program's state waits for. */
+static void program_unwatch(struct program *program)
+{
+	int fd = program->watch.fd;
+	poller_remove(program->programs->poller, &program->watch);
+	close(fd);
+}
+
+/* Reaps a program and forgets it; waits for its end unless it has exited. */
+static void program_reap(struct program *program)
+{
+	child_reap(program->child.pid, program->state != PROGRAM_EXITED);
+	idmap_remove(&program->programs->map, &program->node);
+	free(program);
+}
+
+/* Kills a program that nobody wants any more, and reaps it, now or when it has exited. */
+static void program_drop(struct program *program)
+{
+	program->released = true;
+	program_close_stdio(program);
+	if (program->watch.fd < 0)
+		program_reap(program);
+	else
+		child_kill(program->child.pid);
+}
+
+/* Tells a program's exit to its worker; it is not reaped yet. */
+static void program_on_exit(void *owner, uint32_t events)
+{
+	struct program *program = owner;
+	siginfo_t info = { .si_pid = 0 };
+	(void)events;
+	must(waitid(P_PIDFD, (id_t)program->watch.fd, &info, WEXITED | WNOWAIT | WNOHANG) == 0);
+	if (info.si_pid == 0)
+		return;
+	program_unwatch(program);
+	program->state = PROGRAM_EXITED;
+	if (program->released) {
+		program_reap(program);
+		return;
+	}
+	struct wire_header header = { .kind = WIRE_EXITED, .id = program->node.id };
+	if (info.si_code == CLD_EXITED)
+		header.value = W_EXITCODE(info.si_status, 0);
+	else
+		header.value = info.si_status | (info.si_code == CLD_DUMPED ? WCOREFLAG : 0);
+	program->programs->answer(program->programs->arg, &header, NULL, NULL);
+}
+
+/* Begins to wait for the exit. Returns 0 or -errno. */
+static int program_watch_exit(struct program *program)
+{
+	int pidfd = pidfd_open(program->child.pid, 0);
+	if (pidfd < 0)
+		return -errno;
+	program->watch.on_ready = program_on_exit;
+	int rc = poller_add(program->programs->poller, &program->watch, pidfd, EPOLLIN);
+	if (rc < 0)
+		close(pidfd);
+	return rc;
+}
+
+/* Says that a program runs and hands its pipes over. */
+static void program_announce(struct program *program)
+{
+	int fds[WIRE_FDS];
+	struct wire_header header = { .kind = WIRE_STARTED, .id = program->node.id };
+	header.value = program->child.pid;
+	for (int i = 0; i < WIRE_FDS; i++) {
+		fds[i] = program->child.stdio[i];
+		program->child.stdio[i] = -1;
+	}
+	program->programs->answer(program->programs->arg, &header, NULL, fds);
+}
+
+/* Learns how execve went, and from then on waits for the exit, also of a child that is about to give up. */
+static void program_on_error_pipe(void *owner, uint32_t events)
+{
+	struct program *program = owner;
+	struct programs *programs = program->programs;
+	uint64_t id = program->node.id;
+	bool wanted = !program->released;
+	const char *step = NULL;
+	(void)events;
+	int failed = child_read_error(program->watch.fd, &step);
+	if (failed > 0)
+		return;
+	/* Closed first: its number is then free for the pidfd, even when all others are taken. */
+	program_unwatch(program);
+	program->state = PROGRAM_RUNNING;
+	int watched = program_watch_exit(program);
+	if (failed == 0 && watched < 0) {
+		step = "pidfd_open";
+		failed = watched;
+	}
+	if (failed == 0 && wanted) {
+		program_announce(program);
+		return;
+	}
+	program_drop(program);
+	if (wanted)
+		program_refuse(programs, id, step, -failed);
+}
+
+/* Forks and begins to wait for what becomes of it. Returns 0 or -errno with the step that failed. */
+static int program_fork(struct program *program, const struct child_plan *plan, const char **step)
+{
+	int rc = child_start(plan, &program->child, step);
+	if (rc < 0)
+		return rc;
+	rc = poller_add(program->programs->poller, &program->watch, program->child.error_fd, EPOLLIN);
+	if (rc < 0) {
+		*step = "epoll_ctl";
+		close(program->child.error_fd);
+		program_close_stdio(program);
+		child_reap(program->child.pid, true);
+	}
+	return rc;
+}
+
+/* Starts a program. */
+void program_start(struct programs *programs, uint64_t id, const struct child_plan *plan)
+{
+	const char *step = "malloc";
+	int rc = -ENOMEM;
+	struct program *program = malloc(sizeof *program);
+	if (program) {
+		*program = (struct program){ .node.id = id, .programs = programs };
+		program->watch =
+			(struct watch){ .fd = -1, .on_ready = program_on_error_pipe, .owner = program };
+		rc = program_fork(program, plan, &step);
+	}
+	if (rc < 0) {
+		free(program);
+		program_refuse(programs, id, step, -rc);
+		return;
+	}
+	idmap_insert(&programs->map, &program->node);
+}
+
+/* Signals a program's group. */
+void program_signal(struct programs *programs, uint64_t id, int signo)
+{
+	struct program *program = program_find(programs, id);
+	if (program && !program->released)
+		child_signal_group(program->child.pid, signo);
+}
+
+/* Ends a program for good. */
+void program_release(struct programs *programs, uint64_t id)
+{
+	struct program *program = program_find(programs, id);
+	if (program && !program->released)
+		program_drop(program);
+}
+
+/* Ends one of all programs. */
+static void program_release_node(struct idmap_node *node)
+{
+	struct program *program = (struct program *)node;
+	if (!program->released)
+		program_drop(program);
+}
+
+/* Ends all programs. */
+void program_release_all(struct programs *programs)
+{
+	idmap_each(&programs->map, program_release_node);
+}
