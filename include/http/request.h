@@ -1,6 +1,11 @@
 /*
- * request: a strict parser for the head of an HTTP/1 request (RFC 9112, and FAULTS 3.5 which is stricter).
- * Pure: bytes in, verdict out; the verdict does not depend on how the bytes were split.
+ * request: a strict parser for the head of an HTTP/1 request (RFC 9112, and stricter where leniency has let
+ * requests be smuggled). Pure: bytes in, verdict out; the verdict does not depend on how the bytes were
+ * split. Any thread.
+ *
+ * Use: http_request_scan() after each read until it finds the end of the head, then http_request_parse() on
+ * that head. Every error ends the connection once it was answered: what follows a head that was refused must
+ * never be read as a request.
  */
 #ifndef HTTP_REQUEST_H
 #define HTTP_REQUEST_H
@@ -10,7 +15,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { HTTP_HEADERS_MAX = 64, HTTP_LINE_MAX = 8192 };
+enum {
+	HTTP_HEADERS_MAX = 64,
+	HTTP_LINE_MAX = 8192, /* bytes of one line, its CRLF not counted */
+	HTTP_NAME_MAX = 64    /* bytes of a header's name */
+};
 
 struct http_header {
 	struct text name, value; /* value without the white space around it */
@@ -18,55 +27,67 @@ struct http_header {
 
 /* A parsed head. Every text points into the bytes that were parsed, which must outlive it. */
 struct http_request {
-	struct text method;
-	struct text target; /* as sent, origin form */
+	struct text method; /* GET or HEAD */
+	struct text target; /* as sent, origin form: begins with "/", 0x21 to 0x7e, escapes well formed */
 	struct text path;   /* of the target, not decoded */
 	struct text query;  /* after the "?", which is not in it */
 	bool has_query;
 	int minor; /* HTTP/1.minor: 0 or 1 */
 	struct http_header headers[HTTP_HEADERS_MAX];
 	size_t n_headers;
-	struct text host;	 /* of Host, without the port; empty if there was none (HTTP/1.0) */
-	struct text host_port;	 /* digits after the colon, or empty */
+	struct text host;	 /* of Host, without the port and without the brackets of an IPv6
+				    address; empty if there was none (HTTP/1.0) */
+	struct text host_port;	 /* digits after the colon, at most 65535, or empty */
 	uint64_t content_length; /* 0 if there was none */
 	bool keep_alive;	 /* what Connection and the version ask for */
 };
 
-/* Each error has an HTTP status and words: http_request_status(), http_request_reason(). */
+/*
+ * Each error has an HTTP status and words: http_request_status(), http_request_reason(). Who answers a 405
+ * adds `Allow: GET, HEAD`.
+ */
 enum http_request_error {
-	HTTP_BAD_LINE = -1,   /* 400: request line */
-	HTTP_BAD_METHOD = -2, /* 405: not GET or HEAD */
-	HTTP_BAD_TARGET = -3, /* 400 */
-	HTTP_BAD_VERSION =
-		-4,	      /* 505 for another HTTP version that is well formed, else 400 (HTTP_BAD_LINE) */
-	HTTP_BAD_NAME = -5,   /* 400: header name */
-	HTTP_BAD_VALUE = -6,  /* 400: header value, NUL or control character */
-	HTTP_BAD_FOLD = -7,   /* 400: obs-fold */
-	HTTP_BAD_HOST = -8,   /* 400: missing, twice, or not a host */
-	HTTP_BAD_LENGTH = -9, /* 400: Content-Length */
+	HTTP_BAD_LINE = -1,	   /* 400: request line */
+	HTTP_BAD_METHOD = -2,	   /* 405: not GET or HEAD */
+	HTTP_BAD_TARGET = -3,	   /* 400: not origin form, or a byte or escape that may not be there */
+	HTTP_BAD_VERSION = -4,	   /* 505: another HTTP version, well formed; else HTTP_BAD_LINE */
+	HTTP_BAD_NAME = -5,	   /* 400: header name: empty, no token, too long, space before the colon */
+	HTTP_BAD_VALUE = -6,	   /* 400: header value, NUL or control character */
+	HTTP_BAD_FOLD = -7,	   /* 400: obs-fold */
+	HTTP_BAD_HOST = -8,	   /* 400: missing, twice, or not a host */
+	HTTP_BAD_LENGTH = -9,	   /* 400: Content-Length */
 	HTTP_BAD_CODING = -10,	   /* 501: Transfer-Encoding */
 	HTTP_BAD_REPEAT = -11,	   /* 400: a header twice that may come once */
-	HTTP_BAD_BODY = -12,	   /* 400: a body where none may be */
+	HTTP_BAD_BODY = -12,	   /* 400: a body where none may be, or one announced in two ways */
 	HTTP_BAD_EXPECT = -13,	   /* 417 */
 	HTTP_HEAD_TOO_LARGE = -14, /* 431: too many bytes or headers */
-	HTTP_URI_TOO_LONG = -15,   /* 414 */
+	HTTP_URI_TOO_LONG = -15,   /* 414: the request line is longer than HTTP_LINE_MAX */
 	HTTP_BAD_NEWLINE = -16,	   /* 400: a bare CR or LF */
+	HTTP_BAD_H2 = -17	   /* 400: HTTP/2's preface, or an HTTP2-Settings header */
 };
 
 /* Where an incremental scan for the end of the head stands; zeroed to begin. Work is O(n) over all calls. */
 struct http_scan {
-	size_t seen;
+	size_t seen; /* bytes that were judged */
+	size_t line; /* where the line began that is being read */
 	unsigned state;
 };
 
 /*
- * Looks for the end of the head in the len bytes received so far (all of them, from the first). Returns the
- * length of the head with its empty line, 0 when more is needed, or a negative http_request_error as soon as
- * one byte breaks it. `max` is the limit in bytes of the whole head.
+ * Looks for the end of the head in the len bytes received so far (all of them, from the first; they may have
+ * moved between calls). Returns the length of the head with its empty line, 0 when more is needed, or a
+ * negative http_request_error at the first byte that no head can have there: controls, bare CR or LF, a
+ * folded line, a line or head that is too long. What the lines say is http_request_parse()'s business.
+ * `max` is the limit in bytes of the whole head; the refusal comes when max bytes are there without its end.
+ * After a result other than 0 the scan is over.
  */
 long http_request_scan(struct http_scan *scan, const char *buf, size_t len, size_t max);
 
-/* Parses one whole head of exactly len bytes. Returns 0 or a negative http_request_error. */
+/*
+ * Parses one whole head of exactly len bytes. Returns 0 or a negative http_request_error (HTTP_BAD_LINE, too,
+ * for bytes that are not one whole head); after an error the method, target and headers read so far are in
+ * *out, for the log, and the rest is empty.
+ */
 int http_request_parse(struct http_request *out, const char *head, size_t len);
 
 int http_request_status(int error);	    /* the HTTP status to refuse with */

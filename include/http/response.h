@@ -1,5 +1,11 @@
 /*
- * response: heads of HTTP/1.1 responses, written into a buffer. Pure. Never echoes a byte that a client sent.
+ * response: heads of HTTP/1.1 responses, written into a buffer. Never echoes a byte that a client sent by
+ * itself: what a head says comes from its callers. Who owns the buffer decides on the thread.
+ *
+ * A head is http_response_begin(), headers, http_response_end(); what the caller appends then is the body.
+ * There is a Date and no Server. Callers add Content-Length (always, but not to a 101 or 204), what closes
+ * the connection after a refusal, Allow, Retry-After and the like. The functions return 0, or -ENOMEM: then
+ * the buffer has half a head, and the connection must end without it.
  */
 #ifndef HTTP_RESPONSE_H
 #define HTTP_RESPONSE_H
@@ -15,14 +21,16 @@ enum { HTTP_DATE_SIZE = 30 };
 /* The reason phrase of a status (RFC 9110), "Unknown" for one we do not use. */
 const char *http_status_phrase(int status);
 
-/* Formats a date (RFC 9110 5.6.7). Returns out. */
+/* Formats a date (RFC 9110 5.6.7) of the years 0 to 9999; one outside is moved to the nearest. Returns out.
+ */
 char *http_date(time_t when, char out[HTTP_DATE_SIZE]);
 
-/* Begins a response: status line and Date. Then headers, then http_response_end(). */
-void http_response_begin(struct evbuffer *out, int status, time_t now);
-/* Adds one header. A value or name with CR, LF or NUL must not come here (must()). */
-void http_response_header(struct evbuffer *out, const char *name, const char *value);
-void http_response_header_u64(struct evbuffer *out, const char *name, uint64_t value);
-void http_response_end(struct evbuffer *out);
+/* Begins a response: status line and Date. */
+int http_response_begin(struct evbuffer *out, int status, time_t now);
+/* Adds one header. A name that is no token or a value with CR or LF must not come here (must()). */
+int http_response_header(struct evbuffer *out, const char *name, const char *value);
+int http_response_header_u64(struct evbuffer *out, const char *name, uint64_t value);
+/* Ends the head with its empty line. */
+int http_response_end(struct evbuffer *out);
 
 #endif
