@@ -80,6 +80,9 @@ size_t stream_unsent(const struct stream *stream);
 /* Reads at most `max` bytes at once; 0 stops reading. */
 void stream_allow(struct stream *stream, size_t max);
 
+/* Gives writing up, as if the kernel had failed it: on_broken follows. */
+void stream_break(struct stream *stream, int error);
+
 /* Sends what is queued, then ends our side: shutdown(SHUT_WR) of a socket, close of a pipe. */
 void stream_finish(struct stream *stream);
 

@@ -41,8 +41,10 @@ static void stream_drop_queue(struct stream *stream)
 }
 
 /* Remembers that writing failed; the callback comes from the loop, not from within the owner's call. */
-static void stream_break(struct stream *stream, int error)
+void stream_break(struct stream *stream, int error)
 {
+	if (stream->wfd < 0 || stream->write == STREAM_WRITE_BROKEN)
+		return;
 	stream->write = STREAM_WRITE_BROKEN;
 	stream->write_error = error;
 	stream_drop_queue(stream);
@@ -258,7 +260,7 @@ size_t stream_unsent(const struct stream *stream)
 /* Sets how much one read may bring; 0 stops reading. */
 void stream_allow(struct stream *stream, size_t max)
 {
-	if (stream->read == STREAM_READ_EOF)
+	if (!stream_is_open(stream) || stream->read == STREAM_READ_EOF)
 		return;
 	enum stream_read read = max > 0 ? STREAM_READ_ON : STREAM_READ_PAUSED;
 	stream->read_max = max < LOOP_SCRATCH ? max : LOOP_SCRATCH;

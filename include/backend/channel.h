@@ -1,0 +1,53 @@
+/*
+ * channel: a stream with a framing on it: what every backend has between its descriptors and the bridge.
+ *
+ * Messages in, bytes out to the backend; bytes in, messages out to the endpoint's hooks.
+ */
+#ifndef BACKEND_CHANNEL_H
+#define BACKEND_CHANNEL_H
+
+#include "backend/framing.h"
+#include "net/endpoint.h"
+#include "net/stream.h"
+
+/* What the owner hears; pieces, flushes and sent bytes go straight to the endpoint's hooks. */
+struct channel_hooks {
+	/* All of its output has been passed on. error: 0, or the errno that ended it. */
+	void (*on_eof)(struct endpoint *endpoint, int error);
+	/* Its output breaks the framing, or memory is short: nothing more is read. */
+	void (*on_bad)(struct endpoint *endpoint, const char *reason);
+	/* It takes no more input. */
+	void (*on_broken)(struct endpoint *endpoint, int error);
+	/* Some of its output, or some of its input, went through; NULL if the owner need not know. */
+	void (*on_moved)(struct endpoint *endpoint);
+};
+
+struct channel {
+	struct endpoint *endpoint;
+	const struct channel_hooks *hooks;
+	struct stream stream;
+	struct framing_encoder encoder;
+	struct framing_decoder decoder;
+	bool muted; /* its output is thrown away */
+};
+
+/* Before the descriptors are there; so that done is always allowed. */
+void channel_init(struct channel *channel, struct endpoint *endpoint, enum framing framing,
+	const struct channel_hooks *hooks);
+void channel_open(struct channel *channel, int rfd, int wfd);
+void channel_done(struct channel *channel); /* closes what is open, frees what is held */
+
+/* The endpoint ops of the same names. */
+void channel_send(struct channel *channel, const struct piece *piece);
+void channel_flush(struct channel *channel);
+size_t channel_queued(const struct channel *channel);
+void channel_allow(struct channel *channel, size_t max);
+
+/* The output has ended though its descriptor is still open: what came is passed on, then on_eof. */
+void channel_end(struct channel *channel);
+
+/* No piece of its output reaches the hooks any more; it is read to nowhere, so that its writer does not wait.
+ */
+void channel_mute(struct channel *channel);
+
+#endif

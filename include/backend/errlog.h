@@ -1,0 +1,36 @@
+/*
+ * errlog: what a program writes to its stderr, as lines of the log.
+ */
+#ifndef BACKEND_ERRLOG_H
+#define BACKEND_ERRLOG_H
+
+#include "net/loop.h"
+
+#include <event2/event_struct.h>
+#include <stdbool.h>
+
+enum {
+	ERRLOG_LINE_MAX = 2048, /* bytes; the rest of a longer line is left out */
+	ERRLOG_RATE = 200	/* lines a second; the rest is counted */
+};
+
+struct errlog {
+	struct loop *loop;
+	int fd; /* -1: closed */
+	struct event readable;
+	const char *session, *route; /* for the log; borrowed */
+	char *line;		     /* of ERRLOG_LINE_MAX bytes while a line is not whole, else NULL */
+	size_t len;
+	bool cut; /* the rest of this line is skipped */
+	uint64_t second;
+	unsigned n_lines, n_lost; /* in this second */
+};
+
+/* Takes the read end (non-blocking) of a program's stderr. The strings must outlive it. */
+void errlog_open(struct errlog *errlog, struct loop *loop, int fd, const char *session, const char *route);
+
+/* Logs what is there, the last line without newline too, and closes. Allowed on a zeroed or closed one with
+ * fd -1. */
+void errlog_close(struct errlog *errlog);
+
+#endif

@@ -1,0 +1,25 @@
+/*
+ * process: a program's stdin and stdout as an endpoint, its stderr in the log (SPEC 5).
+ */
+#ifndef BACKEND_PROCESS_H
+#define BACKEND_PROCESS_H
+
+#include "conf/config.h"
+#include "net/endpoint.h"
+#include "spawn/spawn.h"
+
+/* What to start. The strings and the route must outlive the endpoint, env only the call of start. */
+struct process_params {
+	struct spawn_client *spawner;
+	const struct route_conf *route;
+	uint32_t generation, route_index;
+	enum framing framing;
+	struct text env;     /* as in struct spawn_request */
+	const char *session; /* its id, for the log */
+};
+
+/* A program that is not yet started. NULL when memory is short. */
+struct endpoint *process_new(struct loop *loop, const struct process_params *params,
+	const struct endpoint_hooks *hooks, void *arg);
+
+#endif

@@ -1,0 +1,162 @@
+/*
+ * channel: a backend's stream, with the framing between it and the bridge.
+ *
+ * Owns the stream and both framing states. Knows nothing of how the backend was reached or ends. Runs on its
+ * loop's thread.
+ */
+#include "backend/channel.h"
+
+#include <errno.h>
+
+/* A piece of the backend's output goes to whoever holds the endpoint. */
+static int channel_on_piece(void *arg, const struct piece *piece)
+{
+	struct channel *channel = arg;
+	channel->endpoint->hooks->on_piece(channel->endpoint->arg, piece);
+	return 0;
+}
+
+/* Encoded bytes go to the backend. */
+static int channel_on_bytes(void *arg, const uint8_t *data, size_t len)
+{
+	struct channel *channel = arg;
+	stream_send(&channel->stream, data, len);
+	return 0;
+}
+
+/* Stops and says why. */
+static void channel_fail(struct channel *channel, int error)
+{
+	stream_allow(&channel->stream, 0);
+	channel->muted = true;
+	channel->hooks->on_bad(channel->endpoint,
+		error == FRAMING_NO_MEMORY ? "out of memory" : "bad record from the backend");
+}
+
+/* Output of the backend. */
+static void channel_on_data(void *arg, uint8_t *data, size_t len)
+{
+	struct channel *channel = arg;
+	struct endpoint *endpoint = channel->endpoint;
+
+	if (!channel->muted) {
+		int error = framing_decode(&channel->decoder, data, len, channel_on_piece, channel);
+		endpoint->hooks->on_flush(endpoint->arg);
+		if (error < 0) {
+			channel_fail(channel, error);
+			return;
+		}
+	}
+	if (channel->hooks->on_moved != NULL)
+		channel->hooks->on_moved(endpoint);
+}
+
+/* Queued input went to the backend. */
+static void channel_on_sent(void *arg)
+{
+	struct channel *channel = arg;
+	if (channel->hooks->on_moved != NULL)
+		channel->hooks->on_moved(channel->endpoint);
+	channel->endpoint->hooks->on_sent(channel->endpoint->arg);
+}
+
+/* The end of its output: what the framing held back goes out, unless the output was cut off. */
+static void channel_on_eof(void *arg, int error)
+{
+	struct channel *channel = arg;
+	struct endpoint *endpoint = channel->endpoint;
+
+	if (error == 0 && !channel->muted) {
+		int bad = framing_decode_end(&channel->decoder, channel_on_piece, channel);
+		endpoint->hooks->on_flush(endpoint->arg);
+		if (bad < 0) {
+			channel_fail(channel, bad);
+			return;
+		}
+	}
+	channel->hooks->on_eof(endpoint, error);
+}
+
+/* Takes what came so far for the whole. */
+void channel_end(struct channel *channel)
+{
+	stream_allow(&channel->stream, 0);
+	channel_on_eof(channel, 0);
+}
+
+/* It reads no more. */
+static void channel_on_broken(void *arg, int error)
+{
+	struct channel *channel = arg;
+	channel->hooks->on_broken(channel->endpoint, error);
+	channel->endpoint->hooks->on_sent(channel->endpoint->arg); /* the queue is gone */
+}
+
+static const struct stream_hooks channel_stream_hooks = {
+	.on_data = channel_on_data,
+	.on_sent = channel_on_sent,
+	.on_eof = channel_on_eof,
+	.on_broken = channel_on_broken,
+};
+
+/* A channel without descriptors. */
+void channel_init(struct channel *channel, struct endpoint *endpoint, enum framing framing,
+	const struct channel_hooks *hooks)
+{
+	channel->endpoint = endpoint;
+	channel->hooks = hooks;
+	channel->muted = false;
+	channel->stream =
+		(struct stream){ .loop = endpoint->loop, .rfd = -1, .wfd = -1, .write = STREAM_WRITE_SHUT };
+	framing_encoder_init(&channel->encoder, framing);
+	framing_decoder_init(&channel->decoder, framing);
+}
+
+/* Begins to read. */
+void channel_open(struct channel *channel, int rfd, int wfd)
+{
+	stream_open(&channel->stream, channel->endpoint->loop, rfd, wfd, &channel_stream_hooks, channel);
+}
+
+/* Closes it; in any state, more than once. */
+void channel_done(struct channel *channel)
+{
+	stream_close(&channel->stream);
+	framing_encoder_done(&channel->encoder);
+	framing_decoder_done(&channel->decoder);
+}
+
+/* A piece for the backend. */
+void channel_send(struct channel *channel, const struct piece *piece)
+{
+	if (channel->stream.write != STREAM_WRITE_OPEN)
+		return;
+	if (framing_encode(&channel->encoder, piece, channel_on_bytes, channel) < 0)
+		stream_break(&channel->stream, ENOMEM);
+}
+
+/* What was sent in this turn leaves. */
+void channel_flush(struct channel *channel)
+{
+	stream_flush(&channel->stream);
+}
+
+/* Memory of what the backend has not taken. */
+size_t channel_queued(const struct channel *channel)
+{
+	return stream_queued(&channel->stream);
+}
+
+/* Sets how much is read at once. */
+void channel_allow(struct channel *channel, size_t max)
+{
+	if (!channel->muted)
+		stream_allow(&channel->stream, max);
+}
+
+/* Throws the output away from now on. */
+void channel_mute(struct channel *channel)
+{
+	channel->muted = true;
+	stream_allow(&channel->stream, LOOP_SCRATCH);
+}

@@ -1,0 +1,120 @@
+/*
+ * errlog: reads a program's stderr always, so that the program never waits for the log, and logs it line by
+ * line.
+ *
+ * Owns the descriptor and at most one unfinished line. Lines are cut and their rate is limited here; the log
+ * escapes them. Runs on its loop's thread.
+ */
+#include "backend/errlog.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* One line, or one more that is lost to the rate. */
+static void errlog_emit(struct errlog *errlog, const char *line, size_t len)
+{
+	uint64_t second = loop_now(errlog->loop) / 1000;
+
+	if (second != errlog->second) {
+		if (errlog->n_lost > 0)
+			log_warning(errlog->loop->log, "stderr lines not logged",
+				LOG_STR("id", errlog->session), LOG_U64("lines", errlog->n_lost));
+		errlog->second = second;
+		errlog->n_lines = errlog->n_lost = 0;
+	}
+	if (errlog->n_lines == ERRLOG_RATE) {
+		errlog->n_lost++;
+		return;
+	}
+	errlog->n_lines++;
+	struct text text = { .ptr = line, .len = len };
+	log_info(errlog->loop->log, "stderr", LOG_STR("id", errlog->session), LOG_STR("route", errlog->route),
+		LOG_TEXT("line", text));
+}
+
+/* Keeps a part of a line until the rest comes; what is beyond the limit, or memory, is left out. */
+static void errlog_keep(struct errlog *errlog, const char *part, size_t len)
+{
+	if (errlog->line == NULL)
+		errlog->line = malloc(ERRLOG_LINE_MAX);
+	size_t room = errlog->line == NULL ? 0 : ERRLOG_LINE_MAX - errlog->len;
+	size_t take = len < room ? len : room;
+	if (take > 0)
+		memcpy(errlog->line + errlog->len, part, take);
+	errlog->len += take;
+}
+
+/* The line that was kept is whole. */
+static void errlog_emit_kept(struct errlog *errlog)
+{
+	if (errlog->line != NULL)
+		errlog_emit(errlog, errlog->line, errlog->len);
+	free(errlog->line);
+	errlog->line = NULL;
+	errlog->len = 0;
+}
+
+/* Cuts what came into lines. */
+static void errlog_split(struct errlog *errlog, const char *data, size_t len)
+{
+	while (len > 0) {
+		const char *newline = memchr(data, '\n', len);
+		size_t part = newline == NULL ? len : (size_t)(newline - data);
+		if (newline != NULL && errlog->line == NULL)
+			errlog_emit(errlog, data, part < ERRLOG_LINE_MAX ? part : ERRLOG_LINE_MAX);
+		else
+			errlog_keep(errlog, data, part);
+		if (newline == NULL)
+			return;
+		if (errlog->line != NULL)
+			errlog_emit_kept(errlog);
+		data += part + 1;
+		len -= part + 1;
+	}
+}
+
+/* Reads once. Returns whether there may be more. */
+static bool errlog_read(struct errlog *errlog)
+{
+	ssize_t n = read(errlog->fd, errlog->loop->scratch, LOOP_SCRATCH);
+	if (n > 0)
+		errlog_split(errlog, (const char *)errlog->loop->scratch, (size_t)n);
+	else
+		event_del(&errlog->readable);
+	return n > 0;
+}
+
+/* Something was written to stderr. */
+static void errlog_on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	errlog_read(arg);
+}
+
+/* Begins to read. */
+void errlog_open(struct errlog *errlog, struct loop *loop, int fd, const char *session, const char *route)
+{
+	*errlog = (struct errlog){ .loop = loop, .fd = fd, .session = session, .route = route };
+	loop_event_init(loop, &errlog->readable, fd, EV_READ | EV_PERSIST, errlog_on_readable, errlog);
+	event_add(&errlog->readable, NULL);
+}
+
+/* The end: at most a pipe's worth is still there. */
+void errlog_close(struct errlog *errlog)
+{
+	enum { LAST_READS = 16 };
+
+	if (errlog->loop == NULL || errlog->fd < 0)
+		return;
+	for (int i = 0; i < LAST_READS && errlog_read(errlog); i++)
+		;
+	errlog_emit_kept(errlog);
+	if (errlog->n_lost > 0)
+		log_warning(errlog->loop->log, "stderr lines not logged", LOG_STR("id", errlog->session),
+			LOG_U64("lines", errlog->n_lost));
+	loop_event_done(errlog->loop, &errlog->readable);
+	close(errlog->fd);
+	errlog->fd = -1;
+}

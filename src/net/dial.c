@@ -1,0 +1,243 @@
+/*
+ * dial: outgoing connections.
+ *
+ * Owns the sockets that are being connected and the two timers (the next address, the deadline for all).
+ * Gives the winner away and forgets itself. Runs on its loop's thread.
+ */
+#include "net/dial.h"
+
+#include "base/must.h"
+
+#include <errno.h>
+#include <event2/event_struct.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct dial_attempt {
+	struct dial *dial;
+	int fd; /* -1: none */
+	struct event writable;
+};
+
+struct dial {
+	struct grave grave; /* first: a grave is its dial */
+	struct loop *loop;
+	struct addr_name name;
+	struct resolver_query *query;
+	struct addr addrs[RESOLVER_ADDRS_MAX];
+	size_t n_addrs, next; /* addrs[next] is tried next */
+	struct dial_attempt attempts[RESOLVER_ADDRS_MAX];
+	size_t n_open;
+	struct event stagger, deadline;
+	int error; /* of the last address that failed */
+	dial_fn fn;
+	void *arg;
+};
+
+static void dial_step(struct dial *dial);
+
+/* Frees it after the turn. */
+static void dial_free(struct grave *grave)
+{
+	free((struct dial *)grave);
+}
+
+/* Ends one attempt. */
+static void dial_attempt_end(struct dial_attempt *attempt)
+{
+	if (attempt->fd < 0)
+		return;
+	loop_event_done(attempt->dial->loop, &attempt->writable);
+	close(attempt->fd);
+	attempt->fd = -1;
+	attempt->dial->n_open--;
+}
+
+/* Stops everything. */
+void dial_cancel(struct dial *dial)
+{
+	resolver_forget(dial->query);
+	dial->query = NULL;
+	for (size_t i = 0; i < dial->n_addrs; i++)
+		dial_attempt_end(&dial->attempts[i]);
+	loop_event_done(dial->loop, &dial->stagger);
+	loop_event_done(dial->loop, &dial->deadline);
+	loop_bury(dial->loop, &dial->grave, dial_free);
+}
+
+/* Reports the end of it. */
+static void dial_finish(struct dial *dial, int fd, int error, const char *what)
+{
+	char place[300], reason[512];
+
+	snprintf(reason, sizeof(reason), "connect to %s: %s", addr_name_format(&dial->name, place), what);
+	dial_cancel(dial);
+	dial->fn(dial->arg, fd, error, reason);
+}
+
+/* The winner: small messages leave at once. */
+static void dial_win(struct dial *dial, struct dial_attempt *attempt)
+{
+	int on = 1;
+	int fd = attempt->fd;
+
+	loop_event_done(dial->loop, &attempt->writable);
+	attempt->fd = -1;
+	dial->n_open--;
+	if (dial->name.kind == ADDR_TCP)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	dial_finish(dial, fd, 0, "connected");
+}
+
+/* One attempt has a result. */
+static void dial_on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct dial_attempt *attempt = arg;
+	struct dial *dial = attempt->dial;
+	int error = 0;
+	socklen_t len = sizeof(error);
+	(void)what;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+		error = errno;
+	if (error == 0) {
+		dial_win(dial, attempt);
+		return;
+	}
+	dial->error = error;
+	dial_attempt_end(attempt);
+	dial_step(dial);
+}
+
+/* Begins to connect to one address. Returns 0, or an errno and nothing is open. */
+static int dial_attempt_begin(struct dial *dial, struct dial_attempt *attempt, const struct addr *addr)
+{
+	int fd = socket(addr->u.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return errno;
+	if (connect(fd, &addr->u.sa, addr->len) != 0 && errno != EINPROGRESS) {
+		int error = errno;
+		close(fd);
+		return error;
+	}
+	attempt->fd = fd;
+	dial->n_open++;
+	loop_event_init(dial->loop, &attempt->writable, fd, EV_WRITE, dial_on_writable, attempt);
+	event_add(&attempt->writable, NULL);
+	return 0;
+}
+
+/* Begins with the next address that can be begun; when all have failed, it is over. */
+static void dial_step(struct dial *dial)
+{
+	while (dial->next < dial->n_addrs) {
+		struct dial_attempt *attempt = &dial->attempts[dial->next];
+		int error = dial_attempt_begin(dial, attempt, &dial->addrs[dial->next]);
+		/* A unix socket with a full backlog says EAGAIN, and there is nothing to poll: the same again
+		 * in a while. */
+		if (error != EAGAIN)
+			dial->next++;
+		if (error == 0 || error == EAGAIN) {
+			loop_timer_set(&dial->stagger, DIAL_STAGGER_MS);
+			return;
+		}
+		dial->error = error;
+	}
+	if (dial->n_open == 0)
+		dial_finish(dial, -1, dial->error, strerror(dial->error));
+}
+
+/* Time for the next address. */
+static void dial_on_stagger(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	struct dial *dial = arg;
+	if (dial->next < dial->n_addrs || dial->n_open == 0)
+		dial_step(dial);
+}
+
+/* Time is up for all of them. */
+static void dial_on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	dial_finish(arg, -1, ETIMEDOUT, strerror(ETIMEDOUT));
+}
+
+/* Puts the families in turn, beginning with the first address's, each in the resolver's order. */
+static void dial_interleave(struct dial *dial, const struct addr *addrs, size_t n)
+{
+	sa_family_t want = n > 0 ? addrs[0].u.sa.sa_family : AF_UNSPEC;
+	bool used[RESOLVER_ADDRS_MAX] = { false };
+
+	for (dial->n_addrs = 0; dial->n_addrs < n; dial->n_addrs++) {
+		size_t pick = n;
+		for (size_t i = 0; i < n; i++) {
+			if (used[i])
+				continue;
+			if (pick == n)
+				pick = i;
+			if (addrs[i].u.sa.sa_family == want) {
+				pick = i;
+				break;
+			}
+		}
+		used[pick] = true;
+		dial->addrs[dial->n_addrs] = addrs[pick];
+		dial->attempts[dial->n_addrs] = (struct dial_attempt){ .dial = dial, .fd = -1 };
+		want = addrs[pick].u.sa.sa_family == AF_INET ? AF_INET6 : AF_INET;
+	}
+}
+
+/* The addresses are there. */
+static void dial_on_resolved(void *arg, const struct addr *addrs, size_t n, const char *reason)
+{
+	struct dial *dial = arg;
+	dial->query = NULL;
+	if (n == 0) {
+		dial_finish(dial, -1, EHOSTUNREACH, reason);
+		return;
+	}
+	dial_interleave(dial, addrs, n);
+	dial_step(dial);
+}
+
+/* The one address of a unix socket. */
+static void dial_set_unix(struct dial *dial)
+{
+	struct addr addr = { .len = sizeof(addr.u.un) };
+	addr.u.un.sun_family = AF_UNIX;
+	memcpy(addr.u.un.sun_path, dial->name.path, sizeof(dial->name.path));
+	dial_interleave(dial, &addr, 1);
+}
+
+/* Begins: the first attempt comes on the next turn, so that no result is reported from within. */
+struct dial *dial_start(struct loop *loop, struct resolver *resolver, const struct addr_name *name,
+	unsigned timeout_ms, dial_fn fn, void *arg)
+{
+	struct addr addrs[RESOLVER_ADDRS_MAX];
+	struct dial *dial = calloc(1, sizeof(*dial));
+	if (dial == NULL)
+		return NULL;
+	*dial = (struct dial){ .loop = loop, .name = *name, .fn = fn, .arg = arg, .error = ETIMEDOUT };
+	loop_event_init(loop, &dial->stagger, -1, 0, dial_on_stagger, dial);
+	loop_event_init(loop, &dial->deadline, -1, 0, dial_on_deadline, dial);
+	loop_timer_set(&dial->deadline, timeout_ms);
+
+	size_t n = 0;
+	if (name->kind == ADDR_UNIX)
+		dial_set_unix(dial);
+	else if ((n = resolver_known(resolver, loop, name, addrs)) > 0)
+		dial_interleave(dial, addrs, n);
+	else if ((dial->query = resolver_ask(resolver, loop, name, dial_on_resolved, dial)) == NULL) {
+		dial_cancel(dial);
+		return NULL;
+	}
+	if (dial->query == NULL)
+		event_active(&dial->stagger, EV_TIMEOUT, 1);
+	return dial;
+}
