@@ -107,7 +107,7 @@ run_pytest() {
 
 check_e2e() {
 	wrap=
-	build benches && build SAN=address,undefined && run_pytest $san/wsluice
+	build all benches && build SAN=address,undefined && run_pytest $san/wsluice
 }
 
 # The tests that make threads meet.

@@ -10,8 +10,3 @@ def script(directory, name, text):
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     return path
 
-
-def sh(text):
-    """A command for an ini file that runs a line of shell. Single quotes are taken."""
-    assert "'" not in text
-    return f"sh -c '{text}'"

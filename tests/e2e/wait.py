@@ -12,3 +12,16 @@ def eventually(condition, what, timeout=10.0):
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout} s: {what() if callable(what) else what}")
         time.sleep(0.005)
+
+
+def plateau(value, window=0.3, timeout=20.0):
+    """Polls until value() has not changed for `window` seconds, and returns it: whoever moves it has been stopped."""
+    deadline = time.monotonic() + timeout
+    last, since = value(), time.monotonic()
+    while time.monotonic() - since < window:
+        assert time.monotonic() < deadline, f"still moving after {timeout} s: {last}"
+        time.sleep(0.01)
+        now = value()
+        if now != last:
+            last, since = now, time.monotonic()
+    return last

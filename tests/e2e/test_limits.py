@@ -1,0 +1,253 @@
+"""Limits: sessions, pending connections, time and size of a request head, descriptors."""
+import time
+from pathlib import Path
+
+import backends
+import pytest
+import wsraw
+from gateway import descriptors_of, rss_of
+from wait import eventually
+
+CAT = {"route /ws": {"exec": "cat"}, "route /console": {"console": "yes"}}
+
+
+def busy(gw, *statuses, **options):
+    """A handshake that is refused for now."""
+    with gw.connect(**options) as raw:
+        raw.send(wsraw.upgrade("/ws", gw.host))
+        answer = raw.response()
+        raw.ended()
+    assert answer.status in statuses, answer
+    assert int(answer.header("Retry-After")) > 0
+    return answer
+
+
+@pytest.mark.threads
+@pytest.mark.parametrize("workers", [1, 4])
+def test_max_sessions(gateway, workers):
+    """n are served by whichever threads, the next one gets 503; plain requests still work; an end makes room."""
+    gw = gateway(CAT, gateway={"max_sessions": 5, "workers": workers})
+    for _ in range(3):
+        clients = [gw.ws("/ws") for _ in range(5)]
+        for _ in range(3):
+            busy(gw, 503)
+        assert gw.get("/console").status == 200
+        assert gw.counters()["sessions"] == 5
+        assert gw.wait_log("request", status=503)["reason"]
+        for ws in clients:
+            ws.close()
+            ws.drop()
+        eventually(lambda: gw.counters()["sessions"] == 0, "sessions stay")
+
+
+def test_refusals_free_their_place(gateway):
+    """What is refused later than the limit was counted gives its place back."""
+    gw = gateway({**CAT, "route /refused": {"connect": "tcp://127.0.0.1:1"}}, gateway={"max_sessions": 2})
+    for _ in range(5):
+        assert gw.refused("/refused").status == 502
+        assert gw.refused("/ws", headers=[("Origin", "https://evil.example")]).status == 403
+    with gw.ws("/ws") as one, gw.ws("/ws") as two:
+        busy(gw, 503)
+        one.close()
+        two.close()
+
+
+@pytest.mark.threads
+def test_max_sessions_per_ip(gateway):
+    gw = gateway(CAT, gateway={"max_sessions_per_ip": 2, "workers": 4}, listen={"address": ["127.0.0.1:0", "[::1]:0"]})
+    v6 = next(int(address.rsplit(":", 1)[1]) for address in gw.addresses if address.startswith("["))
+    clients = [gw.ws("/ws", connection=gw.connect(source=source)) for source in ("127.0.0.1", "127.0.0.1", "127.0.0.2")]
+    clients += [gw.ws("/ws", connection=wsraw.connect(("::1", v6))) for _ in range(2)]
+    busy(gw, 429, 503)
+    clients.append(gw.ws("/ws", connection=gw.connect(source="127.0.0.2")))
+    busy(gw, 429, 503, source="127.0.0.2")
+    with wsraw.connect(("::1", v6)) as raw:
+        raw.send(wsraw.upgrade("/ws", gw.host))
+        assert raw.response().status in (429, 503)
+    for ws in clients:
+        ws.close()
+        ws.drop()
+    eventually(lambda: gw.counters()["sessions"] == 0, "sessions stay")
+    with gw.ws("/ws") as ws:
+        ws.close()
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_max_pending(gateway, workers):
+    """Connections beyond it wait in the backlog, and are served when there is room; sessions don't count."""
+    gw = gateway(CAT, gateway={"max_pending": 3, "workers": workers})
+    sessions = [gw.ws("/ws") for _ in range(5)]
+    silent = [gw.connect() for _ in range(3)]
+    eventually(lambda: gw.counters()["pending"] == 3, lambda: f"{gw.counters()}")
+    waiting = [gw.connect() for _ in range(4)]
+    for raw in waiting:
+        raw.send(wsraw.upgrade("/ws", gw.host))
+    assert gw.counters()["pending"] == 3
+    assert len(descriptors_of(gw.pid)) <= len(gw.fds) + 3 + 5 * 4
+    for raw in silent:
+        raw.drop()
+    for raw in waiting:
+        assert raw.response().status == 101
+        raw.close()
+        raw.drop()
+    for ws in sessions:
+        ws.close()
+        ws.drop()
+
+
+def test_handshake_timeout(gateway):
+    """Absolute, from accept: silence, a byte now and then, and half a head all end; a session does not."""
+    gw = gateway(CAT, listen={"handshake_timeout": "600ms"})
+    with gw.ws("/ws") as ws:
+        begin = time.monotonic()
+        silent, half, slow = gw.connect(), gw.connect(), gw.connect()
+        half.send(wsraw.upgrade("/ws", gw.host)[:-2])
+        head, ended_at = wsraw.upgrade("/ws", gw.host, headers=[("X", "a" * 4000)]), None
+        slow.sock.setblocking(False)
+
+        def trickle():
+            nonlocal head
+            try:
+                slow.sock.send(head[:1])
+                head = head[1:]
+                data = slow.sock.recv(1000)
+                return data == b"" or data.startswith(b"HTTP/1.1 408 ")
+            except BlockingIOError:
+                return False
+            except (BrokenPipeError, ConnectionResetError):
+                return True
+
+        eventually(trickle, "the trickle goes on", 5)
+        ended_at = time.monotonic() - begin
+        for raw in (silent, half):
+            answer = raw.rest()
+            assert answer == b"" or answer.startswith(b"HTTP/1.1 408 "), answer
+            raw.drop()
+        assert 0.5 < ended_at < 3 and time.monotonic() - begin < 3
+        slow.drop()
+        ws.send_text("still here")
+        assert ws.recv_text() == "still here"
+        ws.close()
+
+
+def test_idle_keep_alive_ends(gateway):
+    """A connection kept alive is one that has not been upgraded: the same time-out holds between requests."""
+    gw = gateway(CAT, listen={"handshake_timeout": "500ms"})
+    with gw.connect() as raw:
+        raw.send(wsraw.request("/console", host=gw.host))
+        assert raw.response().status == 200
+        begin = time.monotonic()
+        data = raw.rest()
+        assert data == b"" or data.startswith(b"HTTP/1.1 408 ")
+        assert time.monotonic() - begin < 5
+
+
+def test_slowloris(gateway):
+    """Hundreds that trickle don't keep others out, and are gone in time."""
+    gw = gateway(CAT, gateway={"max_pending": 400}, listen={"handshake_timeout": "1s"})
+    slow = [gw.connect() for _ in range(300)]
+    for raw in slow:
+        raw.send(b"GET / HTTP/1.1\r\nX: ")
+    for _ in range(20):
+        with gw.ws("/ws") as ws:
+            ws.close()
+    eventually(lambda: gw.counters()["pending"] == 0, "they stay", 10)
+    for raw in slow:
+        raw.drop()
+
+
+@pytest.mark.parametrize("limit", [1024, 4096])
+def test_max_header(gateway, limit):
+    """A head of exactly that size is read, one byte more is not."""
+    gw = gateway(CAT, listen={"max_header": str(limit)})
+    base = len(wsraw.request("/console", host=gw.host, headers=[("Connection", "close"), ("X", "")]))
+    for extra, status in ((-1, 200), (0, 200), (1, 431), (5000, 431)):
+        head = wsraw.request("/console", host=gw.host, headers=[("Connection", "close"), ("X", "a" * (limit - base + extra))])
+        assert len(head) == limit + extra
+        assert gw.http(head).status == status, extra
+    with gw.connect() as raw:  # without an end
+        try:
+            raw.send(b"GET /console HTTP/1.1\r\n" + b"X: aaaaaaaaaaaaaaaa\r\n" * 1000)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        assert raw.response().status == 431
+
+
+def cpu_of(pid):
+    """CPU time of a process in ticks of 10 ms."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def test_out_of_descriptors(gateway):
+    """No spinning, one warning, existing sessions go on, and it recovers when some are free again."""
+    gw = gateway(CAT, files=64, gateway={"max_pending": 1000, "workers": 1}, listen={"handshake_timeout": "60s"})
+    with gw.ws("/ws") as ws:
+        clients = [gw.connect() for _ in range(200)]
+        eventually(lambda: [line for line in gw.log_lines() if line.get("level") == "warning"], "nothing is said")
+        for i in range(50):
+            ws.send_text(str(i))
+            assert ws.recv_text() == str(i)
+        begin, cpu = time.monotonic(), cpu_of(gw.pid)
+        eventually(lambda: time.monotonic() - begin > 1.5, "time stands still")
+        assert cpu_of(gw.pid) - cpu < 40, "it spins"
+        assert len([line for line in gw.log_lines() if line.get("level") == "warning"]) <= 5
+        for raw in clients:
+            raw.drop()
+        ws.close()
+    begin = time.monotonic()
+    with gw.ws("/ws") as ws:
+        ws.send_text("recovered")
+        assert ws.recv_text() == "recovered"
+        ws.close()
+    assert time.monotonic() - begin < 3
+
+
+def test_out_of_descriptors_for_a_program(gateway, tmp_path):
+    """A start that fails for want of descriptors is that session's business."""
+    gw = gateway(CAT, files=64, gateway={"workers": 1})
+    clients, refused = [], None
+    for _ in range(30):
+        raw = gw.connect()
+        raw.send(wsraw.upgrade("/ws", gw.host))
+        raw.sock.settimeout(2)
+        clients.append(raw)
+        try:
+            status = raw.response().status
+        except (TimeoutError, EOFError):
+            refused = "nothing"
+            break
+        if status != 101:
+            assert status in (502, 503)
+            refused = status
+            break
+    assert refused, "30 programs with 64 descriptors"
+    clients[0].send_text("alive")
+    assert clients[0].recv_text() == "alive"
+    for raw in clients:
+        raw.drop()
+
+
+def test_connect_storm(gateway):
+    """Hundreds that connect at the same moment are all served."""
+    gw = gateway(CAT, gateway={"workers": 2})
+    clients = [gw.connect() for _ in range(300)]
+    for raw in clients:
+        raw.send(wsraw.request("/console", host=gw.host, headers=[("Connection", "close")]))
+    for raw in clients:
+        assert raw.response().status == 200
+        raw.drop()
+
+
+def test_idle_session_costs_little(gateway):
+    """Hundreds of idle sessions, opened and closed three times: memory and descriptors are back."""
+    with backends.service(backends.silent) as it:
+        gw = gateway({"route /tcp": {"connect": it.uri}}, release=True)
+        sizes = []
+        for _ in range(3):
+            clients = [gw.ws("/tcp") for _ in range(500)]
+            for ws in clients:
+                ws.reset()
+            eventually(lambda: gw.counters() == gw.baseline, lambda: f"{gw.counters()}")
+            sizes.append(rss_of(gw.pid))
+        assert sizes[2] - sizes[0] < 1 << 20, sizes
