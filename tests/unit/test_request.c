@@ -52,6 +52,7 @@ static const struct vector {
 	{ 2, START("GET /"), HTTP_BAD_LINE },
 	{ 2, START("GET"), HTTP_BAD_LINE },
 	{ 2, START("GET / "), HTTP_BAD_LINE },
+	{ 2, START("GET  HTTP/1.1"), HTTP_BAD_LINE },
 	{ 2, BYTES("\r\n" LINE HOST END), HTTP_BAD_LINE },
 	{ 2, BYTES("\n" LINE HOST END), HTTP_BAD_NEWLINE },
 	{ 2, BYTES("\r\n\r\n"), HTTP_BAD_LINE },
@@ -151,6 +152,10 @@ static const struct vector {
 	{ 11, BYTES(LINE "Host: user@gw\r\n\r\n"), HTTP_BAD_HOST },
 	{ 11, BYTES(LINE "Host: gw/\r\n\r\n"), HTTP_BAD_HOST },
 	{ 11, BYTES(LINE "Host: http://gw\r\n\r\n"), HTTP_BAD_HOST },
+	{ 11, BYTES(LINE "Host: gw/80\r\n\r\n"), HTTP_BAD_HOST },
+	{ 11, BYTES(LINE "Host: gw 80\r\n\r\n"), HTTP_BAD_HOST },
+	{ 11, BYTES(LINE "Host: [::1]80\r\n\r\n"), HTTP_BAD_HOST },
+	{ 11, BYTES(LINE "Host: [::1]/80\r\n\r\n"), HTTP_BAD_HOST },
 	{ 11, BYTES(LINE "Host: gw:\r\n\r\n"), HTTP_BAD_HOST },
 	{ 11, BYTES(LINE "Host: gw:65536\r\n\r\n"), HTTP_BAD_HOST },
 	{ 11, BYTES(LINE "Host: gw:000080\r\n\r\n"), HTTP_BAD_HOST },
@@ -168,6 +173,7 @@ static const struct vector {
 	{ 11, BYTES(LINE "Host: [::1]x\r\n\r\n"), HTTP_BAD_HOST },
 	{ 11, BYTES(LINE "Host: [::1%25lo]\r\n\r\n"), HTTP_BAD_HOST },
 	{ 11, BYTES(LINE "Host: [0000:0000:0000:0000:0000:0000:0000:0000:0000]\r\n\r\n"), HTTP_BAD_HOST },
+	{ 11, BYTES(LINE "Host: [0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000]\r\n\r\n"), HTTP_BAD_HOST },
 	{ 11, BYTES(LINE "Host: %67w\r\n\r\n"), HTTP_BAD_HOST },
 	{ 11, BYTES(LINE "Host: \"><x\r\n\r\n"), HTTP_BAD_HOST },
 	/* 12: Content-Length */
@@ -397,6 +403,8 @@ static void test_rule_26_scan(void **state)
 	assert_int_equal(scan_all(&guard, frame, MAX_HEAD), 28);
 	assert_int_equal(scan_all(&guard, frame, 28), 28);
 	assert_int_equal(scan_all(&guard, unfinished, MAX_HEAD), 0);
+	assert_int_equal(scan_all(&guard, unfinished, unfinished.len + 1), 0);
+	assert_int_equal(scan_all(&guard, unfinished, unfinished.len), HTTP_HEAD_TOO_LARGE);
 	assert_int_equal(scan_all(&guard, nothing, MAX_HEAD), 0);
 	guard_free(&guard);
 }
@@ -405,7 +413,8 @@ static void test_rule_26_scan(void **state)
 static void test_garbage_is_refused_early(void **state)
 {
 	static const struct text tls = BYTES("\x16"), socks = BYTES("\x05"), nul = BYTES("GET /\0"),
-				 utf8 = BYTES("GET /\xc3"), value = BYTES(LINE "A: \x02");
+				 utf8 = BYTES("GET /\xc3"), blank = BYTES("\r"),
+				 value = BYTES(LINE "A: \x02"), fold = BYTES(LINE " ");
 	struct http_scan scan;
 
 	(void)state;
@@ -414,7 +423,9 @@ static void test_garbage_is_refused_early(void **state)
 	assert_int_equal(FIRST(socks), HTTP_BAD_LINE);
 	assert_int_equal(FIRST(nul), HTTP_BAD_LINE);
 	assert_int_equal(FIRST(utf8), HTTP_BAD_LINE);
+	assert_int_equal(FIRST(blank), HTTP_BAD_LINE);
 	assert_int_equal(FIRST(value), HTTP_BAD_VALUE);
+	assert_int_equal(FIRST(fold), HTTP_BAD_FOLD);
 #undef FIRST
 }
 

@@ -73,6 +73,8 @@ static const struct vector {
 	{ 17, KEYED("AAAAAAAAAAAAAAAAAAAAAAAA"), UPGRADE_BAD_KEY },            /* 24: 18 bytes */
 	{ 17, KEYED("AAAAAAAAAAAAAAAAAAAAAAA="), UPGRADE_BAD_KEY },            /* 24: 17 bytes */
 	{ 17, KEYED("AAAAAAAAAAAAAAAAAAAA===="), UPGRADE_BAD_KEY },
+	{ 17, KEYED("AAAAAAAAAAAAAAAAAAAAAA=A"), UPGRADE_BAD_KEY },
+	{ 17, KEYED("AAAAAAAAAAAAAAAAAAAAAA--"), UPGRADE_BAD_KEY },
 	{ 17, KEYED("AAAAAAAAAAAAAAAAAAAAAB=="), UPGRADE_BAD_KEY },            /* bits left over are not zero */
 	{ 17, KEYED("AAAAAAAAAAAAAAAAAAAAAP=="), UPGRADE_BAD_KEY },
 	{ 17, KEYED("AAAAAAAAAA=AAAAAAAAAAA=="), UPGRADE_BAD_KEY },
@@ -328,6 +330,8 @@ static const struct origin_vector {
 	{ "http://gw:8080@evil", "same", "gw", "8080", false, false },
 	{ "http://gw/", "same", "gw", "", false, false },
 	{ "http://gw/path", "same", "gw", "", false, false },
+	{ "http://gw/80", "same", "gw", "", false, false },
+	{ "http://gw.80", "same", "gw", "", false, false },
 	{ "http://gw?q", "same", "gw", "", false, false },
 	{ "http://gw#f", "same", "gw", "", false, false },
 	{ "http://gw\\.evil", "same", "gw", "", false, false },
@@ -411,6 +415,7 @@ static const struct origin_vector {
 	{ "https://evil.com/.example.org", "*.example.org", "gw", "", false, false },
 	{ "https://evil.com#.example.org", "*.example.org", "gw", "", false, false },
 	{ "https://a.example.org", "*.", "gw", "", false, false },
+	{ "https://a.example.org.", "*.", "gw", "", false, false },
 	{ "https://a.example.org", "*.*", "gw", "", false, false },
 	{ "a.example.org", "*.example.org", "gw", "", false, false },
 	/* host and port, any scheme */
@@ -427,6 +432,7 @@ static const struct origin_vector {
 	{ "http://localhost.evil:9000", "localhost:9000", "gw", "", false, false },
 	{ "https://localhost", "localhost:80", "gw", "", false, false },
 	{ "localhost:9000", "localhost:9000", "gw", "", false, false },
+	{ "http://localhost:9000", "://localhost:9000", "gw", "", false, false },
 	{ "app://localhost", "localhost:9000", "gw", "", false, false },
 };
 
