@@ -35,11 +35,17 @@ enum frame_error {
 	FRAME_BAD_CONTROL = -3 /* a control frame in fragments or above 125 bytes */
 };
 
+/* Close, ping, pong and what may come to be defined beside them (5.5). */
+static inline bool frame_is_control(uint8_t opcode)
+{
+	return (opcode & 0x8) != 0;
+}
+
 /* Returns the header's size, 2 to 14; 0 when more bytes are needed; a negative frame_error as soon as it is
- * certain (5.2, 5.5). */
+ * certain (5.2, 5.5); then and with 0, *out is only partly written. */
 int frame_decode(struct frame_header *out, const uint8_t *buf, size_t len);
 
-/* Writes a header, masked if h->masked. Returns its size. */
+/* Writes a header in its shortest form, with the key if h->masked. Returns its size. */
 size_t frame_encode(const struct frame_header *h, uint8_t out[static FRAME_HEADER_MAX]);
 
 /* Masks or unmasks in place. `phase` is how many bytes of this payload came before buf. */

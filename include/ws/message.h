@@ -38,7 +38,7 @@ enum message_kind {
 	MESSAGE_PING,	       /* data, len: to be answered with the same */
 	MESSAGE_PONG,
 	MESSAGE_CLOSE, /* code (CLOSE_NO_STATUS if none) and reason; what follows is to be ignored */
-	MESSAGE_ERROR, /* code and reason: fail the connection with them; the reader must not be used again */
+	MESSAGE_ERROR, /* code and reason: fail the connection with them; what follows is swallowed */
 };
 
 struct message_event {
@@ -48,26 +48,27 @@ struct message_event {
 	size_t len;
 	bool text;	  /* of a piece: the message is text */
 	bool first, last; /* of a piece: the message begins, ends with it. An empty message is one piece of
-			     length 0 */
+			     length 0, and so is the end of one whose final frame is empty */
+	uint8_t rsv; /* of a piece: the RSV bits of the message; with any, its text has not been checked */
 	uint16_t code;
 	struct text reason; /* of a close: what the peer said (valid UTF-8); of an error: our words */
 };
 
 struct message_reader {
 	uint64_t max_message; /* bytes; 0 is no limit: set by the caller */
-	uint8_t rsv_allowed; /* RSV bits that an extension may set on the first frame of a message: set by the
-				caller */
-	uint8_t state;	     /* private from here on */
-	uint8_t n_header;    /* bytes of a header that came in parts */
-	bool in_message, text, first;
+	uint8_t rsv_allowed;  /* RSV bits that an extension may set on the first frame of a message: set by
+				 the caller */
+	uint8_t state;	      /* private from here on */
+	bool in_message;      /* between the first and the final frame of a message */
+	bool text;
+	bool reported; /* a piece of this message went out */
+	uint8_t rsv;   /* of this message */
 	struct utf8 utf8;
-	uint8_t header[FRAME_HEADER_MAX];
+	uint8_t n_header;		    /* bytes of a header that came in parts */
+	uint8_t scratch[FRAME_CONTROL_MAX]; /* of a header in parts, then of a control frame */
 	struct frame_header frame;
-	uint64_t frame_seen;   /* payload bytes of this frame so far */
-	uint64_t message_seen; /* payload bytes of this message in the frames before this one */
-	uint8_t control[FRAME_CONTROL_MAX];
-	uint16_t pending_code; /* an error to report after the good bytes before it */
-	const char *pending_reason;
+	uint64_t frame_seen;  /* payload bytes of this frame so far */
+	uint64_t message_len; /* payload bytes of this message, up to the end of this frame */
 };
 
 void message_reader_init(struct message_reader *reader, uint64_t max_message, uint8_t rsv_allowed);
@@ -75,7 +76,8 @@ void message_reader_init(struct message_reader *reader, uint64_t max_message, ui
 /*
  * Reads from buf (len bytes, written to: the mask is removed in place) and reports the next event. Returns
  * how many bytes were used; call again with the rest until the event is MESSAGE_NEED_MORE. An unmasked frame
- * is an error (5.1); bytes before the first bad byte of a text are reported before the error.
+ * is an error (5.1); bytes before the first bad byte of a text are reported before the error. After a close
+ * or an error everything is swallowed.
  */
 size_t message_read(struct message_reader *reader, uint8_t *buf, size_t len, struct message_event *event);
 
@@ -84,7 +86,8 @@ bool message_close_code_valid(uint16_t code);
 
 /*
  * Writes a whole close frame of a server (not masked) into out: code, and as much of the reason as fits in
- * 123 bytes without splitting a character. code 0 or CLOSE_NO_STATUS: no payload. Returns its size.
+ * 123 bytes, valid UTF-8 and no character split. code 0 or CLOSE_NO_STATUS: no payload; any other must be
+ * valid on the wire. Returns its size.
  */
 size_t message_close_frame(uint8_t out[static 2 + FRAME_CONTROL_MAX], uint16_t code, struct text reason);
 

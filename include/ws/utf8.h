@@ -9,15 +9,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Between two calls: how many continuation bytes are missing and which range the next one must be in. Zeroed
- * to begin. */
+/* Between two calls: what may come next. Zeroed to begin. */
 struct utf8 {
-	uint8_t missing;
-	uint8_t low, high; /* of the next byte, while missing > 0 */
+	uint8_t now; /* private */
 };
 
-/* Returns how many of the len bytes were read before the first bad one: len when all are good so far. ASCII
- * runs by 8 bytes or more. */
+/* Returns how many of the len bytes were read before the first bad one: len when all are good so far. After
+ * less than len the state tells whether the bad byte cut a code point short. */
 size_t utf8_check(struct utf8 *state, const uint8_t *buf, size_t len);
 
 /* No code point is open. */
