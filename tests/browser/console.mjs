@@ -1,0 +1,382 @@
+/* The console page in front of programs and services, used as a person would use it. */
+import assert from 'node:assert/strict';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+import { Process, ROOT, freePort, startGateway } from './harness.mjs';
+
+const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const PHONE = { viewport: { width: 390, height: 780 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true, colorScheme: 'dark' };
+
+/** A gateway with a console page in front of it, both taken down at the end of the test. */
+async function start({ newConsole, defer }, args, options) {
+	const gateway = await startGateway(...args);
+
+	defer(async () => assert.equal(await gateway.stop(), 0, gateway.output));
+	return (await newConsole(options)).open(gateway.url);
+}
+
+/** A plain GET with a path and a Host of our choice. */
+function get(url, target, host) {
+	const { port } = new URL(url);
+
+	return new Promise((resolve, reject) => {
+		http.get({ host: '127.0.0.1', port, path: target, headers: { Host: host || `127.0.0.1:${port}` }, agent: false }, (response) => {
+			const chunks = [];
+			response.on('data', (chunk) => chunks.push(chunk));
+			response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, body: Buffer.concat(chunks) }));
+		}).on('error', reject);
+	});
+}
+
+export async function echo(t) {
+	const view = await start(t, ['cat']);
+	assert.equal(await view.page.getAttribute('#status', 'data-state'), 'closed');
+	assert.ok(await view.page.isDisabled('#send'));
+
+	await view.connect();
+	await view.type('hello, world');
+	await view.row('in', 'hello, world');
+	await view.page.fill('#input', 'grün 🎈');
+	await view.page.click('#send');
+	await view.row('in', 'grün 🎈');
+	assert.deepEqual(await view.rows('out'), ['hello, world', 'grün 🎈']);
+	assert.equal(await view.page.textContent('#sent'), '2 messages, 22 B');
+	assert.equal(await view.page.textContent('#received'), '2 messages, 22 B');
+	assert.match(await view.page.textContent('#log .in time'), /^\d\d:\d\d:\d\d\.\d\d\d$/);
+
+	await view.disconnect();
+	assert.equal(await view.status(), 'closed 1000');
+	await view.row('note', 'closed 1000 (normal end), after ');
+}
+
+export async function echoReconnects(t) {
+	const view = await start(t, ['cat']);
+
+	await view.connect();
+	await view.disconnect();
+	assert.equal(await view.page.textContent('#connect'), 'Reconnect');
+	await view.connect();
+	await view.type('again');
+	await view.row('in', 'again');
+	await view.page.click('#clear');
+	assert.equal(await view.page.locator('#log li').count(), 0);
+	assert.equal(await view.page.textContent('#received'), '0 messages, 0 B');
+}
+
+export async function keyboardAlone(t) {
+	const view = await start(t, ['cat']);
+	const { page } = view;
+
+	await page.keyboard.press('Enter'); // Connect has the focus
+	await view.state('open');
+	for (const text of ['one', 'two', 'three']) {
+		await page.keyboard.type(text);
+		await page.keyboard.press('Enter');
+		await view.row('in', text);
+	}
+	await page.keyboard.type('draft');
+	const recalled = [];
+	for (const key of ['ArrowUp', 'ArrowUp', 'ArrowUp', 'ArrowUp', 'ArrowDown', 'ArrowDown', 'ArrowDown', 'ArrowDown']) {
+		await page.keyboard.press(key);
+		recalled.push(await page.inputValue('#input'));
+	}
+	assert.deepEqual(recalled, ['three', 'two', 'one', 'one', 'two', 'three', 'draft', 'draft']);
+	await page.keyboard.press('Shift+Enter');
+	await page.keyboard.type('second line');
+	await page.keyboard.press('Enter');
+	await view.row('out', 'draft\nsecond line');
+	await view.row('in', 'second line');
+}
+
+export async function hexIsBinary(t) {
+	const view = await start(t, ['--set', 'framing=records', 'cat']);
+
+	await view.connect();
+	await view.page.check('#hex');
+	await view.type('0x00 ff:48,656c6c6f');
+	assert.match(await view.row('in', '00 ff 48'), /^0000 {2}00 ff 48 65 6c 6c 6f {29}\.\.Hello$/);
+	await view.type('4 86');
+	assert.match(await view.page.textContent('#hint'), /pairs/);
+	await view.type(Array.from({ length: 300 }, (_, i) => (i & 255).toString(16).padStart(2, '0')).join(''));
+	const dump = await view.row('in', '00f0  f0 f1');
+	assert.equal(dump.split('\n').length, 16);
+	assert.equal(await view.page.locator('#log .in .size').last().textContent(), '300 B binary, cut');
+	await view.page.uncheck('#hex');
+	await view.type('text stays text');
+	await view.row('in', 'text stays text');
+	await view.screenshot('console-hex');
+}
+
+export async function exitStatusIsShown(t) {
+	const view = await start(t, ['sh', '-c', 'echo last words; exit 3']);
+
+	await view.page.click('#connect');
+	await view.state('failed');
+	assert.equal(await view.status(), 'closed 4003: exit 3');
+	await view.row('bad', 'closed 4003 (the program ended): exit 3');
+	assert.deepEqual(await view.rows('in'), ['last words']);
+	await view.screenshot('console-exit');
+}
+
+export async function reconnectsByItself(t) {
+	const view = await start(t, ['sh', '-c', 'exit 1']);
+
+	await view.page.check('#auto');
+	await view.page.click('#connect');
+	await view.state('waiting');
+	assert.match(await view.status(), /^closed 4001: exit 1, reconnecting in 1 s$/);
+	await view.page.waitForFunction(() => document.querySelector('#status').textContent.endsWith('in 2 s'));
+	await view.disconnect();
+	assert.equal(await view.status(), 'not connected');
+	assert.equal((await view.rows('bad')).length, 2);
+}
+
+export async function nobodyThere(t) {
+	t.mayComplain(/WebSocket connection to .* failed/);
+	const view = await start(t, ['--connect', `tcp://127.0.0.1:${await freePort()}`]);
+
+	await view.page.click('#connect');
+	await view.state('failed');
+	await view.row('bad', 'closed 1006 (connection refused or lost');
+}
+
+export async function tcpService(t) {
+	const service = net.createServer((socket) => socket.pipe(socket)).listen(0, '127.0.0.1');
+	await new Promise((resolve) => service.once('listening', resolve));
+	t.defer(() => new Promise((resolve) => service.close(resolve)));
+	const view = await start(t, ['--connect', `tcp://127.0.0.1:${service.address().port}`]);
+
+	await view.connect();
+	await view.page.selectOption('#ending', 'crlf');
+	await view.type('line');
+	assert.match(await view.row('in', '6c 69'), /^0000 {2}6c 69 6e 65 0d 0a {32}line\.\.$/);
+	await view.page.selectOption('#view', 'text');
+	await view.type('as text');
+	await view.row('in', 'as text\r\n');
+}
+
+export async function redis(t) {
+	const directory = mkdtempSync(path.join(tmpdir(), 'wsluice-'));
+	const port = await freePort();
+	const server = new Process('redis-server', ['--port', port, '--bind', '127.0.0.1', '--save', '', '--dir', directory]);
+	t.defer(async () => { await server.stop(); rmSync(directory, { recursive: true }); });
+	await server.says(/eady to accept connections/);
+	const view = await start(t, ['--connect', `tcp://127.0.0.1:${port}`]);
+
+	await view.connect();
+	await view.page.selectOption('#ending', 'crlf');
+	await view.page.selectOption('#view', 'text');
+	await view.type('PING');
+	await view.row('in', '+PONG');
+	await view.type('SET fruit banana');
+	await view.row('in', '+OK');
+	await view.type('GET fruit');
+	await view.row('in', '$6\r\nbanana');
+	await view.screenshot('console-redis');
+	await view.type('QUIT');
+	await view.state('closed');
+	assert.equal(await view.status(), 'closed 1000');
+}
+
+export async function calculator(t) {
+	const view = await start(t, ['bc', '-l']);
+
+	await view.connect();
+	await view.type('2^64');
+	await view.row('in', '18446744073709551616');
+	await view.type('4*a(1)');
+	await view.row('in', '3.14159265358979323844');
+	await view.screenshot('console-bc');
+}
+
+export async function vmstat(t) {
+	const view = await start(t, ['vmstat', '1']);
+
+	await view.connect();
+	await view.row('in', 'procs');
+	await view.page.waitForFunction(() => document.querySelectorAll('#log .in').length >= 4);
+	await view.screenshot('console-vmstat');
+	await view.disconnect();
+}
+
+export async function tailOfFile(t) {
+	const directory = mkdtempSync(path.join(tmpdir(), 'wsluice-'));
+	const file = path.join(directory, 'log');
+	t.defer(() => rmSync(directory, { recursive: true }));
+	writeFileSync(file, 'the beginning\n');
+	const view = await start(t, ['tail', '-f', file]);
+
+	await view.connect();
+	await view.row('in', 'the beginning');
+	appendFileSync(file, 'and then more\n');
+	await view.row('in', 'and then more');
+	await view.screenshot('console-tail');
+}
+
+export async function markupIsInert(t) {
+	const evil = '<img src=x onerror=alert(1)><script>alert(2)</script>';
+	const view = await start(t, ['printf', '%s\\n', evil]);
+	const dialogs = [];
+	view.page.on('dialog', (dialog) => { dialogs.push(dialog.message()); dialog.dismiss(); });
+
+	await view.page.click('#connect');
+	assert.equal(await view.row('in', 'img'), evil);
+	assert.equal(await view.page.locator('#log img, #log script').count(), 0);
+	assert.deepEqual(dialogs, []);
+}
+
+export async function longTextIsCut(t) {
+	const view = await start(t, ['sh', '-c', "head -c 100000 /dev/zero | tr '\\0' x; echo; echo end"]);
+
+	await view.page.click('#connect');
+	await view.row('in', 'end');
+	assert.equal((await view.rows('in'))[0].length, 4096);
+	assert.equal(await view.page.locator('#log .in .size').first().textContent(), '97.7 KiB, cut');
+	await view.state('closed');
+}
+
+export async function subprotocols(t) {
+	const view = await start(t, ['cat']);
+
+	await view.page.fill('#subprotocol', 'chat.v2, mqtt');
+	await view.connect();
+	assert.equal(await view.status(), 'connected, subprotocol chat.v2');
+	await view.disconnect();
+	await view.page.fill('#subprotocol', 'what@ever');
+	await view.page.click('#connect');
+	await view.state('failed');
+	await view.row('bad', "'what@ever' is invalid");
+}
+
+export async function addressField(t) {
+	t.mayComplain(/Content Security Policy/);
+	const view = await start(t, ['sh', '-c', 'echo "$REQUEST_URI"']);
+
+	await view.open(view.page.url() + 'some/path?with=query');
+	assert.match(await view.page.inputValue('#url'), /^ws:\/\/127\.0\.0\.1:\d+\/some\/path\?with=query$/);
+	await view.page.click('#connect');
+	await view.row('in', '/some/path?with=query');
+	await view.state('closed');
+	await view.page.fill('#url', '/other');
+	await view.page.press('#url', 'Enter');
+	await view.row('in', '/other');
+	await view.state('closed');
+	await view.page.fill('#url', 'ws://example.org/');
+	await view.page.click('#connect');
+	await view.state('failed');
+	await view.row('bad', 'this page may connect to its own gateway only');
+	await view.page.fill('#url', 'gopher://example.org/');
+	await view.page.click('#connect');
+	await view.row('bad', 'scheme');
+}
+
+/** While a program prints as fast as it can, the page answers to the mouse and the log stays bounded. */
+export async function floodLeavesThePageResponsive(t) {
+	const view = await start(t, ['yes', 'a line of a flood that does not end']);
+	const { page } = view;
+	const clear = await page.locator('#clear').boundingBox();
+
+	await page.evaluate(() => {
+		window.delays = [];
+		document.addEventListener('click', (event) => window.delays.push(performance.now() - event.timeStamp), true);
+	});
+	await view.connect();
+	await page.waitForFunction(() => document.querySelectorAll('#log li').length >= 900);
+	for (let i = 0; i < 5; i++) {
+		await page.mouse.click(clear.x + 4, clear.y + 4);
+		await page.waitForFunction(() => document.querySelectorAll('#log li').length >= 200);
+	}
+	await page.waitForFunction(() => document.querySelectorAll('#log li').length >= 1000);
+	assert.equal(await page.locator('#log li').count(), 1000);
+	const delays = await page.evaluate(() => window.delays.slice(1)); // the first is of Connect
+	assert.equal(delays.length, 5);
+	assert.ok(Math.max(...delays) < 1000, `clicks waited ${delays.map(Math.round)} ms`);
+	const [distance, heap] = await page.evaluate(() => {
+		const log = document.querySelector('#log');
+		return [log.scrollHeight - log.scrollTop - log.clientHeight, performance.memory.usedJSHeapSize];
+	});
+	assert.ok(distance < 32, `the newest row is ${distance} px out of sight`);
+	assert.ok(heap < 64 << 20, `${heap} bytes of heap`);
+	await view.screenshot('console-flood');
+	const box = await page.locator('#disconnect').boundingBox();
+	await page.mouse.click(box.x + 4, box.y + 4);
+	await view.state('closed');
+}
+
+/** Who scrolls up to read is left alone until they return to the newest row. */
+export async function scrollingUpStopsTheFollowing(t) {
+	const view = await start(t, ['sh', '-c', 'seq 200; cat']);
+	const { page } = view;
+	const bottom = () => page.evaluate(() => {
+		const log = document.querySelector('#log');
+		return log.scrollHeight - log.scrollTop - log.clientHeight;
+	});
+
+	await view.connect();
+	await view.row('in', '200');
+	assert.ok(await bottom() < 32);
+	await page.hover('#log');
+	await page.mouse.wheel(0, -2000);
+	await page.locator('#latest').waitFor();
+	await view.type('news');
+	await view.row('in', 'news');
+	assert.ok(await bottom() > 500);
+	await page.click('#latest');
+	await page.locator('#latest').waitFor({ state: 'hidden' });
+	assert.ok(await bottom() < 32);
+}
+
+export async function bytesDoNotDependOnTheRequest(t) {
+	const { page } = await start(t, ['cat']);
+	const url = page.url();
+
+	for (const [query, file] of [['', 'console.html'], ['?console.js', 'console.js'], ['?console.css', 'console.css']]) {
+		const canonical = readFileSync(path.join(ROOT, 'src/gate', file));
+		for (const target of ['/', '/%22%3E%3Cscript%3Ealert(1)%3C/script%3E', '/a/b/c']) {
+			const response = await get(url, target + query, target === '/' ? 'localhost' : undefined);
+			assert.equal(response.status, 200, target + query);
+			assert.ok(response.body.equals(canonical), `${target + query} is not ${file}`);
+			assert.equal(response.headers['content-security-policy'], POLICY);
+			assert.equal(response.headers['x-content-type-options'], 'nosniff');
+			assert.equal(response.headers['referrer-policy'], 'no-referrer');
+		}
+	}
+}
+
+export async function phone(t) {
+	const view = await start(t, ['cat'], PHONE);
+	const { page } = view;
+
+	await view.screenshot('phone-start');
+	await view.connect();
+	await page.fill('#input', 'from a phone, a message that is longer than the screen is wide');
+	await page.tap('#send');
+	await view.row('in', 'from a phone');
+	await page.tap('#options');
+	await page.check('#auto');
+	await page.tap('#options');
+	const [overX, overY, log] = await page.evaluate(() => [document.documentElement.scrollWidth - innerWidth,
+		document.documentElement.scrollHeight - innerHeight, document.querySelector('#log').clientHeight]);
+	assert.ok(overX <= 0 && overY <= 0, `the page is ${overX} by ${overY} px too large`);
+	assert.ok(log > 400, `the log has ${log} px`);
+	await view.screenshot('phone');
+}
+
+export async function darkAndLight(t) {
+	const background = (view) => view.page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+	const dark = await start(t, ['cat'], { colorScheme: 'dark' });
+	const light = await start(t, ['cat'], { colorScheme: 'light' });
+
+	for (const [name, view] of [['dark', dark], ['light', light]]) {
+		await view.connect();
+		await view.type('a message');
+		await view.row('in', 'a message');
+		await view.screenshot('console-' + name);
+	}
+	assert.notEqual(await background(dark), await background(light));
+}
