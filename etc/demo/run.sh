@@ -1,0 +1,53 @@
+#!/bin/sh
+# Serves etc/demo.ini until it is interrupted: starts the TCP service behind /tcp, gives the chat a private
+# directory, runs the gateway, and takes everything down again. Arguments go to the gateway.
+#   BUILD=build   WSLUICE=$BUILD/wsluice   WSLUICE_DEMO_ADDRESS=127.0.0.1:8080   WSLUICE_DEMO_TCP_PORT=18081
+set -u
+root=$(cd "$(dirname "$0")" && pwd) || exit 1
+build=${BUILD:-build}
+gateway=${WSLUICE:-$build/wsluice}
+service=
+pid=
+
+done_with() {
+	trap '' INT TERM HUP
+	[ -z "$service" ] || kill "$service" 2>/dev/null
+	[ -z "$service" ] || wait "$service"
+	rm -rf "$WSLUICE_DEMO_DIR"
+	exit "$1"
+}
+
+for program in "$gateway" "$build/tests/bench/tcpd"; do
+	[ -x "$program" ] || {
+		echo "demo: there is no $program; make run builds it" >&2
+		exit 1
+	}
+done
+
+WSLUICE_DEMO_DIR=$(mktemp -d) || exit 1
+WSLUICE_DEMO_ROOT=$root
+WSLUICE_DEMO_ADDRESS=${WSLUICE_DEMO_ADDRESS:-127.0.0.1:8080}
+trap 'done_with 1' INT TERM HUP
+
+# Both get a session of their own, so that Ctrl+C reaches this script alone, which then ends them in order.
+mkfifo "$WSLUICE_DEMO_DIR/said"
+setsid "$build/tests/bench/tcpd" --mode=echo --port="${WSLUICE_DEMO_TCP_PORT:-18081}" >"$WSLUICE_DEMO_DIR/said" &
+service=$!
+read -r said <"$WSLUICE_DEMO_DIR/said" || done_with 1
+WSLUICE_DEMO_TCP_PORT=${said##*:}
+export WSLUICE_DEMO_ADDRESS WSLUICE_DEMO_DIR WSLUICE_DEMO_ROOT WSLUICE_DEMO_TCP_PORT
+
+setsid "$gateway" --config="$root/../demo.ini" "$@" &
+pid=$!
+told=
+trap 'told=yes; kill -TERM "$pid" 2>/dev/null' INT TERM HUP
+echo "demo: open http://localhost:${WSLUICE_DEMO_ADDRESS##*:}/ in a browser; Ctrl+C ends it" >&2
+
+# A signal ends the wait, not yet the gateway, which may still be telling its clients good-bye.
+while :; do
+	wait "$pid"
+	status=$?
+	[ -n "$told" ] || break
+	told=
+done
+done_with "$status"
