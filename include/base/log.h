@@ -27,16 +27,22 @@ struct log;
 
 /*
  * A log that writes to `fd` (not closed by us; its flags are not changed, so a blocking target blocks only
- * the writer thread). `ring` is the size of the ring in bytes. Until log_start() lines are written at once,
- * by the caller. NULL when memory is short.
+ * the writer thread). `ring` is the size of the ring in bytes, raised to that of a line. Until log_start()
+ * lines are written at once, by the caller. When systemd's journal reads the fd (JOURNAL_STREAM), lines begin
+ * with <N>. NULL when memory is short.
  */
 struct log *log_new(int fd, enum log_level level, enum log_format format, size_t ring);
 
-/* Starts the writer thread; after the last fork. Returns 0 or -errno. */
+/*
+ * Starts the writer thread; after the last fork. It gets a duplicate of the descriptor, close-on-exec, so the
+ * caller may close its own. Returns 0 or -errno.
+ */
 int log_start(struct log *log);
 
-/* Waits at most wait_ms for the ring to empty, stops the writer and frees everything; a writer stuck in
- * write(2) is left behind. */
+/*
+ * Waits at most wait_ms for the ring to empty, stops the writer and frees everything. A writer stuck in
+ * write(2) is left behind with the log; it frees that when it gets free. No other thread may log any more.
+ */
 void log_free(struct log *log, unsigned wait_ms);
 
 bool log_enabled(const struct log *log, enum log_level level);

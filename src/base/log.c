@@ -46,7 +46,7 @@ struct log {
 struct log_batch {
 	size_t len;
 	uint64_t told; /* what the last line of the batch says was lost; 0: there is no such line */
-	bool failing;  /* the last write failed: losses are spoken of once a line got through */
+	bool failed;   /* it could not be written whole */
 	bool torn;     /* the target ends in the middle of a line, so a batch begins with a newline */
 	char bytes[1 + LOG_BATCH + LOG_LINE];
 };
@@ -219,8 +219,8 @@ static void log_take(struct log *log, struct log_batch *batch)
 	log->start = (log->start + len) % log->size;
 	log->used -= len;
 	batch->len = (size_t)(lines - batch->bytes) + len;
-	batch->told = batch->failing ? 0 : log->untold;
-	log->untold -= batch->told;
+	batch->told = log->untold;
+	log->untold = 0;
 }
 
 /* Ends the batch with a line that says what was lost. */
@@ -237,20 +237,24 @@ static uint64_t log_write_batch(const struct log *log, struct log_batch *batch)
 	size_t done = log_write_all(log->fd, batch->bytes, batch->len);
 	uint64_t n_lost = 0;
 
-	batch->failing = done < batch->len;
+	batch->failed = done < batch->len;
 	for (size_t i = done > batch->torn ? done : batch->torn; i < batch->len; i++)
 		n_lost += batch->bytes[i] == '\n';
 	if (done > 0)
 		batch->torn = batch->bytes[done - 1] != '\n';
-	if (batch->failing && batch->told > 0)
+	if (batch->failed && batch->told > 0)
 		n_lost--;
 	return n_lost;
 }
 
-/* Waits for something to write; false when there is nothing and never will be. The lock is held. */
-static bool log_wait(struct log *log, const struct log_batch *batch)
+/*
+ * Waits for lines; false when there are none and never will be. The lock is held. Lost lines alone are
+ * nothing to wake for: where the ring was full there are lines, and a broken target is tried again with the
+ * next one.
+ */
+static bool log_wait(struct log *log)
 {
-	while (log->used == 0 && (log->untold == 0 || batch->failing)) {
+	while (log->used == 0) {
 		if (log->stopping)
 			return false;
 		pthread_cond_wait(&log->wake, &log->lock);
@@ -267,14 +271,14 @@ static void *log_run(void *arg)
 	bool abandoned;
 
 	pthread_mutex_lock(&log->lock);
-	while (log_wait(log, &batch)) {
+	while (log_wait(log)) {
 		log_take(log, &batch);
 		pthread_mutex_unlock(&log->lock);
 		if (batch.told > 0)
 			log_tell_lost(log, &batch);
 		n_lost = log_write_batch(log, &batch);
 		pthread_mutex_lock(&log->lock);
-		if (batch.failing)
+		if (batch.failed)
 			log->untold += batch.told;
 		log_lose(log, n_lost);
 	}

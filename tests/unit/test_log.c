@@ -21,7 +21,7 @@
 
 #include <cmocka.h>
 
-enum { WAIT_MS = 5000 };
+enum { WAIT_MS = 5000, FIRST = 10000 /* the number of the first line of 64 bytes */ };
 
 /* What came out of a log. */
 struct report {
@@ -120,7 +120,9 @@ static void test_writes_at_once_before_start(void **state)
 	assert_string_equal(line + 25, "WARN  careful why=\"so it is\"");
 	close(target.in);
 	signal(SIGPIPE, SIG_IGN);
+	errno = EILSEQ;
 	log_warning(log, "into a closed pipe");
+	assert_int_equal(errno, EILSEQ);
 	signal(SIGPIPE, SIG_DFL);
 	assert_int_equal(log_dropped(log), 1);
 	log_free(log, 0);
@@ -146,10 +148,8 @@ static void test_levels(void **state)
 	assert_int_equal(calls, 0);
 	log_set_level(log, LOG_TRACE);
 	assert_true(log_enabled(log, LOG_TRACE));
-	errno = EILSEQ;
 	log_trace(log, "on", LOG_U64("calls", count_call(&calls)));
 	assert_int_equal(calls, 1);
-	assert_int_equal(errno, EILSEQ);
 	log_free(log, 0);
 	close(null);
 }
@@ -253,21 +253,21 @@ static void test_producers_with_small_ring(void **state)
 	check_producers(O_NONBLOCK, 5000);
 }
 
-/* Nobody reads: log_write() returns all the same, and what is lost is said when somebody does. */
-static void check_stuck(int flags)
+/* Nobody reads: log_write() returns all the same, and what is lost is said when somebody does. Lines have 64
+ * bytes. */
+static void check_stuck(int flags, size_t ring)
 {
-	enum { RING = 64 * 1024 };
 	struct target target = target_new(flags);
-	struct log *log = log_new(target.out, LOG_INFO, LOG_FORMAT_TEXT, RING);
+	struct log *log = log_new(target.out, LOG_INFO, LOG_FORMAT_TEXT, ring);
 	FILE *in = fdopen(target.in, "r");
 	struct report report = { 0 };
 	unsigned n = 0;
 
 	assert_int_equal(log_start(log), 0);
 	while (log_dropped(log) < 1000)
-		log_line(log, 0, n++);
-	assert_true(n > 1000 + RING / 128); /* the ring took lines of less than 128 bytes until it was full */
-	assert_true(n < 1000 + (RING + 65536 + 65536) / 32); /* it, a batch and the pipe are all there is */
+		log_line(log, 0, FIRST + n++);
+	assert_true(n >= 1000 + ring / 64);		     /* the ring was full */
+	assert_true(n <= 1000 + (ring + 65536 + 4096) / 64); /* it, a batch and the pipe are all there is */
 	while (report.n_tellings == 0) {
 		char line[256];
 
@@ -275,7 +275,7 @@ static void check_stuck(int flags)
 		report_add(&report, line);
 	}
 	assert_true(report.n_told > 0);
-	log_line(log, 0, n++);
+	log_line(log, 0, FIRST + n++);
 	assert_int_equal(
 		fcntl(target.in, F_SETPIPE_SZ, 1 << 20), 1 << 20); /* the rest finds room without a reader */
 	log_free(log, WAIT_MS);
@@ -288,8 +288,10 @@ static void check_stuck(int flags)
 static void test_stuck_target(void **state)
 {
 	(void)state;
-	check_stuck(0);
-	check_stuck(O_NONBLOCK);
+	for (size_t ring = 64 * 1024 - 1; ring <= 64 * 1024 + 1; ring++) {
+		check_stuck(0, ring);
+		check_stuck(O_NONBLOCK, ring);
+	}
 }
 
 /* A writer that is stuck in write(2) or poll(2) is left behind, and goes by itself when it is free again. */
@@ -398,6 +400,43 @@ static void test_target_recovers(void **state)
 	fclose(file);
 }
 
+/* The line about losses is cut short too: what it said is said again, and counted once. */
+static void test_telling_fails(void **state)
+{
+	FILE *file = tmpfile();
+	struct log *log = log_new(fileno(file), LOG_INFO, LOG_FORMAT_TEXT, 4096);
+	struct timespec turn = { .tv_nsec = 1000000 };
+	unsigned n_lines = 0, n_told = 0, count;
+	struct stat st = { 0 };
+	char line[256];
+
+	(void)state;
+	assert_int_equal(log_start(log), 0);
+	limit_files(50);
+	log_line(log, 0, FIRST);
+	wait_for_dropped(log, 1);
+	limit_files(50 + 1 + 64 + 10); /* up to somewhere in the line about losses */
+	log_line(log, 0, FIRST + 1);
+	for (int i = 0; i < WAIT_MS && st.st_size < 50 + 1 + 64 + 10; i++) {
+		nanosleep(&turn, NULL);
+		assert_int_equal(fstat(fileno(file), &st), 0);
+	}
+	log_line(log, 0, FIRST + 2);
+	wait_for_dropped(log, 2);
+	limit_files(RLIM_INFINITY);
+	log_line(log, 0, FIRST + 3);
+	log_free(log, WAIT_MS);
+	rewind(file);
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%*s %*s WARN log lines lost count=%u", &count) == 1)
+			n_told += count;
+		n_lines++;
+	}
+	assert_int_equal(n_told, 2);
+	assert_int_equal(n_lines, 5); /* torn, whole, torn, whole, and what was lost */
+	fclose(file);
+}
+
 static void test_long_lines(void **state)
 {
 	struct target target = target_new(0);
@@ -434,6 +473,7 @@ int main(void)
 		cmocka_unit_test(test_writer_left_behind),
 		cmocka_unit_test(test_broken_targets),
 		cmocka_unit_test(test_target_recovers),
+		cmocka_unit_test(test_telling_fails),
 		cmocka_unit_test(test_long_lines),
 	};
 
