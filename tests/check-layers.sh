@@ -10,6 +10,7 @@ allow() {
 	for dir in "src/$layer" "include/$layer"; do
 		for file in "$dir"/*.[ch]; do
 			[ -e "$file" ] || continue
+			# shellcheck disable=SC2013 # words of letters
 			for used in $(sed -n 's|^#include "\([a-z]*\)/.*|\1|p' "$file" | sort -u); do
 				case " $layer $* " in
 				*" $used "*) ;;
@@ -37,7 +38,7 @@ allow gate base conf http ws net spawn backend
 allow run base conf http ws net spawn backend gate
 # Every header stands alone, is guarded, and has a source of its own or is an interface only.
 for header in include/*/*.h; do
-	guard=$(echo "$header" | sed 's|include/||; s|[/.]|_|g' | tr a-z A-Z)
+	guard=$(echo "$header" | sed 's|include/||; s|[/.]|_|g' | tr "[:lower:]" "[:upper:]")
 	grep -q "^#ifndef $guard\$" "$header" || { echo "$header: guard $guard is missing" >&2; bad=1; }
 	echo "#include \"${header#include/}\"" | ${CC:-cc} -std=c11 -D_GNU_SOURCE -Iinclude -fsyntax-only -Wall -Wextra -Werror -x c - || bad=1
 done

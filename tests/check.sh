@@ -118,12 +118,12 @@ check_e2e_tsan() {
 
 # One fuzz target: what it finds goes to build/fuzz/found/NAME, what it was given and found before stays.
 fuzz_one() {
-	name=${1##*/fuzz_}
-	mkdir -p "build/fuzz/corpus/$name" "build/fuzz/found/$name"
-	set -- "$1" "build/fuzz/corpus/$name"
-	[ -d "tests/fuzz/corpus/$name" ] && set -- "$@" "tests/fuzz/corpus/$name"
+	corpus=${1##*/fuzz_}
+	mkdir -p "build/fuzz/corpus/$corpus" "build/fuzz/found/$corpus"
+	set -- "$1" "build/fuzz/corpus/$corpus" "tests/fuzz/corpus/$corpus"
+	[ -d "$3" ] || set -- "$1" "$2"
 	"$@" -max_total_time="$TIME" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
-		-artifact_prefix="build/fuzz/found/$name/" >"$logs/fuzz-$name.log" 2>&1
+		-artifact_prefix="build/fuzz/found/$corpus/" >"$logs/fuzz-$corpus.log" 2>&1
 }
 
 check_fuzz() {
