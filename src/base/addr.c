@@ -113,10 +113,7 @@ static int addr_parse_v6(struct addr_name *out, const char *word)
 static int addr_parse_host(struct addr_name *out, const char *word)
 {
 	const char *colon = strrchr(word, ':');
-	struct in6_addr v6;
 
-	if (inet_pton(AF_INET6, word, &v6) == 1)
-		return ADDR_BAD_V6;
 	if (!colon)
 		return ADDR_NO_PORT;
 	if (memchr(word, ':', (size_t)(colon - word)))

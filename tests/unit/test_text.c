@@ -317,6 +317,8 @@ static void test_nearest(void **state)
 	assert_string_equal(text_nearest("prt", names, n), "port");
 	assert_null(text_nearest("listen", names, n));
 	assert_null(text_nearest("x", names, n));
+	assert_null(text_nearest("paste", names, n)); /* three edits of five letters */
+	assert_null(text_nearest("pit", names, n));   /* two of three */
 	assert_null(text_nearest("", names, n));
 	assert_null(text_nearest("port", names, 0));
 	memset(long_name, 'a', sizeof(long_name) - 1);
