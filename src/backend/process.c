@@ -256,11 +256,12 @@ static void process_on_started(void *arg, pid_t pid, int stdin_fd, int stdout_fd
 	process->endpoint.hooks->on_ready(process->endpoint.arg);
 }
 
-/* It could not be started; the child is gone with this call. */
+/* It could not be started. */
 static void process_on_failed(void *arg, const char *step, int error)
 {
 	struct process *process = arg;
 	char reason[256];
+	spawn_release(process->child);
 	process->child = NULL;
 	process->ended = true;
 	if (strcmp(step, "execve") == 0)

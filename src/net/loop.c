@@ -182,19 +182,26 @@ void loop_bury(struct loop *loop, struct grave *grave, void (*free_fn)(struct gr
 	loop->graveyard = grave;
 }
 
+/* Counts an event, or a timer, in or out. */
+static void loop_count(struct loop *loop, const struct event *event, int step)
+{
+	loop->n_events += (uint64_t)step;
+	if (event_get_fd(event) < 0)
+		loop->n_timers += (uint64_t)step;
+}
+
 /* A counted event_assign(). */
-void loop_event_init(
-	struct loop *loop, struct event *event, int fd, short what, event_callback_fn fn, void *arg)
+void loop_event_init(struct loop *loop, struct event *event, int fd, short what, event_callback_fn fn, void *arg)
 {
 	must(event_assign(event, loop->base, fd, what, fn, arg) == 0);
-	loop->n_events++;
+	loop_count(loop, event, 1);
 }
 
 /* Takes an event out of the loop for good. */
 void loop_event_done(struct loop *loop, struct event *event)
 {
 	event_del(event);
-	loop->n_events--;
+	loop_count(loop, event, -1);
 }
 
 /* A counted event_new(). */
@@ -202,7 +209,7 @@ struct event *loop_event_new(struct loop *loop, int fd, short what, event_callba
 {
 	struct event *event = event_new(loop->base, fd, what, fn, arg);
 	if (event != NULL)
-		loop->n_events++;
+		loop_count(loop, event, 1);
 	return event;
 }
 
@@ -211,8 +218,8 @@ void loop_event_free(struct loop *loop, struct event *event)
 {
 	if (event == NULL)
 		return;
+	loop_count(loop, event, -1);
 	event_free(event);
-	loop->n_events--;
 }
 
 /* Starts or moves a timer. */

@@ -1,0 +1,104 @@
+/*
+ * exchange: HTTP on a connection until it is upgraded or closed: requests in, responses out, one after the
+ * other.
+ *
+ * It decides what needs no backend (SPEC 7): plain requests, refusals. A correct opening handshake for a
+ * route that has a backend goes to its owner, who later accepts or refuses it.
+ */
+#ifndef GATE_EXCHANGE_H
+#define GATE_EXCHANGE_H
+
+#include "base/addr.h"
+#include "conf/route.h"
+#include "gate/file.h"
+#include "gate/gate.h"
+#include "gate/reply.h"
+#include "http/request.h"
+#include "http/upgrade.h"
+#include "net/stream.h"
+
+#include <event2/event_struct.h>
+
+enum {
+	EXCHANGE_KEEPALIVE_MS = 15000, /* from a response to the next request's head */
+	EXCHANGE_REQUESTS_MAX = 100,   /* on one connection */
+	EXCHANGE_LINGER_MS = 2000,     /* after a refusal, for the client to read it before TCP is closed */
+	EXCHANGE_LINGER_MAX = 65536    /* bytes that it may still send then */
+};
+
+enum exchange_state {
+	EXCHANGE_HEAD,	 /* waits for a request's head */
+	EXCHANGE_BODY,	 /* a response is on its way */
+	EXCHANGE_ASKED,	 /* the owner decides about an upgrade */
+	EXCHANGE_LINGER, /* the last response is on its way, input is thrown away */
+	EXCHANGE_PASSED, /* the stream is somebody else's now */
+	EXCHANGE_GONE
+};
+
+/* A correct opening handshake. All of it is only there during the call. */
+struct exchange_upgrade {
+	const struct http_request *request;
+	const struct upgrade *upgrade;
+	const struct route_match *match;
+	struct text path; /* decoded */
+};
+
+struct exchange_hooks {
+	/* Answer with exchange_accept() or exchange_refuse(), now or later. */
+	void (*on_upgrade)(void *arg, const struct exchange_upgrade *upgrade);
+	/* The connection has ended; its descriptor is closed. */
+	void (*on_gone)(void *arg);
+};
+
+struct exchange {
+	struct gate *gate;
+	const struct config *config; /* borrowed from the owner */
+	const struct entrance *entrance;
+	const struct addr *peer;
+	struct stream *stream;
+	const struct exchange_hooks *hooks;
+	void *arg;
+	enum exchange_state state;
+	struct event timer; /* of whatever is waited for */
+	uint64_t deadline;
+	unsigned n_requests;
+	size_t n_thrown; /* LINGER */
+	/* Bytes received that are not answered yet: a part of a head, or what came behind one. NULL when
+	 * there are none. */
+	char *held;
+	size_t n_held;
+	struct http_scan scan;
+	bool keep_alive;	   /* after this response */
+	struct file file;	   /* BODY: what is being sent; fd -1 otherwise */
+	char method[8], path[120]; /* of the request, cut, for the log */
+};
+
+/* Begins with a stream that is open; it stays the owner's. */
+void exchange_open(struct exchange *exchange, struct gate *gate, const struct config *config,
+	const struct entrance *entrance, const struct addr *peer, struct stream *stream,
+	const struct exchange_hooks *hooks, void *arg);
+void exchange_done(struct exchange *exchange); /* frees what it holds; in any state, more than once */
+
+/* ASKED: sends the 101. The stream is the caller's from now on. */
+void exchange_accept(struct exchange *exchange, const char accept[UPGRADE_ACCEPT_SIZE], const char *protocol,
+	const struct route_conf *route);
+
+/* ASKED: what came behind the head, to be given to the visitor; the caller frees. NULL when nothing did. */
+char *exchange_take_rest(struct exchange *exchange, size_t *len);
+
+/* ASKED, HEAD: refuses with a status and a line or more for people. retry_after in seconds, 0 for none. */
+void exchange_refuse(
+	struct exchange *exchange, int status, const char *reason, const char *advice, unsigned retry_after);
+
+/* HEAD: answers the request with a response and, when `file` is not NULL, its bytes (file->fd is taken).
+ * `reason` is for the log. */
+void exchange_answer(
+	struct exchange *exchange, const struct reply *reply, const struct file *file, const char *reason);
+
+/* HEAD: leaves the decision about an upgrade to the owner. */
+void exchange_ask(struct exchange *exchange, const struct exchange_upgrade *upgrade);
+
+/* The gateway stops: a connection that is not within a response ends. */
+void exchange_drain(struct exchange *exchange);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * gate: what all sessions of one worker share. Made by run/worker.c.
+ */
+#ifndef GATE_GATE_H
+#define GATE_GATE_H
+
+#include "conf/config.h"
+#include "gate/limits.h"
+#include "net/loop.h"
+#include "net/resolver.h"
+#include "spawn/spawn.h"
+
+struct session;
+
+struct gate {
+	struct loop *loop;
+	const struct config *config; /* the current snapshot; sessions take a reference of their own */
+	uint32_t generation;	     /* of it, as the spawner counts */
+	struct resolver *resolver;
+	struct spawn_client *spawner; /* NULL when no route has a program */
+	struct limits *limits;
+	struct session *sessions; /* list of those on this worker, upgraded or not */
+	size_t n_sessions, n_upgraded;
+	void (*on_empty)(void *arg); /* while draining: the last session is gone */
+	void *arg;
+	bool draining;
+};
+
+/* What a session is told about the listener that it came in by. Lives as long as the workers. */
+struct entrance {
+	char *name;	   /* the section's */
+	size_t listen;	   /* index in config->listens */
+	bool loopback;	   /* bound to a loopback address: DNS rebinding is guarded against */
+	struct addr local; /* what it is bound to, for SERVER_NAME and SERVER_PORT */
+};
+
+#endif

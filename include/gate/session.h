@@ -1,0 +1,22 @@
+/*
+ * session: a connection from its accept to its one log line: plain requests, or an upgrade and the bridge to
+ * a backend.
+ */
+#ifndef GATE_SESSION_H
+#define GATE_SESSION_H
+
+#include "gate/gate.h"
+
+struct session;
+
+/* Takes an accepted descriptor. When memory is short the descriptor is closed. `entrance` must outlive the
+ * session. */
+void session_open(struct gate *gate, const struct entrance *entrance, int fd, const struct addr *peer);
+
+/* The gateway stops: idle connections end now, sessions are told 1001 and end in their own time. */
+void session_drain_all(struct gate *gate);
+
+/* What is left is cut. */
+void session_cut_all(struct gate *gate);
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * visitor: the browser's side of a session: WebSocket over a stream, as an endpoint (RFC 6455 sections 5 to
+ * 7).
+ */
+#ifndef GATE_VISITOR_H
+#define GATE_VISITOR_H
+
+#include "conf/config.h"
+#include "net/endpoint.h"
+#include "net/stream.h"
+
+enum {
+	VISITOR_CLOSE_MS = 5000,  /* from our close frame's leaving to the client's */
+	VISITOR_LINGER_MS = 2000, /* from the last close frame to the client's end of TCP */
+	VISITOR_PONGS_MAX =
+		32 /* pongs queued behind data; of more pings only the last one is answered (5.5.3) */
+};
+
+/*
+ * Takes over a stream whose 101 has been sent. The stream, which stays the caller's, is closed by it when the
+ * visitor is gone or destroyed. The route must outlive it. NULL when memory is short.
+ */
+struct endpoint *visitor_new(struct loop *loop, struct stream *stream, const struct route_conf *route);
+
+/* The bytes that came right after the request's head: its first frames. After the bridge has joined it. */
+void visitor_feed(struct endpoint *endpoint, uint8_t *data, size_t len);
+
+/* The close codes for the log: 0 none sent; CLOSE_ABNORMAL (1006) none received. */
+uint16_t visitor_code_sent(const struct endpoint *endpoint);
+uint16_t visitor_code_received(const struct endpoint *endpoint);
+
+#endif

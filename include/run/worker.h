@@ -1,0 +1,64 @@
+/*
+ * worker: a thread with an event loop, its listeners and its sessions.
+ */
+#ifndef RUN_WORKER_H
+#define RUN_WORKER_H
+
+#include "gate/gate.h"
+#include "net/listener.h"
+
+#include <pthread.h>
+
+struct worker;
+
+/* A listening socket of a worker, and what a visitor who comes in by it is told. */
+struct door {
+	struct worker *worker;
+	const struct entrance *entrance;
+	struct listener *listener;
+	int fd; /* until the listener has it */
+	struct door *next;
+};
+
+struct worker {
+	struct loop loop; /* first: a loop of a worker is its worker */
+	struct gate gate;
+	pthread_t thread;
+	bool started;
+	struct door *doors;
+	int spawn_fd;		       /* until the spawn client has it; -1: no programs */
+	struct mail drain, cut, ended; /* one each is all that is ever sent */
+	void (*on_ended)(struct loop *main_loop, struct mail *mail); /* on the main thread */
+	struct loop *main_loop;
+};
+
+/* What the counters of SIGUSR2 add up. */
+struct worker_counters {
+	size_t connections, sessions, events, timers, children;
+};
+
+/* Prepares a worker on the main thread; it runs after worker_start(). Returns 0 or -errno. */
+int worker_init(struct worker *worker, struct log *log, const struct config *config,
+	struct resolver *resolver, struct limits *limits, int spawn_fd);
+
+/* Adds a listening socket, which it takes. Before worker_start(). Returns 0 or -errno. */
+int worker_add_door(struct worker *worker, const struct entrance *entrance, int fd);
+
+/* Starts the thread; when it has ended, on_ended comes to main_loop. Returns 0 or -errno. */
+int worker_start(
+	struct worker *worker, struct loop *main_loop, void (*on_ended)(struct loop *, struct mail *));
+
+/* From the main thread, once each: no more connections and every session is told; whatever is left is cut. */
+void worker_drain(struct worker *worker);
+void worker_cut(struct worker *worker);
+
+/* From any thread: a connection for this worker. The descriptor is closed when memory is short. */
+void worker_pass(struct worker *worker, const struct entrance *entrance, int fd, const struct addr *peer);
+
+/* On the worker's own thread. */
+void worker_count(const struct worker *worker, struct worker_counters *counters);
+
+/* Waits for the thread and frees everything; also of one that was never started. */
+void worker_done(struct worker *worker);
+
+#endif

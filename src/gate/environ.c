@@ -1,0 +1,135 @@
+/*
+ * environ: builds the session's part of a program's environment; what comes from the gateway's own (PATH,
+ * LANG) is the spawner's.
+ *
+ * The values come from a head that the strict parser let through, so they hold no control character but a
+ * tab. Holds nothing.
+ */
+#include "gate/environ.h"
+
+#include <ctype.h>
+#include <event2/buffer.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One variable. */
+static int environ_add(struct evbuffer *out, const char *name, struct text value)
+{
+	int error = evbuffer_add(out, name, strlen(name));
+	error |= evbuffer_add(out, "=", 1);
+	if (value.len > 0)
+		error |= evbuffer_add(out, value.ptr, value.len);
+	return error | evbuffer_add(out, "", 1);
+}
+
+/* One variable that is a number. */
+static int environ_add_port(struct evbuffer *out, const char *name, unsigned port)
+{
+	char text[8];
+	snprintf(text, sizeof(text), "%u", port);
+	return environ_add(out, name, text_of(text));
+}
+
+/* Does a header become a variable? "Proxy" would be HTTP_PROXY, which programs believe; "X_Y" would pass for
+ * "X-Y". */
+static bool environ_exports(struct text name)
+{
+	return !text_is_nocase(name, "Proxy") && memchr(name.ptr, '_', name.len) == NULL;
+}
+
+/* Did the same name come before? Its value has been joined then. */
+static bool environ_is_repeated(const struct http_request *request, size_t index)
+{
+	for (size_t i = 0; i < index; i++)
+		if (text_equal_nocase(request->headers[i].name, request->headers[index].name))
+			return true;
+	return false;
+}
+
+/* HTTP_NAME=value, value of the same name ... (RFC 3875 4.1.18). */
+static int environ_add_header(struct evbuffer *out, const struct http_request *request, size_t index)
+{
+	struct text name = request->headers[index].name;
+	int error = evbuffer_add(out, "HTTP_", 5);
+
+	for (size_t i = 0; i < name.len; i++) {
+		char c = name.ptr[i] == '-' ? '_' : (char)toupper((unsigned char)name.ptr[i]);
+		error |= evbuffer_add(out, &c, 1);
+	}
+	const char *joint = "=";
+	for (size_t i = index; i < request->n_headers; i++) {
+		struct text value = request->headers[i].value;
+		if (!text_equal_nocase(request->headers[i].name, name))
+			continue;
+		error |= evbuffer_add(out, joint, strlen(joint)) | evbuffer_add(out, value.ptr, value.len);
+		joint = ", ";
+	}
+	return error | evbuffer_add(out, "", 1);
+}
+
+/* All headers that may be told. */
+static int environ_add_headers(struct evbuffer *out, const struct http_request *request)
+{
+	int error = 0;
+	for (size_t i = 0; i < request->n_headers; i++)
+		if (environ_exports(request->headers[i].name) && !environ_is_repeated(request, i))
+			error |= environ_add_header(out, request, i);
+	return error;
+}
+
+/* The server as the client named it, else as it is bound. */
+static int environ_add_server(
+	struct evbuffer *out, const struct exchange *exchange, const struct http_request *request)
+{
+	char local[ADDR_TEXT];
+	unsigned port = addr_port(&exchange->entrance->local);
+
+	addr_format_host(&exchange->entrance->local, local);
+	int error = environ_add(out, "SERVER_NAME", request->host.len > 0 ? request->host : text_of(local));
+	return error | environ_add_port(out, "SERVER_PORT", port != 0 ? port : 80);
+}
+
+/* The client. */
+static int environ_add_remote(struct evbuffer *out, const struct addr *peer)
+{
+	char host[ADDR_TEXT];
+	addr_format_host(peer, host);
+	int error = environ_add(out, "REMOTE_ADDR", text_of(host)) |
+		    environ_add(out, "REMOTE_HOST", text_of(host));
+	return error | environ_add_port(out, "REMOTE_PORT", addr_port(peer));
+}
+
+/* Builds it. */
+char *environ_build(const struct exchange *exchange, const struct exchange_upgrade *upgrade,
+	const char *session, const char *protocol, size_t *len)
+{
+	const struct http_request *request = upgrade->request;
+	const struct route_match *match = upgrade->match;
+	struct evbuffer *out = evbuffer_new();
+	if (out == NULL)
+		return NULL;
+
+	int error = environ_add(out, "GATEWAY_INTERFACE", text_of("CGI/1.1"));
+	error |= environ_add(out, "SERVER_SOFTWARE", text_of("wsluice/" WSLUICE_VERSION));
+	error |= environ_add_server(out, exchange, request);
+	error |= environ_add(out, "SERVER_PROTOCOL", text_of("HTTP/1.1"));
+	error |= environ_add(out, "REQUEST_METHOD", request->method);
+	error |= environ_add(out, "REQUEST_URI", request->target);
+	error |= environ_add(out, "SCRIPT_NAME", match->script_name);
+	error |= environ_add(out, "PATH_INFO", match->path_info);
+	error |= environ_add(out, "QUERY_STRING", request->query);
+	error |= environ_add_remote(out, exchange->peer);
+	error |= environ_add(out, "UNIQUE_ID", text_of(session));
+	error |= environ_add_headers(out, request);
+	error |= environ_add(out, "WEBSOCKET_PROTOCOL", text_of(protocol));
+	error |= environ_add(out, "WSLUICE_ROUTE", text_of(match->route->pattern));
+	error |= environ_add(out, "WSLUICE_SESSION", text_of(session));
+
+	*len = evbuffer_get_length(out);
+	char *env = error == 0 ? malloc(*len) : NULL;
+	if (env != NULL)
+		evbuffer_remove(out, env, *len);
+	evbuffer_free(out);
+	return env;
+}

@@ -1,0 +1,399 @@
+/*
+ * exchange: the turns of HTTP on one connection.
+ *
+ * Owns what was received and not yet answered, the file that is being sent, and the timer. What a request
+ * gets is decided in gate/answer.c; the bytes of a response are made in gate/reply.c. Runs on its loop's
+ * thread.
+ */
+#include "gate/exchange.h"
+
+#include "gate/answer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { EXCHANGE_SEND_MS = 60000 }; /* without a byte leaving, while a response is on its way */
+
+/* Enters a state and sets the time that it may last; 0 is without limit. */
+static void exchange_enter(struct exchange *exchange, enum exchange_state state, uint64_t ms)
+{
+	exchange->state = state;
+	if (ms > 0)
+		loop_timer_set(&exchange->timer, ms);
+	else
+		event_del(&exchange->timer);
+}
+
+/* The connection is over. */
+static void exchange_gone(struct exchange *exchange)
+{
+	if (exchange->state == EXCHANGE_GONE)
+		return;
+	exchange_enter(exchange, EXCHANGE_GONE, 0);
+	stream_close(exchange->stream);
+	exchange->hooks->on_gone(exchange->arg);
+}
+
+/* Forgets what was received and not answered. */
+static void exchange_drop_held(struct exchange *exchange)
+{
+	free(exchange->held);
+	exchange->held = NULL;
+	exchange->n_held = 0;
+}
+
+/* Closes the file that is being sent. */
+static void exchange_drop_file(struct exchange *exchange)
+{
+	if (exchange->file.fd >= 0)
+		file_close(&exchange->file);
+}
+
+/* Has the last response left, and the client ended its side? */
+static bool exchange_is_over(const struct exchange *exchange)
+{
+	return exchange->state == EXCHANGE_LINGER && exchange->stream->read == STREAM_READ_EOF &&
+	       exchange->stream->write >= STREAM_WRITE_SHUT;
+}
+
+/* No more responses: ends our side of TCP and waits for the client's end, so that no reset overtakes the last
+ * response. */
+static void exchange_linger(struct exchange *exchange)
+{
+	exchange_drop_held(exchange);
+	exchange_drop_file(exchange);
+	stream_finish(exchange->stream);
+	stream_allow(exchange->stream, LOOP_SCRATCH);
+	exchange_enter(exchange, EXCHANGE_LINGER, EXCHANGE_LINGER_MS);
+	if (exchange_is_over(exchange))
+		event_active(&exchange->timer, EV_TIMEOUT, 1);
+}
+
+/* The one line of a plain request or refusal. */
+static void exchange_log(const struct exchange *exchange, int status, uint64_t bytes, const char *reason)
+{
+	char peer[ADDR_TEXT];
+	log_info(exchange->gate->loop->log, "request", LOG_STR("peer", addr_format(exchange->peer, peer)),
+		LOG_STR("method", exchange->method), LOG_STR("path", exchange->path),
+		LOG_U64("status", status), LOG_U64("bytes", bytes), LOG_STR("reason", reason));
+}
+
+/* Keeps what the log needs of a request; the query may carry tokens, so it is only said that there was one.
+ */
+static void exchange_remember(struct exchange *exchange, const struct http_request *request)
+{
+	size_t path_len = request->path.len < sizeof(exchange->path) - 5 ? request->path.len
+									 : sizeof(exchange->path) - 5;
+	size_t method_len = request->method.len < sizeof(exchange->method) - 1 ? request->method.len
+									       : sizeof(exchange->method) - 1;
+
+	snprintf(exchange->method, sizeof(exchange->method), "%.*s", (int)method_len, request->method.ptr);
+	snprintf(exchange->path, sizeof(exchange->path), "%.*s%s", (int)path_len, request->path.ptr,
+		request->has_query ? "?***" : "");
+}
+
+/* Takes the head of the next request, as far as it came. Returns whether one was answered and the next may be
+ * looked at. */
+static bool exchange_next(struct exchange *exchange, const char *data, size_t len, size_t *used)
+{
+	struct http_request request;
+	size_t max = exchange->config->listens[exchange->entrance->listen].max_header;
+
+	*used = 0;
+	long head = len == 0 ? 0 : http_request_scan(&exchange->scan, data, len, max);
+	if (head == 0)
+		return false;
+	exchange->method[0] = exchange->path[0] = '\0';
+	exchange->scan = (struct http_scan){ 0 };
+	exchange->n_requests++;
+	int error = head < 0 ? (int)head : http_request_parse(&request, data, (size_t)head);
+	if (error < 0) {
+		answer_bad_request(exchange, error);
+		return false;
+	}
+	*used = (size_t)head;
+	exchange_remember(exchange, &request);
+	exchange->keep_alive = request.keep_alive && exchange->n_requests < EXCHANGE_REQUESTS_MAX &&
+			       !exchange->gate->draining;
+	answer_request(exchange, &request);
+	return exchange->state == EXCHANGE_HEAD;
+}
+
+/* Keeps bytes for later. They may lie in what is held already. */
+static void exchange_hold(struct exchange *exchange, const char *data, size_t len)
+{
+	char *held = NULL;
+	if (len > 0 && (held = malloc(len)) == NULL) {
+		exchange_gone(exchange);
+		return;
+	}
+	if (len > 0)
+		memcpy(held, data, len);
+	exchange_drop_held(exchange);
+	exchange->held = held;
+	exchange->n_held = len;
+}
+
+/* Sends as much of the file as the client takes. A file that became shorter ends in a cut connection, never
+ * in wrong bytes. */
+static void exchange_pump(struct exchange *exchange)
+{
+	while (exchange->state == EXCHANGE_BODY && exchange->stream->queue == NULL &&
+		exchange->file.fd >= 0) {
+		uint8_t *scratch = exchange->gate->loop->scratch;
+		long n = file_read(&exchange->file, scratch, LOOP_SCRATCH);
+		if (n < 0) {
+			exchange_drop_file(exchange);
+			stream_reset(exchange->stream);
+			exchange_gone(exchange);
+			return;
+		}
+		if (n == 0)
+			exchange_drop_file(exchange);
+		stream_send(exchange->stream, scratch, (size_t)n);
+		stream_flush(exchange->stream);
+	}
+}
+
+/* Is a response on its way that has nothing left to be given to the stream? */
+static bool exchange_answered(const struct exchange *exchange)
+{
+	return exchange->state == EXCHANGE_BODY && exchange->file.fd < 0 && exchange->stream->queue == NULL;
+}
+
+/* Looks at what was received, request by request, until one has to wait. */
+static void exchange_feed(struct exchange *exchange, const char *data, size_t len)
+{
+	size_t used = 0;
+	while (exchange->state == EXCHANGE_HEAD && exchange_next(exchange, data, len, &used)) {
+		data += used;
+		len -= used;
+	}
+	if (exchange->state > EXCHANGE_ASKED)
+		return;
+	exchange_hold(exchange, data + used, len - used);
+	stream_allow(exchange->stream, exchange->state == EXCHANGE_HEAD ? LOOP_SCRATCH : 0);
+}
+
+/* A response is out: waits for the next request, which may be there already, or ends. */
+static void exchange_turn(struct exchange *exchange)
+{
+	exchange_pump(exchange);
+	while (exchange_answered(exchange)) {
+		if (!exchange->keep_alive || exchange->stream->read == STREAM_READ_EOF) {
+			exchange_linger(exchange);
+			return;
+		}
+		char *held = exchange->held;
+		size_t len = exchange->n_held;
+		exchange->held = NULL;
+		exchange->n_held = 0;
+		exchange_enter(exchange, EXCHANGE_HEAD, EXCHANGE_KEEPALIVE_MS);
+		exchange_feed(exchange, held, len);
+		free(held);
+		exchange_pump(exchange);
+	}
+}
+
+/* A head in parts: what came before and what comes now. */
+static void exchange_join(struct exchange *exchange, const uint8_t *data, size_t len)
+{
+	char *held = realloc(exchange->held, exchange->n_held + len);
+	if (held == NULL) {
+		exchange_gone(exchange);
+		return;
+	}
+	memcpy(held + exchange->n_held, data, len);
+	len += exchange->n_held;
+	exchange->held = NULL;
+	exchange->n_held = 0;
+	exchange_feed(exchange, held, len);
+	free(held);
+}
+
+/* Bytes of the client. */
+static void exchange_on_data(void *arg, uint8_t *data, size_t len)
+{
+	struct exchange *exchange = arg;
+
+	if (exchange->state == EXCHANGE_LINGER) {
+		exchange->n_thrown += len;
+		if (exchange->n_thrown > EXCHANGE_LINGER_MAX)
+			exchange_gone(exchange);
+		return;
+	}
+	if (exchange->state != EXCHANGE_HEAD)
+		return;
+	if (exchange->n_held > 0)
+		exchange_join(exchange, data, len);
+	else {
+		/* The time for a head runs from its first byte; the first one's runs from the accept. */
+		if (exchange->n_requests > 0)
+			loop_timer_set(&exchange->timer,
+				exchange->config->listens[exchange->entrance->listen].handshake_timeout_ms);
+		exchange_feed(exchange, (const char *)data, len);
+	}
+	exchange_turn(exchange);
+	if (exchange->state != EXCHANGE_GONE && exchange->state != EXCHANGE_PASSED)
+		stream_flush(exchange->stream);
+}
+
+/* Queued bytes of a response left. */
+static void exchange_on_sent(void *arg)
+{
+	struct exchange *exchange = arg;
+
+	if (exchange_is_over(exchange))
+		exchange_gone(exchange);
+	else if (exchange->state == EXCHANGE_BODY) {
+		loop_timer_set(&exchange->timer, EXCHANGE_SEND_MS);
+		exchange_turn(exchange);
+	}
+}
+
+/* The client ended its side; a response on its way is still read by it. */
+static void exchange_on_eof(void *arg, int error)
+{
+	struct exchange *exchange = arg;
+
+	if (error != 0 || exchange->state == EXCHANGE_HEAD || exchange_is_over(exchange))
+		exchange_gone(exchange);
+	else
+		exchange->keep_alive = false;
+}
+
+/* Nothing can be sent to it any more. */
+static void exchange_on_broken(void *arg, int error)
+{
+	(void)error;
+	exchange_gone(arg);
+}
+
+static const struct stream_hooks exchange_stream_hooks = {
+	.on_data = exchange_on_data,
+	.on_sent = exchange_on_sent,
+	.on_eof = exchange_on_eof,
+	.on_broken = exchange_on_broken,
+};
+
+/* Time is up. A client that has begun a request is told; one that never said a word is not. */
+static void exchange_on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct exchange *exchange = arg;
+	(void)fd;
+	(void)what;
+
+	if (exchange->state == EXCHANGE_HEAD && exchange->n_held > 0)
+		exchange_refuse(exchange, 408, "request head not complete in time",
+			"The request did not come in time.\n", 0);
+	else
+		exchange_gone(exchange);
+}
+
+/* Waits for the first request. */
+void exchange_open(struct exchange *exchange, struct gate *gate, const struct config *config,
+	const struct entrance *entrance, const struct addr *peer, struct stream *stream,
+	const struct exchange_hooks *hooks, void *arg)
+{
+	*exchange = (struct exchange){
+		.gate = gate,
+		.config = config,
+		.entrance = entrance,
+		.peer = peer,
+		.stream = stream,
+		.hooks = hooks,
+		.arg = arg,
+		.file.fd = -1,
+	};
+	loop_event_init(gate->loop, &exchange->timer, -1, 0, exchange_on_timer, exchange);
+	stream_set_hooks(stream, &exchange_stream_hooks, exchange);
+	exchange_enter(exchange, EXCHANGE_HEAD, config->listens[entrance->listen].handshake_timeout_ms);
+}
+
+/* Frees what it holds. */
+void exchange_done(struct exchange *exchange)
+{
+	if (exchange->gate == NULL)
+		return;
+	exchange_drop_held(exchange);
+	exchange_drop_file(exchange);
+	loop_event_done(exchange->gate->loop, &exchange->timer);
+	exchange->gate = NULL;
+}
+
+/* Sends a response; BODY is over when all of it is with the stream (exchange_turn). */
+void exchange_answer(
+	struct exchange *exchange, const struct reply *reply, const struct file *file, const char *reason)
+{
+	struct reply last = *reply;
+
+	last.close = !exchange->keep_alive;
+	exchange_log(exchange, reply->status, reply->body != NULL || file != NULL ? reply->len : 0, reason);
+	if (file != NULL)
+		exchange->file = *file;
+	exchange_enter(exchange, EXCHANGE_BODY, EXCHANGE_SEND_MS);
+	if (reply_send(exchange->stream, &last) != 0)
+		exchange_gone(exchange);
+	else
+		stream_flush(exchange->stream);
+}
+
+/* Refuses. Every refusal is the last response of its connection. */
+void exchange_refuse(
+	struct exchange *exchange, int status, const char *reason, const char *advice, unsigned retry_after)
+{
+	struct reply reply = {
+		.status = status,
+		.type = "text/plain; charset=utf-8",
+		.body = strcmp(exchange->method, "HEAD") == 0 ? NULL : advice,
+		.len = strlen(advice),
+		.retry_after = retry_after,
+		.allow = status == 405,
+		.upgrade = status == 426,
+		.close = true,
+	};
+	exchange_log(exchange, status, reply.body == NULL ? 0 : reply.len, reason);
+	if (reply_send(exchange->stream, &reply) != 0) {
+		exchange_gone(exchange);
+		return;
+	}
+	stream_flush(exchange->stream);
+	exchange_linger(exchange);
+}
+
+/* Lets the owner decide. */
+void exchange_ask(struct exchange *exchange, const struct exchange_upgrade *upgrade)
+{
+	exchange_enter(exchange, EXCHANGE_ASKED, 0);
+	exchange->hooks->on_upgrade(exchange->arg, upgrade);
+}
+
+/* Switches protocols. */
+void exchange_accept(struct exchange *exchange, const char accept[UPGRADE_ACCEPT_SIZE], const char *protocol,
+	const struct route_conf *route)
+{
+	if (reply_send_switch(exchange->stream, accept, protocol, route) != 0)
+		stream_break(exchange->stream, ENOMEM);
+	stream_flush(exchange->stream);
+	exchange_enter(exchange, EXCHANGE_PASSED, 0);
+}
+
+/* Gives away what came behind the head. */
+char *exchange_take_rest(struct exchange *exchange, size_t *len)
+{
+	char *rest = exchange->held;
+	*len = exchange->n_held;
+	exchange->held = NULL;
+	exchange->n_held = 0;
+	return rest;
+}
+
+/* Ends an idle connection; a response on its way is the last one. */
+void exchange_drain(struct exchange *exchange)
+{
+	exchange->keep_alive = false;
+	if (exchange->state == EXCHANGE_HEAD)
+		exchange_gone(exchange);
+}

@@ -1,0 +1,436 @@
+/*
+ * session: the life of one connection.
+ *
+ * Owns the stream and what works on it in turn: the exchange, then visitor, backend and bridge. Its state
+ * changes in one place. It is freed through the graveyard when all of that is gone. Runs on its worker's
+ * thread.
+ */
+#include "gate/session.h"
+
+#include "backend/process.h"
+#include "backend/tcp.h"
+#include "base/must.h"
+#include "gate/bridge.h"
+#include "gate/environ.h"
+#include "gate/exchange.h"
+#include "gate/visitor.h"
+#include "ws/message.h"
+
+#include <errno.h>
+#include <event2/event_struct.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+enum session_state {
+	SESSION_OPEN,	 /* accepted */
+	SESSION_REQUEST, /* HTTP */
+	SESSION_CONNECT, /* the backend is being started */
+	SESSION_BRIDGED,
+	SESSION_CLOSING, /* we have told the visitor that it ends */
+	SESSION_DEAD,
+	SESSION_STATES
+};
+
+enum { SESSION_ID = 17 };
+
+struct session {
+	struct grave grave; /* first: a grave is its session */
+	struct gate *gate;
+	struct session *next, **link; /* in gate->sessions */
+	enum session_state state;
+	const struct config *config;
+	const struct entrance *entrance;
+	struct addr peer;
+	struct stream stream;
+	struct exchange *exchange; /* until it is bridged */
+
+	/* From CONNECT on. */
+	const struct route_conf *route;
+	char id[SESSION_ID];
+	char accept[UPGRADE_ACCEPT_SIZE];
+	bool counted;	      /* in limits->sessions */
+	uint64_t visitor_key; /* as whom; 0 when visitors are not counted */
+	char *protocol;
+	uint64_t began_at;
+	struct endpoint *backend, *visitor;
+	struct bridge bridge;
+	struct event idle; /* only with an idle_timeout */
+};
+
+/* Which state may follow which. */
+static const unsigned session_may_follow[SESSION_STATES] = {
+	[SESSION_OPEN] = 1u << SESSION_REQUEST,
+	[SESSION_REQUEST] = 1u << SESSION_CONNECT | 1u << SESSION_DEAD,
+	[SESSION_CONNECT] = 1u << SESSION_REQUEST | 1u << SESSION_BRIDGED | 1u << SESSION_DEAD,
+	[SESSION_BRIDGED] = 1u << SESSION_CLOSING | 1u << SESSION_DEAD,
+	[SESSION_CLOSING] = 1u << SESSION_DEAD,
+};
+
+/* Is the connection one that has not been upgraded? */
+static bool session_is_pending(enum session_state state)
+{
+	return state == SESSION_REQUEST || state == SESSION_CONNECT;
+}
+
+/* The one place where the state changes, and the counts that follow from it. */
+static void session_set_state(struct session *session, enum session_state state)
+{
+	must(session_may_follow[session->state] & 1u << state);
+	int pending = session_is_pending(state) - session_is_pending(session->state);
+	atomic_fetch_add(&session->gate->limits->pending, (unsigned)pending);
+	session->state = state;
+}
+
+/* Frees it after the turn. */
+static void session_free(struct grave *grave)
+{
+	struct session *session = (struct session *)grave;
+	free(session->exchange);
+	free(session->protocol);
+	config_unref(session->config);
+	free(session);
+}
+
+/* Gives back its place among the sessions. */
+static void session_leave(struct session *session)
+{
+	if (session->counted)
+		limits_leave(session->gate->limits, session->visitor_key);
+	session->counted = false;
+}
+
+/* Drops the backend. */
+static void session_drop_backend(struct session *session)
+{
+	if (session->backend != NULL)
+		session->backend->ops->destroy(session->backend);
+	session->backend = NULL;
+}
+
+/* Takes everything down, in any state. */
+static void session_die(struct session *session)
+{
+	struct gate *gate = session->gate;
+
+	if (session->visitor != NULL) {
+		gate->n_upgraded--;
+		session->visitor->ops->destroy(session->visitor);
+		if (session->route->idle_timeout_ms > 0)
+			loop_event_done(gate->loop, &session->idle);
+	}
+	session_set_state(session, SESSION_DEAD);
+	session_drop_backend(session);
+	session_leave(session);
+	if (session->exchange != NULL)
+		exchange_done(session->exchange);
+	stream_close(&session->stream);
+
+	*session->link = session->next;
+	if (session->next != NULL)
+		session->next->link = session->link;
+	loop_bury(gate->loop, &session->grave, session_free);
+	if (--gate->n_sessions == 0 && gate->draining)
+		gate->on_empty(gate->arg);
+}
+
+/* The one line of a session. */
+static void session_log(const struct session *session)
+{
+	const struct bridge_side *in = &session->bridge.side[BRIDGE_VISITOR],
+				 *out = &session->bridge.side[BRIDGE_BACKEND];
+	char peer[ADDR_TEXT], who[128], how[64];
+
+	session->backend->ops->describe(session->backend, who, how);
+	log_info(session->gate->loop->log, "session ended", LOG_STR("id", session->id),
+		LOG_STR("route", session->route->pattern), LOG_STR("peer", addr_format(&session->peer, peer)),
+		LOG_STR("protocol", session->protocol), LOG_STR("backend", who),
+		LOG_U64("in_bytes", in->bytes), LOG_U64("in_messages", in->messages),
+		LOG_U64("out_bytes", out->bytes), LOG_U64("out_messages", out->messages),
+		LOG_MS("duration", loop_now(session->gate->loop) - session->began_at), LOG_STR("end", how),
+		LOG_U64("code_sent", visitor_code_sent(session->visitor)),
+		LOG_U64("code_received", visitor_code_received(session->visitor)));
+}
+
+/* Both sides are gone. */
+static void session_on_over(void *arg)
+{
+	struct session *session = arg;
+	session_log(session);
+	session_die(session);
+}
+
+/* Tells the visitor why it ends; the rest follows from its answer. */
+static void session_end(struct session *session, uint16_t code, const char *reason)
+{
+	struct end end = { .code = code };
+	if (session->state != SESSION_BRIDGED)
+		return;
+	snprintf(end.reason, sizeof(end.reason), "%s", reason);
+	session_set_state(session, SESSION_CLOSING);
+	bridge_end(&session->bridge, &end);
+}
+
+/* Was there anything in either direction lately? */
+static void session_on_idle(evutil_socket_t fd, short what, void *arg)
+{
+	struct session *session = arg;
+	uint64_t quiet = loop_now(session->gate->loop) - session->bridge.active_at;
+	uint64_t limit = session->route->idle_timeout_ms;
+	(void)fd;
+	(void)what;
+
+	if (quiet < limit)
+		loop_timer_set(&session->idle, limit - quiet);
+	else
+		session_end(session, CLOSE_GOING_AWAY, "idle");
+}
+
+/* Joins the two sides; what the visitor sent behind its request are the first frames. */
+static void session_bridge(struct session *session)
+{
+	size_t len;
+	char *rest = exchange_take_rest(session->exchange, &len);
+
+	session_set_state(session, SESSION_BRIDGED);
+	session->gate->n_upgraded++;
+	exchange_done(session->exchange);
+	free(session->exchange);
+	session->exchange = NULL;
+	if (session->route->idle_timeout_ms > 0) {
+		loop_event_init(session->gate->loop, &session->idle, -1, 0, session_on_idle, session);
+		loop_timer_set(&session->idle, session->route->idle_timeout_ms);
+	}
+	bridge_init(&session->bridge, session->route->buffer, session_on_over, session);
+	bridge_join(&session->bridge, session->visitor, session->backend);
+	if (len > 0)
+		visitor_feed(session->visitor, (uint8_t *)rest, len);
+	free(rest);
+	if (session->gate->draining)
+		session_end(session, CLOSE_GOING_AWAY, "going away");
+}
+
+/* The backend is there: now the handshake is answered. */
+static void session_on_ready(void *arg)
+{
+	struct session *session = arg;
+
+	exchange_accept(session->exchange, session->accept, session->protocol, session->route);
+	session->visitor = visitor_new(session->gate->loop, &session->stream, session->route);
+	if (session->visitor == NULL)
+		session_die(session);
+	else
+		session_bridge(session);
+}
+
+/* What a client is told when there is no backend for it. */
+static int session_failed_status(int error)
+{
+	switch (error) {
+	case ETIMEDOUT:
+		return 504;
+	case EAGAIN:
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+		return 503;
+	default:
+		return 502;
+	}
+}
+
+/* Takes the upgrade back: the client gets an HTTP status. */
+static void session_refuse(struct session *session, int status, const char *reason, const char *advice)
+{
+	session_drop_backend(session);
+	session_leave(session);
+	if (session->state == SESSION_CONNECT)
+		session_set_state(session, SESSION_REQUEST);
+	exchange_refuse(session->exchange, status, reason, advice, status == 503 || status == 429 ? 1 : 0);
+}
+
+/* There is no backend: the whole reason is for the log, the client gets the errno's text. */
+static void session_on_failed(void *arg, int error, const char *reason)
+{
+	char advice[256];
+	snprintf(advice, sizeof(advice), "What this route leads to could not be reached: %s.\n",
+		strerror(error));
+	session_refuse(arg, session_failed_status(error), reason, advice);
+}
+
+/* Before the bridge there is nothing to hear from a backend but this. */
+static const struct endpoint_hooks session_backend_hooks = {
+	.on_ready = session_on_ready,
+	.on_failed = session_on_failed,
+};
+
+/* The backend of the route, not yet begun. env is only needed for the start. */
+static struct endpoint *session_new_backend(struct session *session, struct text env)
+{
+	const struct route_conf *route = session->route;
+	struct gate *gate = session->gate;
+	struct process_params params = {
+		.spawner = gate->spawner,
+		.route = route,
+		.generation = gate->generation,
+		.route_index = (uint32_t)(route - session->config->routes),
+		.framing = route->framing,
+		.env = env,
+		.session = session->id,
+	};
+	if (route->has_connect)
+		return tcp_new(
+			gate->loop, gate->resolver, route, route->framing, &session_backend_hooks, session);
+	return process_new(gate->loop, &params, &session_backend_hooks, session);
+}
+
+/* Starts the backend. Returns 0 or -errno. */
+static int session_start_backend(struct session *session, const struct exchange_upgrade *upgrade)
+{
+	size_t len;
+	char *env = environ_build(session->exchange, upgrade, session->id, session->protocol, &len);
+	if (env == NULL)
+		return -ENOMEM;
+	session->backend = session_new_backend(session, (struct text){ .ptr = env, .len = len });
+	int error = session->backend == NULL ? -ENOMEM : session->backend->ops->start(session->backend);
+	free(env);
+	return error;
+}
+
+/* An id that no other session has, in the log and in the program's environment. */
+static void session_make_id(struct session *session)
+{
+	uint64_t id;
+	must(getrandom(&id, sizeof(id), 0) == sizeof(id));
+	snprintf(session->id, sizeof(session->id), "%016llx", (unsigned long long)id);
+}
+
+/* Which subprotocol is answered, if any. Returns 0 or -ENOMEM. */
+static int session_choose_protocol(struct session *session, const struct upgrade *upgrade)
+{
+	const struct conf_list *known = &session->route->subprotocols;
+	int choice = upgrade_choose_protocol(upgrade, (const char *const *)known->items, known->n);
+	if (choice < 0)
+		return 0;
+	session->protocol = text_dup(upgrade->protocols[choice]);
+	return session->protocol == NULL ? -ENOMEM : 0;
+}
+
+/* Is there room for one more session? When not, it is refused. */
+static bool session_enter(struct session *session)
+{
+	const struct gateway_conf *conf = &session->config->gateway;
+
+	session->visitor_key = conf->max_sessions_per_ip > 0 ? addr_visitor(&session->peer) : 0;
+	switch (limits_enter(
+		session->gate->limits, conf->max_sessions, conf->max_sessions_per_ip, session->visitor_key)) {
+	case LIMITS_OK:
+		session->counted = true;
+		return true;
+	case LIMITS_FULL:
+		session_refuse(session, 503, "max_sessions", "All sessions are taken. Try again later.\n");
+		return false;
+	case LIMITS_VISITOR_FULL:
+		session_refuse(session, 429, "max_sessions_per_ip",
+			"There are too many sessions from this address.\n");
+		return false;
+	}
+	return false;
+}
+
+/* A correct opening handshake: starts what it is for. */
+static void session_on_upgrade(void *arg, const struct exchange_upgrade *upgrade)
+{
+	struct session *session = arg;
+
+	session->route = upgrade->match->route;
+	if (!session_enter(session))
+		return;
+	session_make_id(session);
+	session->began_at = loop_now(session->gate->loop);
+	upgrade_accept(upgrade->upgrade->key, session->accept);
+	int error = session_choose_protocol(session, upgrade->upgrade);
+	if (error == 0)
+		error = session_start_backend(session, upgrade);
+	if (error == 0)
+		session_set_state(session, SESSION_CONNECT);
+	else
+		session_refuse(session, 503, strerror(-error),
+			"There are not enough resources for one more session.\n");
+}
+
+/* HTTP has ended without an upgrade. */
+static void session_on_gone(void *arg)
+{
+	session_die(arg);
+}
+
+static const struct exchange_hooks session_exchange_hooks = {
+	.on_upgrade = session_on_upgrade,
+	.on_gone = session_on_gone,
+};
+
+/* The stream has no owner but the exchange from the start; these are never called. */
+static const struct stream_hooks session_stream_hooks = { 0 };
+
+/* Begins with HTTP. */
+void session_open(struct gate *gate, const struct entrance *entrance, int fd, const struct addr *peer)
+{
+	struct session *session = calloc(1, sizeof(*session));
+	struct exchange *exchange = calloc(1, sizeof(*exchange));
+	if (session == NULL || exchange == NULL) {
+		free(session);
+		free(exchange);
+		close(fd);
+		return;
+	}
+	session->gate = gate;
+	session->config = config_ref(gate->config);
+	session->entrance = entrance;
+	session->peer = *peer;
+	session->exchange = exchange;
+	session->next = gate->sessions;
+	session->link = &gate->sessions;
+	if (session->next != NULL)
+		session->next->link = &session->next;
+	gate->sessions = session;
+	gate->n_sessions++;
+
+	stream_open(&session->stream, gate->loop, fd, fd, &session_stream_hooks, session);
+	session_set_state(session, SESSION_REQUEST);
+	exchange_open(exchange, gate, session->config, entrance, &session->peer, &session->stream,
+		&session_exchange_hooks, session);
+}
+
+/* Asks one session to end. */
+static void session_drain(struct session *session)
+{
+	if (session->state == SESSION_REQUEST)
+		exchange_drain(session->exchange);
+	else if (session->state == SESSION_CONNECT)
+		session_refuse(session, 503, "going away", "The gateway is stopping.\n");
+	else
+		session_end(session, CLOSE_GOING_AWAY, "going away");
+}
+
+/* Asks all of them. One that dies of it is freed after the turn, so its `next` is still there. */
+void session_drain_all(struct gate *gate)
+{
+	for (struct session *session = gate->sessions, *next; session != NULL; session = next) {
+		next = session->next;
+		session_drain(session);
+	}
+}
+
+/* Ends all of them at once. */
+void session_cut_all(struct gate *gate)
+{
+	while (gate->sessions != NULL) {
+		struct session *session = gate->sessions;
+		if (session->visitor != NULL)
+			session_log(session);
+		session_die(session);
+	}
+}

@@ -1,0 +1,548 @@
+/*
+ * visitor: frames out, messages in, pings, and the close handshake with its timers.
+ *
+ * Owns the message reader and the visitor's one timer; the stream is lent by the session. Knows nothing of
+ * the backend. Runs on its loop's thread.
+ */
+#include "gate/visitor.h"
+
+#include "base/must.h"
+#include "ws/message.h"
+
+#include <errno.h>
+#include <event2/event_struct.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum visitor_state {
+	VISITOR_OPEN,
+	VISITOR_CLOSE_RECEIVED, /* the client has closed; the backend may go on for a while, then we answer */
+	VISITOR_CLOSE_SENT,	/* we have closed; what the client still sends counts until its close frame */
+	VISITOR_LINGER,		/* nothing more is said; TCP ends when the client has seen it all */
+	VISITOR_GONE
+};
+
+struct visitor {
+	struct endpoint endpoint; /* first: an endpoint is its visitor */
+	struct stream *stream;
+	const struct route_conf *route;
+	struct message_reader reader;
+	enum visitor_state state;
+	bool eof_reported;
+	uint16_t code_sent, code_received;
+	struct event timer;
+	uint64_t deadline; /* CLOSE_SENT, LINGER: when we stop waiting */
+
+	/* Is it alive, does it read? */
+	uint64_t heard_at; /* the last frame */
+	uint64_t ping_at;  /* 0: no ping is unanswered */
+	size_t ping_unsent, last_unsent;
+	bool ping_behind_data;
+	uint64_t moved_at; /* the last time that queued bytes left */
+
+	unsigned pongs_queued;
+	bool pong_due; /* `pong` waits until the queue is empty */
+	uint8_t n_pong;
+	uint8_t pong[FRAME_CONTROL_MAX];
+};
+
+/* Tells the bridge that the client says no more, once. */
+static void visitor_report_eof(struct visitor *visitor, const struct end *end)
+{
+	if (visitor->eof_reported)
+		return;
+	visitor->eof_reported = true;
+	visitor->endpoint.hooks->on_eof(visitor->endpoint.arg, end);
+}
+
+/* The end of a client that did not say goodbye. */
+static void visitor_report_abrupt(struct visitor *visitor)
+{
+	struct end end = { .code = CLOSE_ABNORMAL, .abrupt = true, .in_message = visitor->reader.in_message };
+	visitor_report_eof(visitor, &end);
+}
+
+/* Nothing is left of it. */
+static void visitor_gone(struct visitor *visitor)
+{
+	if (visitor->state == VISITOR_GONE)
+		return;
+	visitor->state = VISITOR_GONE;
+	event_del(&visitor->timer);
+	stream_close(visitor->stream);
+	visitor_report_abrupt(visitor);
+	visitor->endpoint.hooks->on_closed(visitor->endpoint.arg);
+}
+
+/* Sends a control frame (server frames are not masked). */
+static void visitor_send_control(struct visitor *visitor, uint8_t opcode, const uint8_t *data, size_t len)
+{
+	uint8_t frame[FRAME_HEADER_MAX + FRAME_CONTROL_MAX];
+	struct frame_header header = { .fin = true, .opcode = opcode, .len = len };
+
+	size_t n = frame_encode(&header, frame);
+	if (len > 0)
+		memcpy(frame + n, data, len);
+	stream_send(visitor->stream, frame, n + len);
+}
+
+/* Sends our close frame; nothing is sent after it. */
+static void visitor_send_close(struct visitor *visitor, uint16_t code, const char *reason)
+{
+	uint8_t frame[2 + FRAME_CONTROL_MAX];
+	size_t n = message_close_frame(frame, code, text_of(reason));
+	visitor->code_sent = code;
+	stream_send(visitor->stream, frame, n);
+}
+
+/* Waits so long for the client from now on. */
+static void visitor_wait(struct visitor *visitor, uint64_t ms)
+{
+	visitor->deadline = loop_now(visitor->endpoint.loop) + ms;
+	visitor->last_unsent = stream_unsent(visitor->stream);
+	loop_timer_set(&visitor->timer, ms);
+}
+
+/* All is said: ends our side of TCP and waits for the client's, so that no reset overtakes the close frame.
+ */
+static void visitor_linger(struct visitor *visitor)
+{
+	visitor->state = VISITOR_LINGER;
+	stream_finish(visitor->stream);
+	stream_allow(visitor->stream, LOOP_SCRATCH);
+	if (visitor->stream->read == STREAM_READ_EOF && visitor->stream->write >= STREAM_WRITE_SHUT)
+		event_active(&visitor->timer, EV_TIMEOUT, 1);
+	visitor_wait(visitor, VISITOR_LINGER_MS);
+}
+
+/* The client broke a rule: says which, and listens no more (RFC 6455 7.1.7). */
+static void visitor_fail(struct visitor *visitor, uint16_t code, const char *reason)
+{
+	if (visitor->state != VISITOR_CLOSE_SENT)
+		visitor_send_close(visitor, code, reason);
+	visitor_linger(visitor);
+	visitor_report_abrupt(visitor);
+}
+
+/* A close frame from the client. */
+static void visitor_on_close(struct visitor *visitor, const struct message_event *event)
+{
+	struct end end = { .code = event->code };
+
+	visitor->code_received = event->code;
+	snprintf(end.reason, sizeof(end.reason), "%.*s", TEXT_ARG(event->reason));
+	if (visitor->state == VISITOR_CLOSE_SENT)
+		visitor_linger(visitor);
+	else
+		visitor->state = VISITOR_CLOSE_RECEIVED;
+	visitor_report_eof(visitor, &end);
+}
+
+/*
+ * A ping: answered in order, but a client that pings and does not read can't make us queue more than a few
+ * pongs.
+ */
+static void visitor_on_ping(struct visitor *visitor, const uint8_t *data, size_t len)
+{
+	if (visitor->state != VISITOR_OPEN)
+		return;
+	if (visitor->stream->queue == NULL)
+		visitor->pongs_queued = 0;
+	if (visitor->pongs_queued < VISITOR_PONGS_MAX) {
+		visitor->pongs_queued++;
+		visitor_send_control(visitor, FRAME_PONG, data, len);
+		return;
+	}
+	visitor->pong_due = true;
+	visitor->n_pong = (uint8_t)len;
+	memcpy(visitor->pong, data, len);
+}
+
+/* One event of the reader. Returns whether to go on reading. */
+static bool visitor_on_message(struct visitor *visitor, const struct message_event *event)
+{
+	struct piece piece = { .data = event->data,
+		.len = event->len,
+		.text = event->text,
+		.first = event->first,
+		.last = event->last };
+	switch (event->kind) {
+	case MESSAGE_NEED_MORE:
+		return false;
+	case MESSAGE_DATA:
+		visitor->endpoint.hooks->on_piece(visitor->endpoint.arg, &piece);
+		return visitor->state <= VISITOR_CLOSE_SENT;
+	case MESSAGE_PING:
+		visitor_on_ping(visitor, event->data, event->len);
+		return true;
+	case MESSAGE_PONG:
+		return true;
+	case MESSAGE_CLOSE:
+		visitor_on_close(visitor, event);
+		return false;
+	case MESSAGE_ERROR: {
+		char reason[124];
+		snprintf(reason, sizeof(reason), "%.*s", TEXT_ARG(event->reason));
+		visitor_fail(visitor, event->code, reason);
+		return false;
+	}
+	}
+	must(false);
+	return false;
+}
+
+/* May what the client sends still mean something? */
+static bool visitor_listens(const struct visitor *visitor)
+{
+	return visitor->state == VISITOR_OPEN || visitor->state == VISITOR_CLOSE_SENT;
+}
+
+/* Bytes of the client. */
+static void visitor_on_data(void *arg, uint8_t *data, size_t len)
+{
+	struct visitor *visitor = arg;
+	struct message_event event;
+
+	if (!visitor_listens(visitor))
+		return;
+	visitor->heard_at = loop_now(visitor->endpoint.loop);
+	visitor->ping_at = 0;
+	bool more = true;
+	while (more) {
+		size_t used = message_read(&visitor->reader, data, len, &event);
+		data += used;
+		len -= used;
+		more = visitor_on_message(visitor, &event);
+	}
+	visitor->endpoint.hooks->on_flush(visitor->endpoint.arg);
+	stream_flush(visitor->stream);
+}
+
+/* Queued bytes went out. */
+static void visitor_on_sent(void *arg)
+{
+	struct visitor *visitor = arg;
+
+	visitor->moved_at = loop_now(visitor->endpoint.loop);
+	if (visitor->stream->queue == NULL && visitor->pong_due && visitor->state == VISITOR_OPEN) {
+		visitor->pong_due = false;
+		visitor_send_control(visitor, FRAME_PONG, visitor->pong, visitor->n_pong);
+		stream_flush(visitor->stream);
+	}
+	if (visitor->state == VISITOR_LINGER && visitor->stream->read == STREAM_READ_EOF &&
+		visitor->stream->write >= STREAM_WRITE_SHUT) {
+		visitor_gone(visitor);
+		return;
+	}
+	visitor->endpoint.hooks->on_sent(visitor->endpoint.arg);
+}
+
+/* TCP ended. After the close handshake that is the last step, before it the client has vanished; what waits
+ * may still be read. */
+static void visitor_on_eof(void *arg, int error)
+{
+	struct visitor *visitor = arg;
+
+	if (error != 0 || visitor->stream->write >= STREAM_WRITE_SHUT) {
+		visitor_gone(visitor);
+		return;
+	}
+	/* A client that has closed may end its half of TCP and still read ours. */
+	if (visitor->state == VISITOR_OPEN || visitor->state == VISITOR_CLOSE_SENT)
+		visitor_linger(visitor);
+	visitor_report_abrupt(visitor);
+}
+
+/* Nothing can be sent to it any more. */
+static void visitor_on_broken(void *arg, int error)
+{
+	struct visitor *visitor = arg;
+	(void)error;
+	/* What it sent before it went may still be there to be read. */
+	if (visitor->state == VISITOR_OPEN || visitor->state == VISITOR_CLOSE_RECEIVED)
+		visitor_linger(visitor);
+	visitor_gone(visitor);
+}
+
+static const struct stream_hooks visitor_stream_hooks = {
+	.on_data = visitor_on_data,
+	.on_sent = visitor_on_sent,
+	.on_eof = visitor_on_eof,
+	.on_broken = visitor_on_broken,
+};
+
+/* Is anything for the client still here? */
+static bool visitor_has_queue(const struct visitor *visitor)
+{
+	return visitor->stream->queue != NULL;
+}
+
+/* Has the client taken bytes since we looked last? */
+static bool visitor_progressed(struct visitor *visitor)
+{
+	size_t unsent = stream_unsent(visitor->stream);
+	bool less = unsent < visitor->last_unsent;
+	visitor->last_unsent = unsent;
+	return less;
+}
+
+/* Sends a ping, and remembers what was on the way before it. */
+static void visitor_send_ping(struct visitor *visitor, uint64_t now)
+{
+	visitor->ping_behind_data = stream_unsent(visitor->stream) > 0;
+	visitor_send_control(visitor, FRAME_PING, NULL, 0);
+	stream_flush(visitor->stream);
+	visitor->ping_at = now;
+	visitor->ping_unsent = stream_unsent(visitor->stream);
+}
+
+/*
+ * Is it time to give up on an answer to the ping? While data is on the way, or we don't read, bytes that its
+ * TCP takes are a sign of life too; a reader too slow to see the ping behind its data has send_timeout.
+ */
+static bool visitor_ping_failed(struct visitor *visitor, uint64_t now)
+{
+	const struct route_conf *route = visitor->route;
+	bool excused = visitor->ping_behind_data || visitor->stream->read == STREAM_READ_PAUSED;
+	uint64_t patience = route->ping_timeout_ms;
+
+	if (excused && route->send_timeout_ms > patience)
+		patience = route->send_timeout_ms;
+	if (visitor->ping_at == 0 || route->ping_timeout_ms == 0 || now - visitor->ping_at < patience)
+		return false;
+	if (excused && stream_unsent(visitor->stream) < visitor->ping_unsent) {
+		visitor->ping_at = 0;
+		visitor->heard_at = now;
+		return false;
+	}
+	return true;
+}
+
+/* Does it accept nothing though bytes wait? */
+static bool visitor_send_failed(struct visitor *visitor, uint64_t now)
+{
+	uint64_t limit = visitor->route->send_timeout_ms;
+	if (limit == 0 || !visitor_has_queue(visitor) || now - visitor->moved_at < limit)
+		return false;
+	if (!visitor_progressed(visitor))
+		return true;
+	visitor->moved_at = now;
+	return false;
+}
+
+/* Sets the timer to the next time that something is due. */
+static void visitor_arm(struct visitor *visitor, uint64_t now)
+{
+	const struct route_conf *route = visitor->route;
+	uint64_t next = UINT64_MAX;
+
+	if (route->ping_interval_ms > 0 && visitor->state == VISITOR_OPEN)
+		next = visitor->ping_at > 0 ? visitor->ping_at + route->ping_timeout_ms
+					    : visitor->heard_at + route->ping_interval_ms;
+	if (next <= now) /* excused: look again soon */
+		next = now + route->ping_timeout_ms / 4 + 1;
+	if (route->send_timeout_ms > 0 && visitor_has_queue(visitor) &&
+		visitor->moved_at + route->send_timeout_ms < next)
+		next = visitor->moved_at + route->send_timeout_ms;
+	if (next != UINT64_MAX)
+		loop_timer_set(&visitor->timer, next > now ? next - now : 1);
+}
+
+/* An open session: is it still there, does it still read? */
+static void visitor_check_life(struct visitor *visitor, uint64_t now)
+{
+	const struct route_conf *route = visitor->route;
+
+	if (visitor_send_failed(visitor, now) || visitor_ping_failed(visitor, now)) {
+		log_debug(visitor->endpoint.loop->log, "visitor is dead",
+			LOG_U64("unsent", stream_unsent(visitor->stream)));
+		stream_reset(visitor->stream);
+		visitor_gone(visitor);
+		return;
+	}
+	if (visitor->state == VISITOR_OPEN && route->ping_interval_ms > 0 && visitor->ping_at == 0 &&
+		now - visitor->heard_at >= route->ping_interval_ms)
+		visitor_send_ping(visitor, now);
+	visitor_arm(visitor, now);
+}
+
+/* A client that is to end: as long as it takes bytes, it may go on; what it sends does not help it. */
+static void visitor_check_end(struct visitor *visitor, uint64_t now)
+{
+	bool lingers = visitor->state == VISITOR_LINGER;
+	uint64_t patience = lingers ? VISITOR_LINGER_MS : VISITOR_CLOSE_MS;
+
+	if (lingers && visitor->stream->read == STREAM_READ_EOF &&
+		visitor->stream->write >= STREAM_WRITE_SHUT)
+		visitor_gone(visitor);
+	else if (now < visitor->deadline)
+		loop_timer_set(&visitor->timer, visitor->deadline - now);
+	else if (visitor_progressed(visitor))
+		visitor_wait(visitor, patience);
+	else if (visitor_has_queue(visitor) && !lingers &&
+		 now - visitor->moved_at < visitor->route->send_timeout_ms)
+		loop_timer_set(&visitor->timer, visitor->route->send_timeout_ms - (now - visitor->moved_at));
+	else
+		visitor_gone(visitor);
+}
+
+/* The one timer. */
+static void visitor_on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct visitor *visitor = arg;
+	uint64_t now = loop_now(visitor->endpoint.loop);
+	(void)fd;
+	(void)what;
+
+	if (visitor->state == VISITOR_OPEN || visitor->state == VISITOR_CLOSE_RECEIVED)
+		visitor_check_life(visitor, now);
+	else
+		visitor_check_end(visitor, now);
+}
+
+/* Ready from the start. */
+static int visitor_start(struct endpoint *endpoint)
+{
+	(void)endpoint;
+	return 0;
+}
+
+/* A piece for the client: one frame each, so that nothing waits for the end of a message. */
+static void visitor_send(struct endpoint *endpoint, const struct piece *piece)
+{
+	struct visitor *visitor = (struct visitor *)endpoint;
+	uint8_t out[FRAME_HEADER_MAX];
+	struct frame_header header = { .fin = piece->last, .len = piece->len };
+
+	if (visitor->state != VISITOR_OPEN && visitor->state != VISITOR_CLOSE_RECEIVED)
+		return;
+	if (!piece->first)
+		header.opcode = FRAME_CONTINUATION;
+	else
+		header.opcode = piece->text ? FRAME_TEXT : FRAME_BINARY;
+	stream_send(visitor->stream, out, frame_encode(&header, out));
+	stream_send(visitor->stream, piece->data, piece->len);
+}
+
+/* The turn's frames leave; when the first byte has to wait, the clock of send_timeout starts. */
+static void visitor_flush(struct endpoint *endpoint)
+{
+	struct visitor *visitor = (struct visitor *)endpoint;
+	bool had_queue = visitor_has_queue(visitor);
+
+	stream_flush(visitor->stream);
+	if (had_queue || !visitor_has_queue(visitor))
+		return;
+	visitor->moved_at = loop_now(endpoint->loop);
+	visitor->last_unsent = stream_unsent(visitor->stream);
+	visitor_arm(visitor, visitor->moved_at);
+}
+
+/* What the client has not taken. */
+static size_t visitor_queued(const struct endpoint *endpoint)
+{
+	return stream_queued(((const struct visitor *)endpoint)->stream);
+}
+
+/* How much is read from it at once; a client that is past saying anything is read to its end all the same. */
+static void visitor_allow(struct endpoint *endpoint, size_t max)
+{
+	struct visitor *visitor = (struct visitor *)endpoint;
+	if (visitor->state < VISITOR_LINGER)
+		stream_allow(visitor->stream, max);
+}
+
+/* The other side has ended: our close frame, behind what is queued. */
+static void visitor_finish(struct endpoint *endpoint, const struct end *end)
+{
+	struct visitor *visitor = (struct visitor *)endpoint;
+
+	if (visitor->state == VISITOR_OPEN) {
+		visitor_send_close(visitor, end->code, end->reason);
+		stream_flush(visitor->stream);
+		visitor->state = VISITOR_CLOSE_SENT;
+		visitor->moved_at = loop_now(endpoint->loop);
+		visitor_wait(visitor, VISITOR_CLOSE_MS);
+	} else if (visitor->state == VISITOR_CLOSE_RECEIVED) {
+		visitor_send_close(visitor, visitor->code_received, "");
+		visitor_linger(visitor);
+	}
+}
+
+/* The other side broke: nothing softer than an end with its code is left to say. */
+static void visitor_abort(struct endpoint *endpoint, const struct end *end)
+{
+	visitor_finish(endpoint, end);
+}
+
+/* Frees it after the turn. */
+static void visitor_free(struct grave *grave)
+{
+	free((struct visitor *)grave);
+}
+
+/* Takes it down in any state. */
+static void visitor_destroy(struct endpoint *endpoint)
+{
+	struct visitor *visitor = (struct visitor *)endpoint;
+	stream_close(visitor->stream);
+	loop_event_done(endpoint->loop, &visitor->timer);
+	loop_bury(endpoint->loop, &endpoint->grave, visitor_free);
+}
+
+/* The log knows the visitor by its address and close codes. */
+static void visitor_describe(const struct endpoint *endpoint, char who[static 128], char how[static 64])
+{
+	(void)endpoint;
+	who[0] = how[0] = '\0';
+}
+
+static const struct endpoint_ops visitor_ops = {
+	.name = "visitor",
+	.start = visitor_start,
+	.send = visitor_send,
+	.flush = visitor_flush,
+	.queued = visitor_queued,
+	.allow = visitor_allow,
+	.finish = visitor_finish,
+	.abort = visitor_abort,
+	.destroy = visitor_destroy,
+	.describe = visitor_describe,
+};
+
+/* Takes over the stream. */
+struct endpoint *visitor_new(struct loop *loop, struct stream *stream, const struct route_conf *route)
+{
+	struct visitor *visitor = calloc(1, sizeof(*visitor));
+	if (visitor == NULL)
+		return NULL;
+	visitor->endpoint = (struct endpoint){ .ops = &visitor_ops, .loop = loop };
+	visitor->stream = stream;
+	visitor->route = route;
+	visitor->code_received = CLOSE_ABNORMAL;
+	message_reader_init(&visitor->reader, route->max_message, 0);
+	visitor->heard_at = visitor->moved_at = loop_now(loop);
+	loop_event_init(loop, &visitor->timer, -1, 0, visitor_on_timer, visitor);
+	stream_set_hooks(stream, &visitor_stream_hooks, visitor);
+	visitor_arm(visitor, visitor->heard_at);
+	return &visitor->endpoint;
+}
+
+/* The first frames came with the request. */
+void visitor_feed(struct endpoint *endpoint, uint8_t *data, size_t len)
+{
+	visitor_on_data(endpoint, data, len);
+}
+
+/* For the log. */
+uint16_t visitor_code_sent(const struct endpoint *endpoint)
+{
+	return ((const struct visitor *)endpoint)->code_sent;
+}
+
+/* For the log. */
+uint16_t visitor_code_received(const struct endpoint *endpoint)
+{
+	return ((const struct visitor *)endpoint)->code_received;
+}

@@ -1,0 +1,369 @@
+/*
+ * server: starts everything in the one right order, then waits for signals on the main thread.
+ *
+ * The order: log, spawner (before there are threads or sockets), sockets, workers, log's thread. Owns all of
+ * it and takes it down in the opposite order. Runs on the main thread.
+ */
+#include "run/server.h"
+
+#include "base/must.h"
+#include "run/doors.h"
+#include "run/worker.h"
+#include "spawn/spawner.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { SERVER_LOG_RING = 1 << 20, SERVER_LOG_WAIT_MS = 1000, SERVER_WORKERS_MAX = 256 };
+
+struct server {
+	struct loop loop; /* first: the main loop is its server */
+	struct log *log;
+	const struct config *config;
+	struct limits limits;
+	struct resolver *resolver;
+	struct worker *workers;
+	unsigned n_workers, n_running;
+	struct doors doors;
+	struct rlimit files; /* as we were given it; programs get it back */
+	pid_t spawner;
+	int spawner_fd, signal_fd;
+	struct event *on_signal, *on_spawner, *grace;
+	bool draining, cutting, counting;
+	struct mail count_mail;
+	unsigned counted; /* workers that have added theirs */
+	struct worker_counters counters;
+	int status;
+};
+
+/* The server of the main loop. */
+static struct server *server_of(struct loop *loop)
+{
+	return (struct server *)loop;
+}
+
+/* Ends what is left of the sessions. */
+static void server_cut(struct server *server)
+{
+	if (server->cutting)
+		return;
+	server->cutting = true;
+	doors_close(&server->doors);
+	for (unsigned i = 0; i < server->n_workers; i++)
+		worker_cut(&server->workers[i]);
+}
+
+/* Stops: nobody comes in, everybody is told, and has shutdown_grace to go. */
+static void server_drain(struct server *server)
+{
+	server->draining = true;
+	log_info(server->log, "stopping", LOG_MS("grace", server->config->gateway.shutdown_grace_ms));
+	doors_close(&server->doors);
+	for (unsigned i = 0; i < server->n_workers; i++)
+		worker_drain(&server->workers[i]);
+	loop_timer_set(server->grace, server->config->gateway.shutdown_grace_ms);
+}
+
+/* shutdown_grace is over. */
+static void server_on_grace(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	server_cut(arg);
+}
+
+/* A worker has ended; the last one ends the gateway. */
+static void server_on_worker_ended(struct loop *loop, struct mail *mail)
+{
+	struct server *server = server_of(loop);
+	(void)mail;
+	if (--server->n_running == 0)
+		loop_stop(loop);
+}
+
+/* How many descriptors are open: the directory that tells it is one of them, and "." and ".." are no
+ * descriptors. */
+static size_t server_count_descriptors(void)
+{
+	size_t n = 0;
+	DIR *dir = opendir("/proc/self/fd");
+	if (dir == NULL)
+		return 0;
+	while (readdir(dir) != NULL)
+		n++;
+	closedir(dir);
+	return n - 3;
+}
+
+/* All workers have added their counters: the one line. */
+static void server_on_counted(struct loop *loop, struct mail *mail)
+{
+	struct server *server = server_of(loop);
+	const struct worker_counters *counters = &server->counters;
+	(void)mail;
+
+	server->counting = false;
+	log_info(server->log, "counters", LOG_U64("sessions", counters->sessions),
+		LOG_U64("connections", counters->connections),
+		LOG_U64("pending", atomic_load(&server->limits.pending)),
+		LOG_U64("descriptors", server_count_descriptors()),
+		LOG_U64("events", counters->events + loop->n_events),
+		LOG_U64("timers", counters->timers + loop->n_timers), LOG_U64("children", counters->children),
+		LOG_U64("log_dropped", log_dropped(server->log)));
+}
+
+/* On each worker's thread in turn: adds its counters and sends the same mail on, so that nothing is locked.
+ */
+static void server_on_count(struct loop *loop, struct mail *mail)
+{
+	struct server *server = (struct server *)(void *)((char *)mail - offsetof(struct server, count_mail));
+
+	worker_count((struct worker *)loop, &server->counters);
+	if (++server->counted < server->n_workers)
+		loop_post(&server->workers[server->counted].loop, mail, server_on_count);
+	else
+		loop_post(&server->loop, mail, server_on_counted);
+}
+
+/* Begins to count. */
+static void server_count(struct server *server)
+{
+	if (server->counting || server->draining)
+		return;
+	server->counting = true;
+	server->counted = 0;
+	server->counters = (struct worker_counters){ 0 };
+	loop_post(&server->workers[0].loop, &server->count_mail, server_on_count);
+}
+
+/* A signal. */
+static void server_on_signal(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *server = arg;
+	struct signalfd_siginfo info;
+	(void)what;
+
+	if (read(fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	switch (info.ssi_signo) {
+	case SIGTERM:
+	case SIGINT:
+		if (server->draining)
+			server_cut(server);
+		else
+			server_drain(server);
+		break;
+	case SIGUSR2:
+		server_count(server);
+		break;
+	default:
+		log_info(server->log, "signal ignored", LOG_STR("signal", sigabbrev_np((int)info.ssi_signo)));
+	}
+}
+
+/* The spawner is gone, and its programs with it: the service manager is to start us anew. */
+static void server_on_spawner(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *server = arg;
+	(void)fd;
+	(void)what;
+
+	log_error(server->log, "the spawner died");
+	server->status = 1;
+	event_del(server->on_spawner);
+	server->draining = true;
+	server_cut(server);
+}
+
+/* As many descriptors as we may have. */
+static void server_raise_files(struct server *server)
+{
+	struct rlimit all;
+	must(getrlimit(RLIMIT_NOFILE, &server->files) == 0);
+	all = server->files;
+	all.rlim_cur = all.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &all);
+}
+
+/* One worker for each CPU that this process may use, unless the configuration says how many. */
+static unsigned server_worker_count(const struct config *config)
+{
+	cpu_set_t cpus;
+	if (config->gateway.workers > 0)
+		return config->gateway.workers;
+	if (sched_getaffinity(0, sizeof(cpus), &cpus) != 0)
+		return 1;
+	int n = CPU_COUNT(&cpus);
+	return n > SERVER_WORKERS_MAX ? SERVER_WORKERS_MAX : (unsigned)n;
+}
+
+/* Does any route start programs? */
+static bool server_has_programs(const struct config *config)
+{
+	for (size_t i = 0; i < config->n_routes; i++)
+		if (config->routes[i].exec.n > 0)
+			return true;
+	return false;
+}
+
+/* Forks the spawner. Without programs there is none, and all fds are -1. */
+static int server_start_spawner(struct server *server, int *fds)
+{
+	for (unsigned i = 0; i < server->n_workers; i++)
+		fds[i] = -1;
+	if (!server_has_programs(server->config))
+		return 0;
+	server->spawner = spawner_fork(server->config, &server->files, fds, server->n_workers);
+	if (server->spawner < 0)
+		return (int)server->spawner;
+	server->spawner_fd = pidfd_open(server->spawner, 0);
+	return server->spawner_fd < 0 ? -errno : 0;
+}
+
+/* Signals come as bytes on a descriptor; every thread made from now on leaves them to it. A write to nobody
+ * is an errno. */
+static int server_block_signals(struct server *server)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	const int ours[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 };
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		sigaddset(&set, ours[i]);
+	signal(SIGPIPE, SIG_IGN);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	server->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	return server->signal_fd < 0 ? -errno : 0;
+}
+
+/* What the main loop listens to. */
+static int server_watch(struct server *server)
+{
+	server->on_signal = loop_event_new(
+		&server->loop, server->signal_fd, EV_READ | EV_PERSIST, server_on_signal, server);
+	server->grace = loop_event_new(&server->loop, -1, 0, server_on_grace, server);
+	if (server->on_signal == NULL || server->grace == NULL)
+		return -ENOMEM;
+	event_add(server->on_signal, NULL);
+	if (server->spawner_fd < 0)
+		return 0;
+	server->on_spawner = loop_event_new(
+		&server->loop, server->spawner_fd, EV_READ | EV_PERSIST, server_on_spawner, server);
+	return server->on_spawner == NULL ? -ENOMEM : event_add(server->on_spawner, NULL);
+}
+
+/* Prepares the workers with the spawner's sockets. */
+static int server_make_workers(struct server *server, const int *spawn_fds)
+{
+	int error = 0;
+	server->workers = calloc(server->n_workers, sizeof(*server->workers));
+	if (server->workers == NULL)
+		return -ENOMEM;
+	for (unsigned i = 0; i < server->n_workers && error == 0; i++)
+		error = worker_init(&server->workers[i], server->log, server->config, server->resolver,
+			&server->limits, spawn_fds[i]);
+	return error;
+}
+
+/* Starts the threads. */
+static int server_start_workers(struct server *server)
+{
+	int error = log_start(server->log);
+	for (unsigned i = 0; i < server->n_workers && error == 0; i++) {
+		error = worker_start(&server->workers[i], &server->loop, server_on_worker_ended);
+		if (error == 0)
+			server->n_running++;
+	}
+	return error;
+}
+
+/* All that comes before the first visitor. Returns 0 or -errno; `step` says what failed unless it was logged.
+ */
+static int server_start(struct server *server, const char **step)
+{
+	int fds[SERVER_WORKERS_MAX];
+	int error;
+
+	*step = "start the spawner";
+	if ((error = server_start_spawner(server, fds)) != 0)
+		return error;
+	*step = "prepare";
+	if ((error = loop_init(&server->loop, server->log)) != 0 ||
+		(error = limits_init(&server->limits)) != 0)
+		return error;
+	if ((server->resolver = resolver_new()) == NULL)
+		return -ENOMEM;
+	if ((error = server_make_workers(server, fds)) != 0 || (error = server_block_signals(server)) != 0 ||
+		(error = server_watch(server)) != 0)
+		return error;
+	*step = NULL;
+	if ((error = doors_open(&server->doors, &server->loop, server->config, &server->limits,
+		     server->workers, server->n_workers)) != 0)
+		return error;
+	log_info(server->log, "listening", LOG_STR("address", server->doors.addresses),
+		LOG_U64("workers", server->n_workers));
+	*step = "start the workers";
+	return server_start_workers(server);
+}
+
+/* Takes down what there is. */
+static void server_stop(struct server *server)
+{
+	if (server->n_running > 0 && !server->cutting)
+		server_cut(server); /* a start that failed half-way */
+	for (unsigned i = 0; server->workers != NULL && i < server->n_workers; i++)
+		worker_done(&server->workers[i]);
+	doors_done(&server->doors);
+	resolver_free(server->resolver);
+	if (server->loop.base != NULL) {
+		loop_event_free(&server->loop, server->on_signal);
+		loop_event_free(&server->loop, server->on_spawner);
+		loop_event_free(&server->loop, server->grace);
+		loop_done(&server->loop);
+	}
+	free(server->workers);
+	limits_done(&server->limits);
+	if (server->spawner > 0)
+		waitpid(server->spawner, NULL, 0);
+	if (server->spawner_fd >= 0)
+		close(server->spawner_fd);
+	if (server->signal_fd >= 0)
+		close(server->signal_fd);
+}
+
+/* Runs the gateway. */
+int server_run(const struct config *config)
+{
+	const struct gateway_conf *gateway = &config->gateway;
+	struct server server = { .config = config, .spawner_fd = -1, .signal_fd = -1 };
+	const char *step;
+
+	server.log = log_new(STDERR_FILENO, gateway->log_level, gateway->log_format, SERVER_LOG_RING);
+	if (server.log == NULL)
+		return 1;
+	server.n_workers = server_worker_count(config);
+	server_raise_files(&server);
+	int error = server_start(&server, &step);
+	if (error == 0)
+		loop_run(&server.loop);
+	else {
+		server.status = 1;
+		if (step != NULL)
+			log_error(server.log, "cannot start", LOG_STR("step", step),
+				LOG_STR("error", strerror(-error)));
+	}
+	server_stop(&server);
+	if (server.status == 0)
+		log_info(server.log, "stopped");
+	log_free(server.log, SERVER_LOG_WAIT_MS);
+	return server.status;
+}

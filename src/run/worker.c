@@ -1,0 +1,230 @@
+/*
+ * worker: accepts, serves, drains.
+ *
+ * Owns the loop, the doors and the gate with its sessions. Other threads only send it mail. worker_init(),
+ * _start() and _done() run on the main thread, the rest on the worker's.
+ */
+#include "run/worker.h"
+
+#include "gate/session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A connection on its way from the acceptor to a worker. */
+struct worker_parcel {
+	struct mail mail; /* first: the mail is the parcel */
+	const struct entrance *entrance;
+	int fd;
+	struct addr peer;
+};
+
+/* The worker of a piece of mail's loop. */
+static struct worker *worker_of(struct loop *loop)
+{
+	return (struct worker *)loop;
+}
+
+/* Is there room for one more connection that is not upgraded? */
+static bool worker_has_room(void *arg)
+{
+	const struct door *door = arg;
+	const struct gate *gate = &door->worker->gate;
+	return atomic_load(&gate->limits->pending) < gate->config->gateway.max_pending;
+}
+
+/* A visitor. */
+static void worker_on_accept(void *arg, int fd, const struct addr *peer)
+{
+	const struct door *door = arg;
+	session_open(&door->worker->gate, door->entrance, fd, peer);
+}
+
+static const struct listener_hooks worker_listener_hooks = {
+	.has_room = worker_has_room,
+	.on_accept = worker_on_accept,
+};
+
+/* No one comes in any more. */
+static void worker_close_doors(struct worker *worker)
+{
+	while (worker->doors != NULL) {
+		struct door *door = worker->doors;
+		worker->doors = door->next;
+		listener_free(door->listener);
+		if (door->fd >= 0)
+			close(door->fd);
+		free(door);
+	}
+}
+
+/* While draining: the last session is gone. */
+static void worker_on_empty(void *arg)
+{
+	struct worker *worker = arg;
+	loop_stop(&worker->loop);
+}
+
+/* The spawner is gone; the main thread hears of it by itself and ends the gateway. */
+static void worker_on_spawner_lost(void *arg)
+{
+	(void)arg;
+}
+
+/* Prepares it. */
+int worker_init(struct worker *worker, struct log *log, const struct config *config,
+	struct resolver *resolver, struct limits *limits, int spawn_fd)
+{
+	memset(worker, 0, sizeof(*worker));
+	worker->spawn_fd = spawn_fd;
+	int error = loop_init(&worker->loop, log);
+	if (error != 0)
+		return error;
+	worker->gate = (struct gate){
+		.loop = &worker->loop,
+		.config = config,
+		.generation = 1,
+		.resolver = resolver,
+		.limits = limits,
+		.on_empty = worker_on_empty,
+		.arg = worker,
+	};
+	if (spawn_fd < 0)
+		return 0;
+	worker->gate.spawner = spawn_client_new(&worker->loop, spawn_fd, worker_on_spawner_lost, worker);
+	if (worker->gate.spawner == NULL)
+		return -ENOMEM;
+	worker->spawn_fd = -1;
+	return 0;
+}
+
+/* Adds a door; it opens when the thread starts. */
+int worker_add_door(struct worker *worker, const struct entrance *entrance, int fd)
+{
+	struct door *door = calloc(1, sizeof(*door));
+	if (door == NULL) {
+		close(fd);
+		return -ENOMEM;
+	}
+	*door = (struct door){ .worker = worker, .entrance = entrance, .fd = fd, .next = worker->doors };
+	worker->doors = door;
+	return 0;
+}
+
+/* The thread. */
+static void *worker_run(void *arg)
+{
+	struct worker *worker = arg;
+	loop_run(&worker->loop);
+	loop_post(worker->main_loop, &worker->ended, worker->on_ended);
+	return NULL;
+}
+
+/* Opens the doors and starts the thread. */
+int worker_start(
+	struct worker *worker, struct loop *main_loop, void (*on_ended)(struct loop *, struct mail *))
+{
+	worker->main_loop = main_loop;
+	worker->on_ended = on_ended;
+	for (struct door *door = worker->doors; door != NULL; door = door->next) {
+		door->listener = listener_new(&worker->loop, door->fd, &worker_listener_hooks, door);
+		door->fd = -1;
+		if (door->listener == NULL)
+			return -ENOMEM;
+	}
+	int error = pthread_create(&worker->thread, NULL, worker_run, worker);
+	worker->started = error == 0;
+	return -error;
+}
+
+/* No more visitors; those who are here are told. */
+static void worker_on_drain(struct loop *loop, struct mail *mail)
+{
+	struct worker *worker = worker_of(loop);
+	(void)mail;
+	worker_close_doors(worker);
+	worker->gate.draining = true;
+	session_drain_all(&worker->gate);
+	if (worker->gate.n_sessions == 0)
+		loop_stop(loop);
+}
+
+/* Time is up for those who are still here. */
+static void worker_on_cut(struct loop *loop, struct mail *mail)
+{
+	struct worker *worker = worker_of(loop);
+	(void)mail;
+	worker_close_doors(worker);
+	worker->gate.draining = true;
+	session_cut_all(&worker->gate);
+	loop_stop(loop);
+}
+
+/* Asks it to end. */
+void worker_drain(struct worker *worker)
+{
+	loop_post(&worker->loop, &worker->drain, worker_on_drain);
+}
+
+/* Makes it end. */
+void worker_cut(struct worker *worker)
+{
+	loop_post(&worker->loop, &worker->cut, worker_on_cut);
+}
+
+/* A connection that the acceptor of a unix socket dealt to this worker. */
+static void worker_on_parcel(struct loop *loop, struct mail *mail)
+{
+	struct worker *worker = worker_of(loop);
+	struct worker_parcel *parcel = (struct worker_parcel *)mail;
+
+	if (worker->gate.draining)
+		close(parcel->fd);
+	else
+		session_open(&worker->gate, parcel->entrance, parcel->fd, &parcel->peer);
+	free(parcel);
+}
+
+/* Sends it a connection. */
+void worker_pass(struct worker *worker, const struct entrance *entrance, int fd, const struct addr *peer)
+{
+	struct worker_parcel *parcel = calloc(1, sizeof(*parcel));
+	if (parcel == NULL) {
+		close(fd);
+		return;
+	}
+	parcel->entrance = entrance;
+	parcel->fd = fd;
+	parcel->peer = *peer;
+	loop_post(&worker->loop, &parcel->mail, worker_on_parcel);
+}
+
+/* Adds its own counts. */
+void worker_count(const struct worker *worker, struct worker_counters *counters)
+{
+	counters->connections += worker->gate.n_sessions;
+	counters->sessions += worker->gate.n_upgraded;
+	counters->events += worker->loop.n_events;
+	counters->timers += worker->loop.n_timers;
+	if (worker->gate.spawner != NULL)
+		counters->children += spawn_client_children(worker->gate.spawner);
+}
+
+/* Joins the thread and frees what it had. */
+void worker_done(struct worker *worker)
+{
+	if (worker->started)
+		pthread_join(worker->thread, NULL);
+	if (worker->loop.base == NULL)
+		return;
+	worker_close_doors(worker);
+	/* A connection may still be in the mailbox: it is closed there, since draining is set. */
+	worker->gate.draining = true;
+	spawn_client_free(worker->gate.spawner);
+	loop_done(&worker->loop);
+	if (worker->spawn_fd >= 0)
+		close(worker->spawn_fd);
+}
