@@ -34,20 +34,22 @@ typedef int (*framing_piece_fn)(void *arg, const struct piece *piece); /* pieces
  * in the backend. */
 struct framing_encoder {
 	enum framing framing;
-	bool in_message, text, spilled;
+	bool spilled;	       /* this message is too long to be held; it goes out as it comes */
 	struct evbuffer *held; /* of a message that is not whole yet; NULL when nothing waits */
 };
 
 struct framing_decoder {
 	enum framing framing;
-	bool in_message, text;
-	bool more_follows; /* records: this record's type was T or B */
+	bool in_message; /* a piece went out and it was not the last of its message */
+	bool text;
+	bool cr;	   /* lines: a "\r" was held back that may belong to "\r\n" */
+	bool more_follows; /* records: the last type byte was T or B */
+	bool streams;	   /* records: this one is too long to be held */
 	uint8_t header[5]; /* records */
 	uint8_t n_header;
-	uint32_t left;	  /* records: bytes of the record to come */
-	uint8_t carry[4]; /* bytes at the end of a chunk that may not be passed on yet: a "\r", a part of a
-			     character */
+	uint8_t carry[4]; /* the part of a character at the end of a chunk of text */
 	uint8_t n_carry;
+	uint32_t left;	       /* records: bytes of the record to come */
 	struct evbuffer *held; /* of a line or record that is not whole yet; NULL when nothing waits */
 };
 
@@ -65,8 +67,8 @@ void framing_decoder_done(struct framing_decoder *decoder);
  */
 int framing_decode(
 	struct framing_decoder *decoder, uint8_t *data, size_t len, framing_piece_fn out, void *arg);
-/* The backend's end of file: a last line without newline, the rest of a message. FRAMING_BAD_RECORD when it
- * ends within a record. */
+/* The backend's end of file: a last line without newline, half a character. FRAMING_BAD_RECORD when it
+ * ends within a record or a message. */
 int framing_decode_end(struct framing_decoder *decoder, framing_piece_fn out, void *arg);
 
 /* Bytes waiting in it from malloc, for the back-pressure. */

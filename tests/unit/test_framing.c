@@ -1,0 +1,581 @@
+/*
+ * test_framing: each framing in each direction, whole, split at every position, and byte by byte, from a
+ * buffer that ends at a guard page; and at the size from which things stream.
+ */
+#include "backend/framing.h"
+
+#include "guard.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define FFFD "\xef\xbf\xbd"
+
+/* What came out, pieces of a message merged: "t[abc]b[]". */
+struct heard {
+	char *text;
+	size_t len, room;
+	size_t n_pieces;
+	size_t fail_at; /* the callback fails at the n-th call; 0 never */
+	const uint8_t *last_data;
+	bool open, open_text;
+};
+
+enum { HEARD_REFUSED = -77 };
+
+/* Notes some bytes. */
+static void heard_note(struct heard *heard, const void *bytes, size_t len)
+{
+	if (heard->len + len >= heard->room) {
+		heard->room = 2 * (heard->len + len) + 64;
+		heard->text = realloc(heard->text, heard->room);
+		assert_non_null(heard->text);
+	}
+	if (len > 0)
+		memcpy(heard->text + heard->len, bytes, len);
+	heard->len += len;
+	heard->text[heard->len] = '\0';
+}
+
+/* Fails unless what was noted is `want`; forgets it. */
+static void heard_expect(struct heard *heard, const void *want, size_t len)
+{
+	heard_note(heard, "", 0);
+	if (len < 1000)
+		assert_string_equal(heard->text, want);
+	assert_int_equal(heard->len, len);
+	assert_memory_equal(heard->text, want, len);
+	free(heard->text);
+	*heard = (struct heard){ 0 };
+}
+
+/* Takes a piece, checks its flags, and spoils its bytes as a masking client might. */
+static int heard_piece(void *arg, const struct piece *piece)
+{
+	struct heard *heard = arg;
+	struct utf8 utf8 = { 0 };
+
+	if (++heard->n_pieces == heard->fail_at)
+		return HEARD_REFUSED;
+	assert_int_equal(piece->first, !heard->open);
+	assert_true(piece->len > 0 || piece->last);
+	if (piece->first)
+		heard_note(heard, piece->text ? "t[" : "b[", 2);
+	else
+		assert_int_equal(piece->text, heard->open_text);
+	heard_note(heard, piece->data, piece->len);
+	if (piece->text) {
+		assert_int_equal(utf8_check(&utf8, piece->data, piece->len), piece->len);
+		assert_true(utf8_complete(&utf8));
+	}
+	if (piece->last)
+		heard_note(heard, "]", 1);
+	heard->open = !piece->last;
+	heard->open_text = piece->text;
+	heard->last_data = piece->data;
+	if (piece->len > 0)
+		memset(piece->data, '#', piece->len);
+	return 0;
+}
+
+/* Takes bytes for the backend. */
+static int heard_bytes(void *arg, const uint8_t *data, size_t len)
+{
+	struct heard *heard = arg;
+
+	if (++heard->n_pieces == heard->fail_at)
+		return HEARD_REFUSED;
+	assert_true(len > 0);
+	heard_note(heard, data, len);
+	heard->last_data = data;
+	return 0;
+}
+
+/* Decodes the input in parts of `first`, then `step` bytes, up to the end or an error. */
+static int decode_parts(struct heard *heard, enum framing framing, const struct guard *guard,
+	const void *input, size_t len, size_t first, size_t step)
+{
+	struct framing_decoder decoder;
+	const char *from = input;
+	int rc = 0;
+
+	framing_decoder_init(&decoder, framing);
+	for (size_t at = 0, n = first; at < len && rc == 0; n = step) {
+		if (n > len - at)
+			n = len - at;
+		rc = framing_decode(&decoder, guard_put(guard, from + at, n), n, heard_piece, heard);
+		at += n;
+	}
+	if (rc == 0)
+		rc = framing_decode_end(&decoder, heard_piece, heard);
+	framing_decoder_done(&decoder);
+	assert_int_equal(framing_decoder_cost(&decoder), 0);
+	return rc;
+}
+
+/* Decodes whole, at every split, and byte by byte. */
+static void expect_decoded(enum framing framing, const void *input, size_t len, const char *want, int want_rc)
+{
+	struct guard guard = guard_new(len + 1);
+	struct heard heard = { 0 };
+
+	for (size_t split = 0; split <= len; split++) {
+		assert_int_equal(decode_parts(&heard, framing, &guard, input, len, split, len), want_rc);
+		heard_expect(&heard, want, strlen(want));
+	}
+	assert_int_equal(decode_parts(&heard, framing, &guard, input, len, 1, 1), want_rc);
+	heard_expect(&heard, want, strlen(want));
+	assert_int_equal(decode_parts(&heard, framing, &guard, input, len, 3, 2), want_rc);
+	heard_expect(&heard, want, strlen(want));
+	guard_free(&guard);
+}
+
+#define DECODED(framing, input, want, rc) expect_decoded(framing, input, sizeof(input) - 1, want, rc)
+
+static void test_lines_from_backend(void **unused)
+{
+	(void)unused;
+	DECODED(FRAMING_LINES, "", "", 0);
+	DECODED(FRAMING_LINES, "a\n", "t[a]", 0);
+	DECODED(FRAMING_LINES, "a\nb", "t[a]t[b]", 0);
+	DECODED(FRAMING_LINES, "\n\n", "t[]t[]", 0);
+	DECODED(FRAMING_LINES, "one\r\n\r\ntwo\r\nthree\n", "t[one]t[]t[two]t[three]", 0);
+	DECODED(FRAMING_LINES, "a\rb\r\r\nc\r", "t[a\rb\r]t[c\r]", 0);
+	DECODED(FRAMING_LINES, "\r", "t[\r]", 0);
+	DECODED(FRAMING_LINES, "\xc3\xa4\xe2\x82\xac\n\xf0\x9f\x98\x80",
+		"t[\xc3\xa4\xe2\x82\xac]t[\xf0\x9f\x98\x80]", 0);
+	DECODED(FRAMING_LINES, "x\xe2\x82\ny\xff\xff\n\xac\xe2",
+		"t[x" FFFD "]t[y" FFFD FFFD "]t[" FFFD FFFD "]", 0);
+	DECODED(FRAMING_LINES, "\xe2\x82\r\n", "t[" FFFD "]", 0);
+}
+
+static void test_records_from_backend(void **unused)
+{
+	(void)unused;
+	DECODED(FRAMING_RECORDS, "", "", 0);
+	DECODED(FRAMING_RECORDS, "t\0\0\0\3abcb\0\0\0\0t\0\0\0\0", "t[abc]b[]t[]", 0);
+	DECODED(FRAMING_RECORDS, "b\0\0\0\2\xff\xfe", "b[\xff\xfe]", 0);
+	DECODED(FRAMING_RECORDS, "T\0\0\0\2heT\0\0\0\0T\0\0\0\2llt\0\0\0\1o", "t[hello]", 0);
+	DECODED(FRAMING_RECORDS, "B\0\0\0\1xB\0\0\0\1yb\0\0\0\0t\0\0\0\1z", "b[xy]t[z]", 0);
+	/* Text is valid across the records of a message, and only there. */
+	DECODED(FRAMING_RECORDS, "T\0\0\0\1\xe2T\0\0\0\1\x82t\0\0\0\2\xac.", "t[\xe2\x82\xac.]", 0);
+	DECODED(FRAMING_RECORDS, "t\0\0\0\1\xe2t\0\0\0\2\x82\xac", "t[" FFFD "]t[" FFFD FFFD "]", 0);
+	DECODED(FRAMING_RECORDS, "T\0\0\0\1\xe2T\0\0\0\1\x82t\0\0\0\0", "t[" FFFD "]", 0);
+	DECODED(FRAMING_RECORDS, "T\0\0\0\3\xe2\x82.t\0\0\0\1\xff", "t[" FFFD "." FFFD "]", 0);
+	/* Broken ones. */
+	DECODED(FRAMING_RECORDS, "t\0\0\0\1ax\0\0\0\1b", "t[a]", FRAMING_BAD_RECORD);
+	DECODED(FRAMING_RECORDS, "\0", "", FRAMING_BAD_RECORD);
+	DECODED(FRAMING_RECORDS, "T\0\0\0\1ab\0\0\0\1b", "t[a", FRAMING_BAD_RECORD);
+	DECODED(FRAMING_RECORDS, "B\0\0\0\1aT\0\0\0\1b", "b[a", FRAMING_BAD_RECORD);
+	DECODED(FRAMING_RECORDS, "B\0\0\0\0T\0\0\0\1b", "", FRAMING_BAD_RECORD);
+	/* Ended too early: in a header, in a record, in a message. */
+	DECODED(FRAMING_RECORDS, "t\0\0\0", "", FRAMING_BAD_RECORD);
+	DECODED(FRAMING_RECORDS, "t\0\0\0\2a", "", FRAMING_BAD_RECORD);
+	DECODED(FRAMING_RECORDS, "T\0\0\0\2ab", "t[ab", FRAMING_BAD_RECORD);
+}
+
+#define HEARD(heard, want) heard_expect(heard, want, sizeof(want) - 1)
+
+static void test_streams_from_backend(void **unused)
+{
+	struct heard heard = { 0 };
+	struct guard guard = guard_new(64);
+	const char euros[] = "\xe2\x82\xac\xe2\x82\xac";
+
+	(void)unused;
+	assert_int_equal(decode_parts(&heard, FRAMING_STREAM, &guard,
+				 "abc\xff"
+				 "def",
+				 7, 4, 2),
+		0);
+	HEARD(&heard, "b[abc\xff]b[de]b[f]");
+	assert_int_equal(decode_parts(&heard, FRAMING_TEXT_STREAM, &guard, "abcdef", 6, 4, 2), 0);
+	HEARD(&heard, "t[abcd]t[ef]");
+	assert_int_equal(decode_parts(&heard, FRAMING_TEXT_STREAM, &guard, euros, 6, 6, 1), 0);
+	HEARD(&heard, "t[\xe2\x82\xac\xe2\x82\xac]");
+	assert_int_equal(decode_parts(&heard, FRAMING_TEXT_STREAM, &guard, euros, 6, 4, 2), 0);
+	HEARD(&heard, "t[\xe2\x82\xac]t[\xe2\x82\xac]");
+	assert_int_equal(decode_parts(&heard, FRAMING_TEXT_STREAM, &guard, euros, 6, 1, 1), 0);
+	HEARD(&heard, "t[\xe2\x82\xac]t[\xe2\x82\xac]");
+	/* The seam and the rest of the chunk are one message. */
+	assert_int_equal(
+		decode_parts(&heard, FRAMING_TEXT_STREAM, &guard, "a\xf0\x9f\x98\x80z\xe2", 7, 3, 4), 0);
+	HEARD(&heard, "t[a]t[\xf0\x9f\x98\x80z]t[" FFFD "]");
+	assert_int_equal(decode_parts(&heard, FRAMING_TEXT_STREAM, &guard, "a\xf0\x9fz", 4, 3, 4), 0);
+	HEARD(&heard, "t[a]t[" FFFD "z]");
+	assert_int_equal(
+		decode_parts(&heard, FRAMING_TEXT_STREAM, &guard, "\xe2\xe2\x82\xac\xff", 5, 1, 4), 0);
+	HEARD(&heard, "t[" FFFD "\xe2\x82\xac" FFFD "]");
+	assert_int_equal(decode_parts(&heard, FRAMING_TEXT_STREAM, &guard, "", 0, 1, 4), 0);
+	HEARD(&heard, "");
+	guard_free(&guard);
+}
+
+/* Encodes a message in parts of `first`, then `step` bytes. */
+static void encode_parts(struct framing_encoder *encoder, struct heard *heard, bool text,
+	const uint8_t *message, size_t len, size_t first, size_t step)
+{
+	size_t at = 0, n = first < len ? first : len;
+
+	for (;;) {
+		uint8_t *data = malloc(n > 0 ? n : 1); /* of its own, for the sanitizer */
+		assert_non_null(data);
+		if (n > 0)
+			memcpy(data, message + at, n);
+		struct piece piece = { data, n, text, at == 0, at + n == len };
+		assert_int_equal(framing_encode(encoder, &piece, heard_bytes, heard), 0);
+		free(data);
+		at += n;
+		if (piece.last)
+			return;
+		n = step < len - at ? step : len - at;
+	}
+}
+
+/* Encodes whole, at every split but the first, and byte by byte. */
+static void expect_encoded(
+	enum framing framing, bool text, const char *message, const void *want, size_t want_len)
+{
+	struct framing_encoder encoder;
+	struct heard heard = { 0 };
+	size_t len = strlen(message);
+
+	framing_encoder_init(&encoder, framing);
+	for (size_t split = 1; split <= len + 1; split++) {
+		encode_parts(&encoder, &heard, text, (const uint8_t *)message, len, split, len);
+		heard_expect(&heard, want, want_len);
+	}
+	encode_parts(&encoder, &heard, text, (const uint8_t *)message, len, 1, 1);
+	heard_expect(&heard, want, want_len);
+	assert_int_equal(framing_encoder_cost(&encoder), 0);
+	framing_encoder_done(&encoder);
+}
+
+#define ENCODED(framing, text, message, want) expect_encoded(framing, text, message, want, sizeof(want) - 1)
+
+static void test_to_backend(void **unused)
+{
+	(void)unused;
+	ENCODED(FRAMING_STREAM, false, "abc", "abc");
+	ENCODED(FRAMING_STREAM, true, "", "");
+	ENCODED(FRAMING_TEXT_STREAM, true, "abc", "abc");
+	ENCODED(FRAMING_TEXT_STREAM, false, "", "");
+	ENCODED(FRAMING_LINES, true, "abc", "abc\n");
+	ENCODED(FRAMING_LINES, false, "a\nb\r", "a\nb\r\n");
+	ENCODED(FRAMING_LINES, true, "", "\n");
+	ENCODED(FRAMING_RECORDS, true, "abc", "t\0\0\0\3abc");
+	ENCODED(FRAMING_RECORDS, false, "abcd", "b\0\0\0\4abcd");
+	ENCODED(FRAMING_RECORDS, true, "", "t\0\0\0\0");
+	ENCODED(FRAMING_RECORDS, false, "", "b\0\0\0\0");
+}
+
+/* A message of `len` bytes without newlines. */
+static uint8_t *long_message(size_t len)
+{
+	uint8_t *message = malloc(len + 1);
+
+	assert_non_null(message);
+	for (size_t i = 0; i < len; i++)
+		message[i] = (uint8_t)('a' + i % 23);
+	return message;
+}
+
+static void test_long_line_to_backend(void **unused)
+{
+	(void)unused;
+	for (size_t len = FRAMING_HOLD - 1; len <= FRAMING_HOLD + 1; len++) {
+		struct framing_encoder encoder;
+		struct heard heard = { 0 };
+		uint8_t *message = long_message(len);
+
+		framing_encoder_init(&encoder, FRAMING_LINES);
+		struct piece piece = { message, len - 1, true, true, false };
+		assert_int_equal(framing_encode(&encoder, &piece, heard_bytes, &heard), 0);
+		assert_int_equal(heard.len, 0);
+		/* One more byte, and the message is not at its end yet. */
+		piece = (struct piece){ message + len - 1, 1, true, false, false };
+		assert_int_equal(framing_encode(&encoder, &piece, heard_bytes, &heard), 0);
+		assert_int_equal(heard.len, len > FRAMING_HOLD ? len : 0);
+		assert_true(framing_encoder_cost(&encoder) <= FRAMING_HOLD * 2);
+		assert_int_equal(framing_encoder_cost(&encoder) > 0, len <= FRAMING_HOLD);
+		/* Later pieces follow at once; the newline comes with the last. */
+		piece = (struct piece){ message, 3, true, false, false };
+		assert_int_equal(framing_encode(&encoder, &piece, heard_bytes, &heard), 0);
+		assert_int_equal(heard.len, len + 3 > FRAMING_HOLD ? len + 3 : 0);
+		piece = (struct piece){ message, 0, true, false, true };
+		assert_int_equal(framing_encode(&encoder, &piece, heard_bytes, &heard), 0);
+		assert_int_equal(heard.len, len + 4);
+		assert_memory_equal(heard.text, message, len);
+		assert_memory_equal(heard.text + len, "abc\n", 4);
+		/* The next message is held again. */
+		piece = (struct piece){ message, 1, true, true, false };
+		assert_int_equal(framing_encode(&encoder, &piece, heard_bytes, &heard), 0);
+		assert_int_equal(heard.len, len + 4);
+		framing_encoder_done(&encoder);
+		free(heard.text);
+		free(message);
+	}
+}
+
+/* Decodes what was encoded and fails unless it is the one message. */
+static void expect_echo(
+	enum framing framing, struct heard *encoded, bool text, const uint8_t *message, size_t len)
+{
+	struct guard guard = guard_new(encoded->len);
+	struct heard heard = { 0 }, want = { 0 };
+
+	heard_note(&want, text ? "t[" : "b[", 2);
+	heard_note(&want, message, len);
+	heard_note(&want, "]", 1);
+	for (size_t step = 997; step < 300000; step *= 4) {
+		assert_int_equal(
+			decode_parts(&heard, framing, &guard, encoded->text, encoded->len, step, step), 0);
+		heard_expect(&heard, want.text, want.len);
+	}
+	free(want.text);
+	guard_free(&guard);
+}
+
+static void test_long_messages_and_back(void **unused)
+{
+	static const size_t lengths[] = { FRAMING_HOLD - 1, FRAMING_HOLD, FRAMING_HOLD + 1, 200000 };
+	static const size_t steps[] = { 1000, 40000, FRAMING_HOLD, 1000000 };
+
+	(void)unused;
+	for (unsigned i = 0; i < 4 * 4 * 2 * 2; i++) {
+		size_t len = lengths[i / 4 % 4], step = steps[i % 4];
+		bool text = i / 16 % 2 != 0;
+		enum framing framing = i / 32 != 0 ? FRAMING_LINES : FRAMING_RECORDS;
+		struct framing_encoder encoder;
+		struct heard encoded = { 0 };
+		uint8_t *message = long_message(len);
+
+		framing_encoder_init(&encoder, framing);
+		encode_parts(&encoder, &encoded, text, message, len, step, step);
+		if (framing == FRAMING_RECORDS)
+			assert_int_equal(
+				encoded.text[0] == 't' || encoded.text[0] == 'b', len <= FRAMING_HOLD);
+		expect_echo(framing, &encoded, text || framing == FRAMING_LINES, message, len);
+		assert_int_equal(framing_encoder_cost(&encoder), 0);
+		free(encoded.text);
+		free(message);
+	}
+}
+
+static void test_whole_message_is_not_copied(void **unused)
+{
+	static const enum framing framings[] = { FRAMING_LINES, FRAMING_STREAM, FRAMING_TEXT_STREAM,
+		FRAMING_RECORDS };
+	uint8_t payload[] = "payload", lines[] = "abc\ndef\n", records[] = "t\0\0\0\3abc",
+		broken[] = "ab\xffz\n";
+	struct framing_encoder encoder;
+	struct framing_decoder decoder;
+	struct heard heard = { 0 };
+
+	(void)unused;
+	for (size_t i = 0; i < 4; i++) {
+		struct piece piece = { payload, 7, true, true, true };
+		framing_encoder_init(&encoder, framings[i]);
+		heard.fail_at = framings[i] == FRAMING_LINES ? heard.n_pieces + 2 : 0;
+		assert_int_equal(framing_encode(&encoder, &piece, heard_bytes, &heard),
+			heard.fail_at ? HEARD_REFUSED : 0);
+		assert_ptr_equal(heard.last_data, payload);
+	}
+	heard.fail_at = 0;
+	framing_decoder_init(&decoder, FRAMING_LINES);
+	assert_int_equal(framing_decode(&decoder, lines, 8, heard_piece, &heard), 0);
+	assert_ptr_equal(heard.last_data, lines + 4);
+	assert_int_equal(framing_decode(&decoder, broken, 5, heard_piece, &heard), 0);
+	assert_ptr_not_equal(heard.last_data, broken);
+	framing_decoder_init(&decoder, FRAMING_RECORDS);
+	assert_int_equal(framing_decode(&decoder, records, 8, heard_piece, &heard), 0);
+	assert_ptr_equal(heard.last_data, records + 5);
+	assert_int_equal(framing_decoder_cost(&decoder), 0);
+	free(heard.text);
+}
+
+static void test_long_line_from_backend(void **unused)
+{
+	(void)unused;
+	for (size_t len = FRAMING_HOLD - 1; len <= FRAMING_HOLD + 1; len++) {
+		struct framing_decoder decoder;
+		struct heard heard = { 0 };
+		uint8_t *line = long_message(len), rest[] = "\xff\xe2", end[] = "\x82\xac\r", crlf[] = "\n";
+
+		framing_decoder_init(&decoder, FRAMING_LINES);
+		assert_int_equal(framing_decode(&decoder, line, len - 1, heard_piece, &heard), 0);
+		assert_int_equal(heard.n_pieces, 0);
+		assert_true(framing_decoder_cost(&decoder) > 0 &&
+			    framing_decoder_cost(&decoder) < 2 * FRAMING_HOLD);
+		assert_int_equal(framing_decode(&decoder, line + len - 1, 1, heard_piece, &heard), 0);
+		assert_int_equal(heard.n_pieces > 0, len > FRAMING_HOLD);
+		assert_int_equal(framing_decode(&decoder, rest, 2, heard_piece, &heard), 0);
+		assert_int_equal(framing_decoder_cost(&decoder), 0);
+		assert_int_equal(framing_decode(&decoder, end, 3, heard_piece, &heard), 0);
+		assert_true(heard.open);
+		/* All that may go out went out; the "\r" waits for the newline. */
+		assert_int_equal(heard.len, 2 + len + 3 + 3);
+		assert_int_equal(framing_decode(&decoder, crlf, 1, heard_piece, &heard), 0);
+		assert_int_equal(heard.len, 2 + len + 3 + 3 + 1);
+		assert_memory_equal(heard.text + 2 + len, FFFD "\xe2\x82\xac]", 7);
+		framing_decoder_done(&decoder);
+		free(heard.text);
+		free(line);
+	}
+}
+
+static void test_carriage_returns_in_a_long_line(void **unused)
+{
+	static const struct {
+		const char *parts[4];
+		const char *want;
+	} rows[] = {
+		{ { "\r", "\n" }, "]" },
+		{ { "\r", "\r", "\n" }, "\r]" },
+		{ { "\r", "x", "\r\n" }, "\rx]" },
+		{ { "x\r", "\ny" }, "x]t[y]" },
+		{ { "\r", "\r\n" }, "\r]" },
+		{ { "\r" }, "\r]" },
+		{ { "\xe2", "\r", "\n" }, FFFD "]" },
+		{ { "\xe2", "\r", "\r" }, FFFD "\r\r]" },
+		{ { "\xe2" }, FFFD "]" },
+		{ { NULL }, "]" },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct framing_decoder decoder;
+		struct heard heard = { 0 };
+		uint8_t *line = long_message(FRAMING_HOLD + 1);
+
+		framing_decoder_init(&decoder, FRAMING_LINES);
+		assert_int_equal(framing_decode(&decoder, line, FRAMING_HOLD + 1, heard_piece, &heard), 0);
+		for (size_t j = 0; j < 4 && rows[i].parts[j] != NULL; j++) {
+			uint8_t part[8];
+			size_t len = strlen(rows[i].parts[j]);
+			memcpy(part, rows[i].parts[j], len);
+			assert_int_equal(framing_decode(&decoder, part, len, heard_piece, &heard), 0);
+		}
+		assert_int_equal(framing_decode_end(&decoder, heard_piece, &heard), 0);
+		assert_string_equal(heard.text + 2 + FRAMING_HOLD + 1, rows[i].want);
+		framing_decoder_done(&decoder);
+		free(heard.text);
+		free(line);
+	}
+}
+
+static void test_long_record_streams(void **unused)
+{
+	uint8_t header[] = "b\xff\xff\xff\xff", chunk[1000] = { 0 };
+	struct framing_decoder decoder;
+	struct heard heard = { 0 };
+
+	(void)unused;
+	framing_decoder_init(&decoder, FRAMING_RECORDS);
+	assert_int_equal(framing_decode(&decoder, header, 5, heard_piece, &heard), 0);
+	assert_int_equal(heard.n_pieces, 0);
+	for (size_t i = 1; i <= 100; i++) {
+		assert_int_equal(framing_decode(&decoder, chunk, sizeof(chunk), heard_piece, &heard), 0);
+		assert_int_equal(heard.len, 2 + i * sizeof(chunk));
+		assert_int_equal(framing_decoder_cost(&decoder), 0);
+	}
+	assert_int_equal(framing_decode_end(&decoder, heard_piece, &heard), FRAMING_BAD_RECORD);
+	framing_decoder_done(&decoder);
+	free(heard.text);
+}
+
+static void test_many_short_lines(void **unused)
+{
+	struct framing_decoder decoder;
+	struct heard heard = { 0 };
+	uint8_t *chunk = malloc(FRAMING_HOLD);
+
+	(void)unused;
+	assert_non_null(chunk);
+	for (size_t i = 0; i < FRAMING_HOLD; i += 2)
+		memcpy(chunk + i, "x\n", 2);
+	framing_decoder_init(&decoder, FRAMING_LINES);
+	assert_int_equal(framing_decode(&decoder, chunk, FRAMING_HOLD, heard_piece, &heard), 0);
+	assert_int_equal(heard.n_pieces, FRAMING_HOLD / 2);
+	assert_int_equal(heard.len, FRAMING_HOLD / 2 * 4);
+	free(heard.text);
+	free(chunk);
+}
+
+static void test_refusals_reach_the_caller(void **unused)
+{
+	static const char *const inputs[] = { "a\nb\n", "b\0\0\0\1ab\0\0\0\1a" };
+	struct guard guard = guard_new(16);
+	struct framing_encoder encoder;
+	uint8_t payload[] = "xyz";
+
+	(void)unused;
+	for (size_t fail_at = 1; fail_at <= 3; fail_at++) {
+		struct heard heard = { .fail_at = fail_at };
+		int want = fail_at <= 2 ? HEARD_REFUSED : 0;
+		assert_int_equal(decode_parts(&heard, FRAMING_LINES, &guard, inputs[0], 4, 3, 1), want);
+		free(heard.text);
+		heard = (struct heard){ .fail_at = fail_at };
+		assert_int_equal(decode_parts(&heard, FRAMING_RECORDS, &guard, inputs[1], 12, 3, 4), want);
+		free(heard.text);
+		/* Held, then the header or newline among the calls: each may be refused. */
+		heard = (struct heard){ .fail_at = fail_at };
+		framing_encoder_init(&encoder, FRAMING_RECORDS);
+		struct piece piece = { payload, 2, true, true, false };
+		assert_int_equal(framing_encode(&encoder, &piece, heard_bytes, &heard), 0);
+		piece = (struct piece){ payload, 1, true, false, true };
+		assert_int_equal(framing_encode(&encoder, &piece, heard_bytes, &heard), HEARD_REFUSED);
+		framing_encoder_done(&encoder);
+		free(heard.text);
+	}
+	guard_free(&guard);
+}
+
+static void test_half_a_message_is_dropped(void **unused)
+{
+	static const enum framing framings[] = { FRAMING_LINES, FRAMING_RECORDS };
+	uint8_t payload[] = "rm -rf /tmp/x", line[] = "half a line";
+	struct heard heard = { 0 };
+
+	(void)unused;
+	for (size_t i = 0; i < 2; i++) {
+		struct framing_encoder encoder;
+		struct piece piece = { payload, 4, true, true, false };
+		framing_encoder_init(&encoder, framings[i]);
+		assert_int_equal(framing_encode(&encoder, &piece, heard_bytes, &heard), 0);
+		assert_true(framing_encoder_cost(&encoder) >= 4);
+		framing_encoder_done(&encoder);
+		assert_int_equal(framing_encoder_cost(&encoder), 0);
+		framing_encoder_done(&encoder);
+	}
+	struct framing_decoder decoder;
+	framing_decoder_init(&decoder, FRAMING_LINES);
+	assert_int_equal(framing_decode(&decoder, line, 11, heard_piece, &heard), 0);
+	assert_true(framing_decoder_cost(&decoder) >= 11);
+	framing_decoder_done(&decoder);
+	framing_decoder_done(&decoder);
+	assert_int_equal(heard.n_pieces, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_lines_from_backend),
+		cmocka_unit_test(test_records_from_backend),
+		cmocka_unit_test(test_streams_from_backend),
+		cmocka_unit_test(test_to_backend),
+		cmocka_unit_test(test_long_line_to_backend),
+		cmocka_unit_test(test_long_messages_and_back),
+		cmocka_unit_test(test_whole_message_is_not_copied),
+		cmocka_unit_test(test_long_line_from_backend),
+		cmocka_unit_test(test_carriage_returns_in_a_long_line),
+		cmocka_unit_test(test_long_record_streams),
+		cmocka_unit_test(test_many_short_lines),
+		cmocka_unit_test(test_refusals_reach_the_caller),
+		cmocka_unit_test(test_half_a_message_is_dropped),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
