@@ -11,17 +11,12 @@
 #include "base/addr.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "conf/pool.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/types.h>
-
-/* A list value, in the order given. */
-struct conf_list {
-	char **items; /* n strings and a NULL, so it is an argv too; NULL when never set */
-	size_t n;
-};
 
 /* SPEC 4: how messages map to bytes. */
 enum framing { FRAMING_LINES, FRAMING_STREAM, FRAMING_TEXT_STREAM, FRAMING_RECORDS };
@@ -106,6 +101,9 @@ struct config {
  */
 struct conf_errors {
 	struct conf_list lines;
+	unsigned n; /* how many were met; 0 is none (a line that would come twice is there once) */
+	bool usage; /* one of them at least is in what was written, not in what the machine lacks */
+	struct pool pool;
 };
 
 /* Takes and drops a reference; any thread. */
@@ -114,10 +112,18 @@ void config_unref(const struct config *config);
 
 /*
  * Reads an ini file (and its includes) into a new snapshot with one reference. NULL when anything is wrong,
- * and then `errors` has at least one line. `sets` are SECTION.KEY=VALUE words that win over the file. The
- * caller frees with conf_errors_done().
+ * and then `errors` (zeroed by the caller) has at least one line. `sets` are SECTION.KEY=VALUE words that win
+ * over the file, or NULL. The caller frees with conf_errors_done().
  */
 const struct config *config_read(const char *file, const struct conf_list *sets, struct conf_errors *errors);
+
+/* The same from a stream, which stays open; `name` is what the errors call it and includes are beside. */
+const struct config *config_read_stream(
+	FILE *stream, const char *name, const struct conf_list *sets, struct conf_errors *errors);
+
+/* Builds a snapshot of what was written; mistakes go to the draft's errors. NULL when it has any. */
+struct draft;
+const struct config *config_build(struct draft *draft);
 
 /* Prints every key of every section in ini form; what it prints reads back to the same snapshot. */
 void config_dump(const struct config *config, FILE *out);

@@ -6,6 +6,23 @@
 
 #include "conf/config.h"
 
+/* Why a pattern can't be taken; route_error() has the words. */
+enum route_error {
+	ROUTE_NO_PATH = -1,   /* no slash */
+	ROUTE_BAD_HOST = -2,  /* what is before the first slash is no host name */
+	ROUTE_BAD_STAR = -3,  /* a "*" that is not the whole last segment */
+	ROUTE_BAD_PATH = -4,  /* a broken escape, a control character, "?" or "#" */
+	ROUTE_NO_MEMORY = -5, /* pool->failed is set */
+};
+
+/* Parses "/path", "/path/" + "*", or either with a host in front, into pattern, host, path and prefix. The
+ * path is decoded once. Returns 0 or a negative route_error. */
+int route_parse(struct pool *pool, struct route_conf *route, const char *pattern);
+const char *route_error(int error);
+
+/* Two patterns that answer the same requests. */
+bool route_same(const struct route_conf *a, const struct route_conf *b);
+
 /* What was found. path_info is what follows a prefix, with its slash ("/a/b"), or empty; it points into the
  * request's path. */
 struct route_match {

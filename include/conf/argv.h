@@ -1,0 +1,30 @@
+/*
+ * argv: the words of the command line, up to the first that is no option (SPEC 2).
+ */
+#ifndef CONF_ARGV_H
+#define CONF_ARGV_H
+
+#include "conf/draft.h"
+
+/* What the command line said. */
+struct argv_state {
+	struct conf_errors errors;
+	struct draft draft; /* of the forms without a file */
+	struct draft_section *listen, *route;
+	const char *origin; /* "--port", of the option being taken */
+
+	const char *file;	  /* of --config */
+	const char *without_file; /* an option that --config excludes */
+	const char *port;
+	struct conf_list addresses, sets;
+	const char *same_origin; /* "yes", "no" or NULL */
+	bool check, dump;
+};
+
+/*
+ * Takes all options; stops at the first mistake, which is then in `errors`. Returns the index of the first
+ * word that is none, or -1 when something was printed to `out` that was asked for (--help, --version, ...).
+ */
+int argv_scan(struct argv_state *state, int argc, char **argv, FILE *out);
+
+#endif

@@ -1,0 +1,281 @@
+/*
+ * argv: takes the words of the command line. A table says what each option means; most of them are a key of
+ * the file under the name that it has in websocketd. Owns the rules of argv, --help, and what is remembered
+ * until all options are known. Runs once, before anything else.
+ */
+#include "conf/argv.h"
+
+#include "conf/help.h"
+#include "conf/options.h"
+
+#include <string.h>
+
+/* How an option takes its value; ARGV_LATER is known, but does nothing yet. */
+enum argv_kind { ARGV_VALUE, ARGV_FLAG, ARGV_PRINT, ARGV_LATER };
+
+struct argv_option {
+	const char *name;
+	enum argv_kind kind;
+	bool file;	 /* also with --config */
+	const char *arg; /* what its value is called in the help */
+	const char *key; /* the key that it sets, or NULL and then `take` or `print` */
+	void (*take)(struct argv_state *state, const char *value);
+	void (*print)(FILE *out);
+	const char *help;
+};
+
+/* Adds a mistake in the use of the option that is being taken. */
+static void argv_reject(struct argv_state *state, const char *must_be, const char *value)
+{
+	errors_add(&state->errors, ERRORS_USAGE, state->origin, "must be %s, not \"%.80s\"", must_be, value);
+}
+
+/* Remembers the port; addresses get it when all of them are known. */
+static void argv_take_port(struct argv_state *state, const char *value)
+{
+	uint64_t port;
+
+	if (text_to_u64(text_of(value), UINT16_MAX, &port))
+		state->port = value;
+	else
+		argv_reject(state, "a port from 0 to 65535", value);
+}
+
+/* Remembers an address, with or without port. */
+static void argv_take_address(struct argv_state *state, const char *value)
+{
+	pool_append(&state->draft.pool, &state->addresses, pool_copy(&state->draft.pool, text_of(value)));
+}
+
+/* Listens on a unix socket too. */
+static void argv_take_unixsocket(struct argv_state *state, const char *value)
+{
+	char *address = pool_printf(&state->draft.pool, "unix:%s", value);
+
+	if (address)
+		draft_put(&state->draft, state->listen, "address", address, state->origin);
+}
+
+/* Remembers it until --origin is known too. */
+static void argv_take_sameorigin(struct argv_state *state, const char *value)
+{
+	state->same_origin = value;
+}
+
+/* Passes bytes through; --binary=false is what there is without it. */
+static void argv_take_binary(struct argv_state *state, const char *value)
+{
+	draft_put(&state->draft, state->route, "framing", strcmp(value, "yes") == 0 ? "stream" : "",
+		state->origin);
+}
+
+/* Takes a bare number of milliseconds. */
+static void argv_take_pingms(struct argv_state *state, const char *value)
+{
+	char *time = pool_printf(&state->draft.pool, "%sms", value);
+	uint64_t number;
+
+	if (!text_to_u64(text_of(value), UINT64_MAX, &number))
+		argv_reject(state, "a number of milliseconds", value);
+	else if (time)
+		draft_put(&state->draft, state->route, "ping_interval", time, state->origin);
+}
+
+/* Keeps a --set until all other options were taken, since it wins over them. */
+static void argv_take_set(struct argv_state *state, const char *value)
+{
+	pool_append(&state->draft.pool, &state->sets, pool_copy(&state->draft.pool, text_of(value)));
+}
+
+/* Takes a level, also by the names that websocketd has for two of them. */
+static void argv_take_loglevel(struct argv_state *state, const char *value)
+{
+	const struct option *option = option_find(OPTION_GATEWAY, text_of("log_level"));
+	const struct option_word *word = option->words;
+	char what[VALUE_DESCRIBE];
+
+	if (strcmp(value, "access") == 0)
+		value = "info";
+	else if (strcmp(value, "fatal") == 0)
+		value = "error";
+	while (word->word && strcmp(word->word, value) != 0)
+		word++;
+	if (!word->word)
+		argv_reject(state, value_describe(option, what), value);
+	else
+		pool_append(&state->draft.pool, &state->sets,
+			pool_printf(&state->draft.pool, "gateway.log_level=%s", value));
+}
+
+/* Remembers the file. */
+static void argv_take_config(struct argv_state *state, const char *value)
+{
+	state->file = value;
+}
+
+/* Only checks. */
+static void argv_take_check(struct argv_state *state, const char *value)
+{
+	state->check = strcmp(value, "yes") == 0;
+}
+
+/* Only shows. */
+static void argv_take_dump(struct argv_state *state, const char *value)
+{
+	state->dump = strcmp(value, "yes") == 0;
+}
+
+static void argv_print_help(FILE *out);
+
+/* clang-format off */
+static const struct argv_option argv_options[] = {
+	{ "port", ARGV_VALUE, .arg = "PORT", .take = argv_take_port, .help = "TCP port, 8080 by default; 0 takes a free one" },
+	{ "address", ARGV_VALUE, .arg = "HOST[:PORT]", .take = argv_take_address, .help = "address to listen on, 127.0.0.1 by default, * for all; repeatable" },
+	{ "unixsocket", ARGV_VALUE, .arg = "PATH", .take = argv_take_unixsocket, .help = "listen on a unix socket too" },
+	{ "connect", ARGV_VALUE, .arg = "URI", .key = "connect", .help = "bridge to tcp://HOST:PORT or unix:PATH instead of a program" },
+	{ "binary", ARGV_FLAG, .take = argv_take_binary, .help = "pass bytes through as binary messages, not lines as text" },
+	{ "subprotocol", ARGV_VALUE, .arg = "NAME", .key = "subprotocols", .help = "answer only these subprotocols, best first; repeatable" },
+	{ "origin", ARGV_VALUE, .arg = "ORIGIN", .key = "origins", .help = "web pages that may connect: same (the default), any, HOST[:PORT]; repeatable" },
+	{ "sameorigin", ARGV_FLAG, .take = argv_take_sameorigin, .help = "only pages from this host and port; =false lets any connect" },
+	{ "staticdir", ARGV_VALUE, .arg = "DIR", .key = "static", .help = "serve the files of a directory to plain requests" },
+	{ "devconsole", ARGV_FLAG, .key = "console", .help = "serve the test page; the default without --staticdir" },
+	{ "maxframesize", ARGV_VALUE, .arg = "BYTES", .key = "max_message", .help = "largest message from a client, 0 is no limit" },
+	{ "pingms", ARGV_VALUE, .arg = "MS", .take = argv_take_pingms, .help = "ping a client that was silent for so long, 30000 by default" },
+	{ "header", ARGV_VALUE, .arg = "HEADER", .key = "header", .help = "\"Name: value\" added to every response; repeatable" },
+	{ "header-ws", ARGV_VALUE, .arg = "HEADER", .key = "header_ws", .help = "... to responses that upgrade" },
+	{ "header-http", ARGV_VALUE, .arg = "HEADER", .key = "header_http", .help = "... to all other responses" },
+	{ "set", ARGV_VALUE, .file = true, .arg = "KEY=VALUE", .take = argv_take_set, .help = "set any key of the file, see --help-config; also SECTION.KEY=VALUE; repeatable" },
+	{ "loglevel", ARGV_VALUE, .file = true, .arg = "LEVEL", .take = argv_take_loglevel, .help = "error, warning, info, debug or trace" },
+	{ "config", ARGV_VALUE, .file = true, .arg = "FILE", .take = argv_take_config, .help = "read this file; only --set, --loglevel, --check and --dump go with it" },
+	{ "check", ARGV_FLAG, .file = true, .take = argv_take_check, .help = "say \"ok\" or every mistake, and exit" },
+	{ "dump", ARGV_FLAG, .file = true, .take = argv_take_dump, .help = "print the configuration that comes of it as a file, and exit" },
+	{ "help", ARGV_PRINT, .print = argv_print_help, .help = "print this" },
+	{ "help-config", ARGV_PRINT, .print = config_help, .help = "print a file with every key, its meaning and its default" },
+	{ "version", ARGV_PRINT, .print = help_version, .help = "print the version" },
+	{ "license", ARGV_PRINT, .print = help_license, .help = "print the licence" },
+	{ .name = "ssl", .kind = ARGV_LATER }, { .name = "sslcert", .kind = ARGV_LATER }, { .name = "sslkey", .kind = ARGV_LATER },
+	{ .name = "sslca", .kind = ARGV_LATER }, { .name = "redirport", .kind = ARGV_LATER }, { .name = "passenv", .kind = ARGV_LATER },
+	{ .name = "passstderr", .kind = ARGV_LATER }, { .name = "reverselookup", .kind = ARGV_LATER }, { .name = "dir", .kind = ARGV_LATER },
+	{ .name = "cgidir", .kind = ARGV_LATER }, { .name = "maxforks", .kind = ARGV_LATER }, { .name = "closems", .kind = ARGV_LATER },
+};
+/* clang-format on */
+
+enum { ARGV_OPTIONS = sizeof(argv_options) / sizeof(argv_options[0]) };
+
+static const char argv_usage[] =
+	"wsluice connects WebSocket clients to programs and TCP services.\n"
+	"\n"
+	"  wsluice [OPTIONS] [--] COMMAND [ARG...]    a program, started for each client\n"
+	"  wsluice [OPTIONS] --connect=URI            a TCP or unix socket service\n"
+	"  wsluice --config=FILE                      whatever the file says\n"
+	"\n"
+	"Try: wsluice --port=8080 vmstat 1, and open http://localhost:8080/\n"
+	"\n";
+
+/* Prints the forms, then the table. */
+static void argv_print_help(FILE *out)
+{
+	fputs(argv_usage, out);
+	for (size_t i = 0; i < ARGV_OPTIONS; i++) {
+		const struct argv_option *option = &argv_options[i];
+		char name[64];
+
+		if (!option->help)
+			continue;
+		snprintf(name, sizeof(name), "--%s%s%s", option->name, option->arg ? "=" : "",
+			option->arg ? option->arg : "");
+		fprintf(out, "  %-23s %s\n", name, option->help);
+	}
+}
+
+/* Finds an option by its name, or says what was probably meant. */
+static const struct argv_option *argv_find(struct argv_state *state, struct text name)
+{
+	const char *names[ARGV_OPTIONS];
+	const char *nearest;
+	char word[64];
+
+	for (size_t i = 0; i < ARGV_OPTIONS; i++) {
+		if (text_is(name, argv_options[i].name))
+			return &argv_options[i];
+		names[i] = argv_options[i].name;
+	}
+	snprintf(word, sizeof(word), "%.*s", name.len < 63 ? (int)name.len : 63, name.ptr);
+	nearest = text_nearest(word, names, ARGV_OPTIONS);
+	if (option_find(OPTION_ROUTE, name) || option_find(OPTION_LISTEN, name) ||
+		option_find(OPTION_GATEWAY, name))
+		errors_add(&state->errors, ERRORS_USAGE, NULL,
+			"unknown option --%s, but it is a key: use --set %s=VALUE", word, word);
+	else
+		errors_add(&state->errors, ERRORS_USAGE, NULL, "unknown option --%s%s%s%s", word,
+			nearest ? "; did you mean --" : "", nearest ? nearest : "", nearest ? "?" : "");
+	return NULL;
+}
+
+/* Reads the value of a flag as Go's flag package does, for whoever comes from websocketd. */
+static const char *argv_read_flag(const char *value)
+{
+	static const char *const yes[] = { "true", "yes", "on", "1", "t" };
+	static const char *const no[] = { "false", "no", "off", "0", "f" };
+
+	for (size_t i = 0; value && i < 5; i++) {
+		if (text_is_nocase(text_of(value), yes[i]))
+			return "yes";
+		if (text_is_nocase(text_of(value), no[i]))
+			return "no";
+	}
+	return value ? NULL : "yes";
+}
+
+/* Takes one option with its value; `value` is NULL when there was none. */
+static void argv_take(struct argv_state *state, const struct argv_option *option, const char *value)
+{
+	const char *given = value;
+
+	state->origin = pool_printf(&state->draft.pool, "--%s", option->name);
+	if (!option->file && !state->without_file)
+		state->without_file = state->origin;
+	if (option->kind == ARGV_LATER) {
+		errors_add(&state->errors, ERRORS_USAGE, NULL,
+			"option --%s is not supported yet by this version", option->name);
+		return;
+	}
+	if (option->kind == ARGV_FLAG)
+		value = argv_read_flag(value);
+	if (option->kind == ARGV_FLAG && !value)
+		argv_reject(state, "true or false", given);
+	else if (!value || !value[0])
+		errors_add(&state->errors, ERRORS_USAGE, state->origin, "needs a value: --%s=%s",
+			option->name, option->arg);
+	else if (option->key)
+		draft_put(&state->draft, state->route, option->key, value, state->origin);
+	else
+		option->take(state, value);
+}
+
+/* Takes word after word: one or two dashes are the same, "-" alone is no option, "--" ends them. */
+int argv_scan(struct argv_state *state, int argc, char **argv, FILE *out)
+{
+	int at = 1;
+
+	while (at < argc && argv[at][0] == '-' && argv[at][1] && state->errors.n == 0) {
+		const char *word = argv[at++];
+		const char *name = word + (word[1] == '-' ? 2 : 1);
+		const char *equals = strchrnul(name, '=');
+		const char *value = *equals ? equals + 1 : NULL;
+		const struct argv_option *option;
+
+		if (strcmp(word, "--") == 0)
+			break;
+		option = argv_find(state, (struct text){ name, (size_t)(equals - name) });
+		if (option && option->kind == ARGV_PRINT) {
+			option->print(out);
+			return -1;
+		}
+		if (option && option->kind == ARGV_VALUE && !value && at < argc)
+			value = argv[at++];
+		if (option)
+			argv_take(state, option, value);
+	}
+	return at;
+}

@@ -1,0 +1,159 @@
+/*
+ * cli: makes a configuration of the command line (SPEC 2) once its words were taken (conf/argv.h): reads the
+ * file that it names, or fills in what the forms without one leave out: one listener, one route that answers
+ * everything. Owns what is printed, and the exit statuses. Runs once, before anything else.
+ */
+#include "conf/cli.h"
+
+#include "conf/argv.h"
+#include "conf/command.h"
+#include "conf/draft.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Makes one value of a command's words, quoted so that nothing in them is lost. */
+static void cli_put_command(struct argv_state *state, char **words, int n)
+{
+	char *bytes = NULL;
+	size_t len;
+	FILE *out = open_memstream(&bytes, &len);
+
+	state->draft.pool.failed |= !out;
+	if (!out)
+		return;
+	for (int i = 0; i < n; i++) {
+		if (i > 0)
+			fputc(' ', out);
+		command_quote(words[i], out);
+	}
+	state->draft.pool.failed |= fclose(out) != 0;
+	if (!state->draft.pool.failed)
+		draft_put(&state->draft, state->route, "exec", bytes, NULL);
+	free(bytes);
+}
+
+/* Listens on an address, with --port's port if it has none of its own. */
+static void cli_put_address(struct argv_state *state, const char *word)
+{
+	struct pool *pool = &state->draft.pool;
+	const char *port = state->port ? state->port : "8080";
+	struct addr_name name;
+	struct in6_addr v6;
+	char *address;
+
+	if (inet_pton(AF_INET6, word, &v6) == 1)
+		address = pool_printf(pool, "[%s]:%s", word, port);
+	else if (addr_parse(&name, word) == ADDR_NO_PORT)
+		address = pool_printf(pool, "%s:%s", word, port);
+	else
+		address = pool_copy(pool, text_of(word));
+	if (address)
+		draft_put(&state->draft, state->listen, "address", address,
+			state->addresses.n ? "--address" : NULL);
+}
+
+/* Settles whose pages may connect. */
+static void cli_put_origins(struct argv_state *state)
+{
+	bool listed = draft_given(&state->draft, state->route, "origins") != NULL;
+	bool same = state->same_origin && strcmp(state->same_origin, "yes") == 0;
+
+	if (same && listed)
+		errors_add(&state->errors, ERRORS_USAGE, NULL,
+			"--sameorigin and --origin exclude each other (--origin=same adds to a list)");
+	else if (state->same_origin && !listed)
+		draft_put(&state->draft, state->route, "origins", same ? "same" : "any", "--sameorigin");
+}
+
+/* Completes the draft of a form without a file and builds it. */
+static const struct config *cli_build(struct argv_state *state, char **words, int n)
+{
+	struct draft *draft = &state->draft;
+
+	if (n > 0)
+		cli_put_command(state, words, n);
+	cli_put_origins(state);
+	for (size_t i = 0; i < state->addresses.n; i++)
+		cli_put_address(state, state->addresses.items[i]);
+	if (state->addresses.n == 0)
+		cli_put_address(state, "127.0.0.1");
+	for (size_t i = 0; i < state->sets.n; i++)
+		draft_set(draft, state->sets.items[i], true);
+	if (!draft_given(draft, state->route, "exec") && !draft_given(draft, state->route, "connect") &&
+		!draft_given(draft, state->route, "static"))
+		errors_add(&state->errors, ERRORS_USAGE, NULL,
+			"nothing to serve: give a COMMAND, --connect=URI or --config=FILE (see --help)");
+	if (!draft_given(draft, state->route, "static") && !draft_given(draft, state->route, "console"))
+		draft_put(draft, state->route, "console", "yes", NULL);
+	return state->errors.n > 0 && !draft->pool.failed ? NULL : config_build(draft);
+}
+
+/* Reads the file, if nothing stands beside it that it excludes. */
+static const struct config *cli_read_file(struct argv_state *state, char **words, int n)
+{
+	if (n > 0)
+		state->without_file = words[0];
+	if (state->without_file)
+		errors_add(&state->errors, ERRORS_USAGE, NULL,
+			"%.200s does not go with --config (--set SECTION.KEY=VALUE does)",
+			state->without_file);
+	return state->errors.n > 0 ? NULL : config_read(state->file, &state->sets, &state->errors);
+}
+
+/* Prints the mistakes: those of a file as they are, so that editors can jump there. */
+static int cli_print_errors(const struct argv_state *state, bool of_file, FILE *err)
+{
+	for (size_t i = 0; i < state->errors.lines.n; i++)
+		fprintf(err, "%s%s\n", of_file ? "" : "wsluice: ", state->errors.lines.items[i]);
+	return state->errors.usage && !of_file ? 2 : 1;
+}
+
+/* Does what was asked for: shows the snapshot, or hands it on. */
+static struct cli cli_finish(const struct argv_state *state, const struct config *config, FILE *out)
+{
+	if (!state->check && !state->dump)
+		return (struct cli){ .action = CLI_RUN, .config = config };
+	if (state->dump)
+		config_dump(config, out);
+	else
+		fputs("ok\n", out);
+	config_unref(config);
+	return (struct cli){ .action = CLI_EXIT, .status = fflush(out) == 0 && !ferror(out) ? 0 : 1 };
+}
+
+/* Takes the options, then what is left of argv, then builds. */
+static struct cli cli_run(struct argv_state *state, int argc, char **argv, FILE *out, FILE *err)
+{
+	const struct config *config = NULL;
+	bool of_file = false;
+	int at;
+
+	state->listen = draft_open(&state->draft, "listen default", NULL);
+	state->route = draft_open(&state->draft, "route /*", NULL);
+	at = state->listen && state->route ? argv_scan(state, argc, argv, out) : argc;
+	if (at < 0)
+		return (struct cli){ .action = CLI_EXIT, .status = fflush(out) == 0 ? 0 : 1 };
+	if (state->errors.n == 0) {
+		of_file = state->file && !state->without_file && at == argc;
+		config = state->file ? cli_read_file(state, argv + at, argc - at)
+				     : cli_build(state, argv + at, argc - at);
+	}
+	if (config)
+		return cli_finish(state, config, out);
+	return (struct cli){ .action = CLI_EXIT, .status = cli_print_errors(state, of_file, err) };
+}
+
+/* Owns what lives as long as the reading. */
+struct cli cli_parse(int argc, char **argv, FILE *out, FILE *err)
+{
+	struct argv_state state = { 0 };
+	struct cli result = { .action = CLI_EXIT, .status = 1 };
+
+	if (draft_init(&state.draft, &state.errors) == 0)
+		result = cli_run(&state, argc, argv, out, err);
+	draft_done(&state.draft);
+	conf_errors_done(&state.errors);
+	return result;
+}

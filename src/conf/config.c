@@ -1,0 +1,315 @@
+/*
+ * config: turns a draft into a snapshot: reads every value through the options table, then checks what
+ * concerns more than one of them. Owns the snapshot's memory and its references. Building is for one thread;
+ * references are taken and dropped on any.
+ */
+#include "conf/config.h"
+
+#include "conf/draft.h"
+#include "conf/ini.h"
+#include "conf/options.h"
+#include "conf/route.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The listener of a configuration that names none. */
+static const char config_listener[] = "listen default", config_address[] = "127.0.0.1:8080";
+
+/* What a reference leads to: the part that others see, and what frees it. */
+struct snapshot {
+	struct config config;
+	atomic_uint refs;
+	struct pool pool;
+};
+
+/* A snapshot under construction. */
+struct config_build {
+	struct snapshot *snapshot;
+	struct draft *draft;
+};
+
+/* Finds the snapshot around its visible part. */
+static struct snapshot *config_snapshot(const struct config *config)
+{
+	return (struct snapshot *)(uintptr_t)config; /* the first member */
+}
+
+/* Counts one more. */
+const struct config *config_ref(const struct config *config)
+{
+	atomic_fetch_add_explicit(&config_snapshot(config)->refs, 1, memory_order_relaxed);
+	return config;
+}
+
+/* Counts one less and frees at none. */
+void config_unref(const struct config *config)
+{
+	struct snapshot *snapshot = config_snapshot(config);
+
+	if (atomic_fetch_sub_explicit(&snapshot->refs, 1, memory_order_acq_rel) > 1)
+		return;
+	pool_free(&snapshot->pool);
+	free(snapshot);
+}
+
+/* Adds a mistake about a section. */
+__attribute__((format(printf, 3, 4))) static void config_complain(
+	struct config_build *build, const struct draft_section *section, const char *format, ...)
+{
+	char words[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(words, sizeof(words), format, args);
+	va_end(args);
+	errors_add(build->draft->errors, ERRORS_USAGE, section->origin, "[%s %.200s] %s",
+		option_section_name(section->kind), section->name, words);
+}
+
+/* Reads one option of a section: what was given, or else its default. */
+static void config_fill_option(struct config_build *build, void *conf, const struct draft_section *section,
+	const struct option *option)
+{
+	struct value value = {
+		.pool = &build->snapshot->pool, .errors = build->draft->errors, .option = option
+	};
+	const struct draft_text *text = draft_lookup(build->draft, section, option);
+	bool given = false;
+
+	for (; text; text = text->next) {
+		value.text = text->text;
+		value.origin = text->origin;
+		if (!text->text[0])
+			continue;
+		option->type->parse(&value, conf);
+		given = true;
+	}
+	value.text = option->otherwise;
+	value.origin = NULL;
+	if (!given && option->otherwise[0])
+		option->type->parse(&value, conf);
+}
+
+/* Reads all options of a section into its struct. */
+static void config_fill(struct config_build *build, void *conf, const struct draft_section *section)
+{
+	enum option_section kind = option_section_keys(section->kind);
+
+	for (size_t i = 0; i < options_n; i++) {
+		if (options[i].section == kind && !(options[i].flags & OPTION_FILE_ONLY))
+			config_fill_option(build, conf, section, &options[i]);
+	}
+}
+
+/* How many sections there are of a kind. */
+static size_t config_count(const struct draft *draft, enum option_section kind)
+{
+	const struct draft_section *section = NULL;
+	size_t n = 0;
+
+	while ((section = draft_next(draft, section, kind)))
+		n++;
+	return n;
+}
+
+/* Checks a listener's name and that it listens at all. */
+static void config_check_listen(
+	struct config_build *build, const struct listen_conf *listen, const struct draft_section *section)
+{
+	const struct config *config = &build->snapshot->config;
+
+	if (strpbrk(listen->name, " \t,"))
+		config_complain(build, section, "has a name with a space or a comma in it");
+	for (size_t i = 0; i < config->n_listens; i++) {
+		if (strcmp(config->listens[i].name, listen->name) == 0)
+			config_complain(build, section, "is there twice");
+	}
+	if (!draft_given(build->draft, section, "address"))
+		config_complain(build, section, "has no address");
+}
+
+/* Reads the listeners. */
+static void config_fill_listens(struct config_build *build)
+{
+	struct config *config = &build->snapshot->config;
+	struct pool *pool = &build->snapshot->pool;
+	const struct draft_section *section = NULL;
+
+	config->listens =
+		pool_alloc(pool, config_count(build->draft, OPTION_LISTEN) * sizeof(*config->listens));
+	while (!pool->failed && (section = draft_next(build->draft, section, OPTION_LISTEN))) {
+		struct listen_conf *listen = &config->listens[config->n_listens];
+
+		listen->name = pool_copy(pool, text_of(section->name));
+		if (!listen->name)
+			return;
+		config_check_listen(build, listen, section);
+		config_fill(build, listen, section);
+		config->n_listens++;
+	}
+}
+
+/* Checks that a route is only on listeners that exist. */
+static void config_check_listeners(
+	struct config_build *build, const struct route_conf *route, const struct draft_section *section)
+{
+	const struct config *config = &build->snapshot->config;
+	const char *names[64];
+	size_t n = 0;
+	char hint[96];
+
+	while (n < config->n_listens && n < 64) {
+		names[n] = config->listens[n].name;
+		n++;
+	}
+	for (size_t i = 0; i < route->listen.n; i++) {
+		const char *wanted = route->listen.items[i];
+		size_t at = 0;
+
+		while (at < config->n_listens && strcmp(config->listens[at].name, wanted) != 0)
+			at++;
+		if (at == config->n_listens)
+			errors_add(build->draft->errors, ERRORS_USAGE,
+				draft_given(build->draft, section, "listen")->origin,
+				"listen: there is no [listen %.80s]%s", wanted,
+				errors_hint(hint, wanted, names, n));
+	}
+}
+
+/* Checks that a route leads somewhere, and an upgrade to one place only. */
+static void config_check_targets(
+	struct config_build *build, const struct route_conf *route, const struct draft_section *section)
+{
+	bool exec = draft_given(build->draft, section, "exec") != NULL;
+	bool connect = draft_given(build->draft, section, "connect") != NULL;
+
+	if (exec && connect)
+		config_complain(build, section, "has exec and connect; a route has only one of them");
+	if (!exec && !connect && !route->console && !draft_given(build->draft, section, "static"))
+		config_complain(build, section, "has none of exec, connect, static and console");
+}
+
+/* Reads a route's pattern and checks that it is the only one of its kind. */
+static bool config_fill_pattern(
+	struct config_build *build, struct route_conf *route, const struct draft_section *section)
+{
+	const struct config *config = &build->snapshot->config;
+	int error = route_parse(&build->snapshot->pool, route, section->name);
+
+	if (error) {
+		config_complain(build, section, "%s", route_error(error));
+		return false;
+	}
+	for (size_t i = 0; i < config->n_routes; i++) {
+		if (route_same(&config->routes[i], route))
+			config_complain(build, section, "answers the same as [route %.200s] above",
+				config->routes[i].pattern);
+	}
+	return true;
+}
+
+/* Reads the routes; those with a broken pattern are checked as well, but no other is compared with them. */
+static void config_fill_routes(struct config_build *build)
+{
+	struct config *config = &build->snapshot->config;
+	struct pool *pool = &build->snapshot->pool;
+	const struct draft_section *section = NULL;
+
+	config->routes = pool_alloc(pool, config_count(build->draft, OPTION_ROUTE) * sizeof(*config->routes));
+	while (!pool->failed && (section = draft_next(build->draft, section, OPTION_ROUTE))) {
+		struct route_conf *route = &config->routes[config->n_routes];
+		bool good = config_fill_pattern(build, route, section);
+
+		config_fill(build, route, section);
+		if (!draft_given(build->draft, section, "framing"))
+			route->framing = route->has_connect ? FRAMING_STREAM : FRAMING_LINES;
+		config_check_targets(build, route, section);
+		config_check_listeners(build, route, section);
+		if (good)
+			config->n_routes++;
+		else
+			*route = (struct route_conf){ 0 };
+	}
+}
+
+/* Reads the [defaults] for their mistakes only: no route may come after them. */
+static void config_check_defaults(struct config_build *build)
+{
+	const struct draft_section *section = NULL;
+
+	while ((section = draft_next(build->draft, section, OPTION_DEFAULTS))) {
+		struct route_conf route = { 0 };
+
+		config_fill(build, &route, section);
+	}
+}
+
+/* Builds all of it; with one mistake there is no snapshot. */
+const struct config *config_build(struct draft *draft)
+{
+	struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
+	struct config_build build = { snapshot, draft };
+
+	if (snapshot && !draft->pool.failed) {
+		atomic_init(&snapshot->refs, 1);
+		config_fill(&build, &snapshot->config.gateway, draft->gateway);
+		config_fill_listens(&build);
+		config_check_defaults(&build);
+		config_fill_routes(&build);
+	}
+	if (!snapshot || draft->pool.failed || snapshot->pool.failed)
+		errors_add(draft->errors, ERRORS_FAILED, NULL, "%s", strerror(ENOMEM));
+	if (snapshot && draft->errors->n > 0) {
+		pool_free(&snapshot->pool);
+		free(snapshot);
+		snapshot = NULL;
+	}
+	return snapshot ? &snapshot->config : NULL;
+}
+
+/* Adds what a file may leave out, then what --set puts over it, and builds. */
+static const struct config *config_finish(struct draft *draft, const struct conf_list *sets)
+{
+	if (!draft_next(draft, NULL, OPTION_LISTEN)) {
+		struct draft_section *listen = draft_open(draft, config_listener, NULL);
+
+		if (listen)
+			draft_put(draft, listen, "address", config_address, NULL);
+	}
+	for (size_t i = 0; sets && i < sets->n; i++)
+		draft_set(draft, sets->items[i], false);
+	return config_build(draft);
+}
+
+/* Reads from a file. */
+const struct config *config_read(const char *file, const struct conf_list *sets, struct conf_errors *errors)
+{
+	const struct config *config = NULL;
+	struct draft draft;
+
+	if (draft_init(&draft, errors) == 0) {
+		ini_read(&draft, file);
+		config = config_finish(&draft, sets);
+	}
+	draft_done(&draft);
+	return config;
+}
+
+/* Reads from a stream. */
+const struct config *config_read_stream(
+	FILE *stream, const char *name, const struct conf_list *sets, struct conf_errors *errors)
+{
+	const struct config *config = NULL;
+	struct draft draft;
+
+	if (draft_init(&draft, errors) == 0) {
+		ini_read_stream(&draft, stream, name);
+		config = config_finish(&draft, sets);
+	}
+	draft_done(&draft);
+	return config;
+}

@@ -1,0 +1,249 @@
+/*
+ * items: the kinds of values that are lists: names of hosts, listeners and subprotocols, origins, addresses,
+ * headers. A line may hold several names, separated by spaces or commas, but only one address (a path may
+ * hold spaces) or header. Whatever later meets a
+ * peer's bytes or goes out on the wire is checked here, once. Pure but for the list of errors.
+ */
+#include "conf/options.h"
+#include "conf/value.h"
+
+#include <string.h>
+
+static const char items_token[] = "!#$%&'*+-.^_`|~0123456789"
+				  "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"; /* RFC 9110 5.6.2 */
+static const char items_name[] = "-._0123456789abcdefghijklmnopqrstuvwxyz";
+
+/* Headers that frame the message or belong to the handshake: a second one of them would break it. */
+static const char *const items_own_headers[] = { "Connection", "Content-Length", "Sec-WebSocket-Accept",
+	"Sec-WebSocket-Extensions", "Sec-WebSocket-Protocol", "Sec-WebSocket-Version", "Trailer",
+	"Transfer-Encoding", "Upgrade", NULL };
+
+/* The list that an option is stored in. */
+static struct conf_list *items_list(const struct option *option, void *conf)
+{
+	return value_field(option, conf);
+}
+
+/* Counts the items of a list. */
+static size_t items_count(const struct option *option, const void *conf)
+{
+	return ((const struct conf_list *)value_field_const(option, conf))->n;
+}
+
+/* Writes an item as it is. */
+static void items_format(const struct option *option, const void *conf, size_t i, FILE *out)
+{
+	fputs(((const struct conf_list *)value_field_const(option, conf))->items[i], out);
+}
+
+/* Makes ASCII capitals small, in place. */
+static void items_fold(char *word)
+{
+	for (; *word; word++) {
+		if (*word >= 'A' && *word <= 'Z')
+			*word = (char)(*word | 0x20);
+	}
+}
+
+/* Whether the word is made of these characters only, and there is one. */
+static bool items_made_of(const char *word, const char *allowed)
+{
+	return *word && word[strspn(word, allowed)] == '\0';
+}
+
+/* Splits at spaces and commas and keeps the words that `check` allows. */
+static void items_parse_words(
+	const struct value *value, void *conf, bool fold, bool (*check)(const char *word))
+{
+	const char *at = value->text;
+
+	while (*(at += strspn(at, " \t,"))) {
+		struct text word = { at, strcspn(at, " \t,") };
+		char *item = pool_copy(value->pool, word);
+		struct value one = *value;
+
+		at += word.len;
+		if (!item)
+			return;
+		if (fold)
+			items_fold(item);
+		one.text = item;
+		if (check(item))
+			pool_append(value->pool, items_list(value->option, conf), item);
+		else
+			value_reject(&one);
+	}
+}
+
+/* Whether it is a host as it stands in a Host header: a name, "*.name", an IPv4 address or [V6]. */
+static bool items_check_host(const char *word)
+{
+	size_t len = strlen(word);
+
+	if (word[0] == '[')
+		return len > 2 && word[len - 1] == ']' && strspn(word + 1, "0123456789abcdef:.") == len - 2;
+	if (strncmp(word, "*.", 2) == 0)
+		word += 2;
+	return word[0] != '.' && items_made_of(word, items_name);
+}
+
+/* Reads server_names. */
+static void items_parse_hosts(const struct value *value, void *conf)
+{
+	items_parse_words(value, conf, true, items_check_host);
+}
+
+/* Whether it is [SCHEME://]HOST[:PORT]. */
+static bool items_check_origin(const char *word)
+{
+	const char *scheme = strstr(word, "://");
+	char host[300];
+	const char *port;
+	uint64_t number;
+
+	if (scheme) {
+		if (strspn(word, items_name) != (size_t)(scheme - word) || scheme == word)
+			return false;
+		word = scheme + 3;
+	}
+	port = strrchr(word, ':');
+	if (port && strchr(port, ']'))
+		port = NULL;
+	if (port && !text_to_u64(text_of(port + 1), UINT16_MAX, &number))
+		return false;
+	snprintf(host, sizeof(host), "%.*s", port ? (int)(port - word) : (int)strlen(word), word);
+	return strlen(word) < sizeof(host) && items_check_host(host);
+}
+
+/* Whether it is an origin, or a word that stands for some. */
+static bool items_check_origin_rule(const char *word)
+{
+	return strcmp(word, "*") == 0 || items_check_origin(word);
+}
+
+/* Reads origins; "same", "any" and "null" look like hosts and mean what SPEC 3 says. */
+static void items_parse_origins(const struct value *value, void *conf)
+{
+	items_parse_words(value, conf, true, items_check_origin_rule);
+}
+
+/* Whether it is a token of HTTP. */
+static bool items_check_token(const char *word)
+{
+	return items_made_of(word, items_token);
+}
+
+/* Reads subprotocols (RFC 6455 4.1: tokens; case matters). */
+static void items_parse_tokens(const struct value *value, void *conf)
+{
+	items_parse_words(value, conf, false, items_check_token);
+}
+
+/* Whether it can be the name of a listener. */
+static bool items_check_listener(const char *word)
+{
+	return word[0] != '\0';
+}
+
+/* Reads listen; whether there are such listeners is seen when all sections are known. */
+static void items_parse_listeners(const struct value *value, void *conf)
+{
+	items_parse_words(value, conf, false, items_check_listener);
+}
+
+/* Reads address, kept as it was written. */
+static void items_parse_address(const struct value *value, void *conf)
+{
+	struct addr_name name;
+	int error;
+
+	if (strncmp(value->text, "systemd:", 8) == 0) {
+		value_complain(value, ERRORS_USAGE, "systemd:FDNAME is not supported yet by this version");
+		return;
+	}
+	error = addr_parse(&name, value->text);
+	if (error)
+		value_complain(value, ERRORS_USAGE, "\"%.150s\" %s", value->text, addr_error(error));
+	else
+		pool_append(value->pool, items_list(value->option, conf),
+			pool_copy(value->pool, text_of(value->text)));
+}
+
+/* Whether the gateway itself answers for this header. */
+static bool items_is_own(struct text name)
+{
+	for (size_t i = 0; items_own_headers[i]; i++) {
+		if (text_is_nocase(name, items_own_headers[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Appends to a list of headers, with the room of pool_append(). */
+static void items_append_header(struct pool *pool, struct header_list *list, struct header_conf header)
+{
+	size_t n = list->n;
+
+	if ((n & (n - 1)) == 0) {
+		struct header_conf *items = pool_alloc(pool, (2 * n + 1) * sizeof(*items));
+
+		if (!items)
+			return;
+		if (n > 0)
+			memcpy(items, list->items, n * sizeof(*items));
+		list->items = items;
+	}
+	list->items[list->n++] = header;
+}
+
+/* Reads "Name: value" (RFC 9110 5.5; no control character has come this far). */
+static void items_parse_header(const struct value *value, void *conf)
+{
+	const char *colon = strchr(value->text, ':');
+	struct header_conf header;
+
+	if (!colon) {
+		value_reject(value);
+		return;
+	}
+	header.name = pool_copy(value->pool, (struct text){ value->text, (size_t)(colon - value->text) });
+	header.value = pool_copy(value->pool, text_trim(text_of(colon + 1)));
+	if (!header.name || !header.value)
+		return;
+	if (!items_check_token(header.name))
+		value_reject(value);
+	else if (items_is_own(text_of(header.name)))
+		value_complain(
+			value, ERRORS_USAGE, "%s is a header that the gateway sets itself", header.name);
+	else
+		items_append_header(value->pool, value_field(value->option, conf), header);
+}
+
+/* Counts headers. */
+static size_t items_count_headers(const struct option *option, const void *conf)
+{
+	return ((const struct header_list *)value_field_const(option, conf))->n;
+}
+
+/* Writes a header as it goes out. */
+static void items_format_header(const struct option *option, const void *conf, size_t i, FILE *out)
+{
+	const struct header_list *list = value_field_const(option, conf);
+
+	fprintf(out, "%s: %s", list->items[i].name, list->items[i].value);
+}
+
+const struct value_type value_hosts = { "host names (*.example.org is any below), separated by spaces",
+	items_parse_hosts, items_format, items_count };
+const struct value_type value_origins = {
+	"same, any, null, or SCHEME://HOST[:PORT], HOST[:PORT], *.HOST, separated by spaces",
+	items_parse_origins, items_format, items_count
+};
+const struct value_type value_tokens = { "names, separated by spaces", items_parse_tokens, items_format,
+	items_count };
+const struct value_type value_listeners = { "names of [listen] sections, separated by spaces",
+	items_parse_listeners, items_format, items_count };
+const struct value_type value_address = { "HOST:PORT, [V6]:PORT, *:PORT or unix:PATH", items_parse_address,
+	items_format, items_count };
+const struct value_type value_headers = { "a header: \"Name: value\"", items_parse_header,
+	items_format_header, items_count_headers };

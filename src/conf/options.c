@@ -1,0 +1,176 @@
+/*
+ * options: the table of all keys: where each is stored, how it is read, its default and its help text. The
+ * file's reader, --set, --dump, --help-config, etc/wsluice.ini and "did you mean" all come from here. Owns no
+ * parser (conf/value.h). Constant; any thread.
+ */
+#include "conf/options.h"
+
+#include <signal.h>
+#include <string.h>
+
+#define KIB	 UINT64_C(1024)
+#define GIB	 (KIB * KIB * KIB)
+#define LONGEST	 (UINT64_C(1000) * 3600 * 1000) /* a time-out of 1000h, in ms */
+#define MILLIONS UINT64_C(10000000)
+
+#define FIELD(conf, field) .offset = offsetof(struct conf, field), .size = sizeof(((struct conf *)0)->field)
+#define GATEWAY(field)	   .section = OPTION_GATEWAY, FIELD(gateway_conf, field)
+#define LISTEN(field)	   .section = OPTION_LISTEN, FIELD(listen_conf, field)
+#define ROUTE(field)	   .section = OPTION_ROUTE, FIELD(route_conf, field)
+
+static const struct option_word option_auto[] = { { "auto", 0 }, { NULL, 0 } };
+
+static const struct option_word option_log_levels[] = { { "error", LOG_ERROR }, { "warning", LOG_WARNING },
+	{ "info", LOG_INFO }, { "debug", LOG_DEBUG }, { "trace", LOG_TRACE }, { NULL, 0 } };
+
+static const struct option_word option_log_formats[] = { { "text", LOG_FORMAT_TEXT },
+	{ "logfmt", LOG_FORMAT_LOGFMT }, { "json", LOG_FORMAT_JSON }, { NULL, 0 } };
+
+static const struct option_word option_framings[] = { { "lines", FRAMING_LINES },
+	{ "stream", FRAMING_STREAM }, { "text-stream", FRAMING_TEXT_STREAM }, { "records", FRAMING_RECORDS },
+	{ NULL, 0 } };
+
+static const struct option_word option_signals[] = { { "TERM", SIGTERM }, { "HUP", SIGHUP },
+	{ "INT", SIGINT }, { "QUIT", SIGQUIT }, { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 }, { "ALRM", SIGALRM },
+	{ "ABRT", SIGABRT }, { "KILL", SIGKILL }, { NULL, 0 } };
+
+/* clang-format off */
+const struct option options[] = {
+	{ GATEWAY(workers), .key = "workers", .type = &value_number, .otherwise = "auto", .min = 1, .max = 1024, .words = option_auto,
+	  .help = "Worker threads; auto is one for each CPU that the process may use." },
+	{ GATEWAY(log_level), .key = "log_level", .type = &value_word, .otherwise = "info", .words = option_log_levels,
+	  .help = "How much is logged." },
+	{ GATEWAY(log_format), .key = "log_format", .type = &value_word, .otherwise = "text", .words = option_log_formats,
+	  .help = "text is for people, logfmt and json are for machines." },
+	{ GATEWAY(max_sessions), .key = "max_sessions", .type = &value_number, .otherwise = "10000", .min = 1, .max = MILLIONS,
+	  .help = "Sessions in all; the next one gets 503 and Retry-After." },
+	{ GATEWAY(max_sessions_per_ip), .key = "max_sessions_per_ip", .type = &value_number, .otherwise = "0", .max = MILLIONS,
+	  .help = "Sessions from one address; IPv6 counts by /64, 0 is no limit." },
+	{ GATEWAY(max_pending), .key = "max_pending", .type = &value_number, .otherwise = "512", .min = 1, .max = MILLIONS,
+	  .help = "Connections that have not been upgraded yet; more wait in the kernel's backlog." },
+	{ GATEWAY(shutdown_grace_ms), .key = "shutdown_grace", .type = &value_time, .otherwise = "30s", .max = LONGEST,
+	  .help = "After SIGTERM or SIGINT: stop accepting, tell the clients (close code 1001), wait this long, then cut. A second signal cuts now." },
+	{ .section = OPTION_GATEWAY, .key = "include", .type = &value_include, .otherwise = "", .flags = OPTION_LIST | OPTION_PATH | OPTION_FILE_ONLY,
+	  .help = "Files to read at this place, in alphabetical order; relative to the file that includes them." },
+
+	{ LISTEN(address), .key = "address", .type = &value_address, .otherwise = "", .flags = OPTION_LIST | OPTION_PATH,
+	  .help = "Where to listen; port 0 takes a free one. Without any [listen] section it is 127.0.0.1:8080." },
+	{ LISTEN(mode), .key = "mode", .type = &value_mode, .otherwise = "0660", .max = 0777,
+	  .help = "Permissions of a unix socket." },
+	{ LISTEN(owner), .key = "owner", .type = &value_owner, .otherwise = "",
+	  .help = "Owner of a unix socket." },
+	{ LISTEN(server_names), .key = "server_names", .type = &value_hosts, .otherwise = "", .flags = OPTION_LIST,
+	  .help = "Host values that are answered, others get 421. When empty: any, but on a loopback address only localhost and IP literals (against DNS rebinding)." },
+	{ LISTEN(backlog), .key = "backlog", .type = &value_number, .otherwise = "4096", .min = 1, .max = 65535,
+	  .help = "Connections that the kernel holds until they are accepted." },
+	{ LISTEN(handshake_timeout_ms), .key = "handshake_timeout", .type = &value_time, .otherwise = "10s", .min = 1, .max = LONGEST,
+	  .help = "From accept to the end of the request head." },
+	{ LISTEN(max_header), .key = "max_header", .type = &value_size, .otherwise = "16k", .min = KIB, .max = KIB * KIB,
+	  .help = "Size of a request head; a larger one gets 431." },
+
+	{ ROUTE(exec), .key = "exec", .type = &value_command, .otherwise = "",
+	  .help = "The program that an upgrade reaches. No shell runs it; it is found by PATH when the configuration is read." },
+	{ ROUTE(connect_uri), .key = "connect", .type = &value_connect, .otherwise = "", .flags = OPTION_PATH,
+	  .help = "The service that an upgrade reaches, instead of exec." },
+	{ ROUTE(static_dir), .key = "static", .type = &value_directory, .otherwise = "", .flags = OPTION_PATH,
+	  .help = "What a plain request gets: files of this directory." },
+	{ ROUTE(console), .key = "console", .type = &value_bool, .otherwise = "no",
+	  .help = "What a plain request gets (after static): the built-in test page." },
+	{ ROUTE(listen), .key = "listen", .type = &value_listeners, .otherwise = "", .flags = OPTION_LIST,
+	  .help = "The listeners that the route answers on; when empty, all." },
+	{ ROUTE(framing), .key = "framing", .type = &value_word, .otherwise = "", .words = option_framings,
+	  .help = "How messages map to bytes; when empty, lines for exec and stream for connect." },
+	{ ROUTE(subprotocols), .key = "subprotocols", .type = &value_tokens, .otherwise = "", .flags = OPTION_LIST,
+	  .help = "Subprotocols that are answered, best first. When empty, the first one that the client offers." },
+	{ ROUTE(origins), .key = "origins", .type = &value_origins, .otherwise = "same", .flags = OPTION_LIST,
+	  .help = "Web pages that may connect. same: those that came from this host and port; any (or *): all; null: pages opened from disk. Giving any value replaces the default. A client without an Origin header is no browser and may always." },
+	{ ROUTE(stop_signal), .key = "stop_signal", .type = &value_signal, .otherwise = "TERM", .words = option_signals,
+	  .help = "Sent to the program's process group when the client has gone." },
+	{ ROUTE(stop_grace_ms), .key = "stop_grace", .type = &value_time, .otherwise = "5s", .max = LONGEST,
+	  .help = "From that signal to KILL." },
+	{ ROUTE(closing_wait_ms), .key = "closing_wait", .type = &value_time, .otherwise = "100ms", .max = LONGEST,
+	  .help = "How long a program may go on after its stdin closed, its output still forwarded." },
+	{ ROUTE(max_message), .key = "max_message", .type = &value_size, .otherwise = "0", .max = 1024 * GIB,
+	  .help = "Largest message from the client; a larger one closes with 1009. 0 is no limit." },
+	{ ROUTE(buffer), .key = "buffer", .type = &value_size, .otherwise = "256k", .min = 16 * KIB, .max = GIB,
+	  .help = "Memory held for each direction before the faster side is stopped." },
+	{ ROUTE(send_timeout_ms), .key = "send_timeout", .type = &value_time, .otherwise = "60s", .min = 1, .max = LONGEST,
+	  .help = "A client that accepts no byte for this long while bytes wait is cut." },
+	{ ROUTE(idle_timeout_ms), .key = "idle_timeout", .type = &value_time, .otherwise = "0", .max = LONGEST,
+	  .help = "A session without a message for this long is closed with 1001; 0 is never." },
+	{ ROUTE(ping_interval_ms), .key = "ping_interval", .type = &value_time, .otherwise = "30s", .max = LONGEST,
+	  .help = "A client that was silent for this long gets a ping; 0 is never." },
+	{ ROUTE(ping_timeout_ms), .key = "ping_timeout", .type = &value_time, .otherwise = "20s", .min = 1, .max = LONGEST,
+	  .help = "No frame for this long after a ping ends the session." },
+	{ ROUTE(connect_timeout_ms), .key = "connect_timeout", .type = &value_time, .otherwise = "5s", .min = 1, .max = LONGEST,
+	  .help = "For connecting to the service, all addresses of its name together." },
+	{ ROUTE(header), .key = "header", .type = &value_headers, .otherwise = "", .flags = OPTION_LIST,
+	  .help = "Added to every response." },
+	{ ROUTE(header_ws), .key = "header_ws", .type = &value_headers, .otherwise = "", .flags = OPTION_LIST,
+	  .help = "Added to the responses that upgrade." },
+	{ ROUTE(header_http), .key = "header_http", .type = &value_headers, .otherwise = "", .flags = OPTION_LIST,
+	  .help = "Added to all other responses." },
+};
+/* clang-format on */
+
+const size_t options_n = sizeof(options) / sizeof(options[0]);
+_Static_assert(sizeof(options) / sizeof(options[0]) <= OPTIONS_MAX, "OPTIONS_MAX is too small");
+
+static const char *const option_sections[] = {
+	[OPTION_GATEWAY] = "gateway",
+	[OPTION_LISTEN] = "listen",
+	[OPTION_ROUTE] = "route",
+	[OPTION_DEFAULTS] = "defaults",
+};
+
+/* [defaults] takes the keys of a route. */
+enum option_section option_section_keys(enum option_section section)
+{
+	return section == OPTION_DEFAULTS ? OPTION_ROUTE : section;
+}
+
+/* Looks through the rows. */
+const struct option *option_find(enum option_section section, struct text key)
+{
+	section = option_section_keys(section);
+	for (size_t i = 0; i < options_n; i++) {
+		if (options[i].section == section && text_is(key, options[i].key))
+			return &options[i];
+	}
+	return NULL;
+}
+
+/* Names a section without its brackets. */
+const char *option_section_name(enum option_section section)
+{
+	return option_sections[section];
+}
+
+/* Compares with the four names. */
+int option_section_find(struct text name, enum option_section *out)
+{
+	for (size_t i = 0; i < sizeof(option_sections) / sizeof(option_sections[0]); i++) {
+		if (text_is(name, option_sections[i])) {
+			*out = (enum option_section)i;
+			return 0;
+		}
+	}
+	return -1;
+}
+
+/* Prefers the same key of another section to one that is only spelled alike. */
+char *option_hint(enum option_section section, const char *key, char out[96])
+{
+	const char *names[OPTIONS_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < options_n; i++) {
+		if (strcmp(options[i].key, key) == 0) {
+			snprintf(out, 96, "; it belongs in [%s]", option_sections[options[i].section]);
+			return out;
+		}
+		if (options[i].section == option_section_keys(section))
+			names[n++] = options[i].key;
+	}
+	return errors_hint(out, key, names, n);
+}

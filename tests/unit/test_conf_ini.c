@@ -1,0 +1,532 @@
+/*
+ * Tests of the file's form: sections, comments, continued lines, limits, variables, includes, and every
+ * mistake with its place. Among them what the packaged inih would do wrong by itself.
+ */
+#include "test_conf.h"
+
+#include <ftw.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The value of the header "A" of the only route. */
+static const char *header_a(const struct config *config)
+{
+	assert_int_equal(config->n_routes, 1);
+	assert_int_equal(config->routes[0].header.n, 1);
+	assert_string_equal(config->routes[0].header.items[0].name, "A");
+	return config->routes[0].header.items[0].value;
+}
+
+/* Reads a text whose route has one header A, and compares it. */
+static void check_header(const char *text, const char *expected)
+{
+	const struct config *config = conf_good(text);
+
+	assert_string_equal(header_a(config), expected);
+	config_unref(config);
+}
+
+/* A file without anything: the default listener, no routes. */
+static void test_empty(void **state)
+{
+	static const char *const texts[] = { "", "\n", "# only\n; comments\n", "[gateway]\n",
+		"\xef\xbb\xbf" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		const struct config *config = conf_good(texts[i]);
+
+		assert_int_equal(config->n_routes, 0);
+		assert_int_equal(config->n_listens, 1);
+		assert_string_equal(config->listens[0].name, "default");
+		assert_string_equal(config->listens[0].address.items[0], "127.0.0.1:8080");
+		assert_int_equal(config->listens[0].max_header, 16384);
+		assert_int_equal(config->gateway.max_sessions, 10000);
+		config_unref(config);
+	}
+}
+
+static void test_comments(void **state)
+{
+	(void)state;
+	check_header("# c\n[route /x] \n;c\nconsole=yes\nheader=A: b ; c # d\n", "b ; c # d");
+	check_header("\xef\xbb\xbf[route /x]\r\nconsole = yes\r\nheader = A: b\r\n", "b");
+	check_header("[route /x]\nconsole = yes\nheader = A: b = c [d]", "b = c [d]");
+	check_header("\t \n[ route   /x ]\nconsole = yes\nheader\t=\tA: b \t\n", "b");
+}
+
+static void test_continuation(void **state)
+{
+	(void)state;
+	check_header(ROUTE_X "header = A: b\n  c\n\td  \n# no\n e\n", "b c d e");
+	check_header(ROUTE_X "header =\n  A: b\n", "b");
+	check_header(ROUTE_X "header = A: b\n # part of it\n", "b # part of it");
+	conf_bad("  [gateway]\n", "t.ini:1: this line begins with a space, and there is no value above that "
+				  "it could continue\n");
+	conf_bad("[route /x]\n console = yes\n",
+		"t.ini:2: this line begins with a space, and there is no value above that it could continue\n"
+		"t.ini:1: [route /x] has none of exec, connect, static and console\n");
+	conf_bad(ROUTE_X "\n  x\n", "t.ini:4: this line begins with a space, and there is no value above "
+				    "that it could continue\n");
+}
+
+/* Values that the packaged inih alone would cut at 200 bytes, and the limit of ours. */
+static void test_long_values(void **state)
+{
+	static const size_t lens[] = { 190, 200, 300, 61440, 65535, 65536, 65537 };
+	char *text = malloc(200000), *value = malloc(70000);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+		memset(value, 'v', lens[i]);
+		memcpy(value, "A: ", 3);
+		value[lens[i]] = '\0';
+		sprintf(text, ROUTE_X "header =   %s  \n", value);
+		if (lens[i] <= 65536)
+			check_header(text, value + 3);
+		else
+			conf_bad(text, "t.ini:3: header: longer than 64 KiB\n");
+		/* The same in two lines, joined by a space. */
+		value[lens[i] / 2] = '\0';
+		sprintf(text, ROUTE_X "header = %s\n  %s\n", value, value + lens[i] / 2 + 1);
+		value[lens[i] / 2] = ' ';
+		if (lens[i] <= 65536)
+			check_header(text, value + 3);
+		else
+			conf_bad(text, "t.ini:3: header: longer than 64 KiB\n");
+	}
+	memset(text, 'x', 199999);
+	memcpy(text, "#", 1);
+	text[199999] = '\0';
+	config_unref(conf_good(text)); /* a comment may be as long as it likes */
+	text[0] = 'x';
+	conf_bad(text, "t.ini:1: this line is longer than 128 KiB\n");
+	free(value);
+	free(text);
+}
+
+/* More lines than fit, none of them too long by itself. */
+static void test_long_continuation(void **state)
+{
+	char *text = malloc(400000), line[1002];
+	size_t len = (size_t)sprintf(text, ROUTE_X "header = A:\n");
+
+	(void)state;
+	memset(line, 'x', sizeof(line) - 1);
+	line[0] = ' ';
+	line[1000] = '\n';
+	line[1001] = '\0';
+	for (int i = 0; i < 200; i++, len += 1001)
+		memcpy(text + len, line, 1002);
+	conf_bad(text, "t.ini:3: header: longer than 64 KiB\n");
+	free(text);
+}
+
+/* Section names longer than inih's 49 bytes, and sections that it does not mention since they are empty. */
+static void test_sections(void **state)
+{
+	char text[1024], path[201];
+	const struct config *config;
+
+	(void)state;
+	memset(path, 'p', 200);
+	path[0] = '/';
+	path[200] = '\0';
+	sprintf(text, "[route %s]\nconsole = yes\n[route %.199s]\nconsole = yes\n", path, path);
+	config = conf_good(text);
+	assert_int_equal(config->n_routes, 2);
+	assert_string_equal(config->routes[0].path, path);
+	assert_int_equal(strlen(config->routes[1].path), 199);
+	config_unref(config);
+
+	conf_bad("[listen a]\n[route /x]\n[route /y]\n",
+		"t.ini:1: [listen a] has no address\n"
+		"t.ini:2: [route /x] has none of exec, connect, static and console\n"
+		"t.ini:3: [route /y] has none of exec, connect, static and console\n");
+	conf_bad("[gatway]\nworkers = x\n", "t.ini:1: unknown section [gatway]; did you mean \"gateway\"?\n");
+	conf_bad("[nothing like it]\n", "t.ini:1: unknown section [nothing like it]\n");
+	conf_bad("[]\n", "t.ini:1: unknown section []\n");
+	conf_bad("[gateway x]\n[defaults y]\n", "t.ini:1: [gateway x]: this section has no name\n"
+						"t.ini:2: [defaults y]: this section has no name\n");
+	conf_bad("[route]\n[listen]\n",
+		"t.ini:1: [route]: this section needs a name: [listen NAME], [route PATH]\n"
+		"t.ini:2: [listen]: this section needs a name: [listen NAME], [route PATH]\n");
+	conf_bad("[route /x\n", "t.ini:1: a section is [NAME], with nothing after it\n");
+	conf_bad("[gateway] # c\n", "t.ini:1: a section is [NAME], with nothing after it\n");
+	conf_bad("workers = 1\n", "t.ini:1: workers: stands before any [section]\n");
+}
+
+static void test_keys(void **state)
+{
+	(void)state;
+	conf_bad("[gateway]\nwokers = 1\n",
+		"t.ini:2: unknown key \"wokers\" in [gateway]; did you mean \"workers\"?\n");
+	conf_bad(ROUTE_X "max_sessions = 1\n",
+		"t.ini:3: unknown key \"max_sessions\" in [route /x]; it belongs in [gateway]\n");
+	conf_bad("[defaults]\nbufer = 1M\n",
+		"t.ini:2: unknown key \"bufer\" in [defaults]; did you mean \"buffer\"?\n");
+	conf_bad(ROUTE_X "terminal = yes\n", "t.ini:3: unknown key \"terminal\" in [route /x]\n");
+	conf_bad(ROUTE_X "console = no\n", "t.ini:3: console: given twice (first at t.ini:2)\n");
+	conf_bad("[gateway]\nworkers = 1\n[gateway]\nworkers = 2\n",
+		"t.ini:4: workers: given twice (first at t.ini:2)\n");
+	conf_bad(ROUTE_X "nothing\n", "t.ini:3: expected KEY = VALUE or [SECTION]\n");
+	conf_bad(ROUTE_X "console: yes\n", "t.ini:3: expected KEY = VALUE or [SECTION]\n");
+	conf_bad(ROUTE_X "= yes\n", "t.ini:3: expected KEY = VALUE or [SECTION]\n");
+	conf_bad(ROUTE_X "a:b = yes\n", "t.ini:3: expected KEY = VALUE or [SECTION]\n");
+	conf_bad(ROUTE_X "a ;b = yes\n", "t.ini:3: expected KEY = VALUE or [SECTION]\n");
+	conf_bad(ROUTE_X "aaaaaaaaaabbbbbbbbbbccccccccccdddddddddd = 1\n",
+		"t.ini:3: unknown key \"aaaaaaaaaabbbbbbbbbbccccccccccdddddddddd\" in [route /x]\n");
+	conf_bad(ROUTE_X "aaaaaaaaaabbbbbbbbbbccccccccccdddddddddde = 1\n",
+		"t.ini:3: expected KEY = VALUE or [SECTION]\n");
+	conf_bad(ROUTE_X "header = A: b\x01\n", "t.ini:3: this line holds a control character\n");
+	conf_bad(ROUTE_X "header = A: b\rc\n", "t.ini:3: this line holds a control character\n");
+	conf_bad(ROUTE_X "header = A: b\n  \x7f\n", "t.ini:4: this line holds a control character\n");
+}
+
+/* A NUL does not end anything quietly. */
+static void test_nul(void **state)
+{
+	static const char text[] = ROUTE_X "header = A: b\0c\n[gateway]\nworkers = 0\n";
+	struct conf_errors errors = { 0 };
+
+	(void)state;
+	assert_null(conf_parse(text, sizeof(text) - 1, NULL, &errors));
+	assert_int_equal(errors.lines.n, 2);
+	assert_string_equal(errors.lines.items[0], "t.ini:3: this line holds a control character");
+	conf_errors_done(&errors);
+}
+
+/* All mistakes are told, in one run. */
+static void test_all_errors(void **state)
+{
+	(void)state;
+	conf_bad("[gateway]\nworkers = x\nlog_level = loud\n[listen a]\naddress = x\n[route y]\n[route /x]\n"
+		 "listen = b\nbuffer = 1\n",
+		"t.ini:2: workers: must be auto or a number from 1 to 1024, not \"x\"\n"
+		"t.ini:3: log_level: must be error, warning, info, debug or trace, not \"loud\"\n"
+		"t.ini:5: address: \"x\" has no port (HOST:PORT)\n"
+		"t.ini:6: [route y] the path begins with a slash (/x, /x/*, example.org/x)\n"
+		"t.ini:6: [route y] has none of exec, connect, static and console\n"
+		"t.ini:9: buffer: must be a size (4096, 64k, 1M) from 16k to 1G, not \"1\"\n"
+		"t.ini:7: [route /x] has none of exec, connect, static and console\n"
+		"t.ini:8: listen: there is no [listen b]; did you mean \"a\"?\n");
+}
+
+static void test_cross_checks(void **state)
+{
+	(void)state;
+	conf_bad(ROUTE_X "[route //x]\nconsole=yes\n" ROUTE_X,
+		"t.ini:5: [route /x] answers the same as [route /x] above\n");
+	conf_bad("[route /a%20b]\nconsole = yes\n[route /a b]\nconsole = yes\n",
+		"t.ini:3: [route /a b] answers the same as [route /a%20b] above\n");
+	conf_bad("[route H.org/x]\nconsole = yes\n[route h.ORG/x]\nconsole = yes\n",
+		"t.ini:3: [route h.ORG/x] answers the same as [route H.org/x] above\n");
+	config_unref(
+		conf_good("[route /x]\nconsole=yes\n[route h/x]\nconsole=yes\n[route /x/*]\nconsole=yes\n"
+			  "[route /x/]\nconsole=yes\n[route /*]\nconsole=yes\n[route /]\nconsole=yes\n"));
+	conf_bad("[route /x]\nexec = cat\nconnect = tcp://h:1\n",
+		"t.ini:1: [route /x] has exec and connect; a route has only one of them\n");
+	conf_bad("[listen web]\naddress = *:1\n" ROUTE_X "listen = wbe\n",
+		"t.ini:5: listen: there is no [listen wbe]; did you mean \"web\"?\n");
+	conf_bad("[listen a]\naddress = *:1\n[listen a]\naddress = *:2\n",
+		"t.ini:3: [listen a] is there twice\n");
+	conf_bad("[listen a b]\naddress = *:1\n",
+		"t.ini:1: [listen a b] has a name with a space or a comma in it\n");
+	conf_bad("[route /a*]\nconsole = yes\n", "t.ini:1: [route /a*] a * can only be the last part of the "
+						 "path (/x/*); write %2A for a plain one\n");
+}
+
+static void test_defaults(void **state)
+{
+	const struct config *config = conf_good(
+		"[route /a]\nconsole = yes\n"
+		"[defaults]\nconsole = yes\nbuffer = 1M\nheader = A: 1\nheader = B: 2\norigins = any\n"
+		"[route /b]\n"
+		"[route /c]\nbuffer = 2M\nheader = C: 3\norigins =\n"
+		"[defaults]\nbuffer = 4M\n"
+		"[route /d]\n"
+		"[route /e]\nheader =\nbuffer =\n");
+	const struct route_conf *routes = config->routes;
+
+	(void)state;
+	assert_int_equal(routes[0].buffer, 256 << 10);
+	assert_int_equal(routes[0].header.n, 0);
+	assert_int_equal(routes[1].buffer, 1 << 20);
+	assert_int_equal(routes[1].header.n, 2);
+	assert_string_equal(routes[1].origins.items[0], "any");
+	assert_int_equal(routes[2].buffer, 2 << 20);
+	assert_int_equal(routes[2].header.n, 1);
+	assert_string_equal(routes[2].header.items[0].name, "C");
+	assert_string_equal(routes[2].origins.items[0], "same");
+	assert_int_equal(routes[3].buffer, 4 << 20);
+	assert_int_equal(routes[3].header.n, 2);
+	assert_int_equal(routes[4].buffer, 256 << 10);
+	assert_int_equal(routes[4].header.n, 0);
+	config_unref(config);
+	/* A mistake there is told once, and also when no route comes after it. */
+	conf_bad("[defaults]\nconsole = yes\nbuffer = 1\n[route /a]\n[route /b]\n",
+		"t.ini:3: buffer: must be a size (4096, 64k, 1M) from 16k to 1G, not \"1\"\n");
+	conf_bad("[defaults]\nbuffer = 1\n",
+		"t.ini:2: buffer: must be a size (4096, 64k, 1M) from 16k to 1G, not \"1\"\n");
+}
+
+static void test_variables(void **state)
+{
+	(void)state;
+	setenv("CONF_A", "va lue", 1);
+	setenv("CONF_E", "", 1);
+	setenv("CONF_N", "a\nb", 1);
+	unsetenv("CONF_U");
+	check_header(ROUTE_X "header = A: <${CONF_A}> ${CONF_E}.\n", "<va lue> .");
+	check_header(ROUTE_X "header = A: $${CONF_A} $CONF_A $ $$ $$${x} 100%d %%\n",
+		"${CONF_A} $CONF_A $ $$ $${x} 100%d %%");
+	setenv("CONF_R", "${CONF_A}", 1);
+	check_header(ROUTE_X "header = A: ${CONF_R}\n", "${CONF_A}");
+	conf_bad(ROUTE_X "header = A: ${CONF_U}\nheader = B: ${}\nheader = C: ${X\n",
+		"t.ini:3: the environment has no variable CONF_U; $${ is a plain ${\n"
+		"t.ini:4: ${ begins the name of a variable, and } ends it; $${ is a plain ${\n"
+		"t.ini:5: ${ begins the name of a variable, and } ends it; $${ is a plain ${\n");
+	conf_bad(ROUTE_X "header = A: ${CONF_N}\n", "t.ini:3: header: holds a control character\n");
+}
+
+/* What a variable holds counts to the length of the value. */
+static void test_long_variable(void **state)
+{
+	char *value = malloc(100001), *text = malloc(100100);
+
+	(void)state;
+	memset(value, 'v', 100000);
+	value[65536 - 3] = '\0';
+	setenv("CONF_L", value, 1);
+	sprintf(text, "%s", value);
+	check_header(ROUTE_X "header = A: ${CONF_L}\n", text);
+	conf_bad(ROUTE_X "header = A: ${CONF_L}v\n", "t.ini:3: header: longer than 64 KiB\n");
+	conf_bad(
+		ROUTE_X "header = A: ${CONF_L}${CONF_L}${CONF_L}\n", "t.ini:3: header: longer than 64 KiB\n");
+	unsetenv("CONF_L");
+	free(value);
+	free(text);
+}
+
+static void test_credentials(void **state)
+{
+	const struct config *config;
+
+	(void)state;
+	setenv("CREDENTIALS_DIRECTORY", "/tmp", 1);
+	config = conf_good("[route /x]\nstatic = %d/.\n[route /y]\nconnect = unix:%d/a%%d%e\n");
+	assert_string_equal(config->routes[0].static_dir, "/tmp/.");
+	assert_string_equal(config->routes[1].connect.path, "/tmp/a%d%e");
+	config_unref(config);
+	unsetenv("CREDENTIALS_DIRECTORY");
+	conf_bad("[route /x]\nstatic = %d\n",
+		"t.ini:2: %d is systemd's directory of credentials, and there is none; %% is a plain %\n"
+		"t.ini:1: [route /x] has none of exec, connect, static and console\n");
+}
+
+/* --- includes, in a directory of their own --- */
+
+static char tmp[64];
+
+static void put(const char *name, const char *text)
+{
+	char path[256];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", tmp, name);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fputs(text, file);
+	assert_int_equal(fclose(file), 0);
+}
+
+static int tmp_setup(void **state)
+{
+	char path[256];
+
+	(void)state;
+	strcpy(tmp, "/tmp/wsluice-conf-XXXXXX");
+	if (!mkdtemp(tmp))
+		return -1;
+	snprintf(path, sizeof(path), "%s/d", tmp);
+	return mkdir(path, 0700);
+}
+
+static int tmp_remove(const char *path, const struct stat *st, int kind, struct FTW *where)
+{
+	(void)st;
+	(void)kind;
+	(void)where;
+	return remove(path);
+}
+
+static int tmp_teardown(void **state)
+{
+	(void)state;
+	return nftw(tmp, tmp_remove, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+/* Reads main.ini of the directory; its mistakes, without the directory's name. */
+static const struct config *read_main(char errors_out[4096])
+{
+	char path[256];
+	struct conf_errors errors = { 0 };
+	const struct config *config;
+
+	snprintf(path, sizeof(path), "%s/main.ini", tmp);
+	config = config_read(path, NULL, &errors);
+	errors_out[0] = '\0';
+	for (size_t i = 0; i < errors.lines.n && i < 20; i++) {
+		const char *line = errors.lines.items[i], *at;
+
+		while ((at = strstr(line, tmp))) {
+			strncat(errors_out, line, (size_t)(at - line));
+			line = at + strlen(tmp) + 1;
+		}
+		strcat(strcat(errors_out, line), "\n");
+	}
+	assert_true((config == NULL) == (errors.n > 0));
+	conf_errors_done(&errors);
+	return config;
+}
+
+static void bad_main(const char *expected)
+{
+	char errors[4096];
+
+	assert_null(read_main(errors));
+	assert_string_equal(errors, expected);
+}
+
+static void test_include(void **state)
+{
+	const struct config *config;
+	char errors[4096];
+
+	(void)state;
+	put("main.ini", "[gateway]\ninclude = d/*.conf\nworkers = 3\ninclude = none/*.conf\n" ROUTE_X);
+	put("d/b.conf", "[route /b]\nconsole = yes\n");
+	put("d/a.conf", "[route /a]\nconsole = yes\n[gateway]\ninclude = c.inc\n");
+	put("d/c.inc", "[route /c]\nconsole = yes\n");
+	config = read_main(errors);
+	assert_string_equal(errors, "");
+	assert_int_equal(config->gateway.workers, 3);
+	assert_int_equal(config->n_routes, 4);
+	assert_string_equal(config->routes[0].path, "/a");
+	assert_string_equal(config->routes[1].path, "/c");
+	assert_string_equal(config->routes[2].path, "/b");
+	assert_string_equal(config->routes[3].path, "/x");
+	config_unref(config);
+
+	put("d/b.conf", "console = yes\n[route /b]\nbufer = 1\nconsole = yes\n");
+	bad_main("d/b.conf:1: console: stands before any [section]\n"
+		 "d/b.conf:3: unknown key \"bufer\" in [route /b]; did you mean \"buffer\"?\n");
+	put("main.ini", "[gateway]\ninclude = no.ini\ninclude =\n");
+	bad_main("main.ini:2: include: no.ini: No such file or directory\n");
+	put("main.ini", "[gateway]\ninclude = d\n");
+	bad_main("d: Is a directory\n");
+	put("main.ini", ROUTE_X "include = d\n");
+	bad_main("main.ini:3: unknown key \"include\" in [route /x]; it belongs in [gateway]\n");
+}
+
+static void test_include_loops(void **state)
+{
+	char errors[4096], text[64], name[16];
+
+	(void)state;
+	put("main.ini", "[gateway]\ninclude = main.ini\n");
+	bad_main("main.ini:2: main.ini: includes itself\n");
+	put("main.ini", "[gateway]\ninclude = d/x\n");
+	put("d/x", "[gateway]\ninclude = ../main.ini\n");
+	bad_main("d/x:2: d/../main.ini: includes itself\n");
+	/* main.ini is the first of 8 files, then of 9. */
+	for (int last = 7; last <= 8; last++) {
+		put("main.ini", "[gateway]\ninclude = 1\n");
+		for (int i = 1; i <= last; i++) {
+			snprintf(name, sizeof(name), "%d", i);
+			snprintf(text, sizeof(text), "[gateway]\ninclude = %d\n", i + 1);
+			put(name, i == last ? ROUTE_X : text);
+		}
+		if (last == 7)
+			config_unref(read_main(errors));
+		else
+			bad_main("7:2: include: more than 8 files deep\n");
+	}
+}
+
+static void test_no_file(void **state)
+{
+	struct conf_errors errors = { 0 };
+
+	(void)state;
+	assert_null(config_read("/no/such.ini", NULL, &errors));
+	assert_int_equal(errors.lines.n, 1);
+	assert_string_equal(errors.lines.items[0], "/no/such.ini: No such file or directory");
+	assert_false(errors.usage);
+	conf_errors_done(&errors);
+}
+
+/* What --set puts over a file. */
+static void test_sets(void **state)
+{
+	static const char *good[] = { "gateway.workers=2", "route /x.buffer = 1M", "route /x.header=B: 2=3",
+		"listen.backlog=7", "listen default.max_header=2k", "defaults.idle_timeout=1h", NULL };
+	static const char text[] = "[gateway]\nworkers = 1\n[defaults]\nidle_timeout = 5s\n" ROUTE_X
+				   "buffer = 64k\nheader = A: 1\n[defaults]\nidle_timeout = 6s\n"
+				   "[route /a.b]\nconsole = yes\n";
+	static const char *bad[] = { "workers=1", "nothing", "gateway.wrkers=1", "route /z.buffer=1M",
+		"route.buffer=1M", "gateway.include=x", "lsten x.backlog=1", "defaults.bufer=1", NULL };
+	struct conf_list sets = { (char **)(uintptr_t)good, 6 };
+	struct conf_errors errors = { 0 };
+	const struct config *config = conf_parse(text, sizeof(text) - 1, &sets, &errors);
+
+	(void)state;
+	assert_non_null(config);
+	assert_int_equal(config->gateway.workers, 2);
+	assert_int_equal(config->routes[0].buffer, 1 << 20);
+	assert_int_equal(config->routes[0].header.n, 2);
+	assert_string_equal(config->routes[0].header.items[1].value, "2=3");
+	assert_int_equal(config->listens[0].backlog, 7);
+	assert_int_equal(config->listens[0].max_header, 2048);
+	assert_int_equal(config->routes[0].idle_timeout_ms, 3600000);
+	assert_int_equal(config->routes[1].idle_timeout_ms, 3600000);
+	config_unref(config);
+	conf_errors_done(&errors);
+
+	sets = (struct conf_list){ (char **)(uintptr_t)bad, 8 };
+	conf_bad_with(text, &sets,
+		"--set workers: must be SECTION.KEY=VALUE\n"
+		"--set nothing: must be SECTION.KEY=VALUE\n"
+		"--set gateway.wrkers: unknown key \"wrkers\" in [gateway]; did you mean \"workers\"?\n"
+		"--set route /z.buffer: there is no section [route /z], or more than one\n"
+		"--set route.buffer: there is no section [route], or more than one\n"
+		"--set gateway.include: include: only a file can have this key\n"
+		"--set lsten x.backlog: there is no section [lsten x], or more than one\n"
+		"--set defaults.bufer: unknown key \"bufer\" in [defaults]; did you mean \"buffer\"?\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_comments),
+		cmocka_unit_test(test_continuation),
+		cmocka_unit_test(test_long_values),
+		cmocka_unit_test(test_long_continuation),
+		cmocka_unit_test(test_sections),
+		cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_nul),
+		cmocka_unit_test(test_all_errors),
+		cmocka_unit_test(test_cross_checks),
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_variables),
+		cmocka_unit_test(test_long_variable),
+		cmocka_unit_test(test_credentials),
+		cmocka_unit_test_setup_teardown(test_include, tmp_setup, tmp_teardown),
+		cmocka_unit_test_setup_teardown(test_include_loops, tmp_setup, tmp_teardown),
+		cmocka_unit_test(test_no_file),
+		cmocka_unit_test(test_sets),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,317 @@
+/*
+ * Tests of the kinds of values: what each takes, what it refuses and how it says so, its limits at n-1, n and
+ * n+1, and that it is written back as it was read.
+ */
+#include "test_conf.h"
+
+#include <unistd.h>
+
+/* One value of a key, and what --dump writes for it, or, after "!", the end of the mistake. */
+struct value_case {
+	const char *key, *value, *expected;
+};
+
+/* Tries values of keys in one section that is otherwise complete. */
+static void check_values(const char *heading, const char *more, const struct value_case *cases, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct value_case *c = &cases[i];
+
+		if (c->expected[0] != '!') {
+			char *shown = conf_shown(heading, more, c->key, c->value);
+
+			assert_string_equal(shown, c->expected);
+			free(shown);
+		} else {
+			char text[1024], expected[1024];
+			unsigned line = more[0] ? 3 : 2;
+
+			snprintf(text, sizeof(text), "[%s]\n%s%s = %s\n", heading, more, c->key, c->value);
+			snprintf(expected, sizeof(expected), "t.ini:%u: %s: %s\n", line, c->key,
+				c->expected + 1);
+			conf_bad(text, expected);
+		}
+	}
+}
+
+#define CHECK(heading, more, cases) check_values(heading, more, cases, sizeof(cases) / sizeof(cases[0]))
+
+#define WORKERS	 "!must be auto or a number from 1 to 1024, not "
+#define GRACE	 "!must be a time (500ms, 10s, 5m, 1h) from 0 to 1000h, not "
+#define TIMEOUT	 "!must be a time (500ms, 10s, 5m, 1h) from 1ms to 1000h, not "
+#define BUFFER	 "!must be a size (4096, 64k, 1M) from 16k to 1G, not "
+#define YESNO	 "!must be yes or no, not "
+#define MODE	 "!must be an octal file mode (0660), not "
+#define SIGNALS	 "!must be TERM, HUP, INT, QUIT, USR1, USR2, ALRM, ABRT or KILL, not "
+#define CONNECT	 "!must be tcp://HOST:PORT or unix:PATH, not "
+#define HEADER	 "!must be a header: \"Name: value\", not "
+#define PROTOCOL "!must be names, separated by spaces, not "
+#define ORIGIN \
+	"!must be same, any, null, or SCHEME://HOST[:PORT], HOST[:PORT], *.HOST, separated by spaces, not "
+#define HOSTS "!must be host names (*.example.org is any below), separated by spaces, not "
+
+static void test_gateway(void **state)
+{
+	static const struct value_case cases[] = {
+		{ "workers", "", "auto" },
+		{ "workers", "auto", "auto" },
+		{ "workers", "1", "1" },
+		{ "workers", "1024", "1024" },
+		{ "workers", "0", WORKERS "\"0\"" },
+		{ "workers", "1025", WORKERS "\"1025\"" },
+		{ "workers", "-1", WORKERS "\"-1\"" },
+		{ "workers", "0x10", WORKERS "\"0x10\"" },
+		{ "workers", "18446744073709551617", WORKERS "\"18446744073709551617\"" },
+		{ "log_level", "trace", "trace" },
+		{ "log_level", "WARNING", "warning" },
+		{ "log_level", "access", "!must be error, warning, info, debug or trace, not \"access\"" },
+		{ "log_format", "logfmt", "logfmt" },
+		{ "log_format", "xml", "!must be text, logfmt or json, not \"xml\"" },
+		{ "max_sessions", "10000000", "10000000" },
+		{ "max_sessions", "10000001", "!must be a number from 1 to 10000000, not \"10000001\"" },
+		{ "max_sessions", "0", "!must be a number from 1 to 10000000, not \"0\"" },
+		{ "max_sessions_per_ip", "0", "0" },
+		{ "max_pending", "5 0", "!must be a number from 1 to 10000000, not \"5 0\"" },
+		{ "shutdown_grace", "0", "0" },
+		{ "shutdown_grace", "0s", "0" },
+		{ "shutdown_grace", "1500ms", "1500ms" },
+		{ "shutdown_grace", "120S", "2m" },
+		{ "shutdown_grace", "60m", "1h" },
+		{ "shutdown_grace", "1000h", "1000h" },
+		{ "shutdown_grace", "3600001s", GRACE "\"3600001s\"" },
+		{ "shutdown_grace", "5", GRACE "\"5\"" },
+		{ "shutdown_grace", "00", GRACE "\"00\"" },
+		{ "shutdown_grace", "1.5s", GRACE "\"1.5s\"" },
+		{ "shutdown_grace", "10 s", GRACE "\"10 s\"" },
+		{ "shutdown_grace", "s", GRACE "\"s\"" },
+		{ "shutdown_grace", "-1s", GRACE "\"-1s\"" },
+		{ "shutdown_grace", "18446744073709551615h", GRACE "\"18446744073709551615h\"" },
+	};
+
+	(void)state;
+	CHECK("gateway", "", cases);
+}
+
+static void test_listen(void **state)
+{
+	static const struct value_case cases[] = {
+		{ "mode", "0", "0000" },
+		{ "mode", "660", "0660" },
+		{ "mode", "0777", "0777" },
+		{ "mode", "1000", MODE "\"1000\"" },
+		{ "mode", "0668", MODE "\"0668\"" },
+		{ "mode", "77777777777777777777777", MODE "\"77777777777777777777777\"" },
+		{ "owner", "root", "root" },
+		{ "owner", "root:root", "root:root" },
+		{ "owner", "0:0", "0:0" },
+		{ "owner", "no-such-user", "!there is no user \"no-such-user\"" },
+		{ "owner", "root:no-such", "!there is no group \"no-such\"" },
+		{ "owner", "root:", "!there is no group \"\"" },
+		{ "owner", "4294967295", "!there is no user \"4294967295\"" },
+		{ "server_names", "Example.ORG", "example.org" },
+		{ "server_names", "*.example.org", "*.example.org" },
+		{ "server_names", "192.0.2.1", "192.0.2.1" },
+		{ "server_names", "[::1]", "[::1]" },
+		{ "server_names", "", "" },
+		{ "server_names", "ex*mple.org", HOSTS "\"ex*mple.org\"" },
+		{ "server_names", "*.*.org", HOSTS "\"*.*.org\"" },
+		{ "server_names", "*.", HOSTS "\"*.\"" },
+		{ "server_names", "a:80", HOSTS "\"a:80\"" },
+		{ "server_names", "[]", HOSTS "\"[]\"" },
+		{ "server_names", "https://a", HOSTS "\"https://a\"" },
+		{ "backlog", "65535", "65535" },
+		{ "backlog", "65536", "!must be a number from 1 to 65535, not \"65536\"" },
+		{ "handshake_timeout", "1ms", "1ms" },
+		{ "handshake_timeout", "0", TIMEOUT "\"0\"" },
+		{ "max_header", "1023", "!must be a size (4096, 64k, 1M) from 1k to 1M, not \"1023\"" },
+		{ "max_header", "1024", "1k" },
+		{ "max_header", "1025", "1025" },
+		{ "max_header", "1M", "1M" },
+		{ "max_header", "1025k", "!must be a size (4096, 64k, 1M) from 1k to 1M, not \"1025k\"" },
+		{ "address", "h:1", "127.0.0.1:1" }, /* the one before is shown first */
+		{ "address", "nohost", "!\"nohost\" has no port (HOST:PORT)" },
+		{ "address", "systemd:x", "!systemd:FDNAME is not supported yet by this version" },
+	};
+
+	(void)state;
+	CHECK("listen a", "address = 127.0.0.1:1\n", cases);
+}
+
+static void test_route(void **state)
+{
+	static const struct value_case cases[] = {
+		{ "framing", "text-stream", "text-stream" },
+		{ "framing", "nul", "!must be lines, stream, text-stream or records, not \"nul\"" },
+		{ "stop_signal", "SIGINT", "INT" },
+		{ "stop_signal", "usr1", "USR1" },
+		{ "stop_signal", "SIG", SIGNALS "\"SIG\"" },
+		{ "stop_signal", "15", SIGNALS "\"15\"" },
+		{ "max_message", "0", "0" },
+		{ "max_message", "1024G", "1024G" },
+		{ "max_message", "1025G", "!must be a size (4096, 64k, 1M) from 0 to 1024G, not \"1025G\"" },
+		{ "max_message", "1T", "!must be a size (4096, 64k, 1M) from 0 to 1024G, not \"1T\"" },
+		{ "buffer", "16383", BUFFER "\"16383\"" },
+		{ "buffer", "16384", "16k" },
+		{ "buffer", "16385", "16385" },
+		{ "buffer", "1g", "1G" },
+		{ "buffer", "1073741823", "1073741823" },
+		{ "buffer", "1073741825", BUFFER "\"1073741825\"" },
+		{ "buffer", "18014398509481984k", BUFFER "\"18014398509481984k\"" },
+		{ "send_timeout", "0", TIMEOUT "\"0\"" },
+		{ "idle_timeout", "0", "0" },
+		{ "ping_interval", "0", "0" },
+		{ "ping_timeout", "0", TIMEOUT "\"0\"" },
+		{ "connect_timeout", "0", TIMEOUT "\"0\"" },
+		{ "connect", "tcp://[::1]:5900", "tcp://[::1]:5900" },
+		{ "connect", "unix:/run/x y.sock", "unix:/run/x y.sock" },
+		{ "connect", "tls://h:1", "!tls:// is not supported yet by this version" },
+		{ "connect", "http://h:1", CONNECT "\"http://h:1\"" },
+		{ "connect", "h:1", CONNECT "\"h:1\"" },
+		{ "connect", "tcp://unix:/x", CONNECT "\"tcp://unix:/x\"" },
+		{ "connect", "tcp://*:1", CONNECT "\"tcp://*:1\"" },
+		{ "connect", "tcp://h:0", "!\"tcp://h:0\" needs a port from 1 to 65535" },
+		{ "connect", "tcp://h", "!\"tcp://h\" has no port (HOST:PORT)" },
+		{ "static", "/", "/" },
+		{ "static", "/dev/null", "!/dev/null: Not a directory" },
+		{ "static", "/no/such", "!/no/such: No such file or directory" },
+		{ "subprotocols", "mqtt", "mqtt" },
+		{ "subprotocols", "mqtt=lines", PROTOCOL "\"mqtt=lines\"" },
+		{ "origins", "SAME", "same" },
+		{ "origins", "*", "*" },
+		{ "origins", "", "same" },
+		{ "origins", "HTTPS://App.Example.org:8443", "https://app.example.org:8443" },
+		{ "origins", "chrome-extension://abc", "chrome-extension://abc" },
+		{ "origins", "*.example.org", "*.example.org" },
+		{ "origins", "[::1]:80", "[::1]:80" },
+		{ "origins", "[::1]", "[::1]" },
+		{ "origins", "http://[::1]", "http://[::1]" },
+		{ "origins", "https://a/", ORIGIN "\"https://a/\"" },
+		{ "origins", "://a", ORIGIN "\"://a\"" },
+		{ "origins", "a:b", ORIGIN "\"a:b\"" },
+		{ "origins", "a:65536", ORIGIN "\"a:65536\"" },
+		{ "origins", "https://", ORIGIN "\"https://\"" },
+		{ "origins", "a@b", ORIGIN "\"a@b\"" },
+		{ "header", "X-A:  b ; c # d", "X-A: b ; c # d" },
+		{ "header", "X-Empty:", "X-Empty: " },
+		{ "header", "no colon", HEADER "\"no colon\"" },
+		{ "header", "A B: c", HEADER "\"A B: c\"" },
+		{ "header", ": c", HEADER "\": c\"" },
+		{ "header", "content-length: 5", "!content-length is a header that the gateway sets itself" },
+		{ "header_ws", "Upgrade: x", "!Upgrade is a header that the gateway sets itself" },
+	};
+
+	(void)state;
+	CHECK("route /x", "console = yes\n", cases);
+}
+
+static void test_booleans(void **state)
+{
+	static const struct value_case cases[] = {
+		{ "console", "yes", "yes" },
+		{ "console", "true", "yes" },
+		{ "console", "on", "yes" },
+		{ "console", "No", "no" },
+		{ "console", "false", "no" },
+		{ "console", "off", "no" },
+		{ "console", "1", YESNO "\"1\"" },
+		{ "console", "yes please", YESNO "\"yes please\"" },
+	};
+
+	(void)state;
+	CHECK("route /x", "exec = cat\n", cases);
+}
+
+/* A path of a unix socket at its limit of 107 bytes. */
+static void test_unix_path(void **state)
+{
+	char path[110], text[256];
+
+	(void)state;
+	for (size_t len = 106; len <= 108; len++) {
+		memset(path, 'p', len);
+		path[0] = '/';
+		path[len] = '\0';
+		snprintf(text, sizeof(text), "[listen a]\naddress = unix:%s\n", path);
+		if (len <= 107) {
+			config_unref(conf_good(text));
+		} else {
+			char expected[512];
+
+			snprintf(expected, sizeof(expected),
+				"t.ini:2: address: \"unix:%s\" has a path of more than 107 bytes, which a "
+				"unix "
+				"socket can't have\n",
+				path);
+			conf_bad(text, expected);
+		}
+	}
+}
+
+/* Lists on one line and on several, and what a snapshot holds of them. */
+static void test_lists(void **state)
+{
+	const struct config *config = conf_good("[listen a]\naddress = *:1\naddress = unix:/tmp/a b\n"
+						"[listen b]\naddress = *:2\n"
+						"[route /x]\nexec = cat\nlisten = a,b\n"
+						"origins = same https://a.b\norigins = null\n"
+						"subprotocols = Binary , mqtt\nheader = A: 1\nheader = B: 2\n"
+						"header = C: 3\nheader =\n");
+	const struct route_conf *route = &config->routes[0];
+
+	(void)state;
+	assert_int_equal(config->n_listens, 2);
+	assert_int_equal(config->listens[0].address.n, 2);
+	assert_string_equal(config->listens[0].address.items[1], "unix:/tmp/a b");
+	assert_int_equal(route->listen.n, 2);
+	assert_string_equal(route->listen.items[1], "b");
+	assert_int_equal(route->origins.n, 3);
+	assert_string_equal(route->origins.items[0], "same");
+	assert_string_equal(route->origins.items[2], "null");
+	assert_null(route->origins.items[3]);
+	assert_int_equal(route->subprotocols.n, 2);
+	assert_string_equal(route->subprotocols.items[0], "Binary");
+	assert_int_equal(route->header.n, 3);
+	assert_string_equal(route->header.items[2].name, "C");
+	assert_string_equal(route->header.items[2].value, "3");
+	config_unref(config);
+}
+
+/* Places are parsed once, here. */
+static void test_connect(void **state)
+{
+	const struct config *config =
+		conf_good("[route /t]\nconnect = tcp://db.example:5432\n"
+			  "[route /u]\nconnect = unix:/run/x\n[route /e]\nexec = cat -n\n");
+
+	(void)state;
+	assert_true(config->routes[0].has_connect);
+	assert_int_equal(config->routes[0].connect.kind, ADDR_TCP);
+	assert_string_equal(config->routes[0].connect.host, "db.example");
+	assert_int_equal(config->routes[0].connect.port, 5432);
+	assert_int_equal(config->routes[0].framing, FRAMING_STREAM);
+	assert_int_equal(config->routes[1].connect.kind, ADDR_UNIX);
+	assert_string_equal(config->routes[1].connect.path, "/run/x");
+	assert_false(config->routes[2].has_connect);
+	assert_int_equal(config->routes[2].framing, FRAMING_LINES);
+	assert_int_equal(config->routes[2].exec.n, 2);
+	assert_string_equal(config->routes[2].exec.items[1], "-n");
+	assert_null(config->routes[2].exec.items[2]);
+	assert_int_equal(config->routes[2].exec_path[0], '/');
+	assert_int_equal(access(config->routes[2].exec_path, X_OK), 0);
+	config_unref(config);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_gateway),
+		cmocka_unit_test(test_listen),
+		cmocka_unit_test(test_route),
+		cmocka_unit_test(test_booleans),
+		cmocka_unit_test(test_unix_path),
+		cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_connect),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
