@@ -635,7 +635,7 @@ static void test_release_kills_group(void **state)
 {
 	struct world *world = *state;
 	struct run run;
-	uint32_t tree = add_shell(world, "trap '' TERM HUP; sleep 1000 & echo $!; wait");
+	uint32_t tree = add_shell(world, "trap '' TERM HUP; sleep 60 & echo $!; wait");
 	open_clients(world);
 	run_started(world, &run, tree);
 	pid_t leader = run.pid, grandchild = read_pid(run.out);
@@ -652,7 +652,7 @@ static void test_exit_is_not_reaped(void **state)
 	struct world *world = *state;
 	struct run run;
 	char out[OUTPUT];
-	uint32_t orphan = add_shell(world, "sleep 1000 & echo $!; exit 3");
+	uint32_t orphan = add_shell(world, "sleep 60 & echo $!; exit 3");
 	open_clients(world);
 	run_started(world, &run, orphan);
 	pid_t leader = run.pid, grandchild = read_pid(run.out);
@@ -717,8 +717,8 @@ static void test_gateway_gone(void **state)
 	enum { TREES = 200 };
 	static struct run runs[TREES];
 	static pid_t pids[2 * TREES + 1];
-	uint32_t meek = add_shell(world, "sleep 1000 & echo $!; wait");
-	uint32_t stubborn = add_shell(world, "trap '' TERM HUP INT; sleep 1000 & echo $!; wait; wait");
+	uint32_t meek = add_shell(world, "sleep 60 & echo $!; wait");
+	uint32_t stubborn = add_shell(world, "trap '' TERM HUP INT; sleep 60 & echo $!; wait; wait");
 	open_clients(world);
 	for (int i = 0; i < TREES; i++)
 		run_start(world, &runs[i], i % 2 ? meek : stubborn, (struct text){ 0 });
@@ -838,7 +838,7 @@ static void test_release_any_time(void **state)
 	struct run run;
 	uint32_t routes[] = { add_route(world, "/bin/true", (char *)NULL),
 		add_route(world, "/bin/cat", (char *)NULL), add_route(world, "/nonexistent", (char *)NULL),
-		add_shell(world, "sleep 1000 & wait") };
+		add_shell(world, "sleep 60 & wait") };
 	open_clients(world);
 	size_t fds = count_fds(getpid()), spawner_fds = count_fds(world->spawner);
 	for (int i = 0; i < 200; i++) {
@@ -1000,7 +1000,7 @@ static void test_bad_messages(void **state)
 		{ .kind = WIRE_SIGNAL, .value = SIGTERM, .len = 4 },
 		{ .kind = WIRE_RELEASE, .len = 1 },
 	};
-	add_shell(world, "exec sleep 1000");
+	add_shell(world, "exec sleep 60");
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		open_spawner(world);
 		struct wire_header start = { .kind = WIRE_START, .generation = 1, .id = 7 };
