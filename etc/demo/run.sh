@@ -4,7 +4,7 @@
 #   BUILD=build   WSLUICE=$BUILD/wsluice   WSLUICE_DEMO_ADDRESS=127.0.0.1:8080   WSLUICE_DEMO_TCP_PORT=18081
 set -u
 root=$(cd "$(dirname "$0")" && pwd) || exit 1
-build=${BUILD:-build}
+build=${BUILD:-$root/../../build}
 gateway=${WSLUICE:-$build/wsluice}
 service=
 pid=
@@ -33,7 +33,10 @@ trap 'done_with 1' INT TERM HUP
 mkfifo "$WSLUICE_DEMO_DIR/said"
 setsid "$build/tests/bench/tcpd" --mode=echo --port="${WSLUICE_DEMO_TCP_PORT:-18081}" >"$WSLUICE_DEMO_DIR/said" &
 service=$!
-read -r said <"$WSLUICE_DEMO_DIR/said" || done_with 1
+read -r said <"$WSLUICE_DEMO_DIR/said" || {
+	echo "demo: no TCP service; WSLUICE_DEMO_TCP_PORT=PORT takes another port" >&2
+	done_with 1
+}
 WSLUICE_DEMO_TCP_PORT=${said##*:}
 export WSLUICE_DEMO_ADDRESS WSLUICE_DEMO_DIR WSLUICE_DEMO_ROOT WSLUICE_DEMO_TCP_PORT
 

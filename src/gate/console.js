@@ -171,10 +171,10 @@ function logCell(name, className, text) {
 }
 
 function logRow(row, width) {
-	const line = document.createElement('li');
+	const line = document.createElement('div');
 	const body = row.dump ? formatDump(row.body, width) : row.body;
 
-	line.className = row.kind;
+	line.className = 'row ' + row.kind;
 	line.append(logCell('time', '', formatTime(row.time)), logCell('span', 'mark', MARKS[row.kind]),
 		logCell('div', row.dump ? 'body dump' : 'body', body), logCell('span', 'size', row.size));
 	return line;

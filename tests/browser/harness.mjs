@@ -121,7 +121,11 @@ export class Console {
 
 	/** Waits for a state: closed, failed, connecting, open, closing, waiting. */
 	async state(name) {
-		await this.page.locator(`#status[data-state=${name}]`).waitFor();
+		try {
+			await this.page.locator(`#status[data-state=${name}]`).waitFor();
+		} catch (error) {
+			throw new Error(`not ${name}, but ${await this.status()}`, { cause: error });
+		}
 	}
 
 	status() {
@@ -146,7 +150,7 @@ export class Console {
 			[`#log .${kind} .body`, text]);
 			return await found.jsonValue();
 		} catch (error) {
-			const log = await this.page.locator('#log li').allTextContents();
+			const log = await this.page.locator('#log .row').allTextContents();
 			throw new Error(`no ${kind} row with ${JSON.stringify(text)} in:\n${log.join('\n')}`, { cause: error });
 		}
 	}
