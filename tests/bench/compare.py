@@ -130,7 +130,7 @@ def start_wsluice(services, args):
 def run_load(args, url, pid, options):
     """One run of the load generator: its report."""
     argv = [args.bench + "/load", "--to=" + url, "--pid=%d" % pid, "--children", "--json"]
-    argv += ["--seconds=%g" % args.seconds] + options
+    argv += ["--seconds=%g" % args.seconds, "--warmup=%g" % (args.seconds / 5)] + options
     done = subprocess.run(argv, stdout=subprocess.PIPE, check=False)
     if done.returncode != 0:
         raise SystemExit("failed: " + " ".join(argv))
@@ -161,9 +161,11 @@ def compare(args, contestants):
     return results
 
 
-def median_ratio(results, name, column):
-    """The median over the rounds of a figure's ratio to nginx's in the same round."""
-    return statistics.median(a[column] / b[column] for a, b in zip(results[name], results["nginx"]))
+def ratio(results, name, column):
+    """The median over the rounds of a figure's ratio to nginx's in the same round, and the quartiles."""
+    ratios = [a[column] / b[column] for a, b in zip(results[name], results["nginx"])]
+    low, middle, high = statistics.quantiles(ratios, method="inclusive") if len(ratios) > 1 else ratios * 3
+    return "**%.2f** %.2f-%.2f" % (middle, low, high)
 
 
 def table(args, results, names, column, title):
@@ -172,7 +174,7 @@ def table(args, results, names, column, title):
     for work in args.work:
         mine = statistics.median(row[column] for row in results[work]["nginx"])
         own = "%.1f us/%s" % (mine, WORK[work][1]) if column == 0 else "1"
-        ratios = ["%.2f" % median_ratio(results[work], name, column) for name in names]
+        ratios = [ratio(results[work], name, column) for name in names]
         lines.append("| %s | %s | %s |" % (work, own, " | ".join(ratios)))
     return "\n".join(lines)
 
@@ -212,6 +214,7 @@ def main():
             processes += [process for mine, _ in started.values() for process in mine]
             results = compare(args, {name: targets for name, (_, targets) in started.items()})
             names = [name for name in started if name != "nginx"]
+            print("Medians and quartiles of %d rounds of %g s." % (args.rounds, args.seconds))
             print(table(args, results, names, 0, "CPU time, nginx absolute, the others as a ratio to it:"))
             print(table(args, results, names, 1, "Throughput as a ratio to nginx's:"))
         finally:
