@@ -13,6 +13,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -185,6 +186,17 @@ static void server_on_spawner(evutil_socket_t fd, short what, void *arg)
 	server_cut(server);
 }
 
+/* 0, 1 and 2 are open, so that no socket becomes somebody's stderr. */
+static void server_fill_standard(void)
+{
+	int fd;
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 /* As many descriptors as we may have. */
 static void server_raise_files(struct server *server)
 {
@@ -347,6 +359,7 @@ int server_run(const struct config *config)
 	struct server server = { .config = config, .spawner_fd = -1, .signal_fd = -1 };
 	const char *step;
 
+	server_fill_standard();
 	server.log = log_new(STDERR_FILENO, gateway->log_level, gateway->log_format, SERVER_LOG_RING);
 	if (server.log == NULL)
 		return 1;

@@ -1,0 +1,320 @@
+/*
+ * Tests of streams and batches: bytes in order whatever the kernel takes, ends, breaks, and what is held when
+ * nothing waits.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka.h needs the four above. */
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net/batch.h"
+#include "net/stream.h"
+
+struct peer {
+	struct loop loop;
+	struct log *log;
+	struct stream stream;
+	int far; /* the other end */
+	size_t n_data, n_sent, n_eof, n_broken;
+	int eof_error, broken_error;
+	uint8_t last[LOOP_SCRATCH];
+	bool echo;
+};
+
+static void peer_on_data(void *arg, uint8_t *data, size_t len)
+{
+	struct peer *peer = arg;
+	peer->n_data += len;
+	memcpy(peer->last, data, len);
+	if (peer->echo) {
+		stream_send(&peer->stream, data, len);
+		stream_flush(&peer->stream);
+	}
+}
+
+static void peer_on_sent(void *arg)
+{
+	((struct peer *)arg)->n_sent++;
+}
+
+static void peer_on_eof(void *arg, int error)
+{
+	struct peer *peer = arg;
+	peer->n_eof++;
+	peer->eof_error = error;
+}
+
+static void peer_on_broken(void *arg, int error)
+{
+	struct peer *peer = arg;
+	peer->n_broken++;
+	peer->broken_error = error;
+}
+
+static const struct stream_hooks peer_hooks = {
+	.on_data = peer_on_data, .on_sent = peer_on_sent, .on_eof = peer_on_eof, .on_broken = peer_on_broken
+};
+
+/* A stream on a socket pair whose send buffer is small. */
+static struct peer *peer_new(void)
+{
+	int fds[2], small = 4096;
+	struct peer *peer = calloc(1, sizeof(*peer));
+	assert_non_null(peer);
+	peer->log = log_new(2, LOG_ERROR, LOG_FORMAT_TEXT, 4096);
+	assert_int_equal(loop_init(&peer->loop, peer->log), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+	assert_int_equal(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+	peer->far = fds[1];
+	stream_open(&peer->stream, &peer->loop, fds[0], fds[0], &peer_hooks, peer);
+	return peer;
+}
+
+static void peer_free(struct peer *peer)
+{
+	stream_close(&peer->stream);
+	stream_close(&peer->stream); /* idempotent */
+	if (peer->far >= 0)
+		close(peer->far);
+	assert_int_equal(peer->loop.n_events, 1); /* the mailbox's */
+	loop_done(&peer->loop);
+	log_free(peer->log, 100);
+	free(peer);
+}
+
+static void peer_turn(struct peer *peer)
+{
+	event_base_loop(peer->loop.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+}
+
+/* A megabyte in pieces of every size: what the kernel does not take is queued, nothing is lost or turned
+ * round. */
+static void test_order(void **state)
+{
+	enum { TOTAL = 1 << 20 };
+	struct peer *peer = peer_new();
+	uint8_t *sent = malloc(TOTAL), *got = malloc(TOTAL);
+	size_t n_sent = 0, n_got = 0;
+	(void)state;
+
+	for (size_t i = 0; i < TOTAL; i++)
+		sent[i] = (uint8_t)(i * 31 + i / 251);
+	for (size_t len = 1; n_sent < TOTAL; len = len * 5 % 9973 + 1) {
+		size_t take = len < TOTAL - n_sent ? len : TOTAL - n_sent;
+		stream_send(&peer->stream, sent + n_sent, take);
+		n_sent += take;
+		if (len % 3 == 0)
+			stream_flush(&peer->stream);
+	}
+	stream_flush(&peer->stream);
+	assert_true(stream_queued(&peer->stream) > 0);
+	while (n_got < TOTAL) {
+		ssize_t n = read(peer->far, got + n_got, TOTAL - n_got);
+		if (n > 0)
+			n_got += (size_t)n;
+		peer_turn(peer);
+	}
+	assert_memory_equal(sent, got, TOTAL);
+	assert_int_equal(stream_queued(&peer->stream), 0);
+	assert_null(peer->stream.queue);
+	assert_true(peer->n_sent > 0);
+	assert_int_equal(peer->stream.bytes_sent, TOTAL);
+	free(sent);
+	free(got);
+	peer_free(peer);
+}
+
+/* Bytes outside of the scratch buffer need to live only for the call, whatever their size. */
+static void test_borrowed(void **state)
+{
+	struct peer *peer = peer_new();
+	uint8_t bytes[2048], got[2048];
+	(void)state;
+
+	memset(bytes, 'a', sizeof(bytes));
+	stream_send(&peer->stream, bytes, sizeof(bytes));
+	memset(bytes, 'b', sizeof(bytes));
+	stream_flush(&peer->stream);
+	peer_turn(peer);
+	assert_int_equal(read(peer->far, got, sizeof(got)), sizeof(got));
+	for (size_t i = 0; i < sizeof(got); i++)
+		assert_int_equal(got[i], 'a');
+	peer_free(peer);
+}
+
+/* The end comes after what is queued, and the other direction goes on. */
+static void test_finish(void **state)
+{
+	struct peer *peer = peer_new();
+	static uint8_t bytes[200000], got[4096];
+	size_t n_got = 0;
+	ssize_t n = 1;
+	(void)state;
+
+	stream_send(&peer->stream, bytes, sizeof(bytes));
+	stream_finish(&peer->stream);
+	assert_int_equal(peer->stream.write, STREAM_WRITE_FINISHING);
+	stream_send(&peer->stream, bytes, 1); /* too late */
+	while (n != 0) {
+		peer_turn(peer);
+		n = read(peer->far, got, sizeof(got));
+		n_got += n > 0 ? (size_t)n : 0;
+	}
+	assert_int_equal(n_got, sizeof(bytes));
+	assert_int_equal(peer->stream.write, STREAM_WRITE_SHUT);
+	assert_int_equal(write(peer->far, "x", 1), 1);
+	peer_turn(peer);
+	assert_int_equal(peer->n_data, 1);
+	peer_free(peer);
+}
+
+/* One read brings at most what is allowed; 0 stops, and the end of file is not lost meanwhile. */
+static void test_allow(void **state)
+{
+	struct peer *peer = peer_new();
+	(void)state;
+
+	stream_allow(&peer->stream, 3);
+	assert_int_equal(write(peer->far, "abcdefgh", 8), 8);
+	peer_turn(peer);
+	assert_int_equal(peer->n_data, 3);
+	stream_allow(&peer->stream, 0);
+	close(peer->far);
+	peer->far = -1;
+	peer_turn(peer);
+	assert_int_equal(peer->n_data, 3);
+	assert_int_equal(peer->n_eof, 0);
+	stream_allow(&peer->stream, 100);
+	peer_turn(peer);
+	peer_turn(peer);
+	assert_int_equal(peer->n_data, 8);
+	assert_int_equal(peer->n_eof, 1);
+	assert_int_equal(peer->eof_error, 0);
+	peer_free(peer);
+}
+
+/* A peer that is gone: the callback comes from the loop, never from within the send; the queue is dropped. */
+static void test_broken(void **state)
+{
+	struct peer *peer = peer_new();
+	static uint8_t bytes[100000];
+	(void)state;
+
+	stream_allow(&peer->stream, 0);
+	stream_send(&peer->stream, bytes, sizeof(bytes));
+	stream_flush(&peer->stream);
+	close(peer->far);
+	peer->far = -1;
+	assert_int_equal(peer->n_broken, 0);
+	peer_turn(peer);
+	peer_turn(peer);
+	assert_int_equal(peer->n_broken, 1);
+	assert_int_equal(peer->broken_error, EPIPE);
+	assert_int_equal(stream_queued(&peer->stream), 0);
+	stream_send(&peer->stream, bytes, 10);
+	stream_flush(&peer->stream);
+	peer_turn(peer);
+	assert_int_equal(peer->n_broken, 1);
+	peer_free(peer);
+}
+
+/* Two streams in one turn share the batch: the first one's bytes leave when the second one sends. */
+static void test_two_streams(void **state)
+{
+	struct peer *peer = peer_new();
+	struct stream other;
+	int fds[2];
+	char got[4];
+	(void)state;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+	stream_open(&other, &peer->loop, fds[0], fds[0], &peer_hooks, peer);
+	stream_send(&peer->stream, "ab", 2);
+	stream_send(&other, "cd", 2);
+	stream_send(&peer->stream, "ef", 2);
+	stream_flush(&other);
+	stream_flush(&peer->stream);
+	assert_int_equal(read(peer->far, got, 4), 4);
+	assert_memory_equal(got, "abef", 4);
+	assert_int_equal(read(fds[1], got, 4), 2);
+	assert_memory_equal(got, "cd", 2);
+	stream_close(&other);
+	close(fds[1]);
+	peer_free(peer);
+}
+
+/* The pipe pair of a program: closing our end ends its input, its output goes on. */
+static void test_pipes(void **state)
+{
+	struct peer *peer = peer_new();
+	struct stream program;
+	int in[2], out[2];
+	char got[4];
+	(void)state;
+
+	assert_int_equal(pipe2(in, O_NONBLOCK | O_CLOEXEC), 0);
+	assert_int_equal(pipe2(out, O_NONBLOCK | O_CLOEXEC), 0);
+	stream_open(&program, &peer->loop, out[0], in[1], &peer_hooks, peer);
+	stream_send(&program, "abc", 3);
+	stream_finish(&program);
+	assert_int_equal(read(in[0], got, 4), 3);
+	assert_int_equal(read(in[0], got, 4), 0);
+	assert_int_equal(write(out[1], "xy", 2), 2);
+	close(out[1]);
+	peer_turn(peer);
+	peer_turn(peer);
+	assert_int_equal(peer->n_data, 2);
+	assert_int_equal(peer->n_eof, 1);
+	stream_close(&program);
+	close(in[0]);
+	peer_free(peer);
+}
+
+/* The limits of a batch: pieces, small bytes, and what is only pointed at. */
+static void test_batch(void **state)
+{
+	struct batch *batch = batch_new();
+	static uint8_t bytes[BATCH_COPY_MAX + 1];
+	(void)state;
+
+	for (int i = 0; i < BATCH_IOV; i++) {
+		assert_true(batch_has_room(batch, sizeof(bytes)));
+		batch_add(batch, bytes, sizeof(bytes));
+	}
+	assert_false(batch_has_room(batch, sizeof(bytes)));
+	assert_int_equal(batch->n, BATCH_IOV);
+	batch_clear(batch);
+
+	for (size_t n = 0; n < BATCH_SMALL / BATCH_COPY_MAX; n++)
+		batch_add(batch, bytes, BATCH_COPY_MAX);
+	assert_int_equal(batch->n, 1); /* all in one piece */
+	assert_int_equal(batch->len, BATCH_SMALL);
+	assert_false(batch_has_room(batch, 1));
+	assert_true(batch_has_room(batch, BATCH_COPY_MAX + 1));
+	batch_free(batch);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_borrowed),
+		cmocka_unit_test(test_finish),
+		cmocka_unit_test(test_allow),
+		cmocka_unit_test(test_broken),
+		cmocka_unit_test(test_two_streams),
+		cmocka_unit_test(test_pipes),
+		cmocka_unit_test(test_batch),
+	};
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
