@@ -141,9 +141,10 @@ static void session_log(const struct session *session)
 {
 	const struct bridge_side *in = &session->bridge.side[BRIDGE_VISITOR],
 				 *out = &session->bridge.side[BRIDGE_BACKEND];
-	char peer[ADDR_TEXT], who[128], how[64];
+	char peer[ADDR_TEXT], who[128], how[64], nobody[128], reason[64];
 
 	session->backend->ops->describe(session->backend, who, how);
+	session->visitor->ops->describe(session->visitor, nobody, reason);
 	log_info(session->gate->loop->log, "session ended", LOG_STR("id", session->id),
 		LOG_STR("route", session->route->pattern), LOG_STR("peer", addr_format(&session->peer, peer)),
 		LOG_STR("protocol", session->protocol), LOG_STR("backend", who),
@@ -151,7 +152,7 @@ static void session_log(const struct session *session)
 		LOG_U64("out_bytes", out->bytes), LOG_U64("out_messages", out->messages),
 		LOG_MS("duration", loop_now(session->gate->loop) - session->began_at), LOG_STR("end", how),
 		LOG_U64("code_sent", visitor_code_sent(session->visitor)),
-		LOG_U64("code_received", visitor_code_received(session->visitor)));
+		LOG_U64("code_received", visitor_code_received(session->visitor)), LOG_STR("reason", reason));
 }
 
 /* Both sides are gone. */

@@ -30,6 +30,7 @@ struct visitor {
 	struct message_reader reader;
 	enum visitor_state state;
 	bool eof_reported;
+	char how[64]; /* why it ended otherwise than by a close handshake, for the log */
 	uint16_t code_sent, code_received;
 	struct event timer;
 	uint64_t deadline; /* CLOSE_SENT, LINGER: when we stop waiting */
@@ -54,6 +55,13 @@ static void visitor_report_eof(struct visitor *visitor, const struct end *end)
 		return;
 	visitor->eof_reported = true;
 	visitor->endpoint.hooks->on_eof(visitor->endpoint.arg, end);
+}
+
+/* Keeps the first reason for the log. */
+static void visitor_note(struct visitor *visitor, const char *how)
+{
+	if (visitor->how[0] == '\0')
+		snprintf(visitor->how, sizeof(visitor->how), "%.63s", how);
 }
 
 /* The end of a client that did not say goodbye. */
@@ -119,6 +127,7 @@ static void visitor_linger(struct visitor *visitor)
 /* The client broke a rule: says which, and listens no more (RFC 6455 7.1.7). */
 static void visitor_fail(struct visitor *visitor, uint16_t code, const char *reason)
 {
+	visitor_note(visitor, reason);
 	if (visitor->state != VISITOR_CLOSE_SENT)
 		visitor_send_close(visitor, code, reason);
 	visitor_linger(visitor);
@@ -244,6 +253,8 @@ static void visitor_on_eof(void *arg, int error)
 {
 	struct visitor *visitor = arg;
 
+	if (visitor->state == VISITOR_OPEN || visitor->state == VISITOR_CLOSE_SENT)
+		visitor_note(visitor, error != 0 ? strerror(error) : "vanished");
 	if (error != 0 || visitor->stream->write >= STREAM_WRITE_SHUT) {
 		visitor_gone(visitor);
 		return;
@@ -254,15 +265,17 @@ static void visitor_on_eof(void *arg, int error)
 	visitor_report_abrupt(visitor);
 }
 
-/* Nothing can be sent to it any more. */
+/* Nothing can be sent to it any more; what it sent before it went is still there to be read, up to the end of
+ * file. */
 static void visitor_on_broken(void *arg, int error)
 {
 	struct visitor *visitor = arg;
-	(void)error;
-	/* What it sent before it went may still be there to be read. */
-	if (visitor->state == VISITOR_OPEN || visitor->state == VISITOR_CLOSE_RECEIVED)
-		visitor_linger(visitor);
-	visitor_gone(visitor);
+	if (visitor->state != VISITOR_LINGER)
+		visitor_note(visitor, strerror(error));
+	if (error == ENOMEM || visitor->stream->read == STREAM_READ_EOF || !visitor_listens(visitor))
+		visitor_gone(visitor);
+	else
+		visitor->endpoint.hooks->on_sent(visitor->endpoint.arg); /* the queue is gone */
 }
 
 static const struct stream_hooks visitor_stream_hooks = {
@@ -354,9 +367,9 @@ static void visitor_check_life(struct visitor *visitor, uint64_t now)
 {
 	const struct route_conf *route = visitor->route;
 
-	if (visitor_send_failed(visitor, now) || visitor_ping_failed(visitor, now)) {
-		log_debug(visitor->endpoint.loop->log, "visitor is dead",
-			LOG_U64("unsent", stream_unsent(visitor->stream)));
+	bool unread = visitor_send_failed(visitor, now);
+	if (unread || visitor_ping_failed(visitor, now)) {
+		visitor_note(visitor, unread ? "send timeout" : "ping timeout");
 		stream_reset(visitor->stream);
 		visitor_gone(visitor);
 		return;
@@ -383,8 +396,11 @@ static void visitor_check_end(struct visitor *visitor, uint64_t now)
 	else if (visitor_has_queue(visitor) && !lingers &&
 		 now - visitor->moved_at < visitor->route->send_timeout_ms)
 		loop_timer_set(&visitor->timer, visitor->route->send_timeout_ms - (now - visitor->moved_at));
-	else
+	else {
+		if (!lingers)
+			visitor_note(visitor, "close timeout");
 		visitor_gone(visitor);
+	}
 }
 
 /* The one timer. */
@@ -491,11 +507,11 @@ static void visitor_destroy(struct endpoint *endpoint)
 	loop_bury(endpoint->loop, &endpoint->grave, visitor_free);
 }
 
-/* The log knows the visitor by its address and close codes. */
+/* The log knows the visitor by its address and close codes; how it ended is "" after a close handshake. */
 static void visitor_describe(const struct endpoint *endpoint, char who[static 128], char how[static 64])
 {
-	(void)endpoint;
-	who[0] = how[0] = '\0';
+	who[0] = '\0';
+	snprintf(how, 64, "%s", ((const struct visitor *)endpoint)->how);
 }
 
 static const struct endpoint_ops visitor_ops = {
