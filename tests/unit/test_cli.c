@@ -1,0 +1,444 @@
+/*
+ * Tests of the command line: each option, the forms, what is printed where, and the exit statuses.
+ */
+#include "test_conf.h"
+
+#include "conf/cli.h"
+
+#include <unistd.h>
+
+enum { WORDS = 20 };
+
+/* One run of cli_parse(). */
+struct run {
+	struct cli cli;
+	char *out, *err;
+};
+
+/* Runs it with the words of a NULL-terminated list. */
+static struct run run_words(const char *const *words)
+{
+	char *argv[WORDS + 2] = { strdup("wsluice") };
+	int argc = 1;
+	struct run run = { 0 };
+	size_t out_len, err_len;
+	FILE *out = open_memstream(&run.out, &out_len), *err = open_memstream(&run.err, &err_len);
+
+	for (; *words; words++) {
+		assert_true(argc <= WORDS);
+		argv[argc++] = strdup(*words);
+	}
+	run.cli = cli_parse(argc, argv, out, err);
+	fclose(out);
+	fclose(err);
+	while (argc > 0)
+		free(argv[--argc]);
+	return run;
+}
+
+static void run_done(struct run *run)
+{
+	if (run->cli.config)
+		config_unref(run->cli.config);
+	free(run->out);
+	free(run->err);
+}
+
+#define RUN(...) run_words((const char *const[]){ __VA_ARGS__, NULL })
+
+/* A run that serves and says nothing. */
+static struct run run_good(const char *const *words)
+{
+	struct run run = run_words(words);
+
+	assert_string_equal(run.err, "");
+	assert_int_equal(run.cli.action, CLI_RUN);
+	assert_non_null(run.cli.config);
+	assert_string_equal(run.out, "");
+	return run;
+}
+
+#define GOOD(...) run_good((const char *const[]){ __VA_ARGS__, NULL })
+
+/* A run that fails with this status and says this. */
+static void run_bad(int status, const char *err, const char *const *words)
+{
+	struct run run = run_words(words);
+
+	assert_string_equal(run.err, err);
+	assert_int_equal(run.cli.action, CLI_EXIT);
+	assert_int_equal(run.cli.status, status);
+	assert_null(run.cli.config);
+	assert_string_equal(run.out, "");
+	run_done(&run);
+}
+
+#define BAD(status, err, ...) run_bad(status, err, (const char *const[]){ __VA_ARGS__, NULL })
+
+/* What a bare command means. */
+static void test_command(void **state)
+{
+	struct run run = GOOD("cat", "-n", "--port=1");
+	const struct config *config = run.cli.config;
+	const struct route_conf *route = &config->routes[0];
+
+	(void)state;
+	assert_int_equal(config->n_listens, 1);
+	assert_string_equal(config->listens[0].name, "default");
+	assert_int_equal(config->listens[0].address.n, 1);
+	assert_string_equal(config->listens[0].address.items[0], "127.0.0.1:8080");
+	assert_int_equal(config->n_routes, 1);
+	assert_string_equal(route->pattern, "/*");
+	assert_true(route->prefix);
+	assert_true(route->console);
+	assert_int_equal(route->framing, FRAMING_LINES);
+	assert_int_equal(route->exec.n, 3);
+	assert_string_equal(route->exec.items[2], "--port=1");
+	assert_string_equal(route->origins.items[0], "same");
+	assert_int_equal(route->ping_interval_ms, 30000);
+	run_done(&run);
+}
+
+/* The words of a command arrive as they were, whatever is in them. */
+static void test_command_words(void **state)
+{
+	static const char *const words[] = { "--", "sh", "-c", "echo ${HOME} $${x} %d %%; a | b\n\t'\"\\", "",
+		" ", "\x7f\x01\xff\xc3\xa9", "$'", NULL };
+	struct run run = run_good(words);
+
+	(void)state;
+	for (size_t i = 0; i < 7; i++)
+		assert_string_equal(run.cli.config->routes[0].exec.items[i], words[i + 1]);
+	assert_int_equal(run.cli.config->routes[0].exec.n, 7);
+	run_done(&run);
+}
+
+static void check_addresses(struct run run, const char *expected)
+{
+	const struct conf_list *list = &run.cli.config->listens[0].address;
+	char all[512] = "";
+
+	for (size_t i = 0; i < list->n; i++)
+		strcat(strcat(all, i ? " " : ""), list->items[i]);
+	assert_string_equal(all, expected);
+	run_done(&run);
+}
+
+static void test_addresses(void **state)
+{
+	(void)state;
+	check_addresses(GOOD("--port=0", "cat"), "127.0.0.1:0");
+	check_addresses(GOOD("--port", "65535", "cat"), "127.0.0.1:65535");
+	check_addresses(GOOD("-port=9", "cat"), "127.0.0.1:9");
+	check_addresses(GOOD("--port=1", "--port=2", "cat"), "127.0.0.1:2");
+	check_addresses(GOOD("--address=*", "--address", "h:1", "--port=9", "cat"), "*:9 h:1");
+	check_addresses(GOOD("--address=::1", "--address=[::1]", "--address=[::2]:5", "cat"),
+		"[::1]:8080 [::1]:8080 [::2]:5");
+	check_addresses(GOOD("--unixsocket=/tmp/a b", "cat"), "unix:/tmp/a b 127.0.0.1:8080");
+	check_addresses(GOOD("--address=unix:/x", "cat"), "unix:/x");
+	check_addresses(GOOD("--set", "address=h:7", "cat"), "127.0.0.1:8080 h:7");
+	BAD(2, "wsluice: --port: must be a port from 0 to 65535, not \"65536\"\n", "--port=65536", "cat");
+	BAD(2, "wsluice: --port: must be a port from 0 to 65535, not \"-1\"\n", "--port=-1", "cat");
+	BAD(2, "wsluice: --port: must be a port from 0 to 65535, not \"http\"\n", "--port", "http", "cat");
+	BAD(2, "wsluice: --address: address: \"h:x\" has a port that is not a number from 0 to 65535\n",
+		"--address=h:x", "cat");
+}
+
+/* Options that are keys, by their dump. */
+static void test_keys(void **state)
+{
+	static const struct {
+		const char *option, *value, *line;
+	} cases[] = {
+		{ "--binary", NULL, "\nframing = stream\n" },
+		{ "--binary=true", NULL, "\nframing = stream\n" },
+		{ "--binary=false", NULL, "\nframing = lines\n" },
+		{ "--binary=0", NULL, "\nframing = lines\n" },
+		{ "--maxframesize", "1048576", "\nmax_message = 1M\n" },
+		{ "--pingms", "0", "\nping_interval = 0\n" },
+		{ "--pingms", "1500", "\nping_interval = 1500ms\n" },
+		{ "--header", "A: b=c", "\nheader = A: b=c\n" },
+		{ "--header-ws", "A: b", "\nheader_ws = A: b\n" },
+		{ "--header-http", "A: b", "\nheader_http = A: b\n" },
+		{ "--loglevel", "debug", "\nlog_level = debug\n" },
+		{ "--loglevel", "access", "\nlog_level = info\n" },
+		{ "--loglevel", "fatal", "\nlog_level = error\n" },
+		{ "--subprotocol", "mqtt", "\nsubprotocols = mqtt\n" },
+		{ "--staticdir", "/tmp", "\nstatic = /tmp\nconsole = no\n" },
+		{ "--devconsole", NULL, "\nstatic =\nconsole = yes\n" },
+		{ "--devconsole=false", NULL, "\nstatic =\nconsole = no\n" },
+		{ "--sameorigin", NULL, "\norigins = same\n" },
+		{ "--sameorigin=false", NULL, "\norigins = any\n" },
+		{ "--origin", "a.org:80,b.org", "\norigins = a.org:80\norigins = b.org\n" },
+		{ "--set", "framing=records", "\nframing = records\n" },
+		{ "--set", "buffer=1M", "\nbuffer = 1M\n" },
+		{ "--set", "backlog=7", "\nbacklog = 7\n" },
+		{ "--set", "workers=2", "\nworkers = 2\n" },
+		{ "--set", "gateway.workers=2", "\nworkers = 2\n" },
+		{ "--set", "route.buffer=2M", "\nbuffer = 2M\n" },
+		{ "--set", "route /*.buffer=2M", "\nbuffer = 2M\n" },
+		{ "--set", "listen default.backlog=3", "\nbacklog = 3\n" },
+		{ "--set", "defaults.buffer=2M", "\nbuffer = 2M\n" },
+		{ "--set", "console=no", "\nconsole = no\n" },
+		{ "--set", "header=A: ${HOME}", "\nheader = A: $${HOME}\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct run run = cases[i].value ? GOOD(cases[i].option, cases[i].value, "cat")
+						: GOOD(cases[i].option, "cat");
+		char *dump = conf_dump(run.cli.config);
+
+		if (!strstr(dump, cases[i].line))
+			fail_msg("%s: no line \"%s\" in\n%s", cases[i].option, cases[i].line, dump);
+		free(dump);
+		run_done(&run);
+	}
+}
+
+/* What comes of several options together. */
+static void test_combinations(void **state)
+{
+	struct run run = GOOD("--header=A: 1", "--set=header=B: 2", "--header", "C: 3", "--binary",
+		"--set=framing=records", "--staticdir=/tmp", "--devconsole", "cat");
+	const struct route_conf *route = &run.cli.config->routes[0];
+
+	(void)state;
+	assert_int_equal(route->header.n, 3);
+	assert_string_equal(route->header.items[2].name, "B");
+	assert_int_equal(route->framing, FRAMING_RECORDS);
+	assert_true(route->console);
+	run_done(&run);
+
+	run = GOOD("--connect=tcp://h:1");
+	assert_int_equal(run.cli.config->routes[0].framing, FRAMING_STREAM);
+	assert_true(run.cli.config->routes[0].console);
+	run_done(&run);
+
+	run = GOOD("--staticdir=/tmp");
+	assert_false(run.cli.config->routes[0].console);
+	run_done(&run);
+
+	run = GOOD("--set", "exec=sh -c 'a b'");
+	assert_int_equal(run.cli.config->routes[0].exec.n, 3);
+	run_done(&run);
+
+	BAD(2, "wsluice: --sameorigin and --origin exclude each other (--origin=same adds to a list)\n",
+		"--origin=a", "--sameorigin", "cat");
+	BAD(2, "wsluice: [route /*] has exec and connect; a route has only one of them\n",
+		"--connect=tcp://h:1", "cat");
+}
+
+static void test_mistakes(void **state)
+{
+	static const char nothing[] =
+		"wsluice: nothing to serve: give a COMMAND, --connect=URI or --config=FILE (see --help)\n";
+
+	(void)state;
+	BAD(2, nothing, NULL);
+	BAD(2, nothing, "--");
+	BAD(2, nothing, "--port=1");
+	BAD(2, nothing, "--devconsole");
+	BAD(1, "wsluice: exec: no-such-command: command not found\n", "no-such-command");
+	BAD(1, "wsluice: exec: ./no-such: No such file or directory\n", "./no-such");
+	BAD(1, "wsluice: --staticdir: static: /no/such: No such file or directory\n", "--staticdir=/no/such");
+	BAD(1, "wsluice: exec: -: command not found\n", "-");
+	BAD(2, "wsluice: unknown option --prot; did you mean --port?\n", "--prot=1", "cat");
+	BAD(2, "wsluice: unknown option --zzzzzzzz\n", "--zzzzzzzz", "cat");
+	BAD(2, "wsluice: unknown option --framing, but it is a key: use --set framing=VALUE\n",
+		"--framing=lines", "cat");
+	BAD(2, "wsluice: unknown option --\n", "--=1", "cat");
+	BAD(2, "wsluice: --port: needs a value: --port=PORT\n", "--port");
+	BAD(2, "wsluice: --header: needs a value: --header=HEADER\n", "--header=", "cat");
+	BAD(2, "wsluice: --binary: must be true or false, not \"maybe\"\n", "--binary=maybe", "cat");
+	BAD(2, "wsluice: --pingms: must be a number of milliseconds, not \"1s\"\n", "--pingms=1s", "cat");
+	BAD(2, "wsluice: --loglevel: must be error, warning, info, debug or trace, not \"x\"\n",
+		"--loglevel=x", "cat");
+	BAD(2, "wsluice: --connect: connect: tls:// is not supported yet by this version\n",
+		"--connect=tls://h:1");
+	BAD(2, "wsluice: --header: header: must be a header: \"Name: value\", not \"x\"\n", "--header=x",
+		"cat");
+	BAD(2, "wsluice: --header: header: holds a control character\n", "--header=A: b\r\nC: d", "cat");
+	BAD(2, "wsluice: --set: needs a value: --set=KEY=VALUE\n", "--set=", "cat");
+	BAD(2, "wsluice: --set x: must be KEY=VALUE\n", "--set=x", "cat");
+	BAD(2, "wsluice: --set x: unknown key \"x\" in [route /*]\n", "--set=x=1", "cat");
+	BAD(2,
+		"wsluice: --set bufer: unknown key \"bufer\" in [route /*]; did you mean \"buffer\"?\n"
+		"wsluice: --set gateway.x: unknown key \"x\" in [gateway]\n",
+		"--set=bufer=1", "--set=gateway.x=1", "cat");
+	BAD(2, "wsluice: --set include: include: only a file can have this key\n", "--set=include=x", "cat");
+	BAD(2, "wsluice: --set route /y.buffer: there is no section [route /y], or more than one\n",
+		"--set=route /y.buffer=1M", "cat");
+}
+
+/* Options of websocketd that come later. */
+static void test_later(void **state)
+{
+	static const char *const names[] = { "ssl", "sslcert", "sslkey", "sslca", "redirport", "passenv",
+		"passstderr", "reverselookup", "dir", "cgidir", "maxforks", "closems" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char option[64], err[128];
+
+		snprintf(option, sizeof(option), "--%s=x", names[i]);
+		snprintf(err, sizeof(err), "wsluice: option --%s is not supported yet by this version\n",
+			names[i]);
+		BAD(2, err, option, "cat");
+	}
+}
+
+/* What only prints, and ends well. */
+static void test_prints(void **state)
+{
+	static const struct {
+		const char *option, *text;
+	} prints[] = {
+		{ "--help", "--port=PORT" },
+		{ "--help-config", "#buffer = 256k" },
+		{ "--version", "wsluice " },
+		{ "--license", "Redistribution and use" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(prints) / sizeof(prints[0]); i++) {
+		struct run run = RUN("--port=1", prints[i].option, "--unknown");
+
+		assert_int_equal(run.cli.action, CLI_EXIT);
+		assert_int_equal(run.cli.status, 0);
+		assert_string_equal(run.err, "");
+		assert_non_null(strstr(run.out, prints[i].text));
+		run_done(&run);
+	}
+}
+
+/* Runs with a file in place of "FILE". */
+static struct run run_with_file(const char *text, const char *const *words)
+{
+	char path[] = "/tmp/wsluice-cli-XXXXXX", option[64];
+	const char *mapped[WORDS];
+	int fd = mkstemp(path), n = 0;
+	struct run run;
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+	snprintf(option, sizeof(option), "--config=%s", path);
+	for (; *words; words++)
+		mapped[n++] = strcmp(*words, "FILE") == 0 ? option : *words;
+	mapped[n] = NULL;
+	run = run_words(mapped);
+	unlink(path);
+	return run;
+}
+
+#define WITH_FILE(text, ...) run_with_file(text, (const char *const[]){ __VA_ARGS__, NULL })
+
+static void test_config(void **state)
+{
+	struct run run = WITH_FILE(ROUTE_X, "FILE", "--set", "route /x.buffer=64k", "--loglevel=debug",
+		"--set=gateway.workers=3");
+
+	(void)state;
+	assert_string_equal(run.err, "");
+	assert_int_equal(run.cli.action, CLI_RUN);
+	assert_int_equal(run.cli.config->routes[0].buffer, 65536);
+	assert_int_equal(run.cli.config->gateway.log_level, LOG_DEBUG);
+	assert_int_equal(run.cli.config->gateway.workers, 3);
+	run_done(&run);
+
+	run = WITH_FILE(ROUTE_X, "FILE", "--check");
+	assert_int_equal(run.cli.action, CLI_EXIT);
+	assert_int_equal(run.cli.status, 0);
+	assert_string_equal(run.out, "ok\n");
+	run_done(&run);
+
+	run = WITH_FILE(ROUTE_X, "--dump", "FILE");
+	assert_int_equal(run.cli.status, 0);
+	assert_non_null(strstr(run.out, "[route /x]\n"));
+	run_done(&run);
+
+	run = WITH_FILE("[gateway]\nworkers = x\nbufer = 1\n", "FILE", "--check");
+	assert_int_equal(run.cli.action, CLI_EXIT);
+	assert_int_equal(run.cli.status, 1);
+	assert_string_equal(run.out, "");
+	assert_non_null(strstr(run.err, ":2: workers: must be"));
+	assert_non_null(strstr(run.err, ":3: unknown key \"bufer\" in [gateway]\n"));
+	assert_int_equal(strncmp(run.err, "/tmp/", 5), 0);
+	run_done(&run);
+}
+
+static void test_config_alone(void **state)
+{
+	(void)state;
+	BAD(1, "/no/such: No such file or directory\n", "--config=/no/such");
+	BAD(2, "wsluice: --port does not go with --config (--set SECTION.KEY=VALUE does)\n",
+		"--config=/no/such", "--port=1");
+	BAD(2, "wsluice: --header does not go with --config (--set SECTION.KEY=VALUE does)\n",
+		"--header=A: b", "--config=/no/such");
+	BAD(2, "wsluice: cat does not go with --config (--set SECTION.KEY=VALUE does)\n", "--config=/no/such",
+		"cat");
+}
+
+/* --check and --dump of the forms without a file; the dump reads back. */
+static void test_check_and_dump(void **state)
+{
+	struct run run = RUN("--check", "cat");
+	const struct config *config;
+	char *dump;
+
+	(void)state;
+	assert_int_equal(run.cli.action, CLI_EXIT);
+	assert_int_equal(run.cli.status, 0);
+	assert_string_equal(run.out, "ok\n");
+	run_done(&run);
+
+	run = RUN("--dump", "--header=A: ${x} %d", "--unixsocket=/tmp/%d", "sh", "-c", "a\nb 'c' ${d}", "");
+	assert_int_equal(run.cli.status, 0);
+	config = conf_good(run.out);
+	assert_string_equal(config->routes[0].exec.items[2], "a\nb 'c' ${d}");
+	assert_string_equal(config->routes[0].header.items[0].value, "${x} %d");
+	assert_string_equal(config->listens[0].address.items[0], "unix:/tmp/%d");
+	dump = conf_dump(config);
+	assert_string_equal(dump, run.out);
+	free(dump);
+	config_unref(config);
+	run_done(&run);
+	BAD(1, "wsluice: exec: no-such: command not found\n", "--check", "no-such");
+}
+
+/* A disk that is full does not look like a success. */
+static void test_full_output(void **state)
+{
+	char *argv[] = { strdup("wsluice"), strdup("--help-config"), NULL };
+	FILE *full = fopen("/dev/full", "w");
+	struct cli cli;
+
+	(void)state;
+	assert_non_null(full);
+	cli = cli_parse(2, argv, full, stderr);
+	assert_int_equal(cli.status, 1);
+	fclose(full);
+	free(argv[0]);
+	free(argv[1]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_command),
+		cmocka_unit_test(test_command_words),
+		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_combinations),
+		cmocka_unit_test(test_mistakes),
+		cmocka_unit_test(test_later),
+		cmocka_unit_test(test_prints),
+		cmocka_unit_test(test_config),
+		cmocka_unit_test(test_config_alone),
+		cmocka_unit_test(test_check_and_dump),
+		cmocka_unit_test(test_full_output),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
