@@ -69,7 +69,7 @@ def test_program_floods_and_clients_do_not_read(gateway, name):
     command, framing, expected = PROGRAM_FLOODS[name]
     gw = gateway({"route /flood": {"exec": command, "framing": framing}}, release=True)
     before = warm(gw, "/flood")
-    clients = [gw.ws("/flood", connection=gw.connect(rcvbuf=4096)) for _ in range(STALLED)]
+    clients = [gw.ws("/flood", over=gw.connect(rcvbuf=4096)) for _ in range(STALLED)]
     programs = gw.programs()
     plateau(lambda: [written_by(pid) for pid in programs if Path(f"/proc/{pid}").exists()])
     check_memory(gw, before, STALLED)
@@ -167,7 +167,7 @@ def test_both_sides_flood(gateway, framing):
     before = warm(gw, "/echo")
     messages = [bytes([97 + i % 26]) * 50000 for i in range(400)]
     wire = b"".join(frame(TEXT, data) for data in messages)
-    ws = gw.ws("/echo", connection=gw.connect(rcvbuf=4096))
+    ws = gw.ws("/echo", over=gw.connect(rcvbuf=4096))
     sent = push(ws, wire)
     assert sent < len(wire)
     check_memory(gw, before, 1, 2)
@@ -189,7 +189,7 @@ def test_service_floods_and_the_client_does_not_read(gateway):
     with service(backends.sends(data)) as it:
         gw = gateway({"route /tcp": {"connect": it.uri}}, release=True)
         before = warm(gw, "/tcp")
-        clients = [gw.ws("/tcp", connection=gw.connect(rcvbuf=4096)) for _ in range(STALLED)]
+        clients = [gw.ws("/tcp", over=gw.connect(rcvbuf=4096)) for _ in range(STALLED)]
         plateau(lambda: rss_of(gw.pid))
         check_memory(gw, before, STALLED)
         for ws in clients[1:]:
@@ -226,7 +226,7 @@ def test_buffer_is_what_is_held(gateway, buffer):
     """The option moves the bound."""
     gw = gateway({"route /flood": {"exec": "cat /dev/zero", "framing": "stream", "buffer": buffer}}, release=True)
     before = warm(gw, "/flood")
-    clients = [gw.ws("/flood", connection=gw.connect(rcvbuf=4096)) for _ in range(STALLED)]
+    clients = [gw.ws("/flood", over=gw.connect(rcvbuf=4096)) for _ in range(STALLED)]
     programs = gw.programs()
     plateau(lambda: [written_by(pid) for pid in programs])
     size = {"16k": 16 * KIB, "1M": 1 << 20}[buffer]
@@ -241,7 +241,7 @@ def test_buffer_is_what_is_held(gateway, buffer):
 def test_send_timeout(gateway):
     """A client that accepts nothing for so long is cut, and its program with it."""
     gw = gateway({"route /flood": {"exec": "cat /dev/zero", "framing": "stream", "send_timeout": "700ms"}})
-    ws = gw.ws("/flood", connection=gw.connect(rcvbuf=4096))
+    ws = gw.ws("/flood", over=gw.connect(rcvbuf=4096))
     begin = time.monotonic()
     line = gw.wait_log("session ended")
     assert 0.6 < time.monotonic() - begin < 5
@@ -252,7 +252,7 @@ def test_send_timeout(gateway):
 def test_slow_reader_is_not_cut(gateway):
     """One that takes a little now and then lives past send_timeout, unanswered pings and all."""
     gw = gateway({"route /flood": {"exec": "cat /dev/zero", "framing": "stream", "send_timeout": "700ms", "ping_interval": "100ms", "ping_timeout": "300ms"}})
-    ws = gw.ws("/flood", connection=gw.connect(rcvbuf=4096))
+    ws = gw.ws("/flood", over=gw.connect(rcvbuf=4096))
     begin, n = time.monotonic(), 0
 
     def read_some():
@@ -267,7 +267,7 @@ def test_slow_reader_is_not_cut(gateway):
 
 def test_stalled_sessions_do_not_disturb_others(gateway):
     gw = gateway({"route /flood": {"exec": "cat /dev/zero", "framing": "stream"}, "route /echo": {"exec": "cat"}}, gateway={"workers": 1})
-    stalled = [gw.ws("/flood", connection=gw.connect(rcvbuf=4096)) for _ in range(5)]
+    stalled = [gw.ws("/flood", over=gw.connect(rcvbuf=4096)) for _ in range(5)]
     with gw.ws("/echo") as ws:
         begin = time.monotonic()
         for i in range(100):
@@ -291,7 +291,7 @@ def test_closing_handshake_passes_a_full_pipe(gateway, tmp_path):
 def test_client_that_stalls_while_the_program_ends(gateway):
     """The last bytes wait for it, up to send_timeout; they arrive when it reads."""
     gw = gateway({"route /seq": {"exec": "seq 1 400000", "framing": "stream", "send_timeout": "30s"}})
-    with gw.ws("/seq", connection=gw.connect(rcvbuf=4096)) as ws:
+    with gw.ws("/seq", over=gw.connect(rcvbuf=4096)) as ws:
         programs = gw.programs()
         plateau(lambda: [written_by(pid) for pid in programs if Path(f"/proc/{pid}").exists()])
         got, code, _ = ws.recv_all()
@@ -301,7 +301,7 @@ def test_client_that_stalls_while_the_program_ends(gateway):
 def test_many_floods_end_with_the_gateway(gateway):
     """SIGTERM in the middle of it all: no byte of the flood keeps it."""
     gw = gateway({"route /flood": {"exec": "cat /dev/zero", "framing": "stream"}}, gateway={"shutdown_grace": "500ms"}, checked=False)
-    clients = [gw.ws("/flood", connection=gw.connect(rcvbuf=4096)) for _ in range(10)]
+    clients = [gw.ws("/flood", over=gw.connect(rcvbuf=4096)) for _ in range(10)]
     programs = gw.programs()
     gw.stop()
     eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in programs), "programs live on")

@@ -277,7 +277,7 @@ def test_keep_alive(gw):
         assert raw.response().body == FILES["style.css"][0]
         assert raw.response("HEAD").status == 200
         assert raw.response().body == FILES["code.js"][0]
-        gw.ws("/ws", connection=raw)
+        gw.ws("/ws", over=raw)
         raw.send_text("hello")
         assert raw.recv_text() == "hello"
         raw.close()

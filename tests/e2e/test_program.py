@@ -224,7 +224,7 @@ def test_bad_records(gw, name):
 
 
 def test_reading_in_fits_and_starts(gw):
-    with gw.ws("/seq", connection=gw.connect(rcvbuf=4096)) as ws:
+    with gw.ws("/seq", over=gw.connect(rcvbuf=4096)) as ws:
         parts = []
         while True:
             got = ws.recv()
@@ -467,6 +467,7 @@ def test_environment_of_an_exact_route(gw):
 def test_session_names_are_unique(gw):
     names = {environment(gw, "/env-exact")["WSLUICE_SESSION"] for _ in range(5)}
     assert len(names) == 5
+    gw.wait_log("session ended", n=5)
     assert {line["id"] for line in gw.logged("session ended")} == names
 
 

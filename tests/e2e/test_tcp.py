@@ -139,7 +139,7 @@ def test_service_closes_many_times(gateway):
     with service(sends(MEGABYTE)) as it:
         gw = gateway(route(it.uri))
         for _ in range(30):
-            clients = [gw.ws("/tcp", connection=gw.connect(rcvbuf=rcvbuf)) for rcvbuf in (4096, 65536, None)]
+            clients = [gw.ws("/tcp", over=gw.connect(rcvbuf=rcvbuf)) for rcvbuf in (4096, 65536, None)]
             for ws in clients:
                 got, code, _ = ws.recv_all()
                 assert (got == MEGABYTE, code) == (True, 1000)
@@ -154,17 +154,30 @@ def test_service_resets(gateway):
         it.read(sock)
         backends.reset(sock)
 
-    for handler, expected in ((sends(b"", then="reset"), b""), (resets_after_being_told, b"x" * 5000)):
-        with service(handler) as it:
-            gw = gateway(route(it.uri))
-            with gw.ws("/tcp") as ws:
-                if expected:
-                    assert ws.recv_bytes(5000) == expected
-                    ws.send_text("now")
-                got = ws.recv()
-                assert (got.opcode, got.code) == (CLOSE, 1011) and got.reason
-                ws.answer_close(got)
-            assert "reset" in str(gw.wait_log("session ended")["end"]).lower()
+    with service(resets_after_being_told) as it:
+        gw = gateway(route(it.uri))
+        with gw.ws("/tcp") as ws:
+            assert ws.recv_bytes(5000) == b"x" * 5000
+            ws.send_text("now")
+            got = ws.recv()
+            assert (got.opcode, got.code) == (CLOSE, 1011) and got.reason
+            ws.answer_close(got)
+        assert "reset" in str(gw.wait_log("session ended")["end"]).lower()
+
+
+def test_service_resets_at_once(gateway):
+    """Before the 101 a 502, after it 1011."""
+    with service(sends(b"", then="reset")) as it:
+        gw = gateway(route(it.uri))
+        for _ in range(20):
+            with gw.connect() as raw:
+                raw.send(wsraw.upgrade("/tcp", gw.host))
+                answer = raw.response()
+                if answer.status == 101:
+                    raw.recv_close(1011)
+                else:
+                    assert answer.status == 502 and "reset" in answer.text
+                    raw.ended()
 
 
 def test_service_ends_its_side_and_reads_on(gateway):

@@ -150,7 +150,7 @@ def test_pings_are_answered_in_order(gw):
 
 def test_ping_flood_by_a_client_that_does_not_read(gw):
     """Its own window stops it; what it gets in the end is pongs."""
-    ws = gw.ws("/slow-pings", connection=gw.connect(rcvbuf=4096))
+    ws = gw.ws("/slow-pings", over=gw.connect(rcvbuf=4096))
     ws.sock.settimeout(1)
     sent = 0
     try:
