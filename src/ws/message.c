@@ -102,7 +102,6 @@ static bool message_begin_data(struct message_reader *reader, struct message_eve
 		reader->text = frame->opcode == FRAME_TEXT;
 		reader->reported = false;
 		reader->rsv = frame->rsv;
-		reader->utf8 = (struct utf8){ 0 };
 		reader->message_len = 0;
 	}
 	if (__builtin_add_overflow(reader->message_len, frame->len, &reader->message_len) ||

@@ -320,6 +320,31 @@ static void test_long_line_to_backend(void **unused)
 	}
 }
 
+static void test_empty_pieces_of_a_long_record(void **unused)
+{
+	uint8_t *message = long_message(FRAMING_HOLD + 1);
+	struct framing_encoder encoder;
+	struct heard heard = { 0 };
+
+	(void)unused;
+	framing_encoder_init(&encoder, FRAMING_RECORDS);
+	struct piece piece = { message, FRAMING_HOLD + 1, false, true, false };
+	assert_int_equal(framing_encode(&encoder, &piece, heard_bytes, &heard), 0);
+	/* No record says more than 64 KiB, and none says nothing but the last. */
+	assert_int_equal(heard.len, 5 + FRAMING_HOLD + 5 + 1);
+	assert_memory_equal(heard.text, "B\0\1\0\0", 5);
+	assert_memory_equal(heard.text + 5 + FRAMING_HOLD, "B\0\0\0\1", 5);
+	piece = (struct piece){ message, 0, false, false, false };
+	assert_int_equal(framing_encode(&encoder, &piece, heard_bytes, &heard), 0);
+	assert_int_equal(heard.len, 5 + FRAMING_HOLD + 5 + 1);
+	piece.last = true;
+	assert_int_equal(framing_encode(&encoder, &piece, heard_bytes, &heard), 0);
+	assert_memory_equal(heard.text + 5 + FRAMING_HOLD + 5 + 1, "b\0\0\0\0", 5);
+	framing_encoder_done(&encoder);
+	free(heard.text);
+	free(message);
+}
+
 /* Decodes what was encoded and fails unless it is the one message. */
 static void expect_echo(
 	enum framing framing, struct heard *encoded, bool text, const uint8_t *message, size_t len)
@@ -568,6 +593,7 @@ int main(void)
 		cmocka_unit_test(test_streams_from_backend),
 		cmocka_unit_test(test_to_backend),
 		cmocka_unit_test(test_long_line_to_backend),
+		cmocka_unit_test(test_empty_pieces_of_a_long_record),
 		cmocka_unit_test(test_long_messages_and_back),
 		cmocka_unit_test(test_whole_message_is_not_copied),
 		cmocka_unit_test(test_long_line_from_backend),

@@ -354,10 +354,29 @@ static void test_limit(void **unused)
 	FRAME(&talk, 0x02, "1");
 	talk_raw(&talk, "\x80\xff\x7f\xff\xff\xff\xff\xff\xff\xffmask", 14);
 	talk_expect(&talk, ten, "b[1!1009 message too big>");
-	/* The largest limit is one that the sum can reach without going round. */
+}
+
+static void test_sum_does_not_go_round(void **unused)
+{
+	struct talk talk = { 0 };
+	struct message_reader reader;
+	struct message_event event;
+
+	(void)unused;
 	FRAME(&talk, 0x02, "1");
-	talk_raw(&talk, "\x80\xff\x7f\xff\xff\xff\xff\xff\xff\xffmaskm", 15);
-	talk_expect(&talk, (struct limits){ UINT64_MAX, 0 }, "b[1" /* a zero byte ends what can be noted */);
+	size_t first = talk.len;
+	talk_raw(&talk, "\x80\xff\x7f\xff\xff\xff\xff\xff\xff\xffmask", 14);
+	for (uint64_t max = 0; max <= 1; max++) {
+		message_reader_init(&reader, max ? UINT64_MAX : 0, 0);
+		message_read(&reader, talk.wire, first, &event);
+		assert_int_equal(event.kind, MESSAGE_DATA);
+		/* As if so much had come already. */
+		reader.message_len = (uint64_t)INT64_MAX + 2;
+		message_read(&reader, talk.wire + first, 14, &event);
+		assert_int_equal(event.kind, MESSAGE_ERROR);
+		assert_int_equal(event.code, CLOSE_TOO_BIG);
+	}
+	free(talk.wire);
 }
 
 static void test_long_frame_streams(void **unused)
@@ -459,6 +478,7 @@ int main(void)
 		cmocka_unit_test(test_reserved_bits_of_an_extension),
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_sum_does_not_go_round),
 		cmocka_unit_test(test_long_frame_streams),
 		cmocka_unit_test(test_close_codes),
 		cmocka_unit_test(test_close_frame),
