@@ -10,21 +10,24 @@ same() {
 	"$wsluice" "$1" | diff -u "$2" - || { echo "$2: not what $wsluice $1 prints" >&2; bad=1; }
 }
 
-# named PATTERN PAGE: every word of standard input, put for WORD into the pattern, is in the page.
+# named PATTERN PAGE WORD...: the page, if it is there, has every word, put for WORD into the pattern.
 named() {
-	[ -e "$2" ] || return 0
-	while read -r word; do
-		sed 's/\\-/-/g' "$2" | grep -qE "$(echo "$1" | sed "s/WORD/$word/")" ||
-			{ echo "$2: $word is missing" >&2; bad=1; }
+	pattern=$1
+	page=$2
+	shift 2
+	[ $# -gt 0 ] || { echo "$page: nothing to look for" >&2; bad=1; }
+	[ -e "$page" ] || return 0
+	for word; do
+		sed 's/\\-/-/g' "$page" | grep -qE -e "$(echo "$pattern" | sed "s/WORD/$word/")" ||
+			{ echo "$page: $word is missing" >&2; bad=1; }
 	done
 }
 
 same --help-config etc/wsluice.ini
 same --license LICENSE
 
-"$wsluice" --help-config | sed -n 's/^#\([a-z_]*\) =.*/\1/p' >build/options.keys
-"$wsluice" --help | sed -n 's/^  --\([a-z-]*\).*/\1/p' >build/options.words
-[ -s build/options.keys ] && [ -s build/options.words ] || { echo "no keys or no options are printed" >&2; bad=1; }
-named '(^|[^a-z_])WORD([^a-z_]|$)' docs/wsluice.ini.5 <build/options.keys
-named '\-\-WORD([^a-z-]|$)' docs/wsluice.8 <build/options.words
+# shellcheck disable=SC2046 # one word each
+named '(^|[^a-z_])WORD([^a-z_]|$)' docs/wsluice.ini.5 $("$wsluice" --help-config | sed -n 's/^#\([a-z_]*\) =.*/\1/p')
+# shellcheck disable=SC2046
+named '--WORD([^a-z-]|$)' docs/wsluice.8 $("$wsluice" --help | sed -n 's/^  --\([a-z-]*\).*/\1/p')
 exit $bad

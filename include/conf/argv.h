@@ -16,7 +16,7 @@ struct argv_state {
 	const char *file;	  /* of --config */
 	const char *without_file; /* an option that --config excludes */
 	const char *port;
-	struct conf_list addresses, sets;
+	struct conf_list addresses, sockets, sets;
 	const char *same_origin; /* "yes", "no" or NULL */
 	bool check, dump;
 };

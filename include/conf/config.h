@@ -125,8 +125,9 @@ const struct config *config_read_stream(
 struct draft;
 const struct config *config_build(struct draft *draft);
 
-/* Prints every key of every section in ini form; what it prints reads back to the same snapshot. */
-void config_dump(const struct config *config, FILE *out);
+/* Prints every key of every section in ini form; what it prints reads back to the same snapshot. Returns 0,
+ * or -ENOMEM when some values are missing. Whether `out` took it all is for the caller to see. */
+int config_dump(const struct config *config, FILE *out);
 
 /* Prints every key with its section, default and help text (--help-config). */
 void config_help(FILE *out);

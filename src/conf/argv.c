@@ -47,13 +47,12 @@ static void argv_take_address(struct argv_state *state, const char *value)
 	pool_append(&state->draft.pool, &state->addresses, pool_copy(&state->draft.pool, text_of(value)));
 }
 
-/* Listens on a unix socket too. */
+/* Remembers a unix socket. */
 static void argv_take_unixsocket(struct argv_state *state, const char *value)
 {
-	char *address = pool_printf(&state->draft.pool, "unix:%s", value);
+	struct pool *pool = &state->draft.pool;
 
-	if (address)
-		draft_put(&state->draft, state->listen, "address", address, state->origin);
+	pool_append(pool, &state->sockets, pool_printf(pool, "unix:%s", value));
 }
 
 /* Remembers it until --origin is known too. */

@@ -10,6 +10,7 @@
 #include "conf/draft.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,14 +29,14 @@ static void cli_put_command(struct argv_state *state, char **words, int n)
 			fputc(' ', out);
 		command_quote(words[i], out);
 	}
-	state->draft.pool.failed |= fclose(out) != 0;
+	state->draft.pool.failed |= fclose(out) != 0 || !bytes;
 	if (!state->draft.pool.failed)
 		draft_put(&state->draft, state->route, "exec", bytes, NULL);
 	free(bytes);
 }
 
 /* Listens on an address, with --port's port if it has none of its own. */
-static void cli_put_address(struct argv_state *state, const char *word)
+static void cli_put_address(struct argv_state *state, const char *word, const char *origin)
 {
 	struct pool *pool = &state->draft.pool;
 	const char *port = state->port ? state->port : "8080";
@@ -50,8 +51,24 @@ static void cli_put_address(struct argv_state *state, const char *word)
 	else
 		address = pool_copy(pool, text_of(word));
 	if (address)
-		draft_put(&state->draft, state->listen, "address", address,
-			state->addresses.n ? "--address" : NULL);
+		draft_put(&state->draft, state->listen, "address", address, origin);
+}
+
+/* Takes what --set gives, and fills in what nobody gave: the address, and the console. */
+static void cli_complete(struct argv_state *state)
+{
+	struct draft *draft = &state->draft;
+
+	for (size_t i = 0; i < state->addresses.n; i++)
+		cli_put_address(state, state->addresses.items[i], "--address");
+	for (size_t i = 0; i < state->sets.n; i++)
+		draft_set(draft, state->sets.items[i], true);
+	if (!draft_given(draft, state->listen, "address"))
+		cli_put_address(state, "127.0.0.1", NULL);
+	for (size_t i = 0; i < state->sockets.n; i++)
+		draft_put(draft, state->listen, "address", state->sockets.items[i], "--unixsocket");
+	if (!draft_given(draft, state->route, "static") && !draft_given(draft, state->route, "console"))
+		draft_put(draft, state->route, "console", "yes", NULL);
 }
 
 /* Settles whose pages may connect. */
@@ -75,18 +92,11 @@ static const struct config *cli_build(struct argv_state *state, char **words, in
 	if (n > 0)
 		cli_put_command(state, words, n);
 	cli_put_origins(state);
-	for (size_t i = 0; i < state->addresses.n; i++)
-		cli_put_address(state, state->addresses.items[i]);
-	if (state->addresses.n == 0)
-		cli_put_address(state, "127.0.0.1");
-	for (size_t i = 0; i < state->sets.n; i++)
-		draft_set(draft, state->sets.items[i], true);
-	if (!draft_given(draft, state->route, "exec") && !draft_given(draft, state->route, "connect") &&
-		!draft_given(draft, state->route, "static"))
+	cli_complete(state);
+	if (n == 0 && !draft_given(draft, state->route, "exec") &&
+		!draft_given(draft, state->route, "connect") && !draft_given(draft, state->route, "static"))
 		errors_add(&state->errors, ERRORS_USAGE, NULL,
 			"nothing to serve: give a COMMAND, --connect=URI or --config=FILE (see --help)");
-	if (!draft_given(draft, state->route, "static") && !draft_given(draft, state->route, "console"))
-		draft_put(draft, state->route, "console", "yes", NULL);
 	return state->errors.n > 0 && !draft->pool.failed ? NULL : config_build(draft);
 }
 
@@ -113,28 +123,27 @@ static int cli_print_errors(const struct argv_state *state, bool of_file, FILE *
 /* Does what was asked for: shows the snapshot, or hands it on. */
 static struct cli cli_finish(const struct argv_state *state, const struct config *config, FILE *out)
 {
+	int error = 0;
+
 	if (!state->check && !state->dump)
 		return (struct cli){ .action = CLI_RUN, .config = config };
 	if (state->dump)
-		config_dump(config, out);
+		error = config_dump(config, out);
 	else
 		fputs("ok\n", out);
 	config_unref(config);
-	return (struct cli){ .action = CLI_EXIT, .status = fflush(out) == 0 && !ferror(out) ? 0 : 1 };
+	return (struct cli){ .action = CLI_EXIT, .status = error || fflush(out) || ferror(out) };
 }
 
 /* Takes the options, then what is left of argv, then builds. */
 static struct cli cli_run(struct argv_state *state, int argc, char **argv, FILE *out, FILE *err)
 {
 	const struct config *config = NULL;
+	int at = argv_scan(state, argc, argv, out);
 	bool of_file = false;
-	int at;
 
-	state->listen = draft_open(&state->draft, "listen default", NULL);
-	state->route = draft_open(&state->draft, "route /*", NULL);
-	at = state->listen && state->route ? argv_scan(state, argc, argv, out) : argc;
 	if (at < 0)
-		return (struct cli){ .action = CLI_EXIT, .status = fflush(out) == 0 ? 0 : 1 };
+		return (struct cli){ .action = CLI_EXIT, .status = fflush(out) || ferror(out) };
 	if (state->errors.n == 0) {
 		of_file = state->file && !state->without_file && at == argc;
 		config = state->file ? cli_read_file(state, argv + at, argc - at)
@@ -145,14 +154,20 @@ static struct cli cli_run(struct argv_state *state, int argc, char **argv, FILE 
 	return (struct cli){ .action = CLI_EXIT, .status = cli_print_errors(state, of_file, err) };
 }
 
-/* Owns what lives as long as the reading. */
+/* Begins with the two sections of the forms without a file; owns what lives as long as the reading. */
 struct cli cli_parse(int argc, char **argv, FILE *out, FILE *err)
 {
 	struct argv_state state = { 0 };
 	struct cli result = { .action = CLI_EXIT, .status = 1 };
 
-	if (draft_init(&state.draft, &state.errors) == 0)
+	if (draft_init(&state.draft, &state.errors) == 0) {
+		state.listen = draft_open(&state.draft, "listen default", NULL);
+		state.route = draft_open(&state.draft, "route /*", NULL);
+	}
+	if (state.listen && state.route)
 		result = cli_run(&state, argc, argv, out, err);
+	else
+		fprintf(err, "wsluice: %s\n", strerror(ENOMEM));
 	draft_done(&state.draft);
 	conf_errors_done(&state.errors);
 	return result;

@@ -187,8 +187,7 @@ void draft_put(struct draft *draft, struct draft_section *section, const char *k
 	draft_append_text(draft, section, option, text, origin);
 }
 
-/* Puts a key of [defaults] that wins over all that the files have there: into the first one, out of the rest.
- */
+/* Puts a key of [defaults] that wins over those of the files: into the first section, out of the others. */
 static void draft_put_default(struct draft *draft, const char *key, const char *text, const char *origin)
 {
 	const struct option *option = option_find(OPTION_DEFAULTS, text_of(key));

@@ -6,6 +6,7 @@
 #include "conf/expand.h"
 #include "conf/options.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,26 +30,31 @@ static const char *const dump_headings[] = {
 };
 
 /* Writes one line of a key, its value quoted where the reader would replace something. */
-static void dump_item(const struct option *option, const void *conf, size_t i, FILE *out)
+static bool dump_item(const struct option *option, const void *conf, size_t i, FILE *out)
 {
 	char *bytes = NULL;
 	size_t len;
 	FILE *value = open_memstream(&bytes, &len);
+	bool good;
 
 	if (!value)
-		return;
+		return false;
 	option->type->format(option, conf, i, value);
-	if (fclose(value) == 0) {
+	good = fclose(value) == 0 && bytes;
+	if (good) {
 		fprintf(out, "%s = ", option->key);
 		expand_quote(bytes, option->flags & OPTION_PATH, out);
 		fputc('\n', out);
 	}
 	free(bytes);
+	return good;
 }
 
 /* Writes a section: every key, and an empty value for one that is unset. */
-static void dump_section(enum option_section kind, const char *name, const void *conf, FILE *out)
+static bool dump_section(enum option_section kind, const char *name, const void *conf, FILE *out)
 {
+	bool good = true;
+
 	fprintf(out, "[%s%s%s]\n", option_section_name(kind), name ? " " : "", name ? name : "");
 	for (size_t row = 0; row < options_n; row++) {
 		const struct option *option = &options[row];
@@ -60,22 +66,25 @@ static void dump_section(enum option_section kind, const char *name, const void 
 		if (n == 0)
 			fprintf(out, "%s =\n", option->key);
 		for (size_t i = 0; i < n; i++)
-			dump_item(option, conf, i, out);
+			good &= dump_item(option, conf, i, out);
 	}
+	return good;
 }
 
 /* Writes all sections in their order. */
-void config_dump(const struct config *config, FILE *out)
+int config_dump(const struct config *config, FILE *out)
 {
-	dump_section(OPTION_GATEWAY, NULL, &config->gateway, out);
+	bool good = dump_section(OPTION_GATEWAY, NULL, &config->gateway, out);
+
 	for (size_t i = 0; i < config->n_listens; i++) {
 		fputc('\n', out);
-		dump_section(OPTION_LISTEN, config->listens[i].name, &config->listens[i], out);
+		good &= dump_section(OPTION_LISTEN, config->listens[i].name, &config->listens[i], out);
 	}
 	for (size_t i = 0; i < config->n_routes; i++) {
 		fputc('\n', out);
-		dump_section(OPTION_ROUTE, config->routes[i].pattern, &config->routes[i], out);
+		good &= dump_section(OPTION_ROUTE, config->routes[i].pattern, &config->routes[i], out);
 	}
+	return good ? 0 : -ENOMEM;
 }
 
 /* Writes sentences as comment lines that are not too long. */

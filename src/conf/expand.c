@@ -82,7 +82,7 @@ char *expand_text(struct draft *draft, const char *text, bool path, const char *
 		return NULL;
 	}
 	good = expand_into(draft, text, path, origin, out);
-	draft->pool.failed |= fclose(out) != 0;
+	draft->pool.failed |= fclose(out) != 0 || !bytes;
 	if (good && !draft->pool.failed)
 		copy = pool_copy(&draft->pool, text_of(bytes));
 	free(bytes);

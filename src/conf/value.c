@@ -45,17 +45,11 @@ static void value_store(const struct value *value, void *conf, uint64_t number)
 {
 	void *field = value_field(value->option, conf);
 
-	switch (value->option->size) {
-	case sizeof(uint8_t):
-		*(uint8_t *)field = (uint8_t)number;
-		break;
-	case sizeof(uint32_t):
+	must(value->option->size == sizeof(uint32_t) || value->option->size == sizeof(uint64_t));
+	if (value->option->size == sizeof(uint32_t))
 		*(uint32_t *)field = (uint32_t)number;
-		break;
-	default:
-		must(value->option->size == sizeof(uint64_t));
+	else
 		*(uint64_t *)field = number;
-	}
 }
 
 /* Reads it back. */
@@ -63,14 +57,9 @@ static uint64_t value_load(const struct option *option, const void *conf)
 {
 	const void *field = value_field_const(option, conf);
 
-	switch (option->size) {
-	case sizeof(uint8_t):
-		return *(const uint8_t *)field;
-	case sizeof(uint32_t):
+	if (option->size == sizeof(uint32_t))
 		return *(const uint32_t *)field;
-	default:
-		return *(const uint64_t *)field;
-	}
+	return *(const uint64_t *)field;
 }
 
 /* Finds a choice by its name. */

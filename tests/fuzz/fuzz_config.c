@@ -34,7 +34,7 @@ static char *fuzz_dump(const struct config *config, size_t *len)
 	FILE *out = open_memstream(&bytes, len);
 
 	must(out != NULL);
-	config_dump(config, out);
+	must(config_dump(config, out) == 0);
 	must(fclose(out) == 0);
 	return bytes;
 }

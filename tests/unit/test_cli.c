@@ -134,9 +134,11 @@ static void test_addresses(void **state)
 	check_addresses(GOOD("--address=*", "--address", "h:1", "--port=9", "cat"), "*:9 h:1");
 	check_addresses(GOOD("--address=::1", "--address=[::1]", "--address=[::2]:5", "cat"),
 		"[::1]:8080 [::1]:8080 [::2]:5");
-	check_addresses(GOOD("--unixsocket=/tmp/a b", "cat"), "unix:/tmp/a b 127.0.0.1:8080");
+	check_addresses(GOOD("--unixsocket=/tmp/a b", "cat"), "127.0.0.1:8080 unix:/tmp/a b");
 	check_addresses(GOOD("--address=unix:/x", "cat"), "unix:/x");
-	check_addresses(GOOD("--set", "address=h:7", "cat"), "127.0.0.1:8080 h:7");
+	check_addresses(GOOD("--set", "address=h:7", "cat"), "h:7");
+	check_addresses(
+		GOOD("--set", "address=h:7", "--address=i", "--unixsocket=/x", "cat"), "i:8080 h:7 unix:/x");
 	BAD(2, "wsluice: --port: must be a port from 0 to 65535, not \"65536\"\n", "--port=65536", "cat");
 	BAD(2, "wsluice: --port: must be a port from 0 to 65535, not \"-1\"\n", "--port=-1", "cat");
 	BAD(2, "wsluice: --port: must be a port from 0 to 65535, not \"http\"\n", "--port", "http", "cat");
@@ -398,7 +400,7 @@ static void test_check_and_dump(void **state)
 	config = conf_good(run.out);
 	assert_string_equal(config->routes[0].exec.items[2], "a\nb 'c' ${d}");
 	assert_string_equal(config->routes[0].header.items[0].value, "${x} %d");
-	assert_string_equal(config->listens[0].address.items[0], "unix:/tmp/%d");
+	assert_string_equal(config->listens[0].address.items[1], "unix:/tmp/%d");
 	dump = conf_dump(config);
 	assert_string_equal(dump, run.out);
 	free(dump);

@@ -73,7 +73,7 @@ static inline char *conf_dump(const struct config *config)
 	FILE *out = open_memstream(&bytes, &len);
 
 	assert_non_null(out);
-	config_dump(config, out);
+	assert_int_equal(config_dump(config, out), 0);
 	assert_int_equal(fclose(out), 0);
 	return bytes;
 }
