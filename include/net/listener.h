@@ -8,8 +8,8 @@
 #include "net/loop.h"
 
 struct listener_hooks {
-	/* May another connection come in? When not, the listener waits (the rest queues in the kernel) until
-	 * listener_resume(). */
+	/* May another connection come in? When not, the rest waits in the kernel and this is asked again in a
+	 * while. */
 	bool (*has_room)(void *arg);
 	/* A connection: a non-blocking, close-on-exec descriptor that is now the receiver's. */
 	void (*on_accept)(void *arg, int fd, const struct addr *peer);
@@ -33,7 +33,6 @@ int listener_bind_unix(const char *path, mode_t mode, uid_t uid, gid_t gid, int 
 /* Accepts on a listening descriptor, which it takes. NULL when memory or descriptors are short (fd is closed
  * then). */
 struct listener *listener_new(struct loop *loop, int fd, const struct listener_hooks *hooks, void *arg);
-void listener_resume(struct listener *listener);
 void listener_free(struct listener *listener); /* NULL is allowed; not from within its own hooks */
 
 #endif

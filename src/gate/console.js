@@ -58,6 +58,10 @@ function formatSize(bytes) {
 	return (unit === 0 ? bytes : bytes.toFixed(1)) + ' ' + units[unit];
 }
 
+function formatDuration(ms) {
+	return ms < 1000 ? Math.round(ms) + ' ms' : (ms / 1000).toFixed(1) + ' s';
+}
+
 function formatCount(count, bytes) {
 	return count.toLocaleString('en') + (count === 1 ? ' message, ' : ' messages, ') + formatSize(bytes);
 }
@@ -246,6 +250,7 @@ const link = {
 	socket: null,
 	state: 'closed', // closed, failed, connecting, open, closing, waiting (to reconnect)
 	openedAt: 0,     // 0 until the session is open
+	byHand: false,   // not by the timer
 	retryTimer: 0,
 	retryMs: RETRY_MIN_MS,
 };
@@ -305,7 +310,7 @@ function linkOnOpen() {
 	logNote('connected' + chosen + extended);
 	page.connect.textContent = 'Reconnect';
 	// On a touch screen focus would bring up the keyboard over half of the page.
-	if (matchMedia('(pointer: fine)').matches)
+	if (link.byHand && matchMedia('(pointer: fine)').matches)
 		page.input.focus();
 }
 
@@ -319,7 +324,7 @@ function linkOnClose(event) {
 	if (cancelled)
 		logNote('given up');
 	else
-		(good ? logNote : logBad)(formatClose(event) + (lasted ? ', after ' + (lasted / 1000).toFixed(1) + ' s' : ''));
+		(good ? logNote : logBad)(formatClose(event) + (lasted ? ', after ' + formatDuration(lasted) : ''));
 	link.socket = null;
 	if (lasted >= STABLE_MS)
 		link.retryMs = RETRY_MIN_MS;
@@ -333,6 +338,7 @@ function linkOnClose(event) {
 function linkRetry(text) {
 	linkSetState('waiting', text + ', reconnecting in ' + link.retryMs / 1000 + ' s');
 	link.retryTimer = setTimeout(linkOpen, link.retryMs);
+	link.byHand = false;
 	link.retryMs = Math.min(2 * link.retryMs, RETRY_MAX_MS);
 }
 
@@ -403,7 +409,7 @@ function composerPayload() {
 function composerSend() {
 	page.hint.textContent = '';
 	if (link.state !== 'open') {
-		page.hint.textContent = 'Not connected.';
+		page.hint.textContent = 'Not connected; Connect opens a session.';
 		return;
 	}
 	const payload = composerPayload();
@@ -444,11 +450,16 @@ function onSubmit(form, action) {
 onSubmit(page.target, () => {
 	if (!page.connect.disabled) {
 		link.retryMs = RETRY_MIN_MS;
+		link.byHand = true;
 		linkOpen();
 	}
 });
 onSubmit(page.composer, composerSend);
 page.disconnect.addEventListener('click', linkClose);
+page.auto.addEventListener('change', () => {
+	if (!page.auto.checked && link.state === 'waiting')
+		linkClose();
+});
 page.input.addEventListener('keydown', composerOnKey);
 page.input.addEventListener('input', () => {
 	page.hint.textContent = '';

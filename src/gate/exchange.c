@@ -14,7 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXCHANGE_SEND_MS = 60000 }; /* without a byte leaving, while a response is on its way */
+enum {
+	EXCHANGE_SEND_MS = 60000, /* without a byte leaving, while a response is on its way */
+	EXCHANGE_EARLY_MAX =
+		16384 /* bytes read before an upgrade is answered, and then one read more at most */
+};
 
 /* Enters a state and sets the time that it may last; 0 is without limit. */
 static void exchange_enter(struct exchange *exchange, enum exchange_state state, uint64_t ms)
@@ -163,6 +167,17 @@ static bool exchange_answered(const struct exchange *exchange)
 	return exchange->state == EXCHANGE_BODY && exchange->file.fd < 0 && exchange->stream->queue == NULL;
 }
 
+/*
+ * How much is read: a response must be out before the next request is looked at. While the owner decides,
+ * first frames are read too, so that a client which leaves meanwhile is noticed.
+ */
+static void exchange_allow(struct exchange *exchange)
+{
+	bool waits = exchange->state == EXCHANGE_BODY ||
+		     (exchange->state == EXCHANGE_ASKED && exchange->n_held >= EXCHANGE_EARLY_MAX);
+	stream_allow(exchange->stream, waits ? 0 : LOOP_SCRATCH);
+}
+
 /* Looks at what was received, request by request, until one has to wait. */
 static void exchange_feed(struct exchange *exchange, const char *data, size_t len)
 {
@@ -174,7 +189,33 @@ static void exchange_feed(struct exchange *exchange, const char *data, size_t le
 	if (exchange->state > EXCHANGE_ASKED)
 		return;
 	exchange_hold(exchange, data + used, len - used);
-	stream_allow(exchange->stream, exchange->state == EXCHANGE_HEAD ? LOOP_SCRATCH : 0);
+	exchange_allow(exchange);
+}
+
+/* Adds to what is held. Returns whether there was memory for it; without it the connection is gone. */
+static bool exchange_append(struct exchange *exchange, const uint8_t *data, size_t len)
+{
+	char *held = realloc(exchange->held, exchange->n_held + len);
+	if (held == NULL) {
+		exchange_gone(exchange);
+		return false;
+	}
+	memcpy(held + exchange->n_held, data, len);
+	exchange->held = held;
+	exchange->n_held += len;
+	return true;
+}
+
+/* Looks at what is held, which is a head in parts or the requests behind one that is answered. */
+static void exchange_feed_held(struct exchange *exchange)
+{
+	char *held = exchange->held;
+	size_t len = exchange->n_held;
+
+	exchange->held = NULL;
+	exchange->n_held = 0;
+	exchange_feed(exchange, held, len);
+	free(held);
 }
 
 /* A response is out: waits for the next request, which may be there already, or ends. */
@@ -186,31 +227,10 @@ static void exchange_turn(struct exchange *exchange)
 			exchange_linger(exchange);
 			return;
 		}
-		char *held = exchange->held;
-		size_t len = exchange->n_held;
-		exchange->held = NULL;
-		exchange->n_held = 0;
 		exchange_enter(exchange, EXCHANGE_HEAD, EXCHANGE_KEEPALIVE_MS);
-		exchange_feed(exchange, held, len);
-		free(held);
+		exchange_feed_held(exchange);
 		exchange_pump(exchange);
 	}
-}
-
-/* A head in parts: what came before and what comes now. */
-static void exchange_join(struct exchange *exchange, const uint8_t *data, size_t len)
-{
-	char *held = realloc(exchange->held, exchange->n_held + len);
-	if (held == NULL) {
-		exchange_gone(exchange);
-		return;
-	}
-	memcpy(held + exchange->n_held, data, len);
-	len += exchange->n_held;
-	exchange->held = NULL;
-	exchange->n_held = 0;
-	exchange_feed(exchange, held, len);
-	free(held);
 }
 
 /* Bytes of the client. */
@@ -224,11 +244,14 @@ static void exchange_on_data(void *arg, uint8_t *data, size_t len)
 			exchange_gone(exchange);
 		return;
 	}
+	if (exchange->state == EXCHANGE_ASKED && exchange_append(exchange, data, len))
+		exchange_allow(exchange);
 	if (exchange->state != EXCHANGE_HEAD)
 		return;
-	if (exchange->n_held > 0)
-		exchange_join(exchange, data, len);
-	else {
+	if (exchange->n_held > 0) {
+		if (exchange_append(exchange, data, len))
+			exchange_feed_held(exchange);
+	} else {
 		/* The time for a head runs from its first byte; the first one's runs from the accept. */
 		if (exchange->n_requests > 0)
 			loop_timer_set(&exchange->timer,
@@ -258,7 +281,8 @@ static void exchange_on_eof(void *arg, int error)
 {
 	struct exchange *exchange = arg;
 
-	if (error != 0 || exchange->state == EXCHANGE_HEAD || exchange_is_over(exchange))
+	if (error != 0 || exchange->state == EXCHANGE_HEAD || exchange->state == EXCHANGE_ASKED ||
+		exchange_is_over(exchange))
 		exchange_gone(exchange);
 	else
 		exchange->keep_alive = false;

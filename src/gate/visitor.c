@@ -112,6 +112,13 @@ static void visitor_wait(struct visitor *visitor, uint64_t ms)
 	loop_timer_set(&visitor->timer, ms);
 }
 
+/* Is all said, and has TCP ended in both directions? */
+static bool visitor_is_over(const struct visitor *visitor)
+{
+	return visitor->state == VISITOR_LINGER && visitor->stream->read == STREAM_READ_EOF &&
+	       visitor->stream->write >= STREAM_WRITE_SHUT;
+}
+
 /* All is said: ends our side of TCP and waits for the client's, so that no reset overtakes the close frame.
  */
 static void visitor_linger(struct visitor *visitor)
@@ -119,9 +126,10 @@ static void visitor_linger(struct visitor *visitor)
 	visitor->state = VISITOR_LINGER;
 	stream_finish(visitor->stream);
 	stream_allow(visitor->stream, LOOP_SCRATCH);
-	if (visitor->stream->read == STREAM_READ_EOF && visitor->stream->write >= STREAM_WRITE_SHUT)
-		event_active(&visitor->timer, EV_TIMEOUT, 1);
 	visitor_wait(visitor, VISITOR_LINGER_MS);
+	if (visitor_is_over(visitor))
+		event_active(&visitor->timer, EV_TIMEOUT,
+			1); /* after the wait was set: setting it would undo this */
 }
 
 /* The client broke a rule: says which, and listens no more (RFC 6455 7.1.7). */
@@ -239,8 +247,7 @@ static void visitor_on_sent(void *arg)
 		visitor_send_control(visitor, FRAME_PONG, visitor->pong, visitor->n_pong);
 		stream_flush(visitor->stream);
 	}
-	if (visitor->state == VISITOR_LINGER && visitor->stream->read == STREAM_READ_EOF &&
-		visitor->stream->write >= STREAM_WRITE_SHUT) {
+	if (visitor_is_over(visitor)) {
 		visitor_gone(visitor);
 		return;
 	}

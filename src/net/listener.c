@@ -17,6 +17,8 @@
 enum {
 	LISTENER_BUDGET = 64,	   /* connections accepted in one turn */
 	LISTENER_BACKOFF_MS = 100, /* until the next try when descriptors are short */
+	LISTENER_ROOM_MS = 10,	   /* until the next look when there is no room: whoever makes room may be on
+				      another thread */
 	LISTENER_WARN_MS = 5000	   /* between two warnings of that */
 };
 
@@ -96,6 +98,7 @@ static void listener_on_acceptable(evutil_socket_t fd, short what, void *arg)
 	for (int i = 0; i < LISTENER_BUDGET; i++) {
 		if (!listener->hooks->has_room(listener->arg)) {
 			event_del(listener->acceptable);
+			loop_timer_set(listener->retry, LISTENER_ROOM_MS);
 			return;
 		}
 		struct addr peer = { .len = sizeof(peer.u) };
@@ -114,7 +117,13 @@ static void listener_on_acceptable(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-/* After a back-off. */
+/* Accepts (again). */
+static void listener_resume(struct listener *listener)
+{
+	event_add(listener->acceptable, NULL);
+}
+
+/* After a back-off, or to see whether there is room. */
 static void listener_on_retry(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
@@ -145,12 +154,6 @@ struct listener *listener_new(struct loop *loop, int fd, const struct listener_h
 	}
 	listener_resume(listener);
 	return listener;
-}
-
-/* Accepts (again). */
-void listener_resume(struct listener *listener)
-{
-	event_add(listener->acceptable, NULL);
 }
 
 /* Stops and closes. */
