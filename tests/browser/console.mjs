@@ -17,7 +17,9 @@ async function start({ newConsole, defer }, args, options) {
 	const gateway = await startGateway(...args);
 
 	defer(async () => assert.equal(await gateway.stop(), 0, gateway.output));
-	return (await newConsole(options)).open(gateway.url);
+	const view = await newConsole(options);
+	view.gateway = gateway;
+	return view.open(gateway.url);
 }
 
 /** A plain GET with a path and a Host of our choice. */
@@ -134,6 +136,20 @@ export async function reconnectsByItself(t) {
 	await view.disconnect();
 	assert.equal(await view.status(), 'not connected');
 	assert.equal((await view.rows('bad')).length, 2);
+
+	await view.page.click('#connect'); // begins with the shortest pause again, and is called off
+	await view.page.waitForFunction(() => document.querySelector('#status').textContent.endsWith('in 1 s'));
+	await view.page.uncheck('#auto');
+	await view.state('closed');
+}
+
+export async function gatewayStops(t) {
+	const view = await start(t, ['cat']);
+
+	await view.connect();
+	await view.gateway.stop();
+	await view.state('failed');
+	await view.row('bad', 'closed 1001 (going away)');
 }
 
 export async function nobodyThere(t) {

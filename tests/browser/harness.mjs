@@ -13,7 +13,7 @@ export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '
 export const BUILD = path.resolve(ROOT, process.env.BUILD || 'build');
 export const WSLUICE = path.resolve(ROOT, process.env.WSLUICE || path.join(BUILD, 'wsluice'));
 export const SCREENSHOTS = path.join(BUILD, 'screenshots');
-export const LIMIT_MS = 15000; // no wait is longer
+export const LIMIT_MS = 30000; // no wait is longer; the machine may be busy
 
 mkdirSync(SCREENSHOTS, { recursive: true });
 
