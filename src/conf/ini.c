@@ -2,13 +2,14 @@
  * ini: reads ini files through inih. The packaged inih cuts lines at 200 bytes, section names at 49 and
  * values at " ;", and is silent about empty sections. So our line reader keeps names, values and line numbers
  * in a table of its own, and inih gets short tokens: "[3]" for a section whose heading is in row 3, ".=3" for
- * its beginning, "exec=4" for a key whose value is in row 4. Comments, continued lines and limits are the
- * reader's; includes are followed when the pair comes back. What keys mean is not in here.
+ * its beginning, "exec=4" for a key whose value is in row 4. Comments and continued lines are the reader's;
+ * includes are followed when the pair comes back. What keys mean is not in here.
  */
 #include "conf/ini.h"
 
 #include "base/must.h"
 #include "conf/expand.h"
+#include "conf/lines.h"
 
 #include <errno.h>
 #include <glob.h>
@@ -17,17 +18,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum {
-	INI_TEXT_MAX = 2 * DRAFT_VALUE_MAX, /* a line or a value, before it is trimmed and expanded */
-	INI_KEY_MAX = 40 /* inih keeps 49 bytes of a key; none of ours is longer than this */
-};
-
-/* A text under construction; what does not fit is dropped and noted. */
-struct ini_text {
-	size_t len;
-	bool over;
-	char bytes[INI_TEXT_MAX + 1];
-};
+enum { INI_KEY_MAX = 40 }; /* inih keeps 49 bytes of a key; none of ours is longer than this */
 
 /* What a token stands for. */
 struct ini_row {
@@ -42,14 +33,10 @@ struct ini {
 	const struct ini *parent; /* the file that includes this one, or NULL */
 	unsigned depth;
 	const char *name;
-	FILE *stream;
 	struct stat st;
-
-	unsigned line;	       /* number of the line in `text` */
-	bool held;	       /* the line in `text` was only looked at: it is the next one */
-	bool heading;	       /* inih was just given a heading; its beginning is to follow */
-	struct ini_text text;  /* one line of the file */
-	struct ini_text value; /* a value with the lines that continue it */
+	struct lines lines;
+	bool heading;		 /* inih was just given a heading; its beginning is to follow */
+	struct lines_text value; /* with the lines that continue it */
 
 	struct ini_row *rows;
 	size_t n_rows;
@@ -57,31 +44,10 @@ struct ini {
 
 static void ini_open(struct draft *draft, const struct ini *parent, const char *name, const char *origin);
 
-/* Appends bytes, as long as there is room. */
-static void ini_text_add(struct ini_text *text, const char *bytes, size_t len)
-{
-	if (len > INI_TEXT_MAX - text->len) {
-		text->over = true;
-		return;
-	}
-	if (len > 0)
-		memcpy(text->bytes + text->len, bytes, len);
-	text->len += len;
-	text->bytes[text->len] = '\0';
-}
-
-/* Makes it empty again. */
-static void ini_text_clear(struct ini_text *text)
-{
-	text->len = 0;
-	text->over = false;
-	text->bytes[0] = '\0';
-}
-
 /* "FILE:LINE" of the current line. */
 static const char *ini_origin(const struct ini *ini)
 {
-	return pool_printf(&ini->draft->pool, "%s:%u", ini->name, ini->line);
+	return pool_printf(&ini->draft->pool, "%s:%u", ini->name, ini->lines.number);
 }
 
 /* Adds a mistake of the current line. */
@@ -90,63 +56,24 @@ static void ini_complain(const struct ini *ini, const char *what)
 	errors_add(ini->draft->errors, ERRORS_USAGE, ini_origin(ini), "%s", what);
 }
 
-/* Reads the next line, or takes the one that was held back; false at the end of the file. */
+/* Reads the next line; false at the end of the file, and where it can't be read. */
 static bool ini_fetch(struct ini *ini)
 {
-	int c;
+	int got = lines_next(&ini->lines);
 
-	if (ini->held) {
-		ini->held = false;
-		return true;
-	}
-	ini_text_clear(&ini->text);
-	ini->line++;
-	while ((c = getc(ini->stream)) != EOF && c != '\n') {
-		char byte = (char)c;
-
-		ini_text_add(&ini->text, &byte, 1);
-		if (ini->line == 1 && ini->text.len == 3 && strcmp(ini->text.bytes, "\xef\xbb\xbf") == 0)
-			ini_text_clear(&ini->text); /* the byte order mark that some editors begin with */
-	}
-	if (ferror(ini->stream))
-		errors_add(ini->draft->errors, ERRORS_FAILED, ini->name, "%s", strerror(errno));
-	if (ini->text.len > 0 && ini->text.bytes[ini->text.len - 1] == '\r')
-		ini->text.bytes[--ini->text.len] = '\0';
-	return c != EOF || ini->text.len > 0;
-}
-
-/* Whether the line is a comment, which begins at the very start of a line. */
-static bool ini_is_comment(const struct ini *ini)
-{
-	return ini->text.bytes[0] == '#' || ini->text.bytes[0] == ';';
-}
-
-/* Whether there is nothing in the line. */
-static bool ini_is_blank(const struct ini *ini)
-{
-	return strspn(ini->text.bytes, " \t") == ini->text.len;
-}
-
-/* Whether the line continues a value. */
-static bool ini_is_continuation(const struct ini *ini)
-{
-	return (ini->text.bytes[0] == ' ' || ini->text.bytes[0] == '\t') && !ini_is_blank(ini);
+	if (got < 0)
+		errors_add(ini->draft->errors, ERRORS_FAILED, ini->name, "%s", strerror(-got));
+	return got > 0;
 }
 
 /* Checks what holds for every line that says something. */
 static bool ini_check_line(const struct ini *ini)
 {
-	const char *bytes = ini->text.bytes;
-	bool good = !ini->text.over;
+	const char *wrong = lines_check(&ini->lines);
 
-	if (ini->text.over)
-		ini_complain(ini, "this line is longer than 128 KiB");
-	for (size_t i = 0; good && i < ini->text.len; i++) {
-		good = ((unsigned char)bytes[i] >= 0x20 || bytes[i] == '\t') && bytes[i] != 0x7f;
-		if (!good)
-			ini_complain(ini, "this line holds a control character");
-	}
-	return good;
+	if (wrong)
+		ini_complain(ini, wrong);
+	return !wrong;
 }
 
 /* Adds a row to the table. Returns its number, or -1 when memory is short. */
@@ -188,17 +115,17 @@ static bool ini_take_heading(struct ini *ini, struct text line, char *token, siz
 static void ini_take_continuations(struct ini *ini)
 {
 	while (ini_fetch(ini)) {
-		struct text more = text_trim(text_of(ini->text.bytes));
+		struct text more = text_trim(text_of(ini->lines.text.bytes));
 
-		if (ini_is_comment(ini))
+		if (lines_is_comment(&ini->lines))
 			continue;
-		if (!ini_is_continuation(ini)) {
-			ini->held = true;
+		if (!lines_is_continuation(&ini->lines)) {
+			lines_hold(&ini->lines);
 			break;
 		}
 		if (ini_check_line(ini)) {
-			ini_text_add(&ini->value, " ", ini->value.len > 0);
-			ini_text_add(&ini->value, more.ptr, more.len);
+			lines_text_add(&ini->value, " ", ini->value.len > 0);
+			lines_text_add(&ini->value, more.ptr, more.len);
 		}
 	}
 }
@@ -220,8 +147,8 @@ static bool ini_take_pair(struct ini *ini, struct text line, char *token, size_t
 		ini_complain(ini, "expected KEY = VALUE or [SECTION]");
 		return false;
 	}
-	ini_text_clear(&ini->value);
-	ini_text_add(&ini->value, value.ptr, value.len);
+	lines_text_clear(&ini->value);
+	lines_text_add(&ini->value, value.ptr, value.len);
 	ini_take_continuations(ini);
 	if (ini->value.over) {
 		errors_add(ini->draft->errors, ERRORS_USAGE, origin, "%s: longer than 64 KiB", name);
@@ -243,11 +170,11 @@ static char *ini_on_line(char *token, int size, void *arg)
 		return token;
 	}
 	while (ini_fetch(ini)) {
-		struct text line = text_trim(text_of(ini->text.bytes));
+		struct text line = text_trim(text_of(ini->lines.text.bytes));
 
-		if (ini_is_comment(ini) || !ini_check_line(ini) || ini_is_blank(ini))
+		if (lines_is_comment(&ini->lines) || !ini_check_line(ini) || lines_is_blank(&ini->lines))
 			continue;
-		if (ini_is_continuation(ini))
+		if (lines_is_continuation(&ini->lines))
 			ini_complain(ini, "this line begins with a space, and there is no value above that "
 					  "it could continue");
 		else if (line.ptr[0] == '[' ? ini_take_heading(ini, line, token, (size_t)size)
@@ -326,7 +253,7 @@ static void ini_read_file(struct draft *draft, const struct ini *parent, FILE *s
 	ini->parent = parent;
 	ini->depth = parent ? parent->depth + 1 : 1;
 	ini->name = name;
-	ini->stream = stream;
+	ini->lines.stream = stream;
 	if (fileno(stream) >= 0 && fstat(fileno(stream), &ini->st) < 0)
 		ini->st.st_ino = 0;
 	if (ini_parse_stream(ini_on_line, ini, ini_on_pair, ini) != 0)
