@@ -18,7 +18,7 @@ from wsraw import BINARY, CLOSE, CONTINUATION, TEXT, frame
 
 KIB = 1024
 BUFFER = 256 * KIB
-STALLED = 10  # sessions at once, so that what each holds shows
+STALLED = 6  # sessions at once, so that what each holds shows
 SLACK = 1536 * KIB  # what the process itself may grow by: its allocator, its loops
 NUMBERS = "".join(f"{i}\n" for i in range(1, 400001)).encode()
 
@@ -37,16 +37,22 @@ def check_memory(gw, before, sessions, directions=1):
 
 
 def warm(gw, path):
-    """One session, so that what is only allocated once is there."""
+    """One session, so that what is only allocated once is there; returns the memory then."""
     gw.ws(path).reset()
     gw.wait_log("session ended")
     return rss_of(gw.pid)
 
 
+def late_program(directory, then):
+    """A program that reads nothing until the file "go" is there, which it is at first, for warm()."""
+    (directory / "go").touch()
+    return script(directory, "late.sh", f"while [ ! -e '{directory}/go' ]; do sleep 0.01; done\n{then}\n")
+
+
 def push(raw, data):
     """Sends until nothing more is taken for a while; returns how much went out."""
     view, sent = memoryview(data), 0
-    raw.sock.settimeout(0.5)
+    raw.sock.settimeout(0.25)
     try:
         while sent < len(data):
             sent += raw.sock.send(view[sent : sent + (1 << 18)])
@@ -119,9 +125,10 @@ def payload_of(wire):
 def test_clients_flood_and_the_program_does_not_read(gateway, tmp_path, name):
     wire = b"".join(CLIENT_FLOODS[name])
     expected = payload_of(wire)
-    late = script(tmp_path, "late.sh", f"while [ ! -e '{tmp_path}/go' ]; do sleep 0.01; done\ncat >'{tmp_path}/out-'$$\n")
+    late = late_program(tmp_path, f"cat >'{tmp_path}/out-'$$")
     gw = gateway({"route /late": {"exec": late, "framing": "stream", "closing_wait": "20s"}}, release=True)
     before = warm(gw, "/late")
+    (tmp_path / "go").unlink()
     clients = [gw.ws("/late") for _ in range(STALLED)]
     sent = [push(ws, wire) for ws in clients]
     if len(expected) > 4 << 20:
@@ -135,7 +142,7 @@ def test_clients_flood_and_the_program_does_not_read(gateway, tmp_path, name):
     first.send(wire[sent[0] :])
     assert first.close().code == 1000
     first.drop()
-    gw.wait_log("session ended", n=STALLED)
+    gw.wait_log("session ended", n=1 + STALLED)
     whole = [path for path in tmp_path.glob("out-*") if path.stat().st_size == len(expected)]
     assert whole, [path.stat().st_size for path in tmp_path.glob("out-*")]
     assert any(path.read_bytes() == expected for path in whole)
@@ -143,9 +150,10 @@ def test_clients_flood_and_the_program_does_not_read(gateway, tmp_path, name):
 
 def test_lines_flood_into_a_program_that_does_not_read(gateway, tmp_path):
     """Messages of lines are held until they are whole; that memory counts as well."""
-    late = script(tmp_path, "late.sh", f"while [ ! -e '{tmp_path}/go' ]; do sleep 0.01; done\nexec wc -c\n")
+    late = late_program(tmp_path, "exec wc -c")
     gw = gateway({"route /late": {"exec": late, "closing_wait": "20s"}}, release=True)
     before = warm(gw, "/late")
+    (tmp_path / "go").unlink()
     wire = (frame(TEXT, "x" * 60000, fin=False) + frame(CONTINUATION, "y")) * 200
     clients = [gw.ws("/late") for _ in range(STALLED)]
     sent = [push(ws, wire) for ws in clients]
@@ -208,9 +216,9 @@ def test_client_floods_and_the_service_does_not_read(gateway):
         backends.sink(it, sock)
 
     wire = b"".join(CLIENT_FLOODS["64 KiB messages"])
-    with service(waits) as it:
-        gw = gateway({"route /tcp": {"connect": it.uri, "closing_wait": "20s"}}, release=True)
-        before = rss_of(gw.pid)
+    with service(waits) as it, service(backends.echo) as other:
+        gw = gateway({"route /tcp": {"connect": it.uri, "closing_wait": "20s"}, "route /warm": {"connect": other.uri}}, release=True)
+        before = warm(gw, "/warm")
         with gw.ws("/tcp") as ws:
             sent = push(ws, wire)
             assert sent < len(wire)
@@ -286,6 +294,20 @@ def test_closing_handshake_passes_a_full_pipe(gateway, tmp_path):
     with gw.ws("/deaf") as ws:
         ws.send_binary(b"x" * 200000)
         assert ws.close().code == 1000
+
+
+def test_closing_handshake_passes_a_full_socket(gateway):
+    """The same with a service that does not read: closing_wait after it took the last byte, the connection is cut."""
+    with service(backends.silent) as it:
+        gw = gateway({"route /deaf": {"connect": it.uri, "closing_wait": "300ms"}})
+        with gw.ws("/deaf") as ws:
+            wire = frame(BINARY, b"x" * (1 << 24))
+            push(ws, wire)
+            ws.reset()
+        ws = gw.ws("/deaf")
+        ws.send_binary(b"x" * 100000)
+        assert ws.close().code == 1000
+        ws.drop()
 
 
 def test_client_that_stalls_while_the_program_ends(gateway):
