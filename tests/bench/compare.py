@@ -20,6 +20,8 @@ import time
 
 RELAYS = ["bufferevent", "tricks", "evbuffer", "bare"]
 
+SOURCE_BYTES = 64 << 20  # a source ends: what is lost at the end would be seen
+
 # name: (service, what a cost is counted per, options of load)
 WORK = {
     "64 B echo, saturated": ("echo", "message", ["--sessions=64", "--size=64"]),
@@ -27,7 +29,7 @@ WORK = {
     "64 B echo, 16 in flight": ("echo", "message", ["--sessions=64", "--size=64", "--inflight=16"]),
     "64 KiB echo": ("echo", "MiB", ["--sessions=8", "--size=65536", "--inflight=2"]),
     "flood to the service": ("sink", "MiB", ["--mode=flood-to", "--sessions=4", "--size=65536"]),
-    "flood from the service": ("source", "MiB", ["--mode=flood-from", "--sessions=4", "--size=65536"]),
+    "flood from the service": ("source", "MiB", ["--mode=flood-from", "--sessions=4", "--bytes=%d" % SOURCE_BYTES]),
     "connect, echo, close": ("echo", "message", ["--mode=connect", "--sessions=32", "--size=64"]),
 }
 
@@ -131,7 +133,7 @@ def run_load(args, url, pid, options):
     """One run of the load generator: its report."""
     argv = [args.bench + "/load", "--to=" + url, "--pid=%d" % pid, "--children", "--json"]
     argv += ["--seconds=%g" % args.seconds, "--warmup=%g" % (args.seconds / 5)] + options
-    done = subprocess.run(argv, stdout=subprocess.PIPE, check=False)
+    done = subprocess.run(argv, stdout=subprocess.PIPE, check=False, timeout=60 + args.seconds)
     if done.returncode != 0:
         raise SystemExit("failed: " + " ".join(argv))
     return json.loads(done.stdout)
@@ -205,7 +207,7 @@ def main():
         try:
             services = {}
             for mode in ("echo", "sink", "source"):
-                services[mode] = Process([args.bench + "/tcpd", "--mode=" + mode])
+                services[mode] = Process([args.bench + "/tcpd", "--mode=" + mode, "--bytes=%d" % SOURCE_BYTES])
                 processes.append(services[mode])
             started = {"nginx": start_nginx(services, args, prefix)}
             started.update({mode: start_relay(services, args, mode) for mode in args.relay})

@@ -128,20 +128,24 @@ static uint64_t load_pace(struct load *load)
 	}
 }
 
-/* Ends the program when nothing has happened for too long. */
+/* Ends the program when nothing has happened for too long, or the end of the run takes that long. */
 static void load_check_progress(struct load *load, int n_events)
 {
 	bool quiet = load->options.mode == LOAD_IDLE && load->phase == LOAD_MEASURE;
+	bool ending = load->phase == LOAD_DRAIN || load->phase == LOAD_CLOSE;
 	uint64_t now = usage_now();
-	if (n_events > 0 || quiet)
+	if (ending)
+		load->progress_ns = load->phase_ns;
+	else if (n_events > 0 || quiet)
 		load->progress_ns = now;
 	if ((double)(now - load->progress_ns) < load->options.patience * 1e9)
 		return;
+	const char *what = load->phase == LOAD_CLOSE ? "not closed" : "not everything has come";
 	for (uint64_t i = 0; i < load->options.n_sessions; i++) {
 		const struct session *session = &load->sessions[i];
-		if (session->state != SESSION_DONE &&
-			(session->state != SESSION_OPEN || !session_complete(load, session)))
-			load_fail(load, session, "nothing has happened for %.0f s", load->options.patience);
+		bool idle = session->state == SESSION_OPEN && session_complete(load, session);
+		if (session->state != SESSION_DONE && !idle)
+			load_fail(load, session, "%s after %.0f s", what, load->options.patience);
 	}
 	load_fail(load, load->sessions, "nothing has happened for %.0f s", load->options.patience);
 }
