@@ -25,6 +25,7 @@ struct ini_row {
 	const char *text; /* a heading or a value */
 	const char *origin;
 	struct draft_section *section; /* that the heading opened; NULL after a mistake in it */
+	bool broken;		       /* a heading that has been complained about */
 };
 
 /* One file being read. */
@@ -96,19 +97,24 @@ static long ini_add_row(struct ini *ini, struct text text, const char *origin)
 	return (long)ini->n_rows++;
 }
 
-/* Turns a heading into its token. */
-static bool ini_take_heading(struct ini *ini, struct text line, char *token, size_t size)
+/* Turns a heading into its token; a broken one too, or its keys would go to the section above. */
+static bool ini_take_heading(struct ini *ini, struct text line, bool broken, char *token, size_t size)
 {
 	long row;
 
-	if (!text_ends_with(line, "]")) {
+	if (!broken && !text_ends_with(line, "]")) {
 		ini_complain(ini, "a section is [NAME], with nothing after it");
-		return false;
+		broken = true;
 	}
-	line = text_trim((struct text){ line.ptr + 1, line.len - 2 });
+	if (!broken)
+		line = text_trim((struct text){ line.ptr + 1, line.len - 2 });
 	row = ini_add_row(ini, line, ini_origin(ini));
 	ini->heading = row >= 0;
-	return row >= 0 && snprintf(token, size, "[%ld]\n", row) > 0;
+	if (row < 0)
+		return false;
+	ini->rows[row].broken = broken;
+	snprintf(token, size, "[%ld]\n", row);
+	return true;
 }
 
 /* Appends the lines that continue a value; comments between them are left out, a blank line ends it. */
@@ -171,14 +177,17 @@ static char *ini_on_line(char *token, int size, void *arg)
 	}
 	while (ini_fetch(ini)) {
 		struct text line = text_trim(text_of(ini->lines.text.bytes));
+		bool good;
 
-		if (lines_is_comment(&ini->lines) || !ini_check_line(ini) || lines_is_blank(&ini->lines))
+		if (lines_is_comment(&ini->lines) || lines_is_blank(&ini->lines))
 			continue;
-		if (lines_is_continuation(&ini->lines))
+		good = ini_check_line(ini);
+		if (good && lines_is_continuation(&ini->lines))
 			ini_complain(ini, "this line begins with a space, and there is no value above that "
 					  "it could continue");
-		else if (line.ptr[0] == '[' ? ini_take_heading(ini, line, token, (size_t)size)
-					    : ini_take_pair(ini, line, token, (size_t)size))
+		else if (ini->lines.text.bytes[0] == '['
+				 ? ini_take_heading(ini, line, !good, token, (size_t)size)
+				 : good && ini_take_pair(ini, line, token, (size_t)size))
 			return token;
 	}
 	return NULL;
@@ -222,7 +231,7 @@ static int ini_on_pair(void *arg, const char *section, const char *key, const ch
 	char *value;
 
 	if (strcmp(key, ".") == 0) {
-		row->section = draft_open(ini->draft, row->text, origin);
+		row->section = row->broken ? NULL : draft_open(ini->draft, row->text, origin);
 		return 1;
 	}
 	if (!section[0]) {

@@ -151,6 +151,10 @@ static void test_sections(void **state)
 	conf_bad("[route]\n[listen]\n",
 		"t.ini:1: [route]: this section needs a name: [listen NAME], [route PATH]\n"
 		"t.ini:2: [listen]: this section needs a name: [listen NAME], [route PATH]\n");
+	conf_bad("[gateway]\n[route /x\nconsole = yes\n[route /y\x01]\nbufer = 1\n[no]\nbufer = 1\n",
+		"t.ini:2: a section is [NAME], with nothing after it\n"
+		"t.ini:4: this line holds a control character\n"
+		"t.ini:6: unknown section [no]\n");
 	conf_bad("[route /x\n", "t.ini:1: a section is [NAME], with nothing after it\n");
 	conf_bad("[gateway] # c\n", "t.ini:1: a section is [NAME], with nothing after it\n");
 	conf_bad("workers = 1\n", "t.ini:1: workers: stands before any [section]\n");
