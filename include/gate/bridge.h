@@ -23,6 +23,7 @@ struct bridge_side {
 	struct endpoint *endpoint;
 	bool stopped; /* its reading, since the other side holds too much */
 	bool eof, closed;
+	bool spoke;		  /* since the last flush */
 	uint64_t bytes, messages; /* received from it */
 };
 
@@ -46,8 +47,11 @@ void bridge_join(struct bridge *bridge, struct endpoint *visitor, struct endpoin
 /* Ends it from our side (idle, shutdown): the visitor is told `end`; what it answers ends the backend. */
 void bridge_end(struct bridge *bridge, const struct end *end);
 
-/* How much a side may read at once when `used` bytes wait for the other one: the one place where the marks
- * are (pure). */
-size_t bridge_allowance(size_t buffer, size_t used, bool *stopped);
+/*
+ * How much side `reader` may read at once when `used` bytes wait for the other one; 0 when it is stopped.
+ * What it reads then never lets the other one hold more than `buffer`. The one place where the marks are;
+ * pure.
+ */
+size_t bridge_allowance(int reader, size_t buffer, size_t used, bool *stopped);
 
 #endif

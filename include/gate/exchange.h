@@ -44,7 +44,7 @@ struct exchange_upgrade {
 };
 
 struct exchange_hooks {
-	/* Answer with exchange_accept() or exchange_refuse(), now or later. */
+	/* Answer with exchange_refuse(), now or later, or exchange_accept(), later. */
 	void (*on_upgrade)(void *arg, const struct exchange_upgrade *upgrade);
 	/* The connection has ended; its descriptor is closed. */
 	void (*on_gone)(void *arg);

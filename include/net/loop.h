@@ -43,7 +43,8 @@ struct loop {
 	struct grave *graveyard;
 	uint8_t *scratch;    /* LOOP_SCRATCH bytes: every read of this thread goes here first */
 	struct batch *batch; /* writes of this turn, net/batch.h */
-	uint64_t n_events; /* that exist, for SIGUSR2 and the tests; timers are counted among them and beside them */
+	uint64_t n_events; /* that exist, for SIGUSR2 and the tests; timers are counted among them and beside
+			      them */
 	uint64_t n_timers;
 	bool stopping;
 };

@@ -22,7 +22,10 @@ typedef void (*resolver_fn)(void *arg, const struct addr *addrs, size_t n, const
 struct resolver *resolver_new(
 	void); /* NULL when memory is short; no thread starts before the first question */
 
-/* Waits for no lookup: a thread within one ends after it. No query may be open any more. NULL is allowed. */
+/*
+ * Waits for no lookup: a thread within one ends after it. Before the loops that asked are done; questions
+ * that are open then must have been forgotten. NULL is allowed.
+ */
 void resolver_free(struct resolver *resolver);
 
 /* The addresses that need no lookup: of an address in digits, or from an answer that is kept. Returns how
@@ -34,7 +37,7 @@ size_t resolver_known(struct resolver *resolver, struct loop *loop, const struct
 struct resolver_query *resolver_ask(struct resolver *resolver, struct loop *loop,
 	const struct addr_name *name, resolver_fn fn, void *arg);
 
-/* fn is not called any more. On the loop's thread, before fn. NULL is allowed. */
+/* fn is not called any more. On the loop's thread, before fn and before resolver_free(). NULL is allowed. */
 void resolver_forget(struct resolver_query *query);
 
 #endif

@@ -77,6 +77,13 @@ size_t stream_queued(const struct stream *stream);
 /* Bytes that the peer has not taken yet: the queue's and, for a socket, the kernel's (SIOCOUTQ). */
 size_t stream_unsent(const struct stream *stream);
 
+/* Bytes that the peer has taken (of TCP: acknowledged) since the stream was opened; never falls. */
+uint64_t stream_taken(const struct stream *stream);
+
+/* Has on_sent called on the next turn though nothing is queued, for who has more to send than one turn should
+ * take. */
+void stream_yield(struct stream *stream);
+
 /* Reads at most `max` bytes at once; 0 stops reading. */
 void stream_allow(struct stream *stream, size_t max);
 

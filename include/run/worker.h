@@ -58,7 +58,8 @@ void worker_pass(struct worker *worker, const struct entrance *entrance, int fd,
 /* On the worker's own thread. */
 void worker_count(const struct worker *worker, struct worker_counters *counters);
 
-/* Waits for the thread and frees everything; also of one that was never started. */
+/* Waits for the thread, if there is one; then frees everything. */
+void worker_join(struct worker *worker);
 void worker_done(struct worker *worker);
 
 #endif

@@ -55,9 +55,9 @@ static void channel_on_data(void *arg, uint8_t *data, size_t len)
 static void channel_on_sent(void *arg)
 {
 	struct channel *channel = arg;
+	channel->endpoint->hooks->on_sent(channel->endpoint->arg);
 	if (channel->hooks->on_moved != NULL)
 		channel->hooks->on_moved(channel->endpoint);
-	channel->endpoint->hooks->on_sent(channel->endpoint->arg);
 }
 
 /* The end of its output: what the framing held back goes out, unless the output was cut off. */
@@ -88,8 +88,8 @@ void channel_end(struct channel *channel)
 static void channel_on_broken(void *arg, int error)
 {
 	struct channel *channel = arg;
-	channel->hooks->on_broken(channel->endpoint, error);
 	channel->endpoint->hooks->on_sent(channel->endpoint->arg); /* the queue is gone */
+	channel->hooks->on_broken(channel->endpoint, error);
 }
 
 static const struct stream_hooks channel_stream_hooks = {

@@ -7,6 +7,7 @@
  */
 #include "backend/errlog.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -80,7 +81,7 @@ static bool errlog_read(struct errlog *errlog)
 	ssize_t n = read(errlog->fd, errlog->loop->scratch, LOOP_SCRATCH);
 	if (n > 0)
 		errlog_split(errlog, (const char *)errlog->loop->scratch, (size_t)n);
-	else
+	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
 		event_del(&errlog->readable);
 	return n > 0;
 }

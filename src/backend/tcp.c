@@ -73,7 +73,13 @@ static bool tcp_is_shut(const struct tcp *tcp)
 /* How long to wait for the next sign of life while finishing. */
 static void tcp_arm(struct tcp *tcp)
 {
-	loop_timer_set(&tcp->timer, tcp_is_shut(tcp) ? TCP_DRAIN_MS : tcp->route->send_timeout_ms);
+	uint64_t now = loop_now(tcp->endpoint.loop), step = tcp->route->send_timeout_ms;
+
+	if (tcp_is_shut(tcp)) {
+		uint64_t left = tcp->give_up_at > now ? tcp->give_up_at - now : 0;
+		step = left < TCP_DRAIN_MS ? left : TCP_DRAIN_MS;
+	}
+	loop_timer_set(&tcp->timer, step);
 }
 
 /* Its side has ended; with ours also ended, the connection has. */

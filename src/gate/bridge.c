@@ -6,18 +6,21 @@
  */
 #include "gate/bridge.h"
 
-/* A side stops being read at half of the buffer and goes on at a quarter; what one read may add (see below)
- * fits in the rest. */
-enum { BRIDGE_HIGH = 2, BRIDGE_LOW = 4, BRIDGE_GROWTH = 4 };
+/* A side stops being read when less than this part of the buffer could be read, and goes on at half of it. */
+enum { BRIDGE_LEAST = 16, BRIDGE_LOW = 2 };
 
 /*
- * Bytes that are read may become more bytes that wait: a bad byte becomes three (U+FFFD), an empty line a
- * header of two. So one read brings at most a quarter of what is free.
+ * What becomes of a byte that is read. From a visitor, framing adds no more than the frame's header took.
+ * From a backend, a bad byte becomes three (U+FFFD), an empty line a header of two.
  */
-size_t bridge_allowance(size_t buffer, size_t used, bool *stopped)
+static const size_t bridge_growth[] = { [BRIDGE_VISITOR] = 1, [BRIDGE_BACKEND] = 3 };
+
+/* The marks. */
+size_t bridge_allowance(int reader, size_t buffer, size_t used, bool *stopped)
 {
-	*stopped = *stopped ? used >= buffer / BRIDGE_LOW : used >= buffer / BRIDGE_HIGH;
-	return *stopped ? 0 : (buffer - used) / BRIDGE_GROWTH;
+	size_t room = used < buffer ? (buffer - used) / bridge_growth[reader] : 0;
+	*stopped = room < buffer / BRIDGE_LEAST || (*stopped && used >= buffer / BRIDGE_LOW);
+	return *stopped ? 0 : room;
 }
 
 /* Derives how fast a side may be read from what waits for the other one. */
@@ -28,7 +31,8 @@ static void bridge_update(struct bridge *bridge, int reader)
 	if (from->closed)
 		return;
 	size_t used = to->closed ? 0 : to->endpoint->ops->queued(to->endpoint);
-	from->endpoint->ops->allow(from->endpoint, bridge_allowance(bridge->buffer, used, &from->stopped));
+	from->endpoint->ops->allow(
+		from->endpoint, bridge_allowance(reader, bridge->buffer, used, &from->stopped));
 }
 
 /* Which of the two a side is. */
@@ -42,6 +46,7 @@ static void bridge_on_piece(void *arg, const struct piece *piece)
 {
 	struct bridge_side *from = arg, *to = &from->bridge->side[!bridge_index(from)];
 
+	from->spoke = true;
 	from->bytes += piece->len;
 	from->messages += piece->last;
 	if (!to->closed)
@@ -55,7 +60,9 @@ static void bridge_on_flush(void *arg)
 	int reader = bridge_index(from);
 	struct bridge_side *to = &from->bridge->side[!reader];
 
-	from->bridge->active_at = loop_now(from->endpoint->loop);
+	if (from->spoke) /* pings and pongs are no activity */
+		from->bridge->active_at = loop_now(from->endpoint->loop);
+	from->spoke = false;
 	if (!to->closed)
 		to->endpoint->ops->flush(to->endpoint);
 	bridge_update(from->bridge, reader);

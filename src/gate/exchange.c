@@ -16,8 +16,9 @@
 
 enum {
 	EXCHANGE_SEND_MS = 60000, /* without a byte leaving, while a response is on its way */
-	EXCHANGE_EARLY_MAX =
-		16384 /* bytes read before an upgrade is answered, and then one read more at most */
+	EXCHANGE_READS_MAX = 8,	  /* of a file in one turn */
+	/* Bytes read before an upgrade is answered; one read more at most. */
+	EXCHANGE_EARLY_MAX = 16384
 };
 
 /* Enters a state and sets the time that it may last; 0 is without limit. */
@@ -109,7 +110,6 @@ static bool exchange_next(struct exchange *exchange, const char *data, size_t le
 	long head = len == 0 ? 0 : http_request_scan(&exchange->scan, data, len, max);
 	if (head == 0)
 		return false;
-	exchange->method[0] = exchange->path[0] = '\0';
 	exchange->scan = (struct http_scan){ 0 };
 	exchange->n_requests++;
 	int error = head < 0 ? (int)head : http_request_parse(&request, data, (size_t)head);
@@ -140,12 +140,21 @@ static void exchange_hold(struct exchange *exchange, const char *data, size_t le
 	exchange->n_held = len;
 }
 
+/* Is there more of a file, and does the client take it? */
+static bool exchange_may_pump(const struct exchange *exchange)
+{
+	return exchange->state == EXCHANGE_BODY && exchange->file.fd >= 0 && exchange->stream->queue == NULL;
+}
+
 /* Sends as much of the file as the client takes. A file that became shorter ends in a cut connection, never
  * in wrong bytes. */
 static void exchange_pump(struct exchange *exchange)
 {
-	while (exchange->state == EXCHANGE_BODY && exchange->stream->queue == NULL &&
-		exchange->file.fd >= 0) {
+	for (int reads = 0; exchange_may_pump(exchange); reads++) {
+		if (reads == EXCHANGE_READS_MAX) {
+			stream_yield(exchange->stream);
+			return;
+		}
 		uint8_t *scratch = exchange->gate->loop->scratch;
 		long n = file_read(&exchange->file, scratch, LOOP_SCRATCH);
 		if (n < 0) {
@@ -227,6 +236,7 @@ static void exchange_turn(struct exchange *exchange)
 			exchange_linger(exchange);
 			return;
 		}
+		exchange->method[0] = exchange->path[0] = '\0';
 		exchange_enter(exchange, EXCHANGE_HEAD, EXCHANGE_KEEPALIVE_MS);
 		exchange_feed_held(exchange);
 		exchange_pump(exchange);

@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { VISITOR_LOOKS = 8 }; /* at a client's progress within send_timeout */
+
 enum visitor_state {
 	VISITOR_OPEN,
 	VISITOR_CLOSE_RECEIVED, /* the client has closed; the backend may go on for a while, then we answer */
@@ -36,14 +38,16 @@ struct visitor {
 	uint64_t deadline; /* CLOSE_SENT, LINGER: when we stop waiting */
 
 	/* Is it alive, does it read? */
-	uint64_t heard_at; /* the last frame */
-	uint64_t ping_at;  /* 0: no ping is unanswered */
-	size_t ping_unsent, last_unsent;
+	uint64_t heard_at;   /* the last frame */
+	uint64_t ping_at;    /* 0: no ping is unanswered */
+	uint64_t ping_taken; /* stream_taken() when it was sent */
 	bool ping_behind_data;
-	uint64_t moved_at; /* the last time that queued bytes left */
+	uint64_t taken;	   /* stream_taken() when we looked last */
+	uint64_t moved_at; /* the last time that bytes left */
 
 	unsigned pongs_queued;
-	bool pong_due; /* `pong` waits until the queue is empty */
+	uint64_t pongs_until; /* when so many bytes have left, the pongs queued have too */
+	bool pong_due;	      /* `pong` waits for that */
 	uint8_t n_pong;
 	uint8_t pong[FRAME_CONTROL_MAX];
 };
@@ -108,7 +112,7 @@ static void visitor_send_close(struct visitor *visitor, uint16_t code, const cha
 static void visitor_wait(struct visitor *visitor, uint64_t ms)
 {
 	visitor->deadline = loop_now(visitor->endpoint.loop) + ms;
-	visitor->last_unsent = stream_unsent(visitor->stream);
+	visitor->taken = stream_taken(visitor->stream);
 	loop_timer_set(&visitor->timer, ms);
 }
 
@@ -156,19 +160,33 @@ static void visitor_on_close(struct visitor *visitor, const struct message_event
 	visitor_report_eof(visitor, &end);
 }
 
-/*
- * A ping: answered in order, but a client that pings and does not read can't make us queue more than a few
- * pongs.
- */
+/* Have the pongs left that were queued behind data? */
+static bool visitor_pongs_left(const struct visitor *visitor)
+{
+	return visitor->stream->queue == NULL || visitor->stream->bytes_sent >= visitor->pongs_until;
+}
+
+/* Sends a pong, and remembers behind how much it is. */
+static void visitor_send_pong(struct visitor *visitor, const uint8_t *data, size_t len)
+{
+	const struct stream *stream = visitor->stream;
+
+	visitor_send_control(visitor, FRAME_PONG, data, len);
+	visitor->pongs_until =
+		stream->bytes_sent + (stream->queue == NULL ? 0 : evbuffer_get_length(stream->queue));
+	visitor->pongs_queued++;
+}
+
+/* A ping: answered in order, but a client that pings and does not read can't make us queue more than a few
+ * pongs. */
 static void visitor_on_ping(struct visitor *visitor, const uint8_t *data, size_t len)
 {
 	if (visitor->state != VISITOR_OPEN)
 		return;
-	if (visitor->stream->queue == NULL)
+	if (visitor_pongs_left(visitor))
 		visitor->pongs_queued = 0;
 	if (visitor->pongs_queued < VISITOR_PONGS_MAX) {
-		visitor->pongs_queued++;
-		visitor_send_control(visitor, FRAME_PONG, data, len);
+		visitor_send_pong(visitor, data, len);
 		return;
 	}
 	visitor->pong_due = true;
@@ -242,9 +260,10 @@ static void visitor_on_sent(void *arg)
 	struct visitor *visitor = arg;
 
 	visitor->moved_at = loop_now(visitor->endpoint.loop);
-	if (visitor->stream->queue == NULL && visitor->pong_due && visitor->state == VISITOR_OPEN) {
+	if (visitor->pong_due && visitor_pongs_left(visitor) && visitor->state == VISITOR_OPEN) {
 		visitor->pong_due = false;
-		visitor_send_control(visitor, FRAME_PONG, visitor->pong, visitor->n_pong);
+		visitor->pongs_queued = 0;
+		visitor_send_pong(visitor, visitor->pong, visitor->n_pong);
 		stream_flush(visitor->stream);
 	}
 	if (visitor_is_over(visitor)) {
@@ -301,10 +320,9 @@ static bool visitor_has_queue(const struct visitor *visitor)
 /* Has the client taken bytes since we looked last? */
 static bool visitor_progressed(struct visitor *visitor)
 {
-	size_t unsent = stream_unsent(visitor->stream);
-	bool less = unsent < visitor->last_unsent;
-	visitor->last_unsent = unsent;
-	return less;
+	uint64_t before = visitor->taken;
+	visitor->taken = stream_taken(visitor->stream);
+	return visitor->taken > before;
 }
 
 /* Sends a ping, and remembers what was on the way before it. */
@@ -314,7 +332,7 @@ static void visitor_send_ping(struct visitor *visitor, uint64_t now)
 	visitor_send_control(visitor, FRAME_PING, NULL, 0);
 	stream_flush(visitor->stream);
 	visitor->ping_at = now;
-	visitor->ping_unsent = stream_unsent(visitor->stream);
+	visitor->ping_taken = stream_taken(visitor->stream);
 }
 
 /*
@@ -331,7 +349,7 @@ static bool visitor_ping_failed(struct visitor *visitor, uint64_t now)
 		patience = route->send_timeout_ms;
 	if (visitor->ping_at == 0 || route->ping_timeout_ms == 0 || now - visitor->ping_at < patience)
 		return false;
-	if (excused && stream_unsent(visitor->stream) < visitor->ping_unsent) {
+	if (excused && stream_taken(visitor->stream) > visitor->ping_taken) {
 		visitor->ping_at = 0;
 		visitor->heard_at = now;
 		return false;
@@ -339,16 +357,17 @@ static bool visitor_ping_failed(struct visitor *visitor, uint64_t now)
 	return true;
 }
 
-/* Does it accept nothing though bytes wait? */
+/* Does it accept nothing though bytes wait? Looked at several times within send_timeout, so that slow
+ * progress is seen. */
 static bool visitor_send_failed(struct visitor *visitor, uint64_t now)
 {
 	uint64_t limit = visitor->route->send_timeout_ms;
-	if (limit == 0 || !visitor_has_queue(visitor) || now - visitor->moved_at < limit)
+
+	if (limit == 0 || !visitor_has_queue(visitor))
 		return false;
-	if (!visitor_progressed(visitor))
-		return true;
-	visitor->moved_at = now;
-	return false;
+	if (visitor_progressed(visitor))
+		visitor->moved_at = now;
+	return now - visitor->moved_at >= limit;
 }
 
 /* Sets the timer to the next time that something is due. */
@@ -458,7 +477,7 @@ static void visitor_flush(struct endpoint *endpoint)
 	if (had_queue || !visitor_has_queue(visitor))
 		return;
 	visitor->moved_at = loop_now(endpoint->loop);
-	visitor->last_unsent = stream_unsent(visitor->stream);
+	visitor->taken = stream_taken(visitor->stream);
 	visitor_arm(visitor, visitor->moved_at);
 }
 

@@ -30,7 +30,8 @@ struct listener {
 	struct event *acceptable, *retry;
 	const struct listener_hooks *hooks;
 	void *arg;
-	uint64_t warned_at; /* 0: not short of descriptors */
+	uint64_t warned_at;
+	bool warned; /* of a shortage that lasts */
 };
 
 /* A descriptor that stands for one more connection. */
@@ -68,6 +69,7 @@ static void listener_back_off(struct listener *listener, int error)
 		log_warning(
 			listener->loop->log, "cannot accept connections", LOG_STR("error", strerror(error)));
 		listener->warned_at = now;
+		listener->warned = true;
 	}
 	event_del(listener->acceptable);
 	loop_timer_set(listener->retry, LISTENER_BACKOFF_MS);
@@ -109,9 +111,9 @@ static void listener_on_acceptable(evutil_socket_t fd, short what, void *arg)
 			listener_back_off(listener, errno);
 		if (client < 0)
 			return;
-		if (listener->warned_at != 0)
+		if (listener->warned)
 			log_info(listener->loop->log, "accepting connections again");
-		listener->warned_at = 0;
+		listener->warned = false;
 		listener_set_nodelay(client, &peer);
 		listener->hooks->on_accept(listener->arg, client, &peer);
 	}

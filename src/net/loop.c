@@ -191,7 +191,8 @@ static void loop_count(struct loop *loop, const struct event *event, int step)
 }
 
 /* A counted event_assign(). */
-void loop_event_init(struct loop *loop, struct event *event, int fd, short what, event_callback_fn fn, void *arg)
+void loop_event_init(
+	struct loop *loop, struct event *event, int fd, short what, event_callback_fn fn, void *arg)
 {
 	must(event_assign(event, loop->base, fd, what, fn, arg) == 0);
 	loop_count(loop, event, 1);

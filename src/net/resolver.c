@@ -19,10 +19,12 @@ enum { RESOLVER_THREADS = 4, RESOLVER_REASON = 128 };
 struct resolver_query {
 	struct mail mail; /* first: the mail is the query */
 	struct resolver_query *next;
+	struct resolver *resolver;
 	struct loop *loop;
 	struct addr_name name;
-	resolver_fn fn; /* NULL: forgotten. Only the loop's thread looks at it */
+	resolver_fn fn; /* NULL: forgotten; only the loop's thread looks at it */
 	void *arg;
+	bool queued, posted, forgotten; /* under the lock */
 	struct addr addrs[RESOLVER_ADDRS_MAX];
 	size_t n;
 	char reason[RESOLVER_REASON];
@@ -41,7 +43,7 @@ struct resolver {
 	pthread_cond_t asked;
 	struct resolver_query *first, **last;
 	struct resolver_kept *kept;
-	unsigned n_threads, n_idle;
+	unsigned n_threads, n_idle, n_queued;
 	unsigned refs; /* the owner and the threads */
 	bool stopping;
 };
@@ -123,6 +125,38 @@ static void resolver_deliver(struct loop *loop, struct mail *mail)
 	free(query);
 }
 
+/* Takes a question out of the queue. With the lock held. */
+static void resolver_unqueue(struct resolver *resolver, struct resolver_query *query)
+{
+	struct resolver_query **at = &resolver->first;
+	while (*at != query)
+		at = &(*at)->next;
+	*at = query->next;
+	if (query->next == NULL)
+		resolver->last = at;
+	query->queued = false;
+	resolver->n_queued--;
+}
+
+/* Looks one name up, without the lock, and sends the answer unless nobody waits for it any more. With the
+ * lock held. */
+static void resolver_answer(struct resolver *resolver, struct resolver_query *query)
+{
+	pthread_mutex_unlock(&resolver->lock);
+	int error = resolver_look_up(&query->name, 0, query->addrs, &query->n, query->reason);
+	pthread_mutex_lock(&resolver->lock);
+	/* Who frees the resolver does it before the loops are gone, and a loop forgets its questions before
+	 * it is. */
+	if (resolver->stopping || query->forgotten) {
+		free(query);
+		return;
+	}
+	if (error == 0)
+		resolver_keep(resolver, query);
+	query->posted = true;
+	loop_post(query->loop, &query->mail, resolver_deliver);
+}
+
 /* A thread: answers questions until the resolver stops. */
 static void *resolver_run(void *arg)
 {
@@ -131,36 +165,26 @@ static void *resolver_run(void *arg)
 	pthread_mutex_lock(&resolver->lock);
 	while (!resolver->stopping) {
 		struct resolver_query *query = resolver->first;
-		if (query == NULL) {
-			resolver->n_idle++;
-			pthread_cond_wait(&resolver->asked, &resolver->lock);
-			resolver->n_idle--;
+		if (query != NULL) {
+			resolver_unqueue(resolver, query);
+			resolver_answer(resolver, query);
 			continue;
 		}
-		resolver->first = query->next;
-		if (resolver->first == NULL)
-			resolver->last = &resolver->first;
-		pthread_mutex_unlock(&resolver->lock);
-		int error =
-			resolver_look_up(&query->name, AI_ADDRCONFIG, query->addrs, &query->n, query->reason);
-		pthread_mutex_lock(&resolver->lock);
-		if (error == 0)
-			resolver_keep(resolver, query);
-		/* Before the stop, the loop is there: who frees the resolver has first ended the loops or
-		 * their queries. */
-		loop_post(query->loop, &query->mail, resolver_deliver);
+		resolver->n_idle++;
+		pthread_cond_wait(&resolver->asked, &resolver->lock);
+		resolver->n_idle--;
 	}
 	resolver_unref(resolver);
 	return NULL;
 }
 
-/* Starts one more thread when all are busy. With the lock held. */
+/* Starts one more thread when those that wait are all called for already. With the lock held. */
 static int resolver_grow(struct resolver *resolver)
 {
 	pthread_t thread;
 	pthread_attr_t attr;
 
-	if (resolver->n_idle > 0 || resolver->n_threads == RESOLVER_THREADS)
+	if (resolver->n_queued < resolver->n_idle || resolver->n_threads == RESOLVER_THREADS)
 		return 0;
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
@@ -227,8 +251,10 @@ static int resolver_queue(struct resolver *resolver, struct resolver_query *quer
 	int error = resolver_grow(resolver);
 	if (error == 0) {
 		query->next = NULL;
+		query->queued = true;
 		*resolver->last = query;
 		resolver->last = &query->next;
+		resolver->n_queued++;
 		pthread_cond_signal(&resolver->asked);
 	}
 	pthread_mutex_unlock(&resolver->lock);
@@ -242,6 +268,7 @@ struct resolver_query *resolver_ask(
 	struct resolver_query *query = calloc(1, sizeof(*query));
 	if (query == NULL)
 		return NULL;
+	query->resolver = resolver;
 	query->loop = loop;
 	query->name = *name;
 	query->fn = fn;
@@ -252,9 +279,20 @@ struct resolver_query *resolver_ask(
 	return NULL;
 }
 
-/* Lets the answer come to nobody. */
+/* Takes the question back, or lets its answer come to nobody. */
 void resolver_forget(struct resolver_query *query)
 {
-	if (query != NULL)
-		query->fn = NULL;
+	if (query == NULL)
+		return;
+	struct resolver *resolver = query->resolver;
+	query->fn = NULL;
+	pthread_mutex_lock(&resolver->lock);
+	bool queued = query->queued;
+	if (queued)
+		resolver_unqueue(resolver, query);
+	else
+		query->forgotten = true;
+	pthread_mutex_unlock(&resolver->lock);
+	if (queued)
+		free(query);
 }

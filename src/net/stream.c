@@ -96,8 +96,10 @@ static void stream_on_writable(evutil_socket_t fd, short what, void *arg)
 		stream->hooks->on_broken(stream->arg, stream->write_error);
 		return;
 	}
-	if (stream->queue == NULL)
+	if (stream->queue == NULL) {
+		stream->hooks->on_sent(stream->arg); /* stream_yield() */
 		return;
+	}
 	int n = evbuffer_write(stream->queue, fd);
 	if (n < 0) {
 		if (errno != EAGAIN && errno != EINTR)
@@ -245,16 +247,33 @@ size_t stream_queued(const struct stream *stream)
 	return stream->queue == NULL ? 0 : buffer_cost(stream->queue);
 }
 
+/* What the kernel holds for the peer: of a TCP connection until it is acknowledged. */
+static size_t stream_in_kernel(const struct stream *stream)
+{
+	int n = 0;
+	if (stream->wfd < 0 || stream->wfd != stream->rfd || ioctl(stream->wfd, SIOCOUTQ, &n) != 0)
+		return 0;
+	return (size_t)n;
+}
+
 /* What the peer has not taken, here and in the kernel. */
 size_t stream_unsent(const struct stream *stream)
 {
-	int in_kernel = 0;
+	return stream_in_kernel(stream) + (stream->queue == NULL ? 0 : evbuffer_get_length(stream->queue));
+}
 
-	if (stream->wfd < 0)
-		return 0;
-	if (stream->wfd == stream->rfd && ioctl(stream->wfd, SIOCOUTQ, &in_kernel) != 0)
-		in_kernel = 0;
-	return (size_t)in_kernel + (stream->queue == NULL ? 0 : evbuffer_get_length(stream->queue));
+/* What the peer has taken; the end of our side is one more, which the kernel counts. */
+uint64_t stream_taken(const struct stream *stream)
+{
+	size_t in_kernel = stream_in_kernel(stream);
+	return stream->bytes_sent > in_kernel ? stream->bytes_sent - in_kernel : 0;
+}
+
+/* Lets others have their turn. */
+void stream_yield(struct stream *stream)
+{
+	if (stream->wfd >= 0)
+		event_active(&stream->writable, EV_WRITE, 1);
 }
 
 /* Sets how much one read may bring; 0 stops reading. */

@@ -333,9 +333,11 @@ static void server_stop(struct server *server)
 	if (server->n_running > 0 && !server->cutting)
 		server_cut(server); /* a start that failed half-way */
 	for (unsigned i = 0; server->workers != NULL && i < server->n_workers; i++)
+		worker_join(&server->workers[i]);
+	resolver_free(server->resolver); /* posts to the loops until now */
+	for (unsigned i = 0; server->workers != NULL && i < server->n_workers; i++)
 		worker_done(&server->workers[i]);
 	doors_done(&server->doors);
-	resolver_free(server->resolver);
 	if (server->loop.base != NULL) {
 		loop_event_free(&server->loop, server->on_signal);
 		loop_event_free(&server->loop, server->on_spawner);

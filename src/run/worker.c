@@ -213,11 +213,17 @@ void worker_count(const struct worker *worker, struct worker_counters *counters)
 		counters->children += spawn_client_children(worker->gate.spawner);
 }
 
-/* Joins the thread and frees what it had. */
-void worker_done(struct worker *worker)
+/* Waits for the thread. */
+void worker_join(struct worker *worker)
 {
 	if (worker->started)
 		pthread_join(worker->thread, NULL);
+	worker->started = false;
+}
+
+/* Frees what it had. */
+void worker_done(struct worker *worker)
+{
 	if (worker->loop.base == NULL)
 		return;
 	worker_close_doors(worker);

@@ -97,23 +97,28 @@ static void pair_say(struct fake *from, size_t len)
 	from->endpoint.hooks->on_flush(from->endpoint.arg);
 }
 
-/* For every amount: a read may triple and still fit, and a side that was stopped goes on only at the low
- * mark. */
+/* For every amount: what is read may grow as it can and still fit, and a side that was stopped goes on only
+ * at the low mark. */
 static void test_allowance(void **state)
 {
-	const size_t buffers[] = { 16384, 65536, 262144, 1048576 };
+	const size_t buffers[] = { 16384, 65536, 262144, 1048576 },
+		     growth[] = { [BRIDGE_VISITOR] = 1, [BRIDGE_BACKEND] = 3 };
 	(void)state;
 
-	for (size_t i = 0; i < sizeof(buffers) / sizeof(buffers[0]); i++) {
-		size_t buffer = buffers[i];
+	for (size_t i = 0; i < 2 * sizeof(buffers) / sizeof(buffers[0]); i++) {
+		size_t buffer = buffers[i / 2];
+		int reader = (int)(i % 2);
 		for (size_t used = 0; used <= buffer * 2; used += 97) {
 			bool running = false, stopped = true;
-			size_t allowed = bridge_allowance(buffer, used, &running);
-			assert_int_equal(allowed == 0, used >= buffer / 2);
+			size_t allowed = bridge_allowance(reader, buffer, used, &running);
+			assert_int_equal(allowed == 0, running);
 			if (allowed > 0)
-				assert_true(used + 3 * allowed <= buffer);
-			allowed = bridge_allowance(buffer, used, &stopped);
-			assert_int_equal(allowed == 0, used >= buffer / 4);
+				assert_true(
+					used + growth[reader] * allowed <= buffer && allowed >= buffer / 16);
+			else
+				assert_true(used + growth[reader] * (buffer / 16) > buffer);
+			allowed = bridge_allowance(reader, buffer, used, &stopped);
+			assert_int_equal(allowed == 0, used >= buffer / 2);
 		}
 	}
 }
@@ -124,12 +129,14 @@ static void test_marks(void **state)
 	bool stopped = false;
 	(void)state;
 
-	assert_true(bridge_allowance(65536, 32767, &stopped) > 0);
-	assert_int_equal(bridge_allowance(65536, 32768, &stopped), 0);
-	assert_int_equal(bridge_allowance(65536, 32767, &stopped), 0);
-	assert_int_equal(bridge_allowance(65536, 16384, &stopped), 0);
-	assert_true(bridge_allowance(65536, 16383, &stopped) > 0);
+	assert_int_equal(bridge_allowance(BRIDGE_VISITOR, 65536, 61440, &stopped), 4096);
+	assert_int_equal(bridge_allowance(BRIDGE_VISITOR, 65536, 61441, &stopped), 0);
+	assert_int_equal(bridge_allowance(BRIDGE_VISITOR, 65536, 61440, &stopped), 0);
+	assert_int_equal(bridge_allowance(BRIDGE_VISITOR, 65536, 32768, &stopped), 0);
+	assert_true(bridge_allowance(BRIDGE_VISITOR, 65536, 32767, &stopped) > 0);
 	assert_false(stopped);
+	assert_int_equal(bridge_allowance(BRIDGE_BACKEND, 65536, 53248, &stopped), 4096);
+	assert_int_equal(bridge_allowance(BRIDGE_BACKEND, 65536, 53249, &stopped), 0);
 }
 
 /* What one side says, the other one gets and is flushed once for each turn. */
@@ -155,13 +162,13 @@ static void test_back_pressure(void **state)
 	struct pair *pair = pair_new(65536);
 	(void)state;
 
-	pair_say(&pair->backend, 32768);
+	pair_say(&pair->backend, 53249);
 	assert_int_equal(pair->backend.allowed, 0);
 	assert_true(pair->visitor.allowed > 0);
-	pair->visitor.queued = 16384;
+	pair->visitor.queued = 32768;
 	pair->visitor.endpoint.hooks->on_sent(pair->visitor.endpoint.arg);
 	assert_int_equal(pair->backend.allowed, 0);
-	pair->visitor.queued = 16383;
+	pair->visitor.queued = 32767;
 	pair->visitor.endpoint.hooks->on_sent(pair->visitor.endpoint.arg);
 	assert_true(pair->backend.allowed > 0);
 	test_free(pair);
