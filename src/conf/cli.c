@@ -120,8 +120,19 @@ static int cli_print_errors(const struct argv_state *state, bool of_file, FILE *
 	return state->errors.usage && !of_file ? 2 : 1;
 }
 
+/* The end of a call that only printed: what could not be written is a failure, and said. */
+static struct cli cli_printed(int error, FILE *out, FILE *err)
+{
+	errno = -error;
+	if (error == 0 && fflush(out) == 0 && ferror(out) == 0)
+		return (struct cli){ .action = CLI_EXIT };
+	fprintf(err, "wsluice: cannot write: %s\n", strerror(errno != 0 ? errno : EIO));
+	return (struct cli){ .action = CLI_EXIT, .status = 1 };
+}
+
 /* Does what was asked for: shows the snapshot, or hands it on. */
-static struct cli cli_finish(const struct argv_state *state, const struct config *config, FILE *out)
+static struct cli cli_finish(
+	const struct argv_state *state, const struct config *config, FILE *out, FILE *err)
 {
 	int error = 0;
 
@@ -132,7 +143,7 @@ static struct cli cli_finish(const struct argv_state *state, const struct config
 	else
 		fputs("ok\n", out);
 	config_unref(config);
-	return (struct cli){ .action = CLI_EXIT, .status = error || fflush(out) || ferror(out) };
+	return cli_printed(error, out, err);
 }
 
 /* Takes the options, then what is left of argv, then builds. */
@@ -143,14 +154,14 @@ static struct cli cli_run(struct argv_state *state, int argc, char **argv, FILE 
 	bool of_file = false;
 
 	if (at < 0)
-		return (struct cli){ .action = CLI_EXIT, .status = fflush(out) || ferror(out) };
+		return cli_printed(0, out, err);
 	if (state->errors.n == 0) {
 		of_file = state->file && !state->without_file && at == argc;
 		config = state->file ? cli_read_file(state, argv + at, argc - at)
 				     : cli_build(state, argv + at, argc - at);
 	}
 	if (config)
-		return cli_finish(state, config, out);
+		return cli_finish(state, config, out, err);
 	return (struct cli){ .action = CLI_EXIT, .status = cli_print_errors(state, of_file, err) };
 }
 

@@ -321,8 +321,9 @@ static int server_start(struct server *server, const char **step)
 	if ((error = doors_open(&server->doors, &server->loop, server->config, &server->limits,
 		     server->workers, server->n_workers)) != 0)
 		return error;
-	log_info(server->log, "listening", LOG_STR("address", server->doors.addresses),
-		LOG_U64("workers", server->n_workers));
+	/* Whatever the level: with port 0 there is no other way to learn the port. */
+	LOG_CALL(server->log, LOG_INFO, "listening", LOG_STR("address", server->doors.addresses),
+		LOG_U64("workers", server->n_workers), { .key = NULL });
 	*step = "start the workers";
 	return server_start_workers(server);
 }

@@ -148,8 +148,6 @@ static bool message_read_data(
 	reader->frame_seen += n;
 	if (n == left)
 		reader->state = MESSAGE_IN_HEADER;
-	if (last)
-		reader->in_message = false;
 	if (reader->text && reader->rsv == 0) {
 		size_t good = utf8_check(&reader->utf8, data, n);
 		if (good < n || (last && !utf8_complete(&reader->utf8))) {
@@ -158,6 +156,8 @@ static bool message_read_data(
 			n = good;
 		}
 	}
+	if (last)
+		reader->in_message = false;
 	if (n == 0 && !last)
 		return reader->state != MESSAGE_IN_DATA;
 	event->kind = MESSAGE_DATA;
