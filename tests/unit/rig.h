@@ -1,0 +1,154 @@
+/*
+ * rig: a loop that a test turns by hand, a monotonic clock that it puts forward instead of sleeping, a log
+ * that it reads, and a look at what was left open. One program includes it once.
+ */
+#ifndef TESTS_UNIT_RIG_H
+#define TESTS_UNIT_RIG_H
+
+#include <dirent.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "net/loop.h"
+
+/* How far rig_skip() has put the clock forward. */
+static _Atomic long rig_skipped_ms;
+
+/* Takes the place of libc's, for us and for libevent. */
+int clock_gettime(clockid_t id, struct timespec *now)
+{
+	if (syscall(SYS_clock_gettime, id, now) != 0)
+		return -1;
+	if (id == CLOCK_MONOTONIC || id == CLOCK_MONOTONIC_COARSE) {
+		long ms = atomic_load(&rig_skipped_ms);
+		now->tv_sec += ms / 1000;
+		now->tv_nsec += ms % 1000 * 1000000;
+		if (now->tv_nsec >= 1000000000) {
+			now->tv_nsec -= 1000000000;
+			now->tv_sec++;
+		}
+	}
+	return 0;
+}
+
+/* Puts the clock forward: timers that would have been due by then are. */
+static inline void rig_skip(long ms)
+{
+	atomic_fetch_add(&rig_skipped_ms, ms);
+}
+
+struct rig {
+	struct loop loop;
+	struct log *log;
+	int log_fd;
+	struct event tick; /* not one of the loop's counted ones */
+	int n_fds;	   /* open before */
+};
+
+/* How many descriptors this process has open. */
+static inline int rig_count_fds(void)
+{
+	int n = 0;
+	DIR *dir = opendir("/proc/self/fd");
+	while (readdir(dir) != NULL)
+		n++;
+	closedir(dir);
+	return n;
+}
+
+static inline void rig_on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	((struct rig *)arg)->loop.stopping = true;
+}
+
+static inline void rig_init(struct rig *rig)
+{
+	memset(rig, 0, sizeof(*rig));
+	rig->n_fds = rig_count_fds();
+	rig->log_fd = memfd_create("log", MFD_CLOEXEC);
+	assert_true(rig->log_fd >= 0);
+	rig->log = log_new(rig->log_fd, LOG_TRACE, LOG_FORMAT_LOGFMT, 4096);
+	assert_non_null(rig->log);
+	assert_int_equal(loop_init(&rig->loop, rig->log), 0);
+	event_assign(&rig->tick, rig->loop.base, -1, 0, rig_on_tick, rig);
+}
+
+/* One turn of the loop and its graveyard, with what is ready now. */
+static inline void rig_turn(struct rig *rig)
+{
+	rig->loop.stopping = false;
+	event_active(&rig->tick, EV_TIMEOUT, 1);
+	loop_run(&rig->loop);
+}
+
+static inline void rig_turns(struct rig *rig, int n)
+{
+	while (n-- > 0)
+		rig_turn(rig);
+}
+
+/* Turns for about a millisecond. */
+static inline void rig_wait(struct rig *rig)
+{
+	struct timeval soon = { .tv_usec = 1000 };
+	rig->loop.stopping = false;
+	event_add(&rig->tick, &soon);
+	loop_run(&rig->loop);
+}
+
+/* Turns until it holds, some seconds at most. */
+#define rig_until(rig, condition)                                    \
+	do {                                                         \
+		for (int rig_n = 0; !(condition); rig_n++) {         \
+			if (rig_n == 3000)                           \
+				fail_msg("never came: " #condition); \
+			rig_wait(rig);                               \
+		}                                                    \
+	} while (0)
+
+/* What was logged so far; until the next call. */
+static inline const char *rig_log(const struct rig *rig)
+{
+	static char text[1 << 16];
+	ssize_t n = pread(rig->log_fd, text, sizeof(text) - 1, 0);
+	assert_true(n >= 0);
+	text[n] = '\0';
+	return text;
+}
+
+/* How often a word is in the log. */
+static inline int rig_logged(const struct rig *rig, const char *word)
+{
+	int n = 0;
+	for (const char *at = rig_log(rig); (at = strstr(at, word)) != NULL; at += strlen(word))
+		n++;
+	return n;
+}
+
+/* Everything must be gone: events, timers, descriptors. */
+static inline void rig_done(struct rig *rig)
+{
+	rig_turn(rig);
+	assert_int_equal(rig->loop.n_events, 1); /* the mailbox's */
+	assert_int_equal(rig->loop.n_timers, 0);
+	event_del(&rig->tick);
+	loop_done(&rig->loop);
+	log_free(rig->log, 100);
+	close(rig->log_fd);
+	assert_int_equal(rig_count_fds(), rig->n_fds);
+}
+
+#endif

@@ -1,0 +1,534 @@
+/*
+ * Tests of listening sockets: what is bound and what is refused, accepting within limits, and calm when there
+ * are no descriptors left.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka.h needs the four above. */
+#include <cmocka.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "net/listener.h"
+#include "rig.h"
+
+enum { GUESTS = 256 };
+
+/* Who owns a listener. */
+struct host {
+	struct rig rig;
+	struct listener *listener;
+	size_t room; /* connections that may still come in */
+	size_t n, n_asked;
+	int fds[GUESTS];
+	struct addr last;
+};
+
+static bool host_has_room(void *arg)
+{
+	struct host *host = arg;
+	host->n_asked++;
+	return host->room > 0;
+}
+
+static void host_on_accept(void *arg, int fd, const struct addr *peer)
+{
+	struct host *host = arg;
+	host->room--;
+	host->fds[host->n++] = fd;
+	host->last = *peer;
+}
+
+static const struct listener_hooks host_hooks = { .has_room = host_has_room, .on_accept = host_on_accept };
+
+/* Where a descriptor is bound. */
+static struct addr bound_at(int fd)
+{
+	struct addr addr = { .len = sizeof(addr.u) };
+	assert_int_equal(getsockname(fd, &addr.u.sa, &addr.len), 0);
+	return addr;
+}
+
+/* A client's descriptor: connected, or -1 and errno. */
+static int call(const struct addr *addr)
+{
+	int fd = socket(addr->u.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	if (connect(fd, &addr->u.sa, addr->len) == 0)
+		return fd;
+	int error = errno;
+	close(fd);
+	errno = error;
+	return -1;
+}
+
+static struct addr_name name_of(const char *word)
+{
+	struct addr_name name;
+	assert_int_equal(addr_parse(&name, word), 0);
+	return name;
+}
+
+/* Binds one address that is one socket. */
+static int bind_tcp(const char *word)
+{
+	struct addr_name name = name_of(word);
+	int fds[4];
+	size_t n;
+	assert_int_equal(listener_bind_tcp(&name, 0, false, 64, fds, 4, &n), 0);
+	assert_int_equal(n, 1);
+	return fds[0];
+}
+
+static void host_open(struct host *host, int fd)
+{
+	memset(host, 0, sizeof(*host));
+	rig_init(&host->rig);
+	host->rig.n_fds--; /* the listening one is closed with the listener */
+	host->room = GUESTS;
+	host->listener = listener_new(&host->rig.loop, fd, &host_hooks, host);
+	assert_non_null(host->listener);
+}
+
+static void host_close(struct host *host)
+{
+	for (size_t i = 0; i < host->n; i++)
+		close(host->fds[i]);
+	listener_free(host->listener);
+	rig_done(&host->rig);
+}
+
+/* An accepted descriptor does not block, is closed on exec, and over TCP sends small messages at once. */
+static void test_accept(const char *word)
+{
+	struct host host;
+	int on = 0;
+	socklen_t len = sizeof(on);
+	int listening = bind_tcp(word);
+	struct addr at = bound_at(listening);
+
+	host_open(&host, listening);
+	int client = call(&at);
+	assert_true(client >= 0);
+	rig_until(&host.rig, host.n == 1);
+	assert_true(fcntl(host.fds[0], F_GETFL) & O_NONBLOCK);
+	assert_true(fcntl(host.fds[0], F_GETFD) & FD_CLOEXEC);
+	assert_int_equal(getsockopt(host.fds[0], IPPROTO_TCP, TCP_NODELAY, &on, &len), 0);
+	assert_int_equal(on, 1);
+	struct addr peer = bound_at(client);
+	assert_int_equal(addr_port(&host.last), addr_port(&peer));
+	assert_int_equal(host.last.u.sa.sa_family, at.u.sa.sa_family);
+	assert_int_equal(host.last.len, peer.len);
+	close(client);
+	host_close(&host);
+}
+
+static void test_v4(void **state)
+{
+	(void)state;
+	test_accept("127.0.0.1:0");
+}
+
+static void test_v6(void **state)
+{
+	(void)state;
+	test_accept("[::1]:0");
+}
+
+/* A name is bound at all of its addresses, with one port even if the kernel chooses it; "*" is both families
+ * side by side. */
+static void test_every_address(void **state)
+{
+	struct addr_name name = name_of("*:0");
+	int fds[4];
+	size_t n;
+	(void)state;
+
+	assert_int_equal(listener_bind_tcp(&name, 0, false, 64, fds, 4, &n), 0);
+	assert_int_equal(n, 2);
+	struct addr first = bound_at(fds[0]), second = bound_at(fds[1]);
+	assert_true(addr_port(&first) != 0);
+	assert_int_equal(addr_port(&first), addr_port(&second));
+	assert_int_not_equal(first.u.sa.sa_family, second.u.sa.sa_family);
+
+	/* The port of another worker: the caller's wins over the name's. */
+	int again[4];
+	size_t n_again;
+	assert_int_equal(
+		listener_bind_tcp(&name, addr_port(&first), true, 64, again, 4, &n_again), -EADDRINUSE);
+	close(fds[0]);
+	close(fds[1]);
+	assert_int_equal(listener_bind_tcp(&name, addr_port(&first), true, 64, again, 4, &n_again), 0);
+	struct addr third = bound_at(again[0]);
+	assert_int_equal(addr_port(&third), addr_port(&first));
+	close(again[0]);
+	close(again[1]);
+
+	/* No more than there is room for. */
+	assert_int_equal(listener_bind_tcp(&name, 0, false, 64, fds, 1, &n), 0);
+	assert_int_equal(n, 1);
+	close(fds[0]);
+}
+
+/* A port that is taken is an error, with and without sharing on our side, and nothing stays open; sharing
+ * works among those who all do. */
+static void test_taken(void **state)
+{
+	int fds[4], before = rig_count_fds();
+	size_t n;
+	(void)state;
+
+	int taken = bind_tcp("127.0.0.1:0");
+	struct addr at = bound_at(taken);
+	struct addr_name name = name_of("127.0.0.1:0");
+	name.port = addr_port(&at);
+	assert_int_equal(listener_bind_tcp(&name, 0, false, 64, fds, 4, &n), -EADDRINUSE);
+	assert_int_equal(listener_bind_tcp(&name, 0, true, 64, fds, 4, &n), -EADDRINUSE);
+
+	/* "*" fails as a whole when one of the two is taken. */
+	struct addr_name every = name_of("*:0");
+	every.port = name.port;
+	assert_int_equal(listener_bind_tcp(&every, 0, false, 64, fds, 4, &n), -EADDRINUSE);
+	close(taken);
+	assert_int_equal(rig_count_fds(), before);
+
+	assert_int_equal(listener_bind_tcp(&name, 0, true, 64, fds, 4, &n), 0);
+	assert_int_equal(listener_bind_tcp(&name, 0, true, 64, fds + 1, 3, &n), 0);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+/* An address that is not ours, a name that nobody has. */
+static void test_no_address(void **state)
+{
+	int fds[4], before = rig_count_fds();
+	size_t n;
+	(void)state;
+
+	struct addr_name name = name_of("198.51.100.1:0");
+	assert_int_equal(listener_bind_tcp(&name, 0, false, 64, fds, 4, &n), -EADDRNOTAVAIL);
+	name = name_of("no-such-name.invalid:0");
+	assert_int_equal(listener_bind_tcp(&name, 0, false, 64, fds, 4, &n), -EADDRNOTAVAIL);
+	assert_int_equal(rig_count_fds(), before);
+}
+
+/* A directory for sockets, and a path in it. */
+struct place {
+	char dir[32], path[64];
+	struct addr addr;
+};
+
+static struct place place_new(void)
+{
+	struct place place = { .dir = "/tmp/wsluice-XXXXXX" };
+	assert_non_null(mkdtemp(place.dir));
+	snprintf(place.path, sizeof(place.path), "%s/s", place.dir);
+	place.addr.len = sizeof(place.addr.u.un);
+	place.addr.u.un.sun_family = AF_UNIX;
+	memcpy(place.addr.u.un.sun_path, place.path, sizeof(place.path));
+	return place;
+}
+
+static void place_free(const struct place *place)
+{
+	unlink(place->path);
+	assert_int_equal(rmdir(place->dir), 0);
+}
+
+static int bind_unix(const struct place *place, mode_t mode)
+{
+	return listener_bind_unix(place->path, mode, (uid_t)-1, (gid_t)-1, 64);
+}
+
+/* The mode is what was asked for whatever the umask; visitors have no address. */
+static void test_unix(void **state)
+{
+	struct place place = place_new();
+	struct host host;
+	struct stat st;
+	char text[ADDR_TEXT];
+	mode_t mask = umask(0077);
+	(void)state;
+
+	int fd = bind_unix(&place, 0666);
+	umask(mask);
+	assert_true(fd >= 0);
+	assert_int_equal(stat(place.path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0666);
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	host_open(&host, fd);
+	int client = call(&place.addr);
+	assert_true(client >= 0);
+	rig_until(&host.rig, host.n == 1);
+	assert_int_equal(host.last.u.sa.sa_family, AF_UNIX);
+	assert_string_equal(addr_format(&host.last, text), "unix:");
+	close(client);
+	host_close(&host);
+	place_free(&place);
+}
+
+/* The file that a dead gateway left is replaced; one that is answered stays, and so does its owner's. */
+static void test_unix_stale_and_live(void **state)
+{
+	struct place place = place_new();
+	int before = rig_count_fds();
+	(void)state;
+
+	close(bind_unix(&place, 0600)); /* stale: closing leaves the file */
+	int live = bind_unix(&place, 0600);
+	assert_true(live >= 0);
+	assert_int_equal(bind_unix(&place, 0600), -EADDRINUSE);
+	int client = call(&place.addr);
+	assert_true(client >= 0); /* still that one's */
+	close(client);
+	close(live);
+
+	/* One that is alive but whose backlog is full: nobody answers, and yet it is live. */
+	int clients[8], n = 0;
+	live = listener_bind_unix(place.path, 0600, (uid_t)-1, (gid_t)-1, 0);
+	assert_true(live >= 0);
+	do {
+		clients[n] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		assert_true(n < 7);
+	} while (connect(clients[n++], &place.addr.u.sa, place.addr.len) == 0);
+	assert_int_equal(bind_unix(&place, 0600), -EADDRINUSE);
+	while (n > 0)
+		close(clients[--n]);
+	close(live);
+	assert_int_equal(rig_count_fds(), before);
+	place_free(&place);
+}
+
+/* What is no socket is never removed; nor is what a dangling symlink stands for. */
+static void test_unix_not_a_socket(void **state)
+{
+	struct place place = place_new();
+	struct stat st;
+	int before = rig_count_fds();
+	(void)state;
+
+	close(open(place.path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	assert_int_equal(bind_unix(&place, 0600), -EADDRINUSE);
+	assert_int_equal(stat(place.path, &st), 0);
+	assert_true(S_ISREG(st.st_mode));
+	unlink(place.path);
+
+	assert_int_equal(symlink("nowhere", place.path), 0);
+	assert_int_equal(bind_unix(&place, 0600), -EADDRINUSE);
+	assert_int_equal(lstat(place.path, &st), 0);
+	unlink(place.path);
+
+	assert_int_equal(mkdir(place.path, 0700), 0);
+	assert_int_equal(bind_unix(&place, 0600), -EADDRINUSE);
+	assert_int_equal(rmdir(place.path), 0);
+	assert_int_equal(rig_count_fds(), before);
+	place_free(&place);
+}
+
+/* A path that is too long, a directory that is not there, an owner that can't be set: nothing is left. */
+static void test_unix_errors(void **state)
+{
+	struct place place = place_new();
+	char path[109];
+	int before = rig_count_fds();
+	(void)state;
+
+	memset(path, 'x', sizeof(path));
+	memcpy(path, "/tmp/", 5);
+	path[108] = '\0';
+	assert_int_equal(listener_bind_unix(path, 0600, (uid_t)-1, (gid_t)-1, 1), -ENAMETOOLONG);
+	assert_int_equal(
+		listener_bind_unix("/tmp/no-such-directory/s", 0600, (uid_t)-1, (gid_t)-1, 1), -ENOENT);
+	if (geteuid() != 0) {
+		assert_int_equal(listener_bind_unix(place.path, 0600, 0, 0, 1), -EPERM);
+		assert_int_equal(access(place.path, F_OK), -1);
+	} else {
+		struct stat st;
+		int fd = listener_bind_unix(place.path, 0600, 1, 2, 1);
+		assert_int_equal(stat(place.path, &st), 0);
+		assert_int_equal(st.st_uid, 1);
+		assert_int_equal(st.st_gid, 2);
+		close(fd);
+	}
+	assert_int_equal(rig_count_fds(), before);
+	place_free(&place);
+}
+
+/*
+ * Without room nobody is let in, and the loop does not spin for it; with room they get in some time after,
+ * in order, though nothing here is told: the place may have been given back on another thread.
+ */
+static void test_room(void **state)
+{
+	struct host host;
+	int clients[5];
+	int listening = bind_tcp("127.0.0.1:0");
+	struct addr at = bound_at(listening);
+	(void)state;
+
+	host_open(&host, listening);
+	host.room = 2;
+	for (size_t i = 0; i < 5; i++)
+		clients[i] = call(&at);
+	rig_until(&host.rig, host.n == 2);
+	rig_turns(&host.rig, 3);
+	host.n_asked = 0;
+	rig_turns(&host.rig, 10); /* in no time */
+	assert_in_range(host.n_asked, 0, 1);
+	host.room = 1;
+	rig_skip(100);
+	rig_until(&host.rig, host.n == 3);
+	rig_skip(100);
+	rig_turns(&host.rig, 3);
+	assert_int_equal(host.n, 3);
+	host.room = 10;
+	rig_skip(100);
+	rig_until(&host.rig, host.n == 5);
+	for (size_t i = 0; i < 5; i++) {
+		struct addr from = bound_at(clients[i]), peer = { .len = sizeof(peer.u) };
+		assert_int_equal(getpeername(host.fds[i], &peer.u.sa, &peer.len), 0);
+		assert_int_equal(addr_port(&peer), addr_port(&from));
+		close(clients[i]);
+	}
+	host_close(&host);
+}
+
+/* Many at once: nobody is lost, and the sessions of this thread have their turns between. */
+static void test_budget(void **state)
+{
+	struct host host;
+	enum { CALLERS = 150 };
+	int clients[CALLERS];
+	struct addr_name name = name_of("127.0.0.1:0");
+	int fds[1];
+	size_t n;
+	(void)state;
+
+	assert_int_equal(listener_bind_tcp(&name, 0, false, 256, fds, 1, &n), 0);
+	struct addr at = bound_at(fds[0]);
+	host_open(&host, fds[0]);
+	for (size_t i = 0; i < CALLERS; i++)
+		assert_true((clients[i] = call(&at)) >= 0);
+	rig_turn(&host.rig);
+	assert_in_range(host.n, 1, 100);
+	rig_until(&host.rig, host.n == CALLERS);
+	for (size_t i = 0; i < CALLERS; i++)
+		close(clients[i]);
+	host_close(&host);
+}
+
+/* Uses up the descriptors of this process but for `left`. Returns the limit before. */
+static struct rlimit starve(int left)
+{
+	struct rlimit old, now;
+	int highest = dup(0);
+	close(highest);
+	getrlimit(RLIMIT_NOFILE, &old);
+	now = old;
+	now.rlim_cur = (rlim_t)(highest + left);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+	return old;
+}
+
+/* The answer that waits for a client: how long it is; 0 after an orderly end, -1 after a reset. */
+static ssize_t hear(int fd, char *text, size_t size)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+	assert_int_equal(poll(&poll_fd, 1, 5000), 1);
+	ssize_t n = recv(fd, text, size - 1, 0);
+	text[n > 0 ? n : 0] = '\0';
+	return n;
+}
+
+/*
+ * Out of descriptors: one is turned away for each try instead of hanging, one warning is logged, the loop
+ * sleeps between, and when descriptors come back so do visitors.
+ */
+static void test_no_descriptors(void **state)
+{
+	struct host host;
+	enum { CALLERS = 6 };
+	int clients[CALLERS];
+	char text[256];
+	int listening = bind_tcp("127.0.0.1:0");
+	struct addr at = bound_at(listening);
+	(void)state;
+
+	host_open(&host, listening);
+	for (size_t i = 0; i < CALLERS; i++)
+		clients[i] = call(&at);
+	struct rlimit old = starve(2);
+	rig_until(&host.rig, host.n == 2 && rig_logged(&host.rig, "cannot accept") > 0);
+	rig_turns(&host.rig, 5);
+	assert_true(hear(clients[2], text, sizeof(text)) > 0);
+	assert_non_null(strstr(text, "503 Service Unavailable"));
+	assert_non_null(strstr(text, "Retry-After"));
+	struct pollfd fourth = { .fd = clients[3], .events = POLLIN };
+	assert_int_equal(poll(&fourth, 1, 0), 0); /* one a try */
+	rig_skip(100);
+	rig_until(&host.rig, poll(&fourth, 1, 0) == 1);
+	assert_int_equal(rig_logged(&host.rig, "cannot accept"), 1);
+
+	setrlimit(RLIMIT_NOFILE, &old);
+	rig_skip(100);
+	rig_until(&host.rig, host.n == 4);
+	assert_int_equal(rig_logged(&host.rig, "accepting connections again"), 1);
+	for (size_t i = 0; i < CALLERS; i++)
+		close(clients[i]);
+	host_close(&host);
+}
+
+/* At the edge of the limit, where one visitor goes and two come all the time, the log stays calm: at most one
+ * warning in five seconds. */
+static void test_no_descriptors_edge(void **state)
+{
+	struct host host;
+	enum { ROUNDS = 20 };
+	int clients[2 * ROUNDS];
+	int listening = bind_tcp("127.0.0.1:0");
+	struct addr at = bound_at(listening);
+	(void)state;
+
+	host_open(&host, listening);
+	for (size_t i = 0; i < 2 * ROUNDS; i++)
+		clients[i] = call(&at);
+	struct rlimit old = starve(1);
+	for (size_t i = 0; i < ROUNDS; i++) {
+		rig_until(&host.rig, host.n == i + 1);
+		rig_turns(&host.rig, 3);
+		close(host.fds[i]); /* one goes */
+		host.fds[i] = -1;
+		rig_skip(100);
+	}
+	int warnings = rig_logged(&host.rig, "cannot accept");
+	setrlimit(RLIMIT_NOFILE, &old);
+	for (size_t i = 0; i < 2 * ROUNDS; i++)
+		close(clients[i]);
+	host_close(&host);
+	assert_in_range(warnings, 1, 2); /* two seconds have passed on this clock */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_v4),
+		cmocka_unit_test(test_v6),
+		cmocka_unit_test(test_every_address),
+		cmocka_unit_test(test_taken),
+		cmocka_unit_test(test_no_address),
+		cmocka_unit_test(test_unix),
+		cmocka_unit_test(test_unix_stale_and_live),
+		cmocka_unit_test(test_unix_not_a_socket),
+		cmocka_unit_test(test_unix_errors),
+		cmocka_unit_test(test_room),
+		cmocka_unit_test(test_budget),
+		cmocka_unit_test(test_no_descriptors),
+		cmocka_unit_test(test_no_descriptors_edge),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
