@@ -14,7 +14,7 @@ WERROR  ?= -Werror
 VERSION := 0.1.0
 
 comma := ,
-Q := $(if $(V),,@echo "  $@";)
+Q = $(if $(V),,@echo "  $@";)
 BUILD ?= build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
 
 LIBS     := libevent_core libevent_pthreads openssl zlib
