@@ -24,7 +24,7 @@ struct resolver_query {
 	struct addr_name name;
 	resolver_fn fn; /* NULL: forgotten; only the loop's thread looks at it */
 	void *arg;
-	bool queued, posted, forgotten; /* under the lock */
+	bool queued, forgotten; /* under the lock */
 	struct addr addrs[RESOLVER_ADDRS_MAX];
 	size_t n;
 	char reason[RESOLVER_REASON];
@@ -147,14 +147,14 @@ static void resolver_answer(struct resolver *resolver, struct resolver_query *qu
 	pthread_mutex_lock(&resolver->lock);
 	/* Who frees the resolver does it before the loops are gone, and a loop forgets its questions before
 	 * it is. */
-	if (resolver->stopping || query->forgotten) {
-		free(query);
-		return;
-	}
-	if (error == 0)
+	bool waited_for = !resolver->stopping && !query->forgotten;
+	/* Also when it comes too late for who asked: the next one need not wait as long. */
+	if (error == 0 && !resolver->stopping)
 		resolver_keep(resolver, query);
-	query->posted = true;
-	loop_post(query->loop, &query->mail, resolver_deliver);
+	if (waited_for)
+		loop_post(query->loop, &query->mail, resolver_deliver);
+	else
+		free(query);
 }
 
 /* A thread: answers questions until the resolver stops. */
