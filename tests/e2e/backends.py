@@ -53,7 +53,9 @@ class Service:
         return data
 
     def wait_received(self, data):
-        eventually(lambda: len(self.received) >= len(data), lambda: f"{len(self.received)} of {len(data)} bytes arrived")
+        eventually(
+            lambda: len(self.received) >= len(data), lambda: f"{len(self.received)} of {len(data)} bytes arrived"
+        )
         assert self.received == data
 
     def close(self):

@@ -13,7 +13,9 @@ def gateway(tmp_path):
     started = []
 
     def start(*args, checked=True, release=False, **options):
-        it = Gateway(tmp_path / f"gateway{next(counter)}", *args, **options, **({"program": RELEASE} if release else {}))
+        it = Gateway(
+            tmp_path / f"gateway{next(counter)}", *args, **options, **({"program": RELEASE} if release else {})
+        )
         it.checked = checked
         started.append(it)
         if checked and it.process:

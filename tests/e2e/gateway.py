@@ -82,7 +82,20 @@ def rss_of(pid):
 class Gateway:
     """One running gateway. Its sections are those given; log format and listener have defaults fit for tests."""
 
-    def __init__(self, tmp, routes=None, gateway=None, listen=None, text=None, argv=None, program=None, environment=None, files=None, start=True, stderr=None):
+    def __init__(
+        self,
+        tmp,
+        routes=None,
+        gateway=None,
+        listen=None,
+        text=None,
+        argv=None,
+        program=None,
+        environment=None,
+        files=None,
+        start=True,
+        stderr=None,
+    ):
         self.dir = Path(tmp)
         self.dir.mkdir(parents=True, exist_ok=True)
         self.program = program or binary()
@@ -128,18 +141,33 @@ class Gateway:
         """Starts it and waits until it says where it listens."""
         out = self.stderr if self.stderr is not None else open(self.log_path, "ab")
         try:
-            self.process = subprocess.Popen([self.program, *self.argv], stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=self.env(), cwd=self.dir, preexec_fn=self.limit)
+            self.process = subprocess.Popen(
+                [self.program, *self.argv],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                env=self.env(),
+                cwd=self.dir,
+                preexec_fn=self.limit,
+            )
         finally:
             if self.stderr is None:
                 out.close()
         if self.stderr is None:
-            eventually(self.find_addresses, lambda: f"{shlex.join(map(str, self.argv))} does not listen:\n{self.log_text()}", 20)
+            eventually(
+                self.find_addresses,
+                lambda: f"{shlex.join(map(str, self.argv))} does not listen:\n{self.log_text()}",
+                20,
+            )
             self.mark()
         return self
 
     def find_addresses(self):
         assert self.process.poll() is None, f"exit {self.process.returncode} at start:\n{self.log_text()}"
-        self.addresses = re.findall(r"(?:\d+\.\d+\.\d+\.\d+|\[[0-9a-f:.]+\]):\d+|unix:[^\s\"\\,]+", "\n".join(line for line in self.log_text().splitlines() if "listening" in line))
+        self.addresses = re.findall(
+            r"(?:\d+\.\d+\.\d+\.\d+|\[[0-9a-f:.]+\]):\d+|unix:[^\s\"\\,]+",
+            "\n".join(line for line in self.log_text().splitlines() if "listening" in line),
+        )
         return self.addresses
 
     @property
@@ -224,12 +252,20 @@ class Gateway:
     def logged(self, sentence=None, since_mark=True, **fields):
         """The lines with that sentence and those fields (as text)."""
         lines = self.log_lines()[self.marked if since_mark else 0 :]
-        return [e for e in lines if (sentence is None or e.get("msg") == sentence) and all(str(e.get(k)) == str(v) for k, v in fields.items())]
+        return [
+            e
+            for e in lines
+            if (sentence is None or e.get("msg") == sentence)
+            and all(str(e.get(k)) == str(v) for k, v in fields.items())
+        ]
 
     def wait_log(self, sentence=None, timeout=10, n=1, **fields):
         """Waits for the n-th such line and returns it."""
-        return eventually(lambda: len(self.logged(sentence, **fields)) >= n and self.logged(sentence, **fields)[n - 1],
-                          lambda: f"no log line {n} of {sentence!r} {fields}:\n" + self.log_text()[-3000:], timeout)
+        return eventually(
+            lambda: len(self.logged(sentence, **fields)) >= n and self.logged(sentence, **fields)[n - 1],
+            lambda: f"no log line {n} of {sentence!r} {fields}:\n" + self.log_text()[-3000:],
+            timeout,
+        )
 
     # counters
 
@@ -237,7 +273,9 @@ class Gateway:
         """What SIGUSR2 says."""
         seen = len(self.logged("counters", since_mark=False))
         self.signal(signal.SIGUSR2)
-        line = eventually(lambda: self.logged("counters", since_mark=False)[seen:], lambda: "no counters:\n" + self.log_text()[-2000:])[0]
+        line = eventually(
+            lambda: self.logged("counters", since_mark=False)[seen:], lambda: "no counters:\n" + self.log_text()[-2000:]
+        )[0]
         return {name: int(line[name]) for name in COUNTERS}
 
     def take_baseline(self):
@@ -253,10 +291,16 @@ class Gateway:
         """Alive, and everything back at the start: sessions, descriptors, events, timers, children; no zombies, no report."""
         self.check_sanitizer()
         assert self.process.poll() is None, f"it died: {self.process.returncode}\n{self.log_text()[-3000:]}"
-        eventually(lambda: len(descriptors_of(self.pid)) == len(self.fds), lambda: f"descriptors {descriptors_of(self.pid)} from {self.fds}")
+        eventually(
+            lambda: len(descriptors_of(self.pid)) == len(self.fds),
+            lambda: f"descriptors {descriptors_of(self.pid)} from {self.fds}",
+        )
         assert self.spawner == self.spawner_pid
         if self.spawner_pid:
-            eventually(lambda: len(descriptors_of(self.spawner_pid)) == len(self.spawner_fds), lambda: f"the spawner's {descriptors_of(self.spawner_pid)} from {self.spawner_fds}")
+            eventually(
+                lambda: len(descriptors_of(self.spawner_pid)) == len(self.spawner_fds),
+                lambda: f"the spawner's {descriptors_of(self.spawner_pid)} from {self.spawner_fds}",
+            )
         eventually(lambda: not self.programs(), lambda: f"programs left: {self.programs()}")
         eventually(lambda: self.counters() == self.baseline, lambda: f"{self.counters()} from {self.baseline}")
         self.check_sanitizer()
@@ -282,7 +326,9 @@ class Gateway:
             return answer
 
     def get(self, path="/", method="GET", headers=(), host=None):
-        return self.http(wsraw.request(path, method, host or self.host, headers=[*headers, ("Connection", "close")]), method)
+        return self.http(
+            wsraw.request(path, method, host or self.host, headers=[*headers, ("Connection", "close")]), method
+        )
 
     def refused(self, path="/", **options):
         """An opening handshake that must not succeed."""
@@ -303,7 +349,21 @@ class Gateway:
 
 def run(*argv, timeout=20, environment=None, program=None, name="wsluice", cwd=None, stdin=subprocess.DEVNULL):
     """Runs the program to its end: (status, stdout, stderr)."""
-    env = {"PATH": os.environ["PATH"], "ASAN_OPTIONS": "detect_leaks=1:exitcode=86", "UBSAN_OPTIONS": "print_stacktrace=1", **(environment or {})}
-    done = subprocess.run([name, *map(str, argv)], executable=str(program or binary()), capture_output=True, timeout=timeout, env=env, cwd=cwd, stdin=stdin, text=True)
+    env = {
+        "PATH": os.environ["PATH"],
+        "ASAN_OPTIONS": "detect_leaks=1:exitcode=86",
+        "UBSAN_OPTIONS": "print_stacktrace=1",
+        **(environment or {}),
+    }
+    done = subprocess.run(
+        [name, *map(str, argv)],
+        executable=str(program or binary()),
+        capture_output=True,
+        timeout=timeout,
+        env=env,
+        cwd=cwd,
+        stdin=stdin,
+        text=True,
+    )
     assert "Sanitizer" not in done.stderr and "runtime error:" not in done.stderr, done.stderr
     return done.returncode, done.stdout, done.stderr

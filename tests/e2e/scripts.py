@@ -9,4 +9,3 @@ def script(directory, name, text):
     path.write_text("#!/bin/sh\n" + text)
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     return path
-

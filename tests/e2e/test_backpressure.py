@@ -25,7 +25,9 @@ NUMBERS = "".join(f"{i}\n" for i in range(1, 400001)).encode()
 
 def written_by(pid):
     """How many bytes a process has written."""
-    return int(next(line for line in Path(f"/proc/{pid}/io").read_text().splitlines() if line.startswith("wchar")).split()[1])
+    return int(
+        next(line for line in Path(f"/proc/{pid}/io").read_text().splitlines() if line.startswith("wchar")).split()[1]
+    )
 
 
 def check_memory(gw, before, sessions, directions=1):
@@ -101,7 +103,9 @@ CLIENT_FLOODS = {
     "64 KiB messages": [frame(BINARY, bytes([i]) * 65536) for i in range(200)],
     "messages of one byte": [frame(BINARY, bytes([i & 0xFF])) * 1000 for i in range(1000)],
     "one message of 16 MiB": [frame(BINARY, b"x" * (1 << 24), mask=b"abcd")],
-    "fragments of 100 bytes": [frame(BINARY, b"", fin=False)] + [frame(CONTINUATION, bytes([i & 0xFF]) * 100, fin=False) * 100 for i in range(1000)] + [frame(CONTINUATION)],
+    "fragments of 100 bytes": [frame(BINARY, b"", fin=False)]
+    + [frame(CONTINUATION, bytes([i & 0xFF]) * 100, fin=False) * 100 for i in range(1000)]
+    + [frame(CONTINUATION)],
     "empty messages": [frame(BINARY, b"") * 300000],
 }
 
@@ -217,7 +221,10 @@ def test_client_floods_and_the_service_does_not_read(gateway):
 
     wire = b"".join(CLIENT_FLOODS["64 KiB messages"])
     with service(waits) as it, service(backends.echo) as other:
-        gw = gateway({"route /tcp": {"connect": it.uri, "closing_wait": "20s"}, "route /warm": {"connect": other.uri}}, release=True)
+        gw = gateway(
+            {"route /tcp": {"connect": it.uri, "closing_wait": "20s"}, "route /warm": {"connect": other.uri}},
+            release=True,
+        )
         before = warm(gw, "/warm")
         with gw.ws("/tcp") as ws:
             sent = push(ws, wire)
@@ -259,7 +266,17 @@ def test_send_timeout(gateway):
 
 def test_slow_reader_is_not_cut(gateway):
     """One that takes a little now and then lives past send_timeout, unanswered pings and all."""
-    gw = gateway({"route /flood": {"exec": "cat /dev/zero", "framing": "stream", "send_timeout": "700ms", "ping_interval": "100ms", "ping_timeout": "300ms"}})
+    gw = gateway(
+        {
+            "route /flood": {
+                "exec": "cat /dev/zero",
+                "framing": "stream",
+                "send_timeout": "700ms",
+                "ping_interval": "100ms",
+                "ping_timeout": "300ms",
+            }
+        }
+    )
     ws = gw.ws("/flood", over=gw.connect(rcvbuf=4096))
     begin, n = time.monotonic(), 0
 
@@ -274,7 +291,10 @@ def test_slow_reader_is_not_cut(gateway):
 
 
 def test_stalled_sessions_do_not_disturb_others(gateway):
-    gw = gateway({"route /flood": {"exec": "cat /dev/zero", "framing": "stream"}, "route /echo": {"exec": "cat"}}, gateway={"workers": 1})
+    gw = gateway(
+        {"route /flood": {"exec": "cat /dev/zero", "framing": "stream"}, "route /echo": {"exec": "cat"}},
+        gateway={"workers": 1},
+    )
     stalled = [gw.ws("/flood", over=gw.connect(rcvbuf=4096)) for _ in range(5)]
     with gw.ws("/echo") as ws:
         begin = time.monotonic()
@@ -322,7 +342,11 @@ def test_client_that_stalls_while_the_program_ends(gateway):
 
 def test_many_floods_end_with_the_gateway(gateway):
     """SIGTERM in the middle of it all: no byte of the flood keeps it."""
-    gw = gateway({"route /flood": {"exec": "cat /dev/zero", "framing": "stream"}}, gateway={"shutdown_grace": "500ms"}, checked=False)
+    gw = gateway(
+        {"route /flood": {"exec": "cat /dev/zero", "framing": "stream"}},
+        gateway={"shutdown_grace": "500ms"},
+        checked=False,
+    )
     clients = [gw.ws("/flood", over=gw.connect(rcvbuf=4096)) for _ in range(10)]
     programs = gw.programs()
     gw.stop()

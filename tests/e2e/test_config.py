@@ -31,30 +31,33 @@ def one_line(text):
 # command line
 
 
-@pytest.mark.parametrize("argv,words", [
-    ([], "COMMAND"),
-    (["--port=8080"], "COMMAND"),
-    (["--nonsense", "cat"], "--nonsense"),
-    (["--prot=80", "cat"], "--port"),
-    (["--port=http", "cat"], "http"),
-    (["--port=65536", "cat"], "65536"),
-    (["--port=-1", "cat"], "-1"),
-    (["--port", "", "cat"], "port"),
-    (["--port"], "--port"),
-    (["--connect=127.0.0.1:1"], "127.0.0.1:1"),
-    (["--connect=ftp://localhost:1"], "ftp"),
-    (["--connect=tcp://localhost"], "tcp://localhost"),
-    (["--connect=tcp://127.0.0.1:1", "cat"], "connect"),
-    (["--set", "framing=nonsense", "cat"], "nonsense"),
-    (["--set", "farming=lines", "cat"], "framing"),
-    (["--set", "framing", "cat"], "framing"),
-    (["--set", "nowhere.max_sessions=1", "cat"], "nowhere"),
-    (["--loglevel=loud", "cat"], "loud"),
-    (["--config=a", "cat"], "cat"),
-    (["--config=a", "--port=1"], "--port"),
-    (["--origin=http://", "cat"], "http://"),
-    (["--header=nonsense", "cat"], "nonsense"),
-])
+@pytest.mark.parametrize(
+    "argv,words",
+    [
+        ([], "COMMAND"),
+        (["--port=8080"], "COMMAND"),
+        (["--nonsense", "cat"], "--nonsense"),
+        (["--prot=80", "cat"], "--port"),
+        (["--port=http", "cat"], "http"),
+        (["--port=65536", "cat"], "65536"),
+        (["--port=-1", "cat"], "-1"),
+        (["--port", "", "cat"], "port"),
+        (["--port"], "--port"),
+        (["--connect=127.0.0.1:1"], "127.0.0.1:1"),
+        (["--connect=ftp://localhost:1"], "ftp"),
+        (["--connect=tcp://localhost"], "tcp://localhost"),
+        (["--connect=tcp://127.0.0.1:1", "cat"], "connect"),
+        (["--set", "framing=nonsense", "cat"], "nonsense"),
+        (["--set", "farming=lines", "cat"], "framing"),
+        (["--set", "framing", "cat"], "framing"),
+        (["--set", "nowhere.max_sessions=1", "cat"], "nowhere"),
+        (["--loglevel=loud", "cat"], "loud"),
+        (["--config=a", "cat"], "cat"),
+        (["--config=a", "--port=1"], "--port"),
+        (["--origin=http://", "cat"], "http://"),
+        (["--header=nonsense", "cat"], "nonsense"),
+    ],
+)
 def test_mistakes(argv, words):
     """One line on stderr that names what is wrong, exit 2."""
     status, out, err = run(*argv)
@@ -151,7 +154,20 @@ def test_connect(gateway):
 
 def test_set(gateway):
     """A route key, a listener's, the gateway's, a list that grows."""
-    gw = serves(gateway, "--port=0", "--set", "framing=records", "--set=max_header=2k", "--set", "gateway.max_sessions=1", "--set", "subprotocols=b", "--set", "subprotocols=a", "cat")
+    gw = serves(
+        gateway,
+        "--port=0",
+        "--set",
+        "framing=records",
+        "--set=max_header=2k",
+        "--set",
+        "gateway.max_sessions=1",
+        "--set",
+        "subprotocols=b",
+        "--set",
+        "subprotocols=a",
+        "cat",
+    )
     with gw.ws("/", headers=[("Sec-WebSocket-Protocol", "a, b")]) as ws:
         assert ws.answer.header("Sec-WebSocket-Protocol") == "b"
         ws.send_binary(b"\n")
@@ -164,8 +180,22 @@ def test_set(gateway):
 def test_options_of_websocketd(gateway, tmp_path):
     (tmp_path / "site").mkdir()
     (tmp_path / "site/page.html").write_text("page")
-    gw = serves(gateway, "--port=0", "--address=127.0.0.1", "--address", "[::1]", f"--unixsocket={tmp_path}/s", "--origin=https://a.example,b.example:81", f"--staticdir={tmp_path}/site",
-                "--header=X-A: 1", "--header-ws=X-B: 2", "--header-http=X-C: 3", "--loglevel=debug", "--binary", "cat")
+    gw = serves(
+        gateway,
+        "--port=0",
+        "--address=127.0.0.1",
+        "--address",
+        "[::1]",
+        f"--unixsocket={tmp_path}/s",
+        "--origin=https://a.example,b.example:81",
+        f"--staticdir={tmp_path}/site",
+        "--header=X-A: 1",
+        "--header-ws=X-B: 2",
+        "--header-http=X-C: 3",
+        "--loglevel=debug",
+        "--binary",
+        "cat",
+    )
     assert len(gw.addresses) == 3, gw.addresses
     page = gw.get("/page.html")
     assert (page.body, page.header("X-A"), page.header("X-B"), page.header("X-C")) == (b"page", "1", None, "3")
@@ -283,30 +313,52 @@ def test_all_mistakes_at_once(ini):
             assert match, line
             found.setdefault(int(match[1]), []).append(match[2])
         expected = {
-            2: ["max_sesions", "max_sessions"], 3: ["workers", "many"], 4: ["shutdown_grace", "30"], 5: ["max_pending", "-1"], 6: ["max_pending"],
-            9: ["address", "127.0.0.1"], 10: ["mode", "999"], 12: ["listne", "listen"],
-            16: ["exec", "no-such-program-here"], 17: ["framing", "lines"], 18: ["origins"], 19: ["stop_signal", "NONSENSE"], 20: ["max_message", "5x"],
-            22: ["exec", "connect"], 26: ["/c"], 28: ["/b"], 31: ["d"], 36: ["max_message", "100 # bytes"], 37: [],
+            2: ["max_sesions", "max_sessions"],
+            3: ["workers", "many"],
+            4: ["shutdown_grace", "30"],
+            5: ["max_pending", "-1"],
+            6: ["max_pending"],
+            9: ["address", "127.0.0.1"],
+            10: ["mode", "999"],
+            12: ["listne", "listen"],
+            16: ["exec", "no-such-program-here"],
+            17: ["framing", "lines"],
+            18: ["origins"],
+            19: ["stop_signal", "NONSENSE"],
+            20: ["max_message", "5x"],
+            22: ["exec", "connect"],
+            26: ["/c"],
+            28: ["/b"],
+            31: ["d"],
+            36: ["max_message", "100 # bytes"],
+            37: [],
         }
         for number, words in expected.items():
-            assert any(all(word in message for word in words) for message in found.pop(number, [])), (number, words, text)
+            assert any(all(word in message for word in words) for message in found.pop(number, [])), (
+                number,
+                words,
+                text,
+            )
         assert not found
 
 
-@pytest.mark.parametrize("text,words", [
-    ("[route /*]\nexec = cat\n[gateway]\nuser = nobody\n", "user"),
-    ("[route /*]\nexec = cat\ntls_certificate = x\n", "tls_certificate"),
-    ("[route /*]\nexec = cat\n[listen a]\naddress = unix:" + "/x" * 60 + "\n", "address"),
-    ("[route /*]\nexec = cat\nheader = no colon here\n", "header"),
-    ("[route /*]\nexec = cat\nheader = X: a\\r\n[route /*]\nexec = cat\n", "route"),
-    ("[route /*]\nexec = ${NO_SUCH_VARIABLE}\n", "NO_SUCH_VARIABLE"),
-    ("[route /*]\nexec = \"cat\n", "exec"),
-    ("[route /*]\nstatic = /nonexistent/directory\n", "/nonexistent/directory"),
-    ("[route /*]\nexec = cat\nlisten = nobody\n", "nobody"),
-    ("exec = cat\n", "exec"),
-    ("[listen main]\n[route /*]\nexec = cat\n", "address"),
-    ("[route /*\nexec = cat\n", "route"),
-])
+@pytest.mark.parametrize(
+    "text,words",
+    [
+        ("[route /*]\nexec = cat\n[gateway]\nuser = nobody\n", "user"),
+        ("[route /*]\nexec = cat\ntls_certificate = x\n", "tls_certificate"),
+        ("[route /*]\nexec = cat\n[listen a]\naddress = unix:" + "/x" * 60 + "\n", "address"),
+        ("[route /*]\nexec = cat\nheader = no colon here\n", "header"),
+        ("[route /*]\nexec = cat\nheader = X: a\\r\n[route /*]\nexec = cat\n", "route"),
+        ("[route /*]\nexec = ${NO_SUCH_VARIABLE}\n", "NO_SUCH_VARIABLE"),
+        ('[route /*]\nexec = "cat\n', "exec"),
+        ("[route /*]\nstatic = /nonexistent/directory\n", "/nonexistent/directory"),
+        ("[route /*]\nexec = cat\nlisten = nobody\n", "nobody"),
+        ("exec = cat\n", "exec"),
+        ("[listen main]\n[route /*]\nexec = cat\n", "address"),
+        ("[route /*\nexec = cat\n", "route"),
+    ],
+)
 def test_single_mistakes(ini, text, words):
     path = ini(text)
     status, out, err = run(f"--config={path}", "--check")
@@ -323,7 +375,9 @@ def test_long_and_odd_values(ini, tmp_path):
     """What the packaged inih would cut: 60 KiB, ` ; ` within a value, a section name of 200, an empty section."""
     long = "x" * 60000
     name = "/" + "n" * 199
-    path = ini(f"; comment\n# comment\n[gateway]\n[listen main]\naddress = 127.0.0.1:0\n[route {name}]\nexec = printf '%s' 'a ; b # c' {long}\n[route /more]\nexec = printf %s\n  continued\n  twice\n")
+    path = ini(
+        f"; comment\n# comment\n[gateway]\n[listen main]\naddress = 127.0.0.1:0\n[route {name}]\nexec = printf '%s' 'a ; b # c' {long}\n[route /more]\nexec = printf %s\n  continued\n  twice\n"
+    )
     status, out, err = run(f"--config={path}", "--dump")
     assert status == 0, err
     assert long in out and "a ; b # c" in out and name in out
@@ -401,7 +455,17 @@ def test_dump_reads_back(ini, tmp_path):
     path = ini(FULL)
     status, first, err = run(f"--config={path}", "--dump", cwd=tmp_path)
     assert status == 0, err
-    for words in ("workers = 3", "shutdown_grace = 1500ms", "max_sessions = 77", "*.example.net", "X-B: 2: 3", "framing = text-stream", "idle_timeout = 1h", "https://a.example", "stop_signal = HUP"):
+    for words in (
+        "workers = 3",
+        "shutdown_grace = 1500ms",
+        "max_sessions = 77",
+        "*.example.net",
+        "X-B: 2: 3",
+        "framing = text-stream",
+        "idle_timeout = 1h",
+        "https://a.example",
+        "stop_signal = HUP",
+    ):
         assert words in first, words
     again = ini(first, "again.ini")
     status, second, err = run(f"--config={again}", "--dump", cwd=tmp_path)
@@ -416,12 +480,18 @@ def test_dump_of_a_command_line():
 
 def test_defaults_and_overrides(gateway):
     """[defaults] holds for the routes after it, a route's list replaces it, --set wins over the file."""
-    gw = gateway(text="[gateway]\nlog_format = json\n[listen main]\naddress = 127.0.0.1:0\n[route /before]\nexec = cat\n[defaults]\norigins = https://a.example\nframing = records\n[route /after]\nexec = cat\n[route /own]\nexec = cat\norigins = https://b.example\n",
-                 start=False)
+    gw = gateway(
+        text="[gateway]\nlog_format = json\n[listen main]\naddress = 127.0.0.1:0\n[route /before]\nexec = cat\n[defaults]\norigins = https://a.example\nframing = records\n[route /after]\nexec = cat\n[route /own]\nexec = cat\norigins = https://b.example\n",
+        start=False,
+    )
     gw.argv += ["--set", "gateway.max_sessions=1"]
     gw.start()
     gw.take_baseline()
-    for path, origin, status in (("/before", "https://a.example", 403), ("/after", "https://b.example", 403), ("/own", "https://a.example", 403)):
+    for path, origin, status in (
+        ("/before", "https://a.example", 403),
+        ("/after", "https://b.example", 403),
+        ("/own", "https://a.example", 403),
+    ):
         assert gw.refused(path, headers=[("Origin", origin)]).status == status
     with gw.ws("/after", headers=[("Origin", "https://a.example")]) as ws:
         ws.send_binary(b"x")
@@ -432,16 +502,34 @@ def test_defaults_and_overrides(gateway):
 
 def test_routes(gateway):
     """A host wins over none, exact over prefix, longer over shorter; /x/* answers /x/ too; paths are decoded once."""
+
     def says(word):
         return {"exec": f"printf {word}"}
 
-    gw = gateway({
-        "route /a": says("exact"), "route /a/*": says("prefix"), "route /a/b/*": says("longer"), "route localhost/a": says("host-exact"), "route localhost/*": says("host-any"),
-        "route /sp ace": says("space"),
-    })
+    gw = gateway(
+        {
+            "route /a": says("exact"),
+            "route /a/*": says("prefix"),
+            "route /a/b/*": says("longer"),
+            "route localhost/a": says("host-exact"),
+            "route localhost/*": says("host-any"),
+            "route /sp ace": says("space"),
+        }
+    )
     host = gw.host
-    for path, at, word in (("/a", host, "exact"), ("/a/", host, "prefix"), ("/a/x", host, "prefix"), ("/a/b/", host, "longer"), ("/a/b/c/d", host, "longer"), ("/a", "localhost", "host-exact"), ("/a/b/c", "LOCALHOST:99", "host-any"),
-                           ("/x", "localhost", "host-any"), ("/%61", host, "exact"), ("/sp%20ace", host, "space"), ("/a?/a/b/", host, "exact")):
+    for path, at, word in (
+        ("/a", host, "exact"),
+        ("/a/", host, "prefix"),
+        ("/a/x", host, "prefix"),
+        ("/a/b/", host, "longer"),
+        ("/a/b/c/d", host, "longer"),
+        ("/a", "localhost", "host-exact"),
+        ("/a/b/c", "LOCALHOST:99", "host-any"),
+        ("/x", "localhost", "host-any"),
+        ("/%61", host, "exact"),
+        ("/sp%20ace", host, "space"),
+        ("/a?/a/b/", host, "exact"),
+    ):
         with gw.ws(path, host=at) as ws:
             assert ws.recv_text() == word, (path, at)
             ws.recv_close(1000)
@@ -451,7 +539,9 @@ def test_routes(gateway):
 
 def test_listeners_of_routes(gateway, tmp_path):
     """A route answers only on the listeners that it names."""
-    gw = gateway(text=f"[gateway]\nlog_format = json\n[listen a]\naddress = 127.0.0.1:0\n[listen b]\naddress = unix:{tmp_path}/b\n[route /both]\nexec = cat\n[route /b]\nexec = cat\nlisten = b\n")
+    gw = gateway(
+        text=f"[gateway]\nlog_format = json\n[listen a]\naddress = 127.0.0.1:0\n[listen b]\naddress = unix:{tmp_path}/b\n[route /both]\nexec = cat\n[route /b]\nexec = cat\nlisten = b\n"
+    )
     assert gw.refused("/b").status == 404
     for path in ("/both", "/b"):
         with gw.ws(path, over=wsraw.connect(f"{tmp_path}/b")) as ws:

@@ -14,17 +14,25 @@ HOST = "localhost"  # without a port, so that of http
 
 def GATEWAY(directory):
     cat = {"exec": "cat", "framing": "records"}
-    return Gateway(directory, {
-        "route /ws": cat,
-        "route /any": {**cat, "origins": "any"},
-        "route /star": {**cat, "origins": "*"},
-        "route /null": {**cat, "origins": "null"},
-        "route /list": {**cat, "origins": ["https://app.example.org", "*.example.net", "intern.example:8443"]},
-        "route /list-and-same": {**cat, "origins": ["same", "https://app.example.org"]},
-        "route /protocols": {**cat, "subprotocols": ["best", "good"]},
-        "route /shown": {"exec": "printenv WEBSOCKET_PROTOCOL"},
-        "route /head": {**cat, "header": ["X-All: a", "X-All-2: b: c"], "header_ws": "X-Socket: s", "header_http": "X-Plain: p"},
-    })
+    return Gateway(
+        directory,
+        {
+            "route /ws": cat,
+            "route /any": {**cat, "origins": "any"},
+            "route /star": {**cat, "origins": "*"},
+            "route /null": {**cat, "origins": "null"},
+            "route /list": {**cat, "origins": ["https://app.example.org", "*.example.net", "intern.example:8443"]},
+            "route /list-and-same": {**cat, "origins": ["same", "https://app.example.org"]},
+            "route /protocols": {**cat, "subprotocols": ["best", "good"]},
+            "route /shown": {"exec": "printenv WEBSOCKET_PROTOCOL"},
+            "route /head": {
+                **cat,
+                "header": ["X-All: a", "X-All-2: b: c"],
+                "header_ws": "X-Socket: s",
+                "header_http": "X-Plain: p",
+            },
+        },
+    )
 
 
 def opens(gw, path="/ws", **options):
@@ -63,7 +71,9 @@ def test_accept(gw):
         opens(gw, key=base64.b64encode(bytes([byte] * 16)).decode())
 
 
-@pytest.mark.parametrize("connection", ["Upgrade", "upgrade", "keep-alive, Upgrade", "Upgrade,keep-alive", " keep-alive ,\tUPGRADE"])
+@pytest.mark.parametrize(
+    "connection", ["Upgrade", "upgrade", "keep-alive, Upgrade", "Upgrade,keep-alive", " keep-alive ,\tUPGRADE"]
+)
 @pytest.mark.parametrize("protocol", ["websocket", "WebSocket"])
 def test_tokens(gw, connection, protocol):
     opens(gw, connection=connection, protocol=protocol)
@@ -73,7 +83,24 @@ def test_two_connection_headers(gw):
     opens(gw, connection="keep-alive", headers=[("Connection", "Upgrade")])
 
 
-@pytest.mark.parametrize("key", [None, "", "x", wsraw.KEY[:-1], wsraw.KEY + "=", wsraw.KEY[:-2], "A" * 24, "dGhlIHNhbXBsZSBub25jZR==", wsraw.KEY.replace("=", "-"), "dGhlIHNhbXBsZSBub25j\tQ==", "A" * 1024, base64.b64encode(b"a" * 15).decode(), base64.b64encode(b"a" * 17).decode()])
+@pytest.mark.parametrize(
+    "key",
+    [
+        None,
+        "",
+        "x",
+        wsraw.KEY[:-1],
+        wsraw.KEY + "=",
+        wsraw.KEY[:-2],
+        "A" * 24,
+        "dGhlIHNhbXBsZSBub25jZR==",
+        wsraw.KEY.replace("=", "-"),
+        "dGhlIHNhbXBsZSBub25j\tQ==",
+        "A" * 1024,
+        base64.b64encode(b"a" * 15).decode(),
+        base64.b64encode(b"a" * 17).decode(),
+    ],
+)
 def test_key(gw, key):
     refuses(gw, 400, key=key)
 
@@ -93,9 +120,16 @@ def test_version_twice(gw):
     assert gw.refused("/ws", host=HOST, headers=[("Sec-WebSocket-Version", "13")]).status in (400, 426)
 
 
-@pytest.mark.parametrize("options", [
-    {"connection": None}, {"connection": "keep-alive"}, {"connection": "notUpgrade"}, {"connection": "Upgrade-Insecure"}, {"connection": "close"},
-])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"connection": None},
+        {"connection": "keep-alive"},
+        {"connection": "notUpgrade"},
+        {"connection": "Upgrade-Insecure"},
+        {"connection": "close"},
+    ],
+)
 def test_connection_must_name_upgrade(gw, options):
     refuses(gw, 400, **options)
 
@@ -113,7 +147,9 @@ def test_other_upgrades(gw):
     refuses(gw, 400, protocol="websocket, h2c")
 
 
-@pytest.mark.parametrize("headers", [[("Content-Length", "5")], [("Transfer-Encoding", "chunked")], [("Content-Length", "-1")]])
+@pytest.mark.parametrize(
+    "headers", [[("Content-Length", "5")], [("Transfer-Encoding", "chunked")], [("Content-Length", "-1")]]
+)
 def test_no_body(gw, headers):
     assert gw.http(wsraw.upgrade("/ws", HOST, headers=headers) + b"hello").status in (400, 501)
 
@@ -197,12 +233,38 @@ def test_origin_null(gw):
     refuses(gw, 403, "/null", headers=origin("https://evil.example"))
 
 
-@pytest.mark.parametrize("value", ["https://app.example.org", "https://APP.example.org", "https://app.example.org:443", "https://a.example.net", "http://a.b.example.net", "https://intern.example:8443", "http://intern.example:8443"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "https://app.example.org",
+        "https://APP.example.org",
+        "https://app.example.org:443",
+        "https://a.example.net",
+        "http://a.b.example.net",
+        "https://intern.example:8443",
+        "http://intern.example:8443",
+    ],
+)
 def test_origin_list(gw, value):
     opens(gw, "/list", headers=origin(value))
 
 
-@pytest.mark.parametrize("value", ["http://localhost", "http://app.example.org", "https://app.example.org:444", "https://xapp.example.org", "https://app.example.org.evil", "https://example.net", "https://evilexample.net", "https://a.example.net.evil", "https://intern.example", "https://intern.example:84430", "null"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "http://localhost",
+        "http://app.example.org",
+        "https://app.example.org:444",
+        "https://xapp.example.org",
+        "https://app.example.org.evil",
+        "https://example.net",
+        "https://evilexample.net",
+        "https://a.example.net.evil",
+        "https://intern.example",
+        "https://intern.example:84430",
+        "null",
+    ],
+)
 def test_origin_not_in_the_list(gw, value):
     refuses(gw, 403, "/list", headers=origin(value))
 
@@ -216,12 +278,25 @@ def test_origin_list_with_same(gw):
 # DNS rebinding
 
 
-@pytest.mark.parametrize("host", ["localhost", "localhost:1", "LocalHost", "127.0.0.1", "127.0.0.1:8080", "[::1]", "[::1]:8080", "192.0.2.1"])
+@pytest.mark.parametrize(
+    "host", ["localhost", "localhost:1", "LocalHost", "127.0.0.1", "127.0.0.1:8080", "[::1]", "[::1]:8080", "192.0.2.1"]
+)
 def test_host_of_a_loopback_listener(gw, host):
     opens(gw, host=host)
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example", "evillocalhost", "0x7f.1", "a.localhost.b"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:8080",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "evillocalhost",
+        "0x7f.1",
+        "a.localhost.b",
+    ],
+)
 def test_host_rebound(gw, host):
     """The Origin is the Host, and yet it is nobody's."""
     answer = refuses(gw, 421, host=host, headers=origin(f"http://{host}"))
@@ -230,7 +305,9 @@ def test_host_rebound(gw, host):
 
 
 def test_server_names(gateway):
-    gw = gateway({"route /ws": {"exec": "cat", "framing": "records"}}, listen={"server_names": ["example.org", "*.example.net"]})
+    gw = gateway(
+        {"route /ws": {"exec": "cat", "framing": "records"}}, listen={"server_names": ["example.org", "*.example.net"]}
+    )
     for host in ("example.org", "EXAMPLE.org", "example.org:99", "a.example.net", "a.b.example.net"):
         opens(gw, host=host)
     for host in ("localhost", "127.0.0.1", "example.net", "xexample.net", "a.example.org", "example.org.evil"):
@@ -244,19 +321,22 @@ def offered(*values):
     return [("Sec-WebSocket-Protocol", value) for value in values]
 
 
-@pytest.mark.parametrize("path,offer,answer", [
-    ("/ws", [], None),
-    ("/ws", ["mqtt"], "mqtt"),
-    ("/ws", ["a, b"], "a"),
-    ("/ws", ["a,b,c"], "a"),
-    ("/ws", ["a", "b"], "a"),
-    ("/protocols", [], None),
-    ("/protocols", ["good"], "good"),
-    ("/protocols", ["good, best"], "best"),
-    ("/protocols", ["good", "x, best"], "best"),
-    ("/protocols", ["other"], None),
-    ("/protocols", ["Best"], None),
-])
+@pytest.mark.parametrize(
+    "path,offer,answer",
+    [
+        ("/ws", [], None),
+        ("/ws", ["mqtt"], "mqtt"),
+        ("/ws", ["a, b"], "a"),
+        ("/ws", ["a,b,c"], "a"),
+        ("/ws", ["a", "b"], "a"),
+        ("/protocols", [], None),
+        ("/protocols", ["good"], "good"),
+        ("/protocols", ["good, best"], "best"),
+        ("/protocols", ["good", "x, best"], "best"),
+        ("/protocols", ["other"], None),
+        ("/protocols", ["Best"], None),
+    ],
+)
 def test_subprotocol(gw, path, offer, answer):
     assert opens(gw, path, headers=offered(*offer)).header("Sec-WebSocket-Protocol") == answer
 
@@ -273,7 +353,13 @@ def test_subprotocol_reaches_the_program(gw):
 
 
 def test_extensions_are_declined(gw):
-    for value in ("permessage-deflate; client_max_window_bits", "x-webkit-deflate-frame", 'a; b="c\\"d"', "constructor", "permessage-deflate; server_max_window_bits=99, bogus"):
+    for value in (
+        "permessage-deflate; client_max_window_bits",
+        "x-webkit-deflate-frame",
+        'a; b="c\\"d"',
+        "constructor",
+        "permessage-deflate; server_max_window_bits=99, bogus",
+    ):
         assert opens(gw, headers=[("Sec-WebSocket-Extensions", value)]).header("Sec-WebSocket-Extensions") is None
 
 
@@ -284,7 +370,7 @@ def test_added_headers(gw):
 
 def test_long_lists_cost_nothing(gw):
     refuses(gw, 400, headers=offered("b" + " " * 7000 + "x"))
-    opens(gw, headers=[("Sec-WebSocket-Extensions", "a; b=\"" + "\\c" * 3000)])
+    opens(gw, headers=[("Sec-WebSocket-Extensions", 'a; b="' + "\\c" * 3000)])
 
 
 def test_other_client(gw):

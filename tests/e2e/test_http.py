@@ -45,13 +45,21 @@ def GATEWAY(directory):
     (site / "dangling").symlink_to("nothing")
     os.mkfifo(site / "fifo")
     (site / "big").write_bytes(bytes(range(256)) * 20000)
-    return Gateway(directory, {
-        "route /ws": {"exec": "cat", "framing": "records"},
-        "route /console": {"console": "yes"},
-        "route /both": {"exec": "cat", "console": "yes"},
-        "route /site/*": {"static": site},
-        "route /head/*": {"static": site, "header": "X-All: a", "header_http": "X-Plain: p", "header_ws": "X-Socket: s"},
-    })
+    return Gateway(
+        directory,
+        {
+            "route /ws": {"exec": "cat", "framing": "records"},
+            "route /console": {"console": "yes"},
+            "route /both": {"exec": "cat", "console": "yes"},
+            "route /site/*": {"static": site},
+            "route /head/*": {
+                "static": site,
+                "header": "X-All: a",
+                "header_http": "X-Plain: p",
+                "header_ws": "X-Socket: s",
+            },
+        },
+    )
 
 
 def ask(gw, data, method="GET", chunk=None):
@@ -68,12 +76,17 @@ def ask(gw, data, method="GET", chunk=None):
 
 def head(*lines, first="GET /console HTTP/1.1", host="Host: localhost"):
     """A head of raw lines, the connection to be closed."""
-    return b"\r\n".join(line if isinstance(line, bytes) else line.encode("latin-1") for line in (first, *([host] if host else []), *lines, "Connection: close", "", ""))
+    return b"\r\n".join(
+        line if isinstance(line, bytes) else line.encode("latin-1")
+        for line in (first, *([host] if host else []), *lines, "Connection: close", "", "")
+    )
 
 
 def check_headers(answer):
     """What every response has, and has not."""
-    assert re.fullmatch(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", answer.header("Date")), answer
+    assert re.fullmatch(
+        r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", answer.header("Date")
+    ), answer
     assert answer.header("Content-Length") is not None, answer
     assert answer.header("X-Content-Type-Options") == "nosniff", answer
     assert not re.search(r"\d", answer.header("Server") or ""), "the version is nobody's business"
@@ -178,12 +191,18 @@ BAD = {
     "half a bracket": (head(host="Host: [::1"), 400),
     "markup in Host": (head(host='Host: "><x'), 400),
     # 12 Content-Length
-    **{f"Content-Length: {value}": (head(f"Content-Length: {value}"), 400) for value in ("-1", "+5", "5,5", "0x5", "", "18446744073709551616", "5 5", "1e1")},
+    **{
+        f"Content-Length: {value}": (head(f"Content-Length: {value}"), 400)
+        for value in ("-1", "+5", "5,5", "0x5", "", "18446744073709551616", "5 5", "1e1")
+    },
     "two equal lengths": (head("Content-Length: 0", "Content-Length: 0"), 400),
     "two lengths": (head("Content-Length: 0", "Content-Length: 5"), 400),
     # 13, 14 bodies
     "chunked": (head("Transfer-Encoding: chunked") + b"0\r\n\r\n", 501, 400),
-    **{f"Transfer-Encoding: {value}": (head(f"Transfer-Encoding: {value}"), 501, 400) for value in ("", "chunked, chunked", "xchunked", "identity")},
+    **{
+        f"Transfer-Encoding: {value}": (head(f"Transfer-Encoding: {value}"), 501, 400)
+        for value in ("", "chunked, chunked", "xchunked", "identity")
+    },
     "length and coding": (head("Content-Length: 0", "Transfer-Encoding: chunked"), 400, 501),
     "a body with GET": (head("Content-Length: 5") + b"hello", 400),
     # 16, 18
@@ -217,7 +236,12 @@ def test_405_names_the_methods(gw):
 
 def test_nothing_after_a_refusal_is_parsed(gw):
     """A second request behind a refused one is never answered, logged or run."""
-    for first in (b"GET  / HTTP/1.1\r\nHost: localhost\r\n\r\n", wsraw.upgrade("/ws", gw.host, version="777"), wsraw.upgrade("/ws", gw.host, headers=[("Origin", "https://evil.example")]), wsraw.request("/nothing", host=gw.host)):
+    for first in (
+        b"GET  / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        wsraw.upgrade("/ws", gw.host, version="777"),
+        wsraw.upgrade("/ws", gw.host, headers=[("Origin", "https://evil.example")]),
+        wsraw.request("/nothing", host=gw.host),
+    ):
         gw.mark()
         with gw.connect() as raw:
             raw.send(first + wsraw.request("/admin", host=gw.host) + wsraw.upgrade("/ws", gw.host))
@@ -272,7 +296,12 @@ def test_keep_alive(gw):
         for _ in range(3):
             raw.send(wsraw.request("/site/text.txt", host=gw.host))
             assert raw.response().body == FILES["text.txt"][0]
-        raw.send(wsraw.request("/site/text.txt", host=gw.host) + wsraw.request("/site/style.css", host=gw.host) + wsraw.request("/site/index.html", "HEAD", host=gw.host) + wsraw.request("/site/code.js", host=gw.host))
+        raw.send(
+            wsraw.request("/site/text.txt", host=gw.host)
+            + wsraw.request("/site/style.css", host=gw.host)
+            + wsraw.request("/site/index.html", "HEAD", host=gw.host)
+            + wsraw.request("/site/code.js", host=gw.host)
+        )
         assert raw.response().body == FILES["text.txt"][0]
         assert raw.response().body == FILES["style.css"][0]
         assert raw.response("HEAD").status == 200
@@ -285,7 +314,10 @@ def test_keep_alive(gw):
 
 def test_connection_close(gw):
     with gw.connect() as raw:
-        raw.send(wsraw.request("/console", host=gw.host, headers=[("Connection", "close")]) + wsraw.request("/site/text.txt", host=gw.host))
+        raw.send(
+            wsraw.request("/console", host=gw.host, headers=[("Connection", "close")])
+            + wsraw.request("/site/text.txt", host=gw.host)
+        )
         answer = raw.response()
         assert answer.status == 200 and answer.header("Connection").lower() == "close"
         raw.ended()
@@ -388,7 +420,13 @@ def test_static_symlink_inside(gw):
 
 
 def test_no_redirect_to_another_host(gw):
-    for path in ("//example.com/%2f..", "//example.com/..", "/site//example.com/%2f..", "//example.com", "/\\example.com"):
+    for path in (
+        "//example.com/%2f..",
+        "//example.com/..",
+        "/site//example.com/%2f..",
+        "//example.com",
+        "/\\example.com",
+    ):
         answer = gw.get(path)
         assert answer.status in (400, 404)
         assert answer.header("Location") is None
@@ -421,7 +459,10 @@ def test_console(gw):
     assert page.status == 200
     assert page.header("Content-Type").lower() == "text/html; charset=utf-8"
     assert page.body == (ROOT / "src/gate/console.html").read_bytes()
-    policy = {words[0]: words[1:] for words in (part.split() for part in page.header("Content-Security-Policy").split(";") if part.strip())}
+    policy = {
+        words[0]: words[1:]
+        for words in (part.split() for part in page.header("Content-Security-Policy").split(";") if part.strip())
+    }
     assert policy["default-src"] == ["'none'"]
     for directive in ("script-src", "style-src", "connect-src"):
         assert "'unsafe-inline'" not in policy[directive] and "*" not in policy[directive]
@@ -429,7 +470,11 @@ def test_console(gw):
     assert policy["base-uri"] == ["'none'"]
     assert page.header("Referrer-Policy") == "no-referrer"
     check_headers(page)
-    odd = gw.get(f'/console?"><script>alert(1)</script>&token={SECRET}'.replace("<", "%3C").replace(">", "%3E").replace('"', "%22"))
+    odd = gw.get(
+        f'/console?"><script>alert(1)</script>&token={SECRET}'.replace("<", "%3C")
+        .replace(">", "%3E")
+        .replace('"', "%22")
+    )
     assert (odd.status, odd.body) == (200, page.body)
     assert gw.get("/both").body == page.body
 
@@ -437,7 +482,11 @@ def test_console(gw):
 def test_console_parts(gw):
     """Everything that the page refers to is served, as what it is, and is nothing but the file."""
     page = gw.get("/console")
-    found = [one for one in re.findall(r'<(?:link|script)[^>]*(?:href|src)="([^"]+)"', page.text) if not one.startswith("data:")]
+    found = [
+        one
+        for one in re.findall(r'<(?:link|script)[^>]*(?:href|src)="([^"]+)"', page.text)
+        if not one.startswith("data:")
+    ]
     assert len(found) == 2, found
     assert not re.search(r"<script(?![^>]*src=)|<style|\son\w+=|\sstyle=", page.text), "nothing inline"
     for reference in found:

@@ -163,7 +163,9 @@ def test_max_header(gateway, limit):
     gw = gateway(CAT, listen={"max_header": str(limit)})
     base = len(wsraw.request("/console", host=gw.host, headers=[("Connection", "close"), ("X", "")]))
     for extra, status in ((-1, 200), (0, 200), (1, 431), (5000, 431)):
-        head = wsraw.request("/console", host=gw.host, headers=[("Connection", "close"), ("X", "a" * (limit - base + extra))])
+        head = wsraw.request(
+            "/console", host=gw.host, headers=[("Connection", "close"), ("X", "a" * (limit - base + extra))]
+        )
         assert len(head) == limit + extra
         assert gw.http(head).status == status, extra
     with gw.connect() as raw:  # without an end

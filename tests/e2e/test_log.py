@@ -13,7 +13,7 @@ from scripts import script
 from wait import eventually
 
 CAT = {"route /ws": {"exec": "cat"}, "route /console": {"console": "yes"}}
-NASTY = "\x1b[31m\r\nFAKE \"quoted\" \\ \x00\x7f\x9b"
+NASTY = '\x1b[31m\r\nFAKE "quoted" \\ \x00\x7f\x9b'
 
 
 def lines(gw):
@@ -29,14 +29,21 @@ def test_formats(gateway, form):
         ws.recv_text()
         ws.close()
     gw.get("/nothing")
-    eventually(lambda: any(b"404" in line for line in lines(gw)) and any(b"session ended" in line for line in lines(gw)), "the lines don't come")
+    eventually(
+        lambda: any(b"404" in line for line in lines(gw)) and any(b"session ended" in line for line in lines(gw)),
+        "the lines don't come",
+    )
     gw.stop()
     for line in lines(gw):
         assert re.fullmatch(rb"[\x20-\x7e]+", line), line
         text = line.decode()
         if form == "json":
             entry = json.loads(text)
-            assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", entry["ts"]) and entry["level"] == "info" and entry["msg"]
+            assert (
+                re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", entry["ts"])
+                and entry["level"] == "info"
+                and entry["msg"]
+            )
         elif form == "logfmt":
             assert re.fullmatch(r'(\w+=("([^"\\]|\\.)*"|[^" ]*) ?)+', text), text
             assert text.startswith("ts=") and " level=" in text and " msg=" in text
@@ -56,7 +63,12 @@ def test_levels(gateway):
 
 def test_peer_text_is_escaped(gateway, tmp_path):
     """Headers, paths, close reasons, programs: no byte of theirs ends a line or moves a cursor."""
-    gw = gateway({**CAT, "route /stderr": {"exec": script(tmp_path, "stderr", "printf '\\033[2J\\r\\001\\233\\302\\233x\\n' >&2\n")}})
+    gw = gateway(
+        {
+            **CAT,
+            "route /stderr": {"exec": script(tmp_path, "stderr", "printf '\\033[2J\\r\\001\\233\\302\\233x\\n' >&2\n")},
+        }
+    )
     gw.get("/" + "".join(f"%{ord(c):02x}" for c in NASTY if ord(c) < 128 and c not in "\0"))
     gw.get('/"quoted"\\n')
     gw.http(wsraw.request("/ws", host=gw.host, headers=[("X", "a\x1bb")]))
@@ -101,7 +113,12 @@ def test_one_line_each(gateway):
         ws.close()
     gw.wait_log("session ended")
     requests = eventually(lambda: len(gw.logged("request")) >= 4 and gw.logged("request"), "lines are missing")
-    assert [(line["method"], line["path"], int(line["status"])) for line in requests] == [("GET", "/console", 200), ("GET", "/nothing", 404), ("GET", "/ws", 426), ("GET", "/down", 502)]
+    assert [(line["method"], line["path"], int(line["status"])) for line in requests] == [
+        ("GET", "/console", 200),
+        ("GET", "/nothing", 404),
+        ("GET", "/ws", 426),
+        ("GET", "/down", 502),
+    ]
     assert all(line["level"] == "info" and line["peer"] and "bytes" in line for line in requests)
     assert all(line.get("reason") for line in requests[1:])
     assert len(gw.logged("session ended")) == 1

@@ -35,12 +35,27 @@ def GATEWAY(directory):
     route("/seq", "seq 1 200000", framing="stream")
     route("/seq-lines", "seq 1 200000")
     route("/text", "cat", framing="text-stream")
-    program("/character", "printf '\\303'\nread x\nprintf '\\251\\360\\235'\nread x\nprintf '\\204\\236'\nread x\nprintf '\\303'", framing="text-stream")
+    program(
+        "/character",
+        "printf '\\303'\nread x\nprintf '\\251\\360\\235'\nread x\nprintf '\\204\\236'\nread x\nprintf '\\303'",
+        framing="text-stream",
+    )
     route("/bad-utf8", r'printf "a\\377b\\n\\303\\n\\355\\240\\200\\n"')
     route("/records", "cat", framing="records")
-    program("/record-parts", "printf 'T\\0\\0\\0\\003abct\\0\\0\\0\\001dB\\0\\0\\0\\0b\\0\\0\\0\\002ef'", framing="records")
-    for name, text in {"type": "x\\0\\0\\0\\0", "change": "T\\0\\0\\0\\001ab\\0\\0\\0\\001c", "header-cut": "t\\0\\0", "payload-cut": "t\\0\\0\\0\\005abc"}.items():
-        program(f"/record-bad-{name}", f"printf '{text}'\n" + ("" if name.endswith("cut") else "read x\n"), framing="records")
+    program(
+        "/record-parts", "printf 'T\\0\\0\\0\\003abct\\0\\0\\0\\001dB\\0\\0\\0\\0b\\0\\0\\0\\002ef'", framing="records"
+    )
+    for name, text in {
+        "type": "x\\0\\0\\0\\0",
+        "change": "T\\0\\0\\0\\001ab\\0\\0\\0\\001c",
+        "header-cut": "t\\0\\0",
+        "payload-cut": "t\\0\\0\\0\\005abc",
+    }.items():
+        program(
+            f"/record-bad-{name}",
+            f"printf '{text}'\n" + ("" if name.endswith("cut") else "read x\n"),
+            framing="records",
+        )
     program("/lines-out", "cat >'%s'" % (directory / "lines-out"))
     # ends
     program("/exit/*", "exit ${PATH_INFO#/}")
@@ -53,16 +68,43 @@ def GATEWAY(directory):
     script(directory, "no-interpreter", "").write_text("#!/nonexistent/interpreter\n")
     route("/no-interpreter", directory / "no-interpreter")
     program("/stdout-closed", "echo a\nexec >&-\nexec sleep 1000", closing_wait="100ms")
-    program("/stdout-closed-stubborn", "trap '' TERM HUP INT\necho a\nexec >&-\nwhile :; do sleep 1; done", closing_wait="50ms", stop_grace="200ms")
-    program("/stdin-closed", "exec <&-\necho ready\nwhile [ ! -e '%s' ]; do sleep 0.01; done\necho done" % (directory / "go"))
+    program(
+        "/stdout-closed-stubborn",
+        "trap '' TERM HUP INT\necho a\nexec >&-\nwhile :; do sleep 1; done",
+        closing_wait="50ms",
+        stop_grace="200ms",
+    )
+    program(
+        "/stdin-closed",
+        "exec <&-\necho ready\nwhile [ ! -e '%s' ]; do sleep 0.01; done\necho done" % (directory / "go"),
+    )
     program("/good-bye", "cat\necho bye", closing_wait="5s")
     program("/stays", "echo $$\nexec sleep 1000", closing_wait="50ms")
-    program("/stubborn", "trap '' TERM HUP INT\necho $$\nwhile :; do sleep 1; done", closing_wait="50ms", stop_grace="200ms")
-    program("/stop-signal", "trap 'echo usr1; exit 9' USR1\necho ready\nwhile :; do sleep 0.01; done", closing_wait="50ms", stop_signal="USR1", stop_grace="5s")
-    program("/tree", "sleep 1000 &\necho $!\nsh -c 'sleep 1000 & echo $!; wait'\n", closing_wait="50ms", stop_grace="200ms")
+    program(
+        "/stubborn", "trap '' TERM HUP INT\necho $$\nwhile :; do sleep 1; done", closing_wait="50ms", stop_grace="200ms"
+    )
+    program(
+        "/stop-signal",
+        "trap 'echo usr1; exit 9' USR1\necho ready\nwhile :; do sleep 0.01; done",
+        closing_wait="50ms",
+        stop_signal="USR1",
+        stop_grace="5s",
+    )
+    program(
+        "/tree", "sleep 1000 &\necho $!\nsh -c 'sleep 1000 & echo $!; wait'\n", closing_wait="50ms", stop_grace="200ms"
+    )
     program("/background", "sleep 1000 &\necho $!", closing_wait="200ms")
-    program("/background-talks", "(while [ ! -e '%s' ]; do echo tick; sleep 0.01; done) &\necho $!" % (directory / "enough"), closing_wait="200ms")
-    program("/command", "log='%s'\ntrap 'echo TERM >>$log; exit' TERM\nwhile read -r x; do echo \"$x\" >>$log; done\necho EOF >>$log\n" % (directory / "command.log"), closing_wait="100ms")
+    program(
+        "/background-talks",
+        "(while [ ! -e '%s' ]; do echo tick; sleep 0.01; done) &\necho $!" % (directory / "enough"),
+        closing_wait="200ms",
+    )
+    program(
+        "/command",
+        "log='%s'\ntrap 'echo TERM >>$log; exit' TERM\nwhile read -r x; do echo \"$x\" >>$log; done\necho EOF >>$log\n"
+        % (directory / "command.log"),
+        closing_wait="100ms",
+    )
     # what they are given
     route("/env/*", "env -0", framing="stream")
     route("/env-exact", "env -0", framing="stream")
@@ -75,7 +117,18 @@ def GATEWAY(directory):
     program("/stderr", "echo 'first complaint' >&2\nprintf 'no newline' >&2\necho out")
     program("/stderr-flood", "head -c 10000000 /dev/zero | tr '\\0' e >&2\necho out", closing_wait="5s")
     program("/stderr-escape", "printf 'a\\033[31mred\\001\\r\\n' >&2")
-    return Gateway(directory, routes, environment={"SECRET_OF_THE_GATEWAY": "x", "LISTEN_FDS": "0", "NOTIFY_SOCKET": "/nowhere", "TZ": "UTC", "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8"})
+    return Gateway(
+        directory,
+        routes,
+        environment={
+            "SECRET_OF_THE_GATEWAY": "x",
+            "LISTEN_FDS": "0",
+            "NOTIFY_SOCKET": "/nowhere",
+            "TZ": "UTC",
+            "LC_ALL": "C.UTF-8",
+            "LANG": "C.UTF-8",
+        },
+    )
 
 
 def messages(ws):
@@ -285,7 +338,14 @@ def test_death_by_signal(gw, name):
     assert name in str(gw.wait_log("session ended")["end"])
 
 
-@pytest.mark.parametrize("path,words", [("/vanished", "No such file or directory"), ("/no-format", "Exec format error"), ("/no-interpreter", "No such file or directory")])
+@pytest.mark.parametrize(
+    "path,words",
+    [
+        ("/vanished", "No such file or directory"),
+        ("/no-format", "Exec format error"),
+        ("/no-interpreter", "No such file or directory"),
+    ],
+)
 def test_program_that_cannot_be_started(gw, path, words):
     """502 and the errno's text, in the refusal and in the log."""
     vanishing = gw.dir / "vanishing"
@@ -399,7 +459,9 @@ def test_closing_lets_the_program_end_by_itself(gw):
 
 def test_kill_of_the_gateway_leaves_nothing(gateway, tmp_path, n=20):
     """SIGKILL, half of the programs ignoring TERM: none is alive a second later."""
-    stubborn = script(tmp_path, "stubborn.sh", "trap '' TERM HUP INT\nsleep 1000 &\necho $$ $!\nwhile :; do sleep 1; done\n")
+    stubborn = script(
+        tmp_path, "stubborn.sh", "trap '' TERM HUP INT\nsleep 1000 &\necho $$ $!\nwhile :; do sleep 1; done\n"
+    )
     gw = gateway({"route /stays": {"exec": "sleep 1000"}, "route /stubborn": {"exec": stubborn}}, checked=False)
     clients = [gw.ws("/stubborn" if i % 2 else "/stays") for i in range(n)]
     pids = [int(word) for ws in clients[1::2] for word in ws.recv_text().split()]
@@ -409,7 +471,9 @@ def test_kill_of_the_gateway_leaves_nothing(gateway, tmp_path, n=20):
     gw.process.kill()
     gw.exited()
     gw.process = None
-    eventually(lambda: not [pid for pid in pids if alive(pid)], lambda: f"alive: {[pid for pid in pids if alive(pid)]}", 1)
+    eventually(
+        lambda: not [pid for pid in pids if alive(pid)], lambda: f"alive: {[pid for pid in pids if alive(pid)]}", 1
+    )
     for ws in clients:
         ws.drop()
 
@@ -438,22 +502,63 @@ def environment(gw, path, **options):
 
 def test_environment(gw):
     """CGI/1.1's variables, PATH, LANG, LC_*, TZ, and nothing else."""
-    headers = [("User-Agent", "() { :;}; id"), ("Cookie", "a=b"), ("Proxy", "http://evil"), ("X_Under_Score", "1"), ("X-Twice", "1"), ("X-Twice", "2"), ("Origin", f"http://{gw.host}"), ("Sec-WebSocket-Protocol", "chat")]
+    headers = [
+        ("User-Agent", "() { :;}; id"),
+        ("Cookie", "a=b"),
+        ("Proxy", "http://evil"),
+        ("X_Under_Score", "1"),
+        ("X-Twice", "1"),
+        ("X-Twice", "2"),
+        ("Origin", f"http://{gw.host}"),
+        ("Sec-WebSocket-Protocol", "chat"),
+    ]
     env = environment(gw, f"/env/a%20b/c?x=1&token={SECRET}", headers=headers)
     expected = {
-        "GATEWAY_INTERFACE": "CGI/1.1", "SERVER_SOFTWARE": env["SERVER_SOFTWARE"], "SERVER_NAME": "127.0.0.1", "SERVER_PORT": str(gw.port), "SERVER_PROTOCOL": "HTTP/1.1",
-        "REQUEST_METHOD": "GET", "REQUEST_URI": f"/env/a%20b/c?x=1&token={SECRET}", "SCRIPT_NAME": "/env", "PATH_INFO": "/a b/c", "QUERY_STRING": f"x=1&token={SECRET}",
-        "REMOTE_ADDR": "127.0.0.1", "REMOTE_HOST": "127.0.0.1", "WEBSOCKET_PROTOCOL": "chat", "WSLUICE_ROUTE": "/env/*",
-        "HTTP_USER_AGENT": "() { :;}; id", "HTTP_COOKIE": "a=b", "HTTP_ORIGIN": f"http://{gw.host}", "HTTP_HOST": gw.host,
-        "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC",
+        "GATEWAY_INTERFACE": "CGI/1.1",
+        "SERVER_SOFTWARE": env["SERVER_SOFTWARE"],
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": str(gw.port),
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REQUEST_METHOD": "GET",
+        "REQUEST_URI": f"/env/a%20b/c?x=1&token={SECRET}",
+        "SCRIPT_NAME": "/env",
+        "PATH_INFO": "/a b/c",
+        "QUERY_STRING": f"x=1&token={SECRET}",
+        "REMOTE_ADDR": "127.0.0.1",
+        "REMOTE_HOST": "127.0.0.1",
+        "WEBSOCKET_PROTOCOL": "chat",
+        "WSLUICE_ROUTE": "/env/*",
+        "HTTP_USER_AGENT": "() { :;}; id",
+        "HTTP_COOKIE": "a=b",
+        "HTTP_ORIGIN": f"http://{gw.host}",
+        "HTTP_HOST": gw.host,
+        "PATH": os.environ["PATH"],
+        "LANG": "C.UTF-8",
+        "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
     }
     assert {name: env.get(name) for name in expected} == expected
     assert env["SERVER_SOFTWARE"].startswith("wsluice/")
     assert 0 < int(env["REMOTE_PORT"]) < 65536
     assert env["WSLUICE_SESSION"] and env["UNIQUE_ID"]
     assert env["HTTP_X_TWICE"].replace(" ", "") == "1,2"
-    may = {"REMOTE_PORT", "WSLUICE_SESSION", "UNIQUE_ID", "HTTPS", "REMOTE_USER", "AUTH_TYPE", "PATH_TRANSLATED", "CONTENT_LENGTH", "CONTENT_TYPE",
-           "HTTP_X_TWICE", "HTTP_UPGRADE", "HTTP_CONNECTION", "HTTP_SEC_WEBSOCKET_KEY", "HTTP_SEC_WEBSOCKET_VERSION", "HTTP_SEC_WEBSOCKET_PROTOCOL"}
+    may = {
+        "REMOTE_PORT",
+        "WSLUICE_SESSION",
+        "UNIQUE_ID",
+        "HTTPS",
+        "REMOTE_USER",
+        "AUTH_TYPE",
+        "PATH_TRANSLATED",
+        "CONTENT_LENGTH",
+        "CONTENT_TYPE",
+        "HTTP_X_TWICE",
+        "HTTP_UPGRADE",
+        "HTTP_CONNECTION",
+        "HTTP_SEC_WEBSOCKET_KEY",
+        "HTTP_SEC_WEBSOCKET_VERSION",
+        "HTTP_SEC_WEBSOCKET_PROTOCOL",
+    }
     assert set(env) - set(expected) <= may, set(env) - set(expected) - may
     assert not any("evil" in value and name != "HTTP_ORIGIN" for name, value in env.items())
     assert env.get("HTTPS", "") in ("", "off")
@@ -461,7 +566,12 @@ def test_environment(gw):
 
 def test_environment_of_an_exact_route(gw):
     env = environment(gw, "/env-exact")
-    assert (env["SCRIPT_NAME"], env.get("PATH_INFO", ""), env["QUERY_STRING"], env.get("WEBSOCKET_PROTOCOL", "")) == ("/env-exact", "", "", "")
+    assert (env["SCRIPT_NAME"], env.get("PATH_INFO", ""), env["QUERY_STRING"], env.get("WEBSOCKET_PROTOCOL", "")) == (
+        "/env-exact",
+        "",
+        "",
+        "",
+    )
 
 
 def test_session_names_are_unique(gw):
@@ -483,6 +593,7 @@ def test_no_descriptor_leaks_into_a_program(gw):
     with gw.ws("/fds") as ws:
         found, _ = messages(ws)
         assert found == ["0", "1", "2", "3"]  # 3 is ls's own
+    eventually(lambda: len(gw.programs()) == len(others), "ls is not reaped")
     for pid in gw.programs():
         assert sorted(descriptors_of(pid)) == [0, 1, 2]
     for ws in others:
@@ -517,7 +628,10 @@ def test_descriptor_limit_of_a_program(gateway, tmp_path):
 
 def said(gw, words):
     """The log line that carries what a program said."""
-    return eventually(lambda: [line for line in gw.log_lines()[gw.marked :] if any(words in str(value) for value in line.values())], lambda: f"{words!r} is not logged:\n" + gw.log_text()[-2000:])[0]
+    return eventually(
+        lambda: [line for line in gw.log_lines()[gw.marked :] if any(words in str(value) for value in line.values())],
+        lambda: f"{words!r} is not logged:\n" + gw.log_text()[-2000:],
+    )[0]
 
 
 def test_stderr_goes_to_the_log(gw):

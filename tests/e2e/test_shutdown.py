@@ -64,7 +64,11 @@ def test_does_not_accept_while_it_drains(gateway):
 def test_grace_ends(gateway, tmp_path):
     """Clients that don't answer and programs that don't end are cut after shutdown_grace."""
     stubborn = script(tmp_path, "stubborn", "trap '' TERM\necho $$\nwhile :; do sleep 1; done\n")
-    gw = gateway({"route /ws": {"exec": stubborn, "stop_grace": "1h", "closing_wait": "1h"}}, gateway={"shutdown_grace": "700ms"}, checked=False)
+    gw = gateway(
+        {"route /ws": {"exec": stubborn, "stop_grace": "1h", "closing_wait": "1h"}},
+        gateway={"shutdown_grace": "700ms"},
+        checked=False,
+    )
     ws = gw.ws("/ws")
     pid = int(ws.recv_text())
     begin = time.monotonic()
@@ -91,7 +95,9 @@ def test_second_signal_cuts(gateway):
 
 def test_last_words_are_still_delivered(gateway, tmp_path):
     """A program that ends when its input ends has what it says then forwarded."""
-    gw = gateway({"route /ws": {"exec": script(tmp_path, "bye", "cat\necho bye\n"), "closing_wait": "5s"}}, checked=False)
+    gw = gateway(
+        {"route /ws": {"exec": script(tmp_path, "bye", "cat\necho bye\n"), "closing_wait": "5s"}}, checked=False
+    )
     with gw.ws("/ws") as ws:
         ws.send_text("x")
         assert ws.recv_text() == "x"
@@ -146,7 +152,11 @@ def test_counters(gateway):
         eventually(lambda: gw.counters()["pending"] == 1, "not counted")
         now = gw.counters()
         assert (now["sessions"], now["children"]) == (1, 1)
-        assert now["descriptors"] >= before["descriptors"] + 4 and now["events"] > before["events"] and now["timers"] > before["timers"]
+        assert (
+            now["descriptors"] >= before["descriptors"] + 4
+            and now["events"] > before["events"]
+            and now["timers"] > before["timers"]
+        )
         ws.close()
 
 

@@ -65,7 +65,13 @@ def test_unix_socket_missing(gateway, tmp_path):
 def test_black_hole(gateway):
     """504 after connect_timeout; others are served meanwhile."""
     with black_hole() as port, service(echo) as it:
-        gw = gateway({"route /hole": {"connect": f"tcp://127.0.0.1:{port}", "connect_timeout": "400ms"}, "route /echo": {"connect": it.uri}}, gateway={"workers": 1})
+        gw = gateway(
+            {
+                "route /hole": {"connect": f"tcp://127.0.0.1:{port}", "connect_timeout": "400ms"},
+                "route /echo": {"connect": it.uri},
+            },
+            gateway={"workers": 1},
+        )
         with gw.connect() as raw:
             begin = time.monotonic()
             raw.send(wsraw.upgrade("/hole", gw.host))
@@ -94,7 +100,12 @@ def test_names(gateway):
     """localhost is found, v6 or v4; a name that does not exist is a 502."""
     with service(echo) as it:
         port = it.uri.rsplit(":", 1)[1]
-        gw = gateway({"route /tcp": {"connect": f"tcp://localhost:{port}"}, "route /nobody": {"connect": "tcp://nobody.invalid:1", "connect_timeout": "3s"}})
+        gw = gateway(
+            {
+                "route /tcp": {"connect": f"tcp://localhost:{port}"},
+                "route /nobody": {"connect": "tcp://nobody.invalid:1", "connect_timeout": "3s"},
+            }
+        )
         with gw.ws("/tcp") as ws:
             ws.send_text("x")
             assert ws.recv_bytes(1) == b"x"
@@ -266,14 +277,22 @@ def test_nagle_is_off(gateway):
 def test_real_service(gateway, tmp_path):
     """redis, spoken to through python3-websockets."""
     path = tmp_path / "redis.sock"
-    redis = subprocess.Popen([shutil.which("redis-server"), "--port", "0", "--unixsocket", str(path), "--save", "", "--dir", str(tmp_path)], stdout=subprocess.DEVNULL)
+    redis = subprocess.Popen(
+        [shutil.which("redis-server"), "--port", "0", "--unixsocket", str(path), "--save", "", "--dir", str(tmp_path)],
+        stdout=subprocess.DEVNULL,
+    )
     try:
         eventually(path.exists, "redis does not start")
         gw = gateway(route(f"unix:{path}"))
 
         async def talk():
             async with websockets.connect(f"{gw.url}/tcp", subprotocols=["binary"]) as ws:
-                for request, answer in ((b"PING\r\n", b"+PONG\r\n"), (b"SET k %s\r\n" % (b"v" * 60000), b"+OK\r\n"), (b"GET k\r\n", b"$60000\r\n" + b"v" * 60000 + b"\r\n"), (b"QUIT\r\n", b"+OK\r\n")):
+                for request, answer in (
+                    (b"PING\r\n", b"+PONG\r\n"),
+                    (b"SET k %s\r\n" % (b"v" * 60000), b"+OK\r\n"),
+                    (b"GET k\r\n", b"$60000\r\n" + b"v" * 60000 + b"\r\n"),
+                    (b"QUIT\r\n", b"+OK\r\n"),
+                ):
                     await ws.send(request)
                     got = b""
                     while len(got) < len(answer):

@@ -16,20 +16,25 @@ def GATEWAY(directory):
     global service
     service = backends.Service(backends.echo)
     records = {"exec": "cat", "framing": "records"}
-    return Gateway(directory, {
-        "route /echo": records,
-        "route /tcp": {"connect": service.uri},
-        "route /small": {**records, "max_message": 1000},
-        "route /keepalive": {**records, "ping_interval": "100ms", "ping_timeout": "400ms"},
-        "route /idle": {**records, "idle_timeout": "400ms"},
-        "route /slow-pings": {**records, "ping_interval": "30s"},
-    })
+    return Gateway(
+        directory,
+        {
+            "route /echo": records,
+            "route /tcp": {"connect": service.uri},
+            "route /small": {**records, "max_message": 1000},
+            "route /keepalive": {**records, "ping_interval": "100ms", "ping_timeout": "400ms"},
+            "route /idle": {**records, "idle_timeout": "400ms"},
+            "route /slow-pings": {**records, "ping_interval": "30s"},
+        },
+    )
 
 
 @pytest.fixture
 def tcp(gw):
     """The TCP echo, its record of what came cleared."""
-    eventually(lambda: service.at_eof + service.resets >= len(service.connections), "the last test's connection is still open")
+    eventually(
+        lambda: service.at_eof + service.resets >= len(service.connections), "the last test's connection is still open"
+    )
     service.received = b""
     return service
 
@@ -69,7 +74,9 @@ def test_split_writes(gw, chunk):
         ws.send(b"".join(frame(BINARY, data) for data in messages), chunk=chunk)
         for data in messages:
             assert ws.recv_message() == (BINARY, data)
-        ws.send(frame(TEXT, "ä", fin=False) + frame(PING, b"p") + frame(CONTINUATION, "ö") + close_frame(1000), chunk=chunk)
+        ws.send(
+            frame(TEXT, "ä", fin=False) + frame(PING, b"p") + frame(CONTINUATION, "ö") + close_frame(1000), chunk=chunk
+        )
         assert ws.recv_frame() == wsraw.Frame(PONG, b"p", True)
         assert ws.recv_text() == "äö"
         ws.recv_close(1000, answer=False)
@@ -127,7 +134,12 @@ def test_fragments_stream_through(gw):
 def test_fragment_flood(gw):
     """Thousands of empty and tiny fragments are one message."""
     with gw.ws("/echo") as ws:
-        ws.send(frame(BINARY, b"", fin=False) + frame(CONTINUATION, b"", fin=False) * 5000 + frame(CONTINUATION, b"x", fin=False) * 5000 + frame(CONTINUATION, b""))
+        ws.send(
+            frame(BINARY, b"", fin=False)
+            + frame(CONTINUATION, b"", fin=False) * 5000
+            + frame(CONTINUATION, b"x", fin=False) * 5000
+            + frame(CONTINUATION, b"")
+        )
         assert ws.recv_message() == (BINARY, b"x" * 5000)
         ws.close()
 
@@ -207,7 +219,9 @@ def test_idle_timeout(gw):
 # closing
 
 
-@pytest.mark.parametrize("code", [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999])
+@pytest.mark.parametrize(
+    "code", [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999]
+)
 def test_close_is_answered_with_its_code(gw, code):
     with gw.ws("/echo") as ws:
         assert ws.close(code, "bye").code == code
@@ -235,7 +249,13 @@ def test_close_with_a_code_that_may_not_be_sent(gw, code):
 
 
 def test_malformed_close(gw):
-    for data, code in ((frame(CLOSE, b"\x03"), 1002), (close_frame(1000, b"\xc3\x28"), 1007), (close_frame(1000, b"\xe2\x82"), 1007), (frame(CLOSE, payload(126)), 1002), (frame(CLOSE, b"\x03\xe8", fin=False), 1002)):
+    for data, code in (
+        (frame(CLOSE, b"\x03"), 1002),
+        (close_frame(1000, b"\xc3\x28"), 1007),
+        (close_frame(1000, b"\xe2\x82"), 1007),
+        (frame(CLOSE, payload(126)), 1002),
+        (frame(CLOSE, b"\x03\xe8", fin=False), 1002),
+    ):
         with gw.ws("/echo") as ws:
             ws.send(data)
             ws.recv_close(code)
@@ -295,7 +315,10 @@ BROKEN = {
     "rsv on a continuation": (frame(TEXT, b"", fin=False) + frame(CONTINUATION, b"", rsv=4), 1002),
     "continuation of nothing": (frame(CONTINUATION, b""), 1002),
     "continuation of nothing, not the last": (frame(CONTINUATION, b"", fin=False), 1002),
-    "continuation after the end": (frame(TEXT, "a", fin=False) + frame(CONTINUATION, "b") + frame(CONTINUATION, "c"), 1002),
+    "continuation after the end": (
+        frame(TEXT, "a", fin=False) + frame(CONTINUATION, "b") + frame(CONTINUATION, "c"),
+        1002,
+    ),
     "text within text": (frame(TEXT, "a", fin=False) + frame(TEXT, "b"), 1002),
     "binary within text": (frame(TEXT, "a", fin=False) + frame(BINARY, b"b"), 1002),
     "fragment of a ping": (frame(PING, b"", fin=False), 1002),
@@ -350,8 +373,30 @@ def test_others_notice_nothing(gw):
 
 VALID = ["", "a", "κόσμε", "\U0010ffff\u0000\ue000\ufffd\ud7ff", "𝄞" * 50, "\u0080\u07ff\u0800\uffff\U00010000"]
 INVALID = [
-    "ff", "fe", "80", "bf", "c0af", "c080", "c1bf", "c3", "c328", "e0809f", "e08080", "e28128", "eda080", "edbfbf", "f0808080", "f08fbfbf", "f4908080", "f5808080",
-    "f8888080", "61ff62", "cebae1bdb9cf83cebcceb5eda080", "e282", "f09d84", "c3a4c3",
+    "ff",
+    "fe",
+    "80",
+    "bf",
+    "c0af",
+    "c080",
+    "c1bf",
+    "c3",
+    "c328",
+    "e0809f",
+    "e08080",
+    "e28128",
+    "eda080",
+    "edbfbf",
+    "f0808080",
+    "f08fbfbf",
+    "f4908080",
+    "f5808080",
+    "f8888080",
+    "61ff62",
+    "cebae1bdb9cf83cebcceb5eda080",
+    "e282",
+    "f09d84",
+    "c3a4c3",
 ]
 
 
@@ -362,7 +407,10 @@ def test_valid_utf8(gw, path):
         for text in VALID:
             data = text.encode()
             for cut in range(len(data) + 1) if len(data) < 40 else (1, 2, 3):
-                ws.send(frame(TEXT, data[:cut], fin=False) + frame(PING) + frame(CONTINUATION, data[cut:]), chunk=None if cut % 2 else 3)
+                ws.send(
+                    frame(TEXT, data[:cut], fin=False) + frame(PING) + frame(CONTINUATION, data[cut:]),
+                    chunk=None if cut % 2 else 3,
+                )
                 if path == "/echo":
                     assert ws.recv_text() == text
                 else:
@@ -374,7 +422,15 @@ def test_valid_utf8(gw, path):
 def test_invalid_utf8(gw, tcp, bad):
     """1007, whole, in fragments, and byte by byte; binary messages may hold anything."""
     data = bytes.fromhex(bad)
-    for wire, chunk in ((frame(TEXT, data), None), (b"".join(frame(TEXT if i == 0 else CONTINUATION, data[i : i + 1], fin=False) for i in range(len(data))) + frame(CONTINUATION), None), (frame(TEXT, data), 1)):
+    for wire, chunk in (
+        (frame(TEXT, data), None),
+        (
+            b"".join(frame(TEXT if i == 0 else CONTINUATION, data[i : i + 1], fin=False) for i in range(len(data)))
+            + frame(CONTINUATION),
+            None,
+        ),
+        (frame(TEXT, data), 1),
+    ):
         with gw.ws("/tcp") as ws:
             try:
                 ws.send(wire, chunk=chunk)
@@ -435,7 +491,11 @@ def test_no_max_message(gw, tcp):
 
 @pytest.mark.parametrize("path", ["/echo", "/tcp"])
 @pytest.mark.parametrize("how", ["drop", "reset", "shut"])
-@pytest.mark.parametrize("data", [b"", frame(BINARY, b"whole"), frame(BINARY, b"half")[:-2], frame(BINARY, b"part", fin=False)], ids=["idle", "whole", "half", "fragment"])
+@pytest.mark.parametrize(
+    "data",
+    [b"", frame(BINARY, b"whole"), frame(BINARY, b"half")[:-2], frame(BINARY, b"part", fin=False)],
+    ids=["idle", "whole", "half", "fragment"],
+)
 def test_client_vanishes(gw, path, how, data):
     ws = gw.ws(path)
     ws.send(data)

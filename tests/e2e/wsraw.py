@@ -36,7 +36,11 @@ def frame(opcode, payload=b"", fin=True, rsv=0, mask=None, length=None, form=Non
     form = form or (7 if n < 126 else 16 if n < 65536 else 64)
     masked = 0x80 if mask is not False else 0
     head = bytes([(0x80 if fin else 0) | rsv << 4 | opcode])
-    head += {7: bytes([masked | n & 0x7F]), 16: bytes([masked | 126]) + struct.pack("!H", n & 0xFFFF), 64: bytes([masked | 127]) + struct.pack("!Q", n)}[form]
+    head += {
+        7: bytes([masked | n & 0x7F]),
+        16: bytes([masked | 126]) + struct.pack("!H", n & 0xFFFF),
+        64: bytes([masked | 127]) + struct.pack("!Q", n),
+    }[form]
     return head + (mask + mask_bytes(payload, mask) if mask is not False else payload)
 
 
@@ -56,9 +60,24 @@ def request(path="/", method="GET", host="localhost", version="HTTP/1.1", header
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
-def upgrade(path="/", host="localhost", key=KEY, version="13", headers=(), method="GET", http="HTTP/1.1", connection="Upgrade", protocol="websocket"):
+def upgrade(
+    path="/",
+    host="localhost",
+    key=KEY,
+    version="13",
+    headers=(),
+    method="GET",
+    http="HTTP/1.1",
+    connection="Upgrade",
+    protocol="websocket",
+):
     """The head of an opening handshake. What is None is left out."""
-    own = [("Upgrade", protocol), ("Connection", connection), ("Sec-WebSocket-Key", key), ("Sec-WebSocket-Version", version)]
+    own = [
+        ("Upgrade", protocol),
+        ("Connection", connection),
+        ("Sec-WebSocket-Key", key),
+        ("Sec-WebSocket-Version", version),
+    ]
     return request(path, method, host, http, [pair for pair in own if pair[1] is not None] + list(headers))
 
 
