@@ -1,11 +1,12 @@
 /*
- * loop: what everything on one thread shares: the event base, the clock, the graveyard, the scratch memory.
+ * loop: what everything on one thread shares: the event base, the clock, the graveyard, its memory.
  *
  * A worker has one, the main thread has one. Nothing here is locked; only the owner's thread may touch it.
  */
 #ifndef NET_LOOP_H
 #define NET_LOOP_H
 
+#include "base/arena.h"
 #include "base/log.h"
 
 #include <event2/event.h>
@@ -47,6 +48,7 @@ struct loop {
 			      them */
 	uint64_t n_timers;
 	bool stopping;
+	struct arena arena; /* for what comes and goes with sessions */
 };
 
 /* Returns 0 or -errno. */

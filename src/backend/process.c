@@ -15,7 +15,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
@@ -225,24 +224,31 @@ static void process_on_broken(struct endpoint *endpoint, int error)
 		process_climb(process);
 }
 
-/* Output came or input went: the waits look again. */
-static void process_on_moved(struct endpoint *endpoint)
+/* Output came: was it the last that is there? */
+static void process_on_output(struct endpoint *endpoint)
+{
+	process_check_linger((struct process *)endpoint);
+}
+
+/* Its stdin took something. Only that is progress while we wait for it: a program may print for ever and
+ * never read. */
+static void process_on_input(struct endpoint *endpoint)
 {
 	struct process *process = (struct process *)endpoint;
-	if (process->ladder == LADDER_FLUSHING) {
-		if (process_stdin_done(process))
-			process_climb(process);
-		else
-			loop_timer_set(&process->ladder_timer, process->params.route->stop_grace_ms);
-	}
-	process_check_linger(process);
+	if (process->ladder != LADDER_FLUSHING)
+		return;
+	if (process_stdin_done(process))
+		process_climb(process);
+	else
+		loop_timer_set(&process->ladder_timer, process->params.route->stop_grace_ms);
 }
 
 static const struct channel_hooks process_channel_hooks = {
 	.on_eof = process_on_eof,
 	.on_bad = process_on_bad,
 	.on_broken = process_on_broken,
-	.on_moved = process_on_moved,
+	.on_output = process_on_output,
+	.on_input = process_on_input,
 };
 
 /* It runs. */
@@ -354,7 +360,8 @@ static void process_abort(struct endpoint *endpoint, const struct end *end)
 /* Frees it after the turn. */
 static void process_free(struct grave *grave)
 {
-	free((struct process *)grave);
+	struct process *process = (struct process *)grave;
+	arena_free(&process->endpoint.loop->arena, process);
 }
 
 /* Takes it down in any state. */
@@ -397,7 +404,7 @@ static const struct endpoint_ops process_ops = {
 struct endpoint *process_new(
 	struct loop *loop, const struct process_params *params, const struct endpoint_hooks *hooks, void *arg)
 {
-	struct process *process = calloc(1, sizeof(*process));
+	struct process *process = arena_alloc(&loop->arena, sizeof(*process));
 	if (process == NULL)
 		return NULL;
 	process->endpoint =

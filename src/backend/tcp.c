@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { TCP_ABORT_STEP_MS = 20 };
@@ -120,8 +119,8 @@ static void tcp_on_broken(struct endpoint *endpoint, int error)
 		tcp_gone(tcp);
 }
 
-/* A sign of life while we wait for its end. */
-static void tcp_on_moved(struct endpoint *endpoint)
+/* Its input went on while we wait for its end. */
+static void tcp_on_input(struct endpoint *endpoint)
 {
 	struct tcp *tcp = (struct tcp *)endpoint;
 	if (tcp->state != TCP_FINISHING)
@@ -132,11 +131,20 @@ static void tcp_on_moved(struct endpoint *endpoint)
 		tcp_arm(tcp);
 }
 
+/* So did its output; before it has taken all of its input that is no progress. */
+static void tcp_on_output(struct endpoint *endpoint)
+{
+	struct tcp *tcp = (struct tcp *)endpoint;
+	if (tcp->state == TCP_FINISHING && tcp_is_shut(tcp))
+		tcp_arm(tcp);
+}
+
 static const struct channel_hooks tcp_channel_hooks = {
 	.on_eof = tcp_on_eof,
 	.on_bad = tcp_on_bad,
 	.on_broken = tcp_on_broken,
-	.on_moved = tcp_on_moved,
+	.on_output = tcp_on_output,
+	.on_input = tcp_on_input,
 };
 
 /* Finishing: it was silent for too long. What waits for a slow visitor is not silence. */
@@ -267,7 +275,8 @@ static void tcp_abort(struct endpoint *endpoint, const struct end *end)
 /* Frees it after the turn. */
 static void tcp_free(struct grave *grave)
 {
-	free((struct tcp *)grave);
+	struct tcp *tcp = (struct tcp *)grave;
+	arena_free(&tcp->endpoint.loop->arena, tcp);
 }
 
 /* Takes it down in any state. */
@@ -306,7 +315,7 @@ static const struct endpoint_ops tcp_ops = {
 struct endpoint *tcp_new(struct loop *loop, struct resolver *resolver, const struct route_conf *route,
 	enum framing framing, const struct endpoint_hooks *hooks, void *arg)
 {
-	struct tcp *tcp = calloc(1, sizeof(*tcp));
+	struct tcp *tcp = arena_alloc(&loop->arena, sizeof(*tcp));
 	if (tcp == NULL)
 		return NULL;
 	tcp->endpoint = (struct endpoint){ .ops = &tcp_ops, .hooks = hooks, .arg = arg, .loop = loop };

@@ -88,10 +88,11 @@ static void session_set_state(struct session *session, enum session_state state)
 static void session_free(struct grave *grave)
 {
 	struct session *session = (struct session *)grave;
-	free(session->exchange);
+	struct arena *arena = &session->gate->loop->arena;
+	arena_free(arena, session->exchange);
 	free(session->protocol);
 	config_unref(session->config);
-	free(session);
+	arena_free(arena, session);
 }
 
 /* Gives back its place among the sessions. */
@@ -198,7 +199,7 @@ static void session_bridge(struct session *session)
 	session_set_state(session, SESSION_BRIDGED);
 	session->gate->n_upgraded++;
 	exchange_done(session->exchange);
-	free(session->exchange);
+	arena_free(&session->gate->loop->arena, session->exchange);
 	session->exchange = NULL;
 	if (session->route->idle_timeout_ms > 0) {
 		loop_event_init(session->gate->loop, &session->idle, -1, 0, session_on_idle, session);
@@ -379,11 +380,12 @@ static const struct stream_hooks session_stream_hooks = { 0 };
 /* Begins with HTTP. */
 void session_open(struct gate *gate, const struct entrance *entrance, int fd, const struct addr *peer)
 {
-	struct session *session = calloc(1, sizeof(*session));
-	struct exchange *exchange = calloc(1, sizeof(*exchange));
+	struct arena *arena = &gate->loop->arena;
+	struct session *session = arena_alloc(arena, sizeof(*session));
+	struct exchange *exchange = arena_alloc(arena, sizeof(*exchange));
 	if (session == NULL || exchange == NULL) {
-		free(session);
-		free(exchange);
+		arena_free(arena, session);
+		arena_free(arena, exchange);
 		close(fd);
 		return;
 	}

@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <event2/event_struct.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { VISITOR_LOOKS = 8 }; /* at a client's progress within send_timeout */
@@ -521,7 +520,8 @@ static void visitor_abort(struct endpoint *endpoint, const struct end *end)
 /* Frees it after the turn. */
 static void visitor_free(struct grave *grave)
 {
-	free((struct visitor *)grave);
+	struct visitor *visitor = (struct visitor *)grave;
+	arena_free(&visitor->endpoint.loop->arena, visitor);
 }
 
 /* Takes it down in any state. */
@@ -556,7 +556,7 @@ static const struct endpoint_ops visitor_ops = {
 /* Takes over the stream. */
 struct endpoint *visitor_new(struct loop *loop, struct stream *stream, const struct route_conf *route)
 {
-	struct visitor *visitor = calloc(1, sizeof(*visitor));
+	struct visitor *visitor = arena_alloc(&loop->arena, sizeof(*visitor));
 	if (visitor == NULL)
 		return NULL;
 	visitor->endpoint = (struct endpoint){ .ops = &visitor_ops, .loop = loop };

@@ -12,24 +12,25 @@
 #include <event2/event_struct.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 struct dial_attempt {
 	struct dial *dial;
+	struct addr addr;
 	int fd; /* -1: none */
 	struct event writable;
 };
+
+_Static_assert(RESOLVER_ADDRS_MAX * sizeof(struct dial_attempt) <= ARENA_MAX, "an arena gives them in one");
 
 struct dial {
 	struct grave grave; /* first: a grave is its dial */
 	struct loop *loop;
 	struct addr_name name;
 	struct resolver_query *query;
-	struct addr addrs[RESOLVER_ADDRS_MAX];
-	size_t n_addrs, next; /* addrs[next] is tried next */
-	struct dial_attempt attempts[RESOLVER_ADDRS_MAX];
+	struct dial_attempt *attempts; /* one for each address, once they are known */
+	size_t n_attempts, next;       /* attempts[next] is begun next */
 	size_t n_open;
 	struct event stagger, deadline;
 	int error; /* of the last address that failed */
@@ -42,7 +43,9 @@ static void dial_step(struct dial *dial);
 /* Frees it after the turn. */
 static void dial_free(struct grave *grave)
 {
-	free((struct dial *)grave);
+	struct dial *dial = (struct dial *)grave;
+	arena_free(&dial->loop->arena, dial->attempts);
+	arena_free(&dial->loop->arena, dial);
 }
 
 /* Ends one attempt. */
@@ -61,7 +64,7 @@ void dial_cancel(struct dial *dial)
 {
 	resolver_forget(dial->query);
 	dial->query = NULL;
-	for (size_t i = 0; i < dial->n_addrs; i++)
+	for (size_t i = 0; i < dial->n_attempts; i++)
 		dial_attempt_end(&dial->attempts[i]);
 	loop_event_done(dial->loop, &dial->stagger);
 	loop_event_done(dial->loop, &dial->deadline);
@@ -113,8 +116,9 @@ static void dial_on_writable(evutil_socket_t fd, short what, void *arg)
 }
 
 /* Begins to connect to one address. Returns 0, or an errno and nothing is open. */
-static int dial_attempt_begin(struct dial *dial, struct dial_attempt *attempt, const struct addr *addr)
+static int dial_attempt_begin(struct dial *dial, struct dial_attempt *attempt)
 {
+	const struct addr *addr = &attempt->addr;
 	int fd = socket(addr->u.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return errno;
@@ -133,9 +137,8 @@ static int dial_attempt_begin(struct dial *dial, struct dial_attempt *attempt, c
 /* Begins with the next address that can be begun; when all have failed, it is over. */
 static void dial_step(struct dial *dial)
 {
-	while (dial->next < dial->n_addrs) {
-		struct dial_attempt *attempt = &dial->attempts[dial->next];
-		int error = dial_attempt_begin(dial, attempt, &dial->addrs[dial->next]);
+	while (dial->next < dial->n_attempts) {
+		int error = dial_attempt_begin(dial, &dial->attempts[dial->next]);
 		/* A unix socket with a full backlog says EAGAIN, and there is nothing to poll: the same again
 		 * in a while. */
 		if (error != EAGAIN)
@@ -156,7 +159,7 @@ static void dial_on_stagger(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	struct dial *dial = arg;
-	if (dial->next < dial->n_addrs || dial->n_open == 0)
+	if (dial->next < dial->n_attempts || dial->n_open == 0)
 		dial_step(dial);
 }
 
@@ -168,13 +171,17 @@ static void dial_on_deadline(evutil_socket_t fd, short what, void *arg)
 	dial_finish(arg, -1, ETIMEDOUT, strerror(ETIMEDOUT));
 }
 
-/* Puts the families in turn, beginning with the first address's, each in the resolver's order. */
-static void dial_interleave(struct dial *dial, const struct addr *addrs, size_t n)
+/* Puts the families in turn, beginning with the first address's, each in the resolver's order. Returns 0 or
+ * -ENOMEM. */
+static int dial_interleave(struct dial *dial, const struct addr *addrs, size_t n)
 {
-	sa_family_t want = n > 0 ? addrs[0].u.sa.sa_family : AF_UNSPEC;
+	sa_family_t want = addrs[0].u.sa.sa_family;
 	bool used[RESOLVER_ADDRS_MAX] = { false };
 
-	for (dial->n_addrs = 0; dial->n_addrs < n; dial->n_addrs++) {
+	dial->attempts = arena_alloc(&dial->loop->arena, n * sizeof(*dial->attempts));
+	if (dial->attempts == NULL)
+		return -ENOMEM;
+	for (; dial->n_attempts < n; dial->n_attempts++) {
 		size_t pick = n;
 		for (size_t i = 0; i < n; i++) {
 			if (used[i])
@@ -187,10 +194,11 @@ static void dial_interleave(struct dial *dial, const struct addr *addrs, size_t 
 			}
 		}
 		used[pick] = true;
-		dial->addrs[dial->n_addrs] = addrs[pick];
-		dial->attempts[dial->n_addrs] = (struct dial_attempt){ .dial = dial, .fd = -1 };
+		dial->attempts[dial->n_attempts] =
+			(struct dial_attempt){ .dial = dial, .addr = addrs[pick], .fd = -1 };
 		want = addrs[pick].u.sa.sa_family == AF_INET ? AF_INET6 : AF_INET;
 	}
+	return 0;
 }
 
 /* The addresses are there. */
@@ -202,38 +210,47 @@ static void dial_on_resolved(void *arg, const struct addr *addrs, size_t n, cons
 		dial_finish(dial, -1, EHOSTUNREACH, reason);
 		return;
 	}
-	dial_interleave(dial, addrs, n);
-	dial_step(dial);
+	if (dial_interleave(dial, addrs, n) == 0)
+		dial_step(dial);
+	else
+		dial_finish(dial, -1, ENOMEM, strerror(ENOMEM));
 }
 
 /* The one address of a unix socket. */
-static void dial_set_unix(struct dial *dial)
+static int dial_set_unix(struct dial *dial)
 {
 	struct addr addr = { .len = sizeof(addr.u.un) };
 	addr.u.un.sun_family = AF_UNIX;
 	memcpy(addr.u.un.sun_path, dial->name.path, sizeof(dial->name.path));
-	dial_interleave(dial, &addr, 1);
+	return dial_interleave(dial, &addr, 1);
+}
+
+/* Takes the addresses that need no lookup, or asks for them. Returns 0 or -ENOMEM. */
+static int dial_find(struct dial *dial, struct resolver *resolver)
+{
+	struct addr addrs[RESOLVER_ADDRS_MAX];
+	size_t n;
+
+	if (dial->name.kind == ADDR_UNIX)
+		return dial_set_unix(dial);
+	if ((n = resolver_known(resolver, dial->loop, &dial->name, addrs)) > 0)
+		return dial_interleave(dial, addrs, n);
+	dial->query = resolver_ask(resolver, dial->loop, &dial->name, dial_on_resolved, dial);
+	return dial->query == NULL ? -ENOMEM : 0;
 }
 
 /* Begins: the first attempt comes on the next turn, so that no result is reported from within. */
 struct dial *dial_start(struct loop *loop, struct resolver *resolver, const struct addr_name *name,
 	unsigned timeout_ms, dial_fn fn, void *arg)
 {
-	struct addr addrs[RESOLVER_ADDRS_MAX];
-	struct dial *dial = calloc(1, sizeof(*dial));
+	struct dial *dial = arena_alloc(&loop->arena, sizeof(*dial));
 	if (dial == NULL)
 		return NULL;
 	*dial = (struct dial){ .loop = loop, .name = *name, .fn = fn, .arg = arg, .error = ETIMEDOUT };
 	loop_event_init(loop, &dial->stagger, -1, 0, dial_on_stagger, dial);
 	loop_event_init(loop, &dial->deadline, -1, 0, dial_on_deadline, dial);
 	loop_timer_set(&dial->deadline, timeout_ms);
-
-	size_t n = 0;
-	if (name->kind == ADDR_UNIX)
-		dial_set_unix(dial);
-	else if ((n = resolver_known(resolver, loop, name, addrs)) > 0)
-		dial_interleave(dial, addrs, n);
-	else if ((dial->query = resolver_ask(resolver, loop, name, dial_on_resolved, dial)) == NULL) {
+	if (dial_find(dial, resolver) != 0) {
 		dial_cancel(dial);
 		return NULL;
 	}

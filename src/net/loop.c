@@ -1,5 +1,5 @@
 /*
- * loop: the per-thread context: event base, clock, graveyard, scratch memory.
+ * loop: the per-thread context: event base, clock, graveyard, arena, scratch memory.
  *
  * Owns the turn: libevent's callbacks first, then what they buried is freed. Knows nothing of sessions or
  * workers. Runs on its owner's thread.
@@ -141,6 +141,7 @@ void loop_done(struct loop *loop)
 	loop_mailbox_done(loop);
 	loop_empty_graveyard(loop);
 	must(loop->n_events == 0);
+	arena_done(&loop->arena);
 	batch_free(loop->batch);
 	free(loop->scratch);
 	if (loop->base != NULL)
