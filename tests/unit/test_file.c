@@ -1,0 +1,372 @@
+/*
+ * Tests of static files: what is found, what must not be (a canary outside of the directory is never read),
+ * and files that change while they are sent.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka.h needs the four above. */
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "gate/file.h"
+
+/* The place: BASE/root is served, BASE/canary and BASE/rootless are not. */
+static char base[PATH_MAX], root[PATH_MAX + 8];
+
+/* A path below the base. */
+static const char *at(const char *path)
+{
+	static char text[2 * PATH_MAX];
+	snprintf(text, sizeof(text), "%s/%s", base, path);
+	return text;
+}
+
+static void put(const char *path, const char *content)
+{
+	FILE *file = fopen(at(path), "we");
+	if (file == NULL || fputs(content, file) < 0 || fclose(file) != 0)
+		abort();
+}
+
+static void link_to(const char *target, const char *path)
+{
+	if (symlink(target, at(path)) != 0)
+		abort();
+}
+
+static void make_dir(const char *path)
+{
+	if (mkdir(at(path), 0755) != 0)
+		abort();
+}
+
+static int make_place(void **state)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	char target[2 * PATH_MAX];
+	(void)state;
+
+	strcpy(base, "/tmp/wsluice-XXXXXX");
+	if (mkdtemp(base) == NULL)
+		abort();
+	snprintf(root, sizeof(root), "%s/root", base);
+	make_dir("root");
+	make_dir("rootless");
+	make_dir("root/sub");
+	make_dir("root/bare");
+	make_dir("root/.git");
+	put("canary", "CANARY");
+	put("rootless/canary", "CANARY");
+	put("root/index.html", "index");
+	put("root/sub/index.html", "sub");
+	put("root/plain.txt", "plain");
+	put("root/empty.css", "");
+	put("root/.git/config", "CANARY");
+	put("root/.hidden", "CANARY");
+	put("root/...", "CANARY");
+	put("root/a b&c;d.txt", "odd");
+	put("root/caf\xc3\xa9.html", "cafe");
+	put("root/bad\xff.txt", "CANARY");
+	put("root/back\\slash", "CANARY");
+	put("root/..\\up", "CANARY");
+	put("root/UPPER.HTML", "upper");
+	put("root/none", "none");
+	put("root/.html", "CANARY");
+
+	link_to("plain.txt", "root/inside");
+	link_to("../plain.txt", "root/sub/inside-up");
+	link_to("sub", "root/dir-inside");
+	link_to("../canary", "root/outside");
+	link_to("..", "root/up");
+	link_to("../rootless/canary", "root/sibling");
+	link_to("/etc/passwd", "root/absolute-outside");
+	link_to("loop", "root/loop");
+	link_to("nowhere", "root/dangling");
+	link_to("/proc/self/root/etc/passwd", "root/magic");
+	link_to("../root/plain.txt", "root/out-and-in");
+	snprintf(target, sizeof(target), "%s/plain.txt", root);
+	link_to(target, "root/absolute-inside");
+	snprintf(target, sizeof(target), "%s/sub", root);
+	link_to(target, "root/absolute-dir");
+	snprintf(target, sizeof(target), "%s/rootless/canary", base);
+	link_to(target, "root/absolute-sibling");
+
+	if (mkfifo(at("root/fifo"), 0644) != 0)
+		abort();
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%.60s/root/socket", base);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0)
+		abort();
+	close(fd);
+	return 0;
+}
+
+static int remove_place(void **state)
+{
+	char command[PATH_MAX + 16];
+	(void)state;
+	snprintf(command, sizeof(command), "rm -rf %s", base);
+	return system(command);
+}
+
+static struct text text_from(const char *bytes, size_t len)
+{
+	return (struct text){ .ptr = bytes, .len = len };
+}
+
+/* Opens, reads everything, and compares; nothing may be left open. */
+static void serves(const char *path, const char *content, const char *type)
+{
+	struct file file;
+	char got[256];
+	int error = file_open(&file, root, text_of(path));
+	if (error != 0)
+		fail_msg("%s: %d", path, error);
+	long n = file_read(&file, got, sizeof(got));
+	assert_int_equal(n, strlen(content));
+	assert_memory_equal(got, content, strlen(content));
+	assert_int_equal(file.len, strlen(content));
+	assert_int_equal(file_read(&file, got, sizeof(got)), 0);
+	assert_true(fcntl(file.fd, F_GETFD) & FD_CLOEXEC);
+	assert_string_equal(file.type, type);
+	file_close(&file);
+	assert_int_equal(file.fd, -1);
+}
+
+static const char text_type[] = "text/plain; charset=utf-8", html_type[] = "text/html; charset=utf-8",
+		  any_type[] = "application/octet-stream";
+
+/* What there is, and what it is called. */
+static void test_found(void **state)
+{
+	(void)state;
+	serves("/plain.txt", "plain", text_type);
+	serves("/", "index", html_type);
+	serves("///", "index", html_type);
+	serves("//plain.txt", "plain", text_type);
+	serves("/sub/", "sub", html_type);
+	serves("/sub//index.html", "sub", html_type);
+	serves("/a b&c;d.txt", "odd", text_type);
+	serves("/caf\xc3\xa9.html", "cafe", html_type);
+	serves("/UPPER.HTML", "upper", html_type);
+	serves("/none", "none", any_type);
+	serves("/empty.css", "", "text/css; charset=utf-8");
+}
+
+/* Symlinks work when they end inside, however they are written. */
+static void test_links_inside(void **state)
+{
+	(void)state;
+	serves("/inside", "plain", any_type);
+	serves("/sub/inside-up", "plain", any_type);
+	serves("/dir-inside/", "sub", html_type);
+	serves("/absolute-inside", "plain", any_type);
+	serves("/absolute-dir/", "sub", html_type);
+	serves("/absolute-dir/index.html", "sub", html_type);
+	serves("/out-and-in", "plain", any_type);
+	serves("/up/root/plain.txt", "plain", text_type);
+}
+
+/* Nothing of all this is there. */
+static void test_not_found(void **state)
+{
+	static const char *const paths[] = { "", "plain.txt", "/..", "/../", "/../canary",
+		"/sub/../../canary", "/sub/../plain.txt", "/./plain.txt", "/.", "/sub/.", "/....//canary",
+		"/...", "/.../", "/.git/config", "/.git", "/.git/", "/.hidden", "/.html", "/back\\slash",
+		"/..\\up", "\\..\\canary", "/%2e%2e/canary", "/..%2fcanary", "/%252e",
+		"/\xc0\xae\xc0\xae/canary", "/bad\xff.txt", "/\xed\xa0\x80", "/outside", "/up/canary", "/up/",
+		"/sibling", "/absolute-outside", "/absolute-sibling", "/magic", "/loop", "/dangling", "/fifo",
+		"/socket", "/plain.txt/", "/plain.txt/x", "/nothing", "/bare/", "/sub/nothing",
+		"/../rootless/canary", "/sub//../../canary" };
+	struct file file;
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		int error = file_open(&file, root, text_of(paths[i]));
+		if (error != FILE_NONE)
+			fail_msg("%s: %d", paths[i], error);
+	}
+	assert_int_equal(file_open(&file, root, text_from("/plain.txt\0.html", 16)), FILE_NONE);
+	assert_int_equal(file_open(&file, root, text_from("/plain.txt\0", 11)), FILE_NONE);
+	/* Only the first len bytes are the path. */
+	assert_int_equal(file_open(&file, root, text_from("/plain.txtx", 10)), 0);
+	file_close(&file);
+}
+
+/* A path longer than any file's, and one name of 255 and 256 bytes. */
+static void test_long(void **state)
+{
+	struct file file;
+	char path[PATH_MAX + 100];
+	(void)state;
+
+	memset(path, 'a', sizeof(path));
+	path[0] = '/';
+	assert_int_equal(file_open(&file, root, text_from(path, sizeof(path))), FILE_NONE);
+	for (size_t len = PATH_MAX - 12; len < PATH_MAX + 3; len++)
+		assert_int_equal(file_open(&file, root, text_from(path, len)), FILE_NONE);
+	path[PATH_MAX - 1] = '/';
+	assert_int_equal(file_open(&file, root, text_from(path, PATH_MAX)), FILE_NONE);
+	assert_int_equal(file_open(&file, root, text_from(path, 257)), FILE_NONE);
+}
+
+/* A directory named without its slash is told apart, through a symlink too; there is no listing. */
+static void test_directory(void **state)
+{
+	struct file file;
+	(void)state;
+
+	assert_int_equal(file_open(&file, root, text_of("/sub")), FILE_DIRECTORY);
+	assert_int_equal(file_open(&file, root, text_of("/bare")), FILE_DIRECTORY);
+	assert_int_equal(file_open(&file, root, text_of("/dir-inside")), FILE_DIRECTORY);
+	assert_int_equal(file_open(&file, root, text_of("/absolute-dir")), FILE_DIRECTORY);
+	assert_int_equal(file_open(&file, root, text_of("/up")), FILE_NONE);
+	assert_int_equal(file_open(&file, root, text_of("/bare/")), FILE_NONE);
+}
+
+/* An index.html that is a directory is no file. */
+static void test_index_is_directory(void **state)
+{
+	struct file file;
+	(void)state;
+	make_dir("root/odd");
+	make_dir("root/odd/index.html");
+	assert_int_equal(file_open(&file, root, text_of("/odd/")), FILE_NONE);
+}
+
+/* The directory itself: behind a symlink it works, gone or no directory it is an error of ours. */
+static void test_root(void **state)
+{
+	struct file file;
+	char path[PATH_MAX + 32];
+	(void)state;
+
+	link_to("root", "alias");
+	snprintf(path, sizeof(path), "%s/alias", base);
+	assert_int_equal(file_open(&file, path, text_of("/absolute-inside")), 0);
+	file_close(&file);
+	assert_int_equal(file_open(&file, path, text_of("/outside")), FILE_NONE);
+	assert_int_equal(file_open(&file, at("gone"), text_of("/plain.txt")), FILE_FAILED);
+	assert_int_equal(file_open(&file, at("canary"), text_of("/plain.txt")), FILE_FAILED);
+}
+
+/* What may not be read is not there; what can't be opened for want of descriptors is our failure. */
+static void test_errors(void **state)
+{
+	struct file file;
+	struct rlimit old, now;
+	int highest = dup(0);
+	(void)state;
+
+	close(highest);
+	getrlimit(RLIMIT_NOFILE, &old);
+	for (int left = 0; left < 2; left++) {
+		now = old;
+		now.rlim_cur = (rlim_t)(highest + left);
+		setrlimit(RLIMIT_NOFILE, &now);
+		int error = file_open(&file, root, text_of("/plain.txt"));
+		setrlimit(RLIMIT_NOFILE, &old);
+		assert_int_equal(error, FILE_FAILED);
+	}
+	put("root/secret", "CANARY");
+	chmod(at("root/secret"), 0);
+	chmod(base, 0755);
+	if (geteuid() == 0)
+		assert_int_equal(seteuid(65534), 0);
+	int error = file_open(&file, root, text_of("/secret"));
+	assert_int_equal(seteuid(getuid()), 0);
+	assert_int_equal(error, FILE_NONE);
+}
+
+/* The bytes come in order, whatever the size of a read, and no more than there were when it was opened. */
+static void test_read(void **state)
+{
+	struct file file;
+	char got[64];
+	size_t n_got = 0;
+	long n;
+	(void)state;
+
+	put("root/grows", "0123456789");
+	assert_int_equal(file_open(&file, root, text_of("/grows")), 0);
+	put("root/grows", "0123456789abcdef");
+	while ((n = file_read(&file, got + n_got, 3)) > 0) {
+		assert_in_range(n, 1, 3);
+		n_got += (size_t)n;
+	}
+	assert_int_equal(n, 0);
+	assert_int_equal(n_got, 10);
+	assert_memory_equal(got, "0123456789", 10);
+	file_close(&file);
+}
+
+/* A file that becomes shorter while it is sent is an error, not a shorter or padded body. */
+static void test_truncated(void **state)
+{
+	struct file file;
+	char got[64];
+	(void)state;
+
+	put("root/shrinks", "0123456789");
+	assert_int_equal(file_open(&file, root, text_of("/shrinks")), 0);
+	assert_int_equal(file_read(&file, got, 4), 4);
+	assert_int_equal(truncate(at("root/shrinks"), 6), 0);
+	assert_int_equal(file_read(&file, got, 64), 2);
+	assert_int_equal(file_read(&file, got, 64), -1);
+	file_close(&file);
+
+	/* One that is deleted or replaced meanwhile goes on. */
+	put("root/shrinks", "0123456789");
+	assert_int_equal(file_open(&file, root, text_of("/shrinks")), 0);
+	assert_int_equal(unlink(at("root/shrinks")), 0);
+	assert_int_equal(file_read(&file, got, 64), 10);
+	assert_int_equal(file_read(&file, got, 64), 0);
+	file_close(&file);
+}
+
+/* More than 4 GiB (of nothing). */
+static void test_large(void **state)
+{
+	struct file file;
+	char got[64];
+	(void)state;
+
+	put("root/large", "");
+	assert_int_equal(truncate(at("root/large"), 5L << 30), 0);
+	assert_int_equal(file_open(&file, root, text_of("/large")), 0);
+	assert_true(file.len == 5ULL << 30);
+	file.sent = file.len - 10;
+	assert_int_equal(file_read(&file, got, 64), 10);
+	assert_int_equal(file_read(&file, got, 64), 0);
+	file_close(&file);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_found),
+		cmocka_unit_test(test_links_inside),
+		cmocka_unit_test(test_not_found),
+		cmocka_unit_test(test_long),
+		cmocka_unit_test(test_directory),
+		cmocka_unit_test(test_index_is_directory),
+		cmocka_unit_test(test_root),
+		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_read),
+		cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_large),
+	};
+	return cmocka_run_group_tests(tests, make_place, remove_place);
+}
