@@ -18,8 +18,9 @@ struct channel_hooks {
 	void (*on_bad)(struct endpoint *endpoint, const char *reason);
 	/* It takes no more input. */
 	void (*on_broken)(struct endpoint *endpoint, int error);
-	/* Some of its output, or some of its input, went through; NULL if the owner need not know. */
-	void (*on_moved)(struct endpoint *endpoint);
+	/* Some of its output was passed on; some of the input that was queued went to it. */
+	void (*on_output)(struct endpoint *endpoint);
+	void (*on_input)(struct endpoint *endpoint);
 };
 
 struct channel {

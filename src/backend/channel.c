@@ -47,8 +47,7 @@ static void channel_on_data(void *arg, uint8_t *data, size_t len)
 			return;
 		}
 	}
-	if (channel->hooks->on_moved != NULL)
-		channel->hooks->on_moved(endpoint);
+	channel->hooks->on_output(endpoint);
 }
 
 /* Queued input went to the backend. */
@@ -56,8 +55,7 @@ static void channel_on_sent(void *arg)
 {
 	struct channel *channel = arg;
 	channel->endpoint->hooks->on_sent(channel->endpoint->arg);
-	if (channel->hooks->on_moved != NULL)
-		channel->hooks->on_moved(channel->endpoint);
+	channel->hooks->on_input(channel->endpoint);
 }
 
 /* The end of its output: what the framing held back goes out, unless the output was cut off. */

@@ -316,6 +316,21 @@ def test_closing_handshake_passes_a_full_pipe(gateway, tmp_path):
         assert ws.close().code == 1000
 
 
+@pytest.mark.parametrize("how", ["close", "reset"])
+def test_program_that_prints_and_never_reads_is_ended(gateway, tmp_path, how):
+    """Output is no progress of the input that the ladder waits for."""
+    tick = script(tmp_path, "tick.sh", "while :; do echo tick; sleep 0.1; done\n")
+    gw = gateway({"route /tick": {"exec": tick, "framing": "stream", "closing_wait": "100ms", "stop_grace": "400ms"}})
+    ws = gw.ws("/tick")
+    ws.send_binary(b"x" * 200000)
+    if how == "close":
+        ws.send_close(1000)
+    else:
+        ws.reset()
+    eventually(lambda: gw.counters()["sessions"] == 0, "the program is not ended")
+    ws.drop()
+
+
 def test_closing_handshake_passes_a_full_socket(gateway):
     """The same with a service that does not read: closing_wait after it took the last byte, the connection is cut."""
     with service(backends.silent) as it:
