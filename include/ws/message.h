@@ -58,8 +58,8 @@ struct message_reader {
 	uint64_t max_message; /* bytes; 0 is no limit: set by the caller */
 	uint8_t rsv_allowed;  /* RSV bits that an extension may set on the first frame of a message: set by
 				 the caller */
+	bool in_message;      /* a message began and did not end well: for everybody to see */
 	uint8_t state;	      /* private from here on */
-	bool in_message;      /* between the first and the final frame of a message */
 	bool text;
 	bool reported; /* a piece of this message went out */
 	uint8_t rsv;   /* of this message */

@@ -328,6 +328,27 @@ static void test_text(void **unused)
 	talk_expect(&talk, none, "b[\xe2\x82]!1007 text is not UTF-8>");
 }
 
+static void test_bad_text_is_half_a_message(void **unused)
+{
+	static const struct {
+		const char *text;
+		bool half;
+	} rows[] = { { "good", false }, { "", false }, { "bad\xff", true }, { "bad\xe2", true },
+		{ "\xff", true } };
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct talk talk = { 0 };
+		struct message_reader reader;
+
+		message_reader_init(&reader, 0, 0);
+		talk_frame(&talk, 0x81, rows[i].text, strlen(rows[i].text));
+		talk_read(&talk, &reader, talk.wire, talk.len);
+		assert_int_equal(reader.in_message, rows[i].half);
+		free(talk.wire);
+	}
+}
+
 static void test_limit(void **unused)
 {
 	const struct limits ten = { 10, 0 };
@@ -477,6 +498,7 @@ int main(void)
 		cmocka_unit_test(test_broken_frames),
 		cmocka_unit_test(test_reserved_bits_of_an_extension),
 		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_bad_text_is_half_a_message),
 		cmocka_unit_test(test_limit),
 		cmocka_unit_test(test_sum_does_not_go_round),
 		cmocka_unit_test(test_long_frame_streams),
