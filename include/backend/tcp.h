@@ -8,9 +8,11 @@
 #include "net/endpoint.h"
 #include "net/resolver.h"
 
-/* After finish the service may go on for this long without a byte, and so long in all, before its connection
- * is cut. */
-enum { TCP_DRAIN_MS = 1000, TCP_DRAIN_MAX_MS = 5000, TCP_ABORT_MS = 1000 };
+enum {
+	TCP_DRAIN_MS = 1000,	 /* after our half-close, without a byte from the service */
+	TCP_DRAIN_MAX_MS = 5000, /* ... and in all */
+	TCP_ABORT_MS = 1000	 /* before a reset, without a byte taken of what the visitor had sent */
+};
 
 /* A connection to route->connect, not yet begun. The route must outlive it. NULL when memory is short. */
 struct endpoint *tcp_new(struct loop *loop, struct resolver *resolver, const struct route_conf *route,

@@ -26,7 +26,7 @@ enum {
 	ARENA_SLAB = 32768, /* bytes, its header included */
 	ARENA_GRAIN = 64,   /* sizes are rounded up to it, and blocks aligned */
 	ARENA_MAX = 8192,   /* the largest block */
-	ARENA_SPARES = 4    /* empty slabs that are kept: who opens and closes one session maps nothing */
+	ARENA_SPARES = 6    /* empty slabs that are kept: as many as one session needs that comes and goes */
 };
 
 struct arena_slab;

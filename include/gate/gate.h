@@ -21,6 +21,7 @@ struct gate {
 	struct limits *limits;
 	struct session *sessions; /* list of those on this worker, upgraded or not */
 	size_t n_sessions, n_upgraded;
+	size_t n_peak;		     /* of n_sessions, since free memory was given back to the system */
 	void (*on_empty)(void *arg); /* while draining: the last session is gone */
 	void *arg;
 	bool draining;

@@ -34,7 +34,8 @@ struct tcp {
 	enum tcp_state state;
 	bool eof; /* on_eof was called */
 	int write_error;
-	uint64_t give_up_at; /* FINISHING, ABORTING */
+	uint64_t give_up_at; /* FINISHING, once our side is shut; ABORTING */
+	uint64_t taken;	     /* ABORTING: what it had taken when we looked last */
 	struct event timer;
 	char how[64];
 };
@@ -75,6 +76,8 @@ static void tcp_arm(struct tcp *tcp)
 	uint64_t now = loop_now(tcp->endpoint.loop), step = tcp->route->send_timeout_ms;
 
 	if (tcp_is_shut(tcp)) {
+		if (tcp->give_up_at == 0)
+			tcp->give_up_at = now + TCP_DRAIN_MAX_MS;
 		uint64_t left = tcp->give_up_at > now ? tcp->give_up_at - now : 0;
 		step = left < TCP_DRAIN_MS ? left : TCP_DRAIN_MS;
 	}
@@ -151,7 +154,7 @@ static const struct channel_hooks tcp_channel_hooks = {
 static void tcp_check_finish(struct tcp *tcp)
 {
 	bool held_up = tcp->channel.stream.read == STREAM_READ_PAUSED;
-	bool over = loop_now(tcp->endpoint.loop) >= tcp->give_up_at;
+	bool over = tcp->give_up_at != 0 && loop_now(tcp->endpoint.loop) >= tcp->give_up_at;
 
 	if (tcp->eof && tcp_is_shut(tcp))
 		tcp_gone(tcp);
@@ -165,10 +168,16 @@ static void tcp_check_finish(struct tcp *tcp)
 	}
 }
 
-/* Aborting: the reset must not overtake what was received before. */
+/* Aborting: the reset must not overtake what was received before, as long as the service goes on taking it.
+ */
 static void tcp_check_abort(struct tcp *tcp)
 {
-	if (stream_unsent(&tcp->channel.stream) > 0 && loop_now(tcp->endpoint.loop) < tcp->give_up_at) {
+	uint64_t now = loop_now(tcp->endpoint.loop), taken = stream_taken(&tcp->channel.stream);
+
+	if (taken > tcp->taken)
+		tcp->give_up_at = now + TCP_ABORT_MS;
+	tcp->taken = taken;
+	if (stream_unsent(&tcp->channel.stream) > 0 && now < tcp->give_up_at) {
 		loop_timer_set(&tcp->timer, TCP_ABORT_STEP_MS);
 		return;
 	}
@@ -247,7 +256,6 @@ static void tcp_finish(struct endpoint *endpoint, const struct end *end)
 	if (tcp->state != TCP_OPEN)
 		return;
 	tcp->state = TCP_FINISHING;
-	tcp->give_up_at = loop_now(endpoint->loop) + TCP_DRAIN_MAX_MS;
 	stream_finish(&tcp->channel.stream);
 	if (tcp->eof && tcp_is_shut(tcp))
 		event_active(&tcp->timer, EV_TIMEOUT, 1);

@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <event2/event_struct.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +35,10 @@ enum session_state {
 	SESSION_STATES
 };
 
-enum { SESSION_ID = 17 };
+enum {
+	SESSION_ID = 17,
+	SESSION_TRIM_MIN = 1024 /* sessions; after fewer there is not enough to be worth looking for */
+};
 
 struct session {
 	struct grave grave; /* first: a grave is its session */
@@ -84,15 +88,26 @@ static void session_set_state(struct session *session, enum session_state state)
 	session->state = state;
 }
 
+/* When most of many sessions have left: malloc itself gives back the end of a heap, but no holes in it. */
+static void session_trim(struct gate *gate)
+{
+	if (gate->n_peak < SESSION_TRIM_MIN || gate->n_sessions >= gate->n_peak / 2)
+		return;
+	malloc_trim(0);
+	gate->n_peak = gate->n_sessions;
+}
+
 /* Frees it after the turn. */
 static void session_free(struct grave *grave)
 {
 	struct session *session = (struct session *)grave;
-	struct arena *arena = &session->gate->loop->arena;
+	struct gate *gate = session->gate;
+	struct arena *arena = &gate->loop->arena;
 	arena_free(arena, session->exchange);
 	free(session->protocol);
 	config_unref(session->config);
 	arena_free(arena, session);
+	session_trim(gate);
 }
 
 /* Gives back its place among the sessions. */
@@ -352,8 +367,9 @@ static void session_on_upgrade(void *arg, const struct exchange_upgrade *upgrade
 		return;
 	session_make_id(session);
 	session->began_at = loop_now(session->gate->loop);
-	upgrade_accept(upgrade->upgrade->key, session->accept);
-	int error = session_choose_protocol(session, upgrade->upgrade);
+	int error = upgrade_accept(upgrade->upgrade->key, session->accept);
+	if (error == 0)
+		error = session_choose_protocol(session, upgrade->upgrade);
 	if (error == 0)
 		error = session_start_backend(session, upgrade);
 	if (error == 0)
@@ -399,7 +415,8 @@ void session_open(struct gate *gate, const struct entrance *entrance, int fd, co
 	if (session->next != NULL)
 		session->next->link = &session->next;
 	gate->sessions = session;
-	gate->n_sessions++;
+	if (++gate->n_sessions > gate->n_peak)
+		gate->n_peak = gate->n_sessions;
 
 	stream_open(&session->stream, gate->loop, fd, fd, &session_stream_hooks, session);
 	session_set_state(session, SESSION_REQUEST);

@@ -328,10 +328,11 @@ static bool visitor_progressed(struct visitor *visitor)
 static void visitor_send_ping(struct visitor *visitor, uint64_t now)
 {
 	visitor->ping_behind_data = stream_unsent(visitor->stream) > 0;
+	visitor->ping_taken =
+		stream_taken(visitor->stream); /* before it, so that taking the ping is progress too */
 	visitor_send_control(visitor, FRAME_PING, NULL, 0);
 	stream_flush(visitor->stream);
 	visitor->ping_at = now;
-	visitor->ping_taken = stream_taken(visitor->stream);
 }
 
 /*

@@ -8,6 +8,7 @@
 #include "http/authority.h"
 #include "http/chars.h"
 
+#include <errno.h>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 #include <string.h>
@@ -129,8 +130,9 @@ const char *upgrade_reason(int error)
 	return reasons[error < 0 && error > -n ? -error : 0];
 }
 
-/* Hashes the key with the GUID of 1.3 and writes the hash in base64. */
-void upgrade_accept(struct text key, char out[UPGRADE_ACCEPT_SIZE])
+/* Hashes the key with the GUID of 1.3 and writes the hash in base64. OpenSSL allocates for a hash, so it can
+ * fail. */
+int upgrade_accept(struct text key, char out[UPGRADE_ACCEPT_SIZE])
 {
 	static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 	unsigned char joined[UPGRADE_KEY_LEN + sizeof(guid) - 1], hash[SHA_DIGEST_LENGTH];
@@ -138,8 +140,10 @@ void upgrade_accept(struct text key, char out[UPGRADE_ACCEPT_SIZE])
 	must(key.len == UPGRADE_KEY_LEN);
 	memcpy(joined, key.ptr, UPGRADE_KEY_LEN);
 	memcpy(joined + UPGRADE_KEY_LEN, guid, sizeof(guid) - 1);
-	must(SHA1(joined, sizeof(joined), hash) != NULL);
+	if (SHA1(joined, sizeof(joined), hash) == NULL)
+		return -ENOMEM;
 	must(EVP_EncodeBlock((unsigned char *)out, hash, sizeof(hash)) == UPGRADE_ACCEPT_SIZE - 1);
+	return 0;
 }
 
 /* Our order decides, not the client's; without a list of ours the client's does. */

@@ -186,9 +186,9 @@ static void test_accept(void **state)
 	const char *key = "dGhlIHNhbXBsZSBub25jZQ==";
 
 	(void)state;
-	upgrade_accept((struct text){ (char *)guard_put(&guard, key, 24), 24 }, out);
+	assert_int_equal(upgrade_accept((struct text){ (char *)guard_put(&guard, key, 24), 24 }, out), 0);
 	assert_string_equal(out, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
-	upgrade_accept(text_of("AAAAAAAAAAAAAAAAAAAAAA=="), out);
+	assert_int_equal(upgrade_accept(text_of("AAAAAAAAAAAAAAAAAAAAAA=="), out), 0);
 	assert_string_equal(out, "ICX+Yqv66kxgM0FcWaLWlFLwTAI=");
 	guard_free(&guard);
 }
