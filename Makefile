@@ -1,9 +1,10 @@
 # wsluice: see README.md. `make` needs a C compiler, pkg-config, the libraries below and nothing else.
 #
 #   make             build/wsluice                         make run        install what is missing, serve the demo
-#   make bench       the load generator's runs             make check      install what tests need, run them all
+#   make bench       cost per message, beside nginx        make check      install what tests need, run them all
 #   make format      rewrite the sources in our style      make unit e2e fuzz browser   one kind of test
-#   make clean       remove build/                         make units benches fuzzers   their programs only
+#   make soak        the long runs, SCALE=1                make units benches fuzzers   their programs only
+#   make clean       remove build/
 #
 #   SAN=address,undefined | thread   sanitizers; builds in build/san-...      TIME=10   seconds for each fuzz target
 #   CC=clang BUILD=build/clang       another compiler, another directory      WERROR=   warnings stay warnings
@@ -84,8 +85,15 @@ check:
 unit e2e fuzz browser:
 	@tests/check.sh $@
 
-bench: all benches
-	@tests/bench/run.sh
+bench:
+	@tools/install.sh bench
+	@$(MAKE) --no-print-directory all benches
+	@tests/bench/compare.py --bench=$(BUILD)/tests/bench --relay=none --wsluice=$(BUILD)/wsluice
+
+soak:
+	@tools/install.sh check
+	@$(MAKE) --no-print-directory all benches
+	@WSLUICE=$(abspath $(BUILD))/wsluice /usr/bin/python3 -m pytest -q tests/soak
 
 format:
 	clang-format -i $$(find src include tests -name node_modules -prune -o -name '*.[ch]' -print)
@@ -96,4 +104,4 @@ clean:
 -include $(OBJECTS:.o=.d) $(BUILD)/src/main.d $(UNITS:=.d) $(BENCHES:=.d) $(FUZZERS:$(BUILD)/%=$(BUILD)/tests/fuzz/%.d)
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all units benches fuzzers fuzz-programs run check unit e2e fuzz browser bench format clean
+.PHONY: all units benches fuzzers fuzz-programs run check unit e2e fuzz browser bench soak format clean

@@ -1,16 +1,18 @@
 #!/bin/sh
 # Installs the Debian packages that one purpose needs and that are missing, and says so; else does nothing.
-#   tools/install.sh build|demo|check
+#   tools/install.sh build|demo|check|bench
 set -eu
 
 build='gcc libc6-dev make pkg-config libevent-dev libssl-dev libinih-dev zlib1g-dev'
 demo="$build procps"
 check="$demo clang libclang-rt-14-dev clang-format shellcheck libcmocka-dev bc redis-server chromium ca-certificates
 	python3 python3-pytest python3-pytest-timeout python3-websockets"
+bench="$demo python3 nginx-light libnginx-mod-stream"
 
 case ${1-} in
 build) wanted=$build ;;
 demo) wanted=$demo ;;
+bench) wanted=$bench ;;
 check)
 	wanted=$check
 	# A node that did not come from Debian serves as well, and would conflict with Debian's.
@@ -18,7 +20,7 @@ check)
 	command -v npm >/dev/null || wanted="$wanted npm"
 	;;
 *)
-	echo "usage: tools/install.sh build|demo|check" >&2
+	echo "usage: tools/install.sh build|demo|check|bench" >&2
 	exit 2
 	;;
 esac
