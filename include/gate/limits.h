@@ -17,7 +17,7 @@ struct limits {
 	struct limits_visitors *visitors;
 };
 
-enum limits_verdict { LIMITS_OK, LIMITS_FULL, LIMITS_VISITOR_FULL };
+enum limits_verdict { LIMITS_OK, LIMITS_FULL, LIMITS_VISITOR_FULL, LIMITS_NO_MEMORY };
 
 int limits_init(struct limits *limits); /* 0 or -ENOMEM */
 void limits_done(struct limits *limits);

@@ -202,25 +202,36 @@ static void process_on_eof(struct endpoint *endpoint, int error)
 	process_check_end(process);
 }
 
-/* Its output can't be understood. */
-static void process_on_bad(struct endpoint *endpoint, const char *reason)
+/* An end that is no one's exit status. */
+static void process_fail(struct process *process, const char *reason)
 {
-	struct process *process = (struct process *)endpoint;
 	struct end end = { .code = 1011, .abrupt = true };
 
-	log_warning(endpoint->loop->log, "program broke its framing", LOG_STR("id", process->params.session),
-		LOG_STR("reason", reason));
+	log_warning(process->endpoint.loop->log, "session with a program failed",
+		LOG_STR("id", process->params.session), LOG_STR("reason", reason));
 	snprintf(end.reason, sizeof(end.reason), "%s", reason);
 	process_report(process, &end);
 }
 
-/* It closed its stdin: what the visitor sends is dropped from now on, its output goes on. */
+/* Its output can't be understood. */
+static void process_on_bad(struct endpoint *endpoint, const char *reason)
+{
+	process_fail((struct process *)endpoint, reason);
+}
+
+/*
+ * It closed its stdin: what the visitor sends is dropped from now on, its output goes on. When it was our
+ * memory that was short, input is missing that it never refused, and that is an end.
+ */
 static void process_on_broken(struct endpoint *endpoint, int error)
 {
 	struct process *process = (struct process *)endpoint;
+
 	log_debug(endpoint->loop->log, "program takes no input", LOG_STR("id", process->params.session),
 		LOG_STR("error", strerror(error)));
-	if (process->ladder == LADDER_FLUSHING)
+	if (error == ENOMEM)
+		process_fail(process, strerror(error));
+	else if (process->ladder == LADDER_FLUSHING)
 		process_climb(process);
 }
 

@@ -60,18 +60,23 @@ static struct limits_visitor **limits_find(struct limits_visitors *visitors, uin
 	return at;
 }
 
-/* Counts one more session of a visitor. When memory is short it is not let in. */
-static bool limits_visitor_enter(struct limits_visitors *visitors, unsigned max, uint64_t key)
+/* Counts one more session of a visitor. */
+static enum limits_verdict limits_visitor_enter(struct limits_visitors *visitors, unsigned max, uint64_t key)
 {
+	enum limits_verdict verdict = LIMITS_OK;
+
 	pthread_mutex_lock(&visitors->lock);
 	struct limits_visitor **at = limits_find(visitors, key);
 	if (*at == NULL && (*at = calloc(1, sizeof(**at))) != NULL)
 		(*at)->key = key;
-	bool ok = *at != NULL && (max == 0 || (*at)->n < max);
-	if (ok)
+	if (*at == NULL)
+		verdict = LIMITS_NO_MEMORY;
+	else if (max > 0 && (*at)->n >= max)
+		verdict = LIMITS_VISITOR_FULL;
+	else
 		(*at)->n++;
 	pthread_mutex_unlock(&visitors->lock);
-	return ok;
+	return verdict;
 }
 
 /* One session of a visitor has ended. */
@@ -94,8 +99,8 @@ enum limits_verdict limits_enter(struct limits *limits, unsigned max, unsigned m
 
 	if (atomic_fetch_add(&limits->sessions, 1) >= max)
 		verdict = LIMITS_FULL;
-	else if (visitor != 0 && !limits_visitor_enter(limits->visitors, max_visitor, visitor))
-		verdict = LIMITS_VISITOR_FULL;
+	else if (visitor != 0)
+		verdict = limits_visitor_enter(limits->visitors, max_visitor, visitor);
 	if (verdict != LIMITS_OK)
 		atomic_fetch_sub(&limits->sessions, 1);
 	return verdict;

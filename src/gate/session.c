@@ -349,6 +349,9 @@ static bool session_enter(struct session *session)
 	case LIMITS_FULL:
 		session_refuse(session, 503, "max_sessions", "All sessions are taken. Try again later.\n");
 		return false;
+	case LIMITS_NO_MEMORY:
+		session_refuse(session, 503, strerror(ENOMEM), "There is no memory for one more session.\n");
+		return false;
 	case LIMITS_VISITOR_FULL:
 		session_refuse(session, 429, "max_sessions_per_ip",
 			"There are too many sessions from this address.\n");

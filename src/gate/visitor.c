@@ -381,9 +381,10 @@ static void visitor_arm(struct visitor *visitor, uint64_t now)
 					    : visitor->heard_at + route->ping_interval_ms;
 	if (next <= now) /* excused: look again soon */
 		next = now + route->ping_timeout_ms / 4 + 1;
-	if (route->send_timeout_ms > 0 && visitor_has_queue(visitor) &&
-		visitor->moved_at + route->send_timeout_ms < next)
-		next = visitor->moved_at + route->send_timeout_ms;
+	if (route->send_timeout_ms > 0 && visitor_has_queue(visitor)) {
+		uint64_t look = now + route->send_timeout_ms / VISITOR_LOOKS + 1;
+		next = look < next ? look : next;
+	}
 	if (next != UINT64_MAX)
 		loop_timer_set(&visitor->timer, next > now ? next - now : 1);
 }
