@@ -1,0 +1,65 @@
+"""Nine thousand sessions that say nothing, and what is left of them."""
+import json
+import subprocess
+from contextlib import contextmanager
+
+from gateway import RELEASE, binary, descriptors_of
+from soak import SANITIZED, SCALE, pss_of, scaled
+from wait import eventually
+
+BENCH = next(
+    path for path in (binary().parent / "tests/bench", RELEASE.parent / "tests/bench") if (path / "load").exists()
+)
+FILES = 20000
+SLACK_KIB = 4096  # what stays: libevent's tables of the descriptors that were ever used, 20 KiB for each hundred
+CREEP_KIB = 512  # ... and from the first to the third time
+
+
+@contextmanager
+def tcpd(*options):
+    """The load generator's service; its address."""
+    process = subprocess.Popen([BENCH / "tcpd", *options], stdout=subprocess.PIPE, text=True)
+    try:
+        yield "tcp://" + process.stdout.readline().split()[-1]
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def load(gw, path, *options):
+    """Runs the load generator against a route; its report."""
+    argv = [BENCH / "load", f"--to={gw.url}{path}", f"--pid={gw.pid}", "--children", "--json", *options]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def n_descriptors(gw):
+    return sum(len(descriptors_of(pid)) for pid in (gw.pid, gw.spawner) if pid)
+
+
+def test_idle_sessions(gateway, say):
+    """Opened, held past a ping, closed, three times: memory and descriptors return to where they were."""
+    n = scaled(9000, 100)
+    hold = 35 if SCALE >= 1 else 1
+    with tcpd() as uri:
+        gw = gateway({"route /tcp": {"connect": uri}, "route /true": {"exec": "true"}}, files=FILES)
+        load(gw, "/tcp", "--mode=connect", "--sessions=8")  # what is only allocated once
+        memory = [eventually(lambda: pss_of(gw), "no memory")]
+        descriptors = [n_descriptors(gw)]
+        for turn in range(3):
+            report = load(gw, "/tcp", "--mode=idle", f"--sessions={n}", f"--seconds={hold}")
+            eventually(lambda: gw.counters()["sessions"] == 0, "sessions are left")
+            memory.append(pss_of(gw))
+            descriptors.append(n_descriptors(gw))
+            during = report["pss_kib"][1]
+            say(
+                f"{n} idle sessions, turn {turn + 1}: opened in {report['opening_seconds']:.1f} s, Pss {memory[0]} KiB before, "
+                f"{during} with them ({(during - memory[0]) / n:.2f} each), {memory[-1]} after; "
+                f"descriptors {descriptors[0]}, {report['fds'][1]}, {descriptors[-1]}"
+            )
+        assert descriptors[1:] == descriptors[:1] * 3, descriptors
+        if not SANITIZED:
+            assert (
+                max(memory) - memory[0] <= SLACK_KIB and memory[3] - memory[1] <= CREEP_KIB
+            ), f"memory in KiB: {memory}"
