@@ -42,7 +42,8 @@ struct loop {
 	struct event_base *base;
 	struct log *log;
 	struct grave *graveyard;
-	uint8_t *scratch;    /* LOOP_SCRATCH bytes: every read of this thread goes here first */
+	uint8_t *scratch; /* LOOP_SCRATCH bytes: every read of this thread goes here first, and may once what
+			     lies there was flushed */
 	struct batch *batch; /* writes of this turn, net/batch.h */
 	uint64_t n_events; /* that exist, for SIGUSR2 and the tests; timers are counted among them and beside
 			      them */
@@ -83,7 +84,7 @@ void loop_event_done(struct loop *loop, struct event *event);
 struct event *loop_event_new(struct loop *loop, int fd, short what, event_callback_fn fn, void *arg);
 void loop_event_free(struct loop *loop, struct event *event);
 
-/* (Re)starts a timer made with fd -1. */
+/* (Re)starts a timer; 0 is the next turn. */
 void loop_timer_set(struct event *timer, uint64_t ms);
 
 #endif

@@ -44,7 +44,7 @@ struct stream {
 	size_t read_max;	/* bytes for one read */
 	struct evbuffer *queue; /* NULL while empty */
 	struct event readable, writable;
-	uint64_t bytes_read, bytes_sent; /* sent: given to the kernel */
+	uint64_t bytes_sent; /* given to the kernel */
 };
 
 /* Takes the descriptors (non-blocking) and begins to read. rfd == wfd for a socket. */
@@ -62,6 +62,12 @@ void stream_close(struct stream *stream);
 void stream_reset(struct stream *stream);
 
 bool stream_is_open(const struct stream *stream);
+bool stream_has_queue(const struct stream *stream); /* bytes wait for the peer */
+bool stream_is_paused(const struct stream *stream); /* stream_allow(0) holds, and more may come */
+bool stream_has_ended(const struct stream *stream); /* the peer has ended its side */
+bool stream_is_shut(
+	const struct stream *stream); /* our side is ended (all of it is with the kernel) or broken */
+bool stream_is_over(const struct stream *stream); /* both are */
 
 /*
  * Sends bytes; stream_flush() must follow before the callback returns. Bytes in the thread's scratch buffer

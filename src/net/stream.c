@@ -73,7 +73,6 @@ static void stream_on_readable(evutil_socket_t fd, short what, void *arg)
 
 	ssize_t n = read(fd, stream->loop->scratch, stream->read_max);
 	if (n > 0) {
-		stream->bytes_read += (uint64_t)n;
 		stream->hooks->on_data(stream->arg, stream->loop->scratch, (size_t)n);
 		must(stream->loop->batch->owner == NULL);
 		return;
@@ -168,6 +167,36 @@ void stream_reset(struct stream *stream)
 bool stream_is_open(const struct stream *stream)
 {
 	return stream->rfd >= 0;
+}
+
+/* Does anything wait? An empty queue is freed at once. */
+bool stream_has_queue(const struct stream *stream)
+{
+	return stream->queue != NULL;
+}
+
+/* Is it not read though it could be? */
+bool stream_is_paused(const struct stream *stream)
+{
+	return stream->read == STREAM_READ_PAUSED;
+}
+
+/* Has the peer ended its side? */
+bool stream_has_ended(const struct stream *stream)
+{
+	return stream->read == STREAM_READ_EOF;
+}
+
+/* Can nothing be sent any more? */
+bool stream_is_shut(const struct stream *stream)
+{
+	return stream->write >= STREAM_WRITE_SHUT;
+}
+
+/* Are both directions at their end? */
+bool stream_is_over(const struct stream *stream)
+{
+	return stream_has_ended(stream) && stream_is_shut(stream);
 }
 
 /* Appends to the queue what the kernel has not taken: the pieces of the batch after the first `skip` bytes.
