@@ -21,7 +21,9 @@ struct gate {
 	struct limits *limits;
 	struct session *sessions; /* list of those on this worker, upgraded or not */
 	size_t n_sessions, n_upgraded;
-	size_t n_peak;		     /* of n_sessions, since free memory was given back to the system */
+	/* Sessions that hold memory: n_sessions and those that are still buried; and the most since free
+	 * memory was given back to the system. */
+	size_t n_held, n_held_max;
 	void (*on_empty)(void *arg); /* while draining: the last session is gone */
 	void *arg;
 	bool draining;

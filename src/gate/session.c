@@ -91,10 +91,10 @@ static void session_set_state(struct session *session, enum session_state state)
 /* When most of many sessions have left: malloc itself gives back the end of a heap, but no holes in it. */
 static void session_trim(struct gate *gate)
 {
-	if (gate->n_peak < SESSION_TRIM_MIN || gate->n_sessions >= gate->n_peak / 2)
+	if (gate->n_held_max < SESSION_TRIM_MIN || gate->n_held >= gate->n_held_max / 2)
 		return;
 	malloc_trim(0);
-	gate->n_peak = gate->n_sessions;
+	gate->n_held_max = gate->n_held;
 }
 
 /* Frees it after the turn. */
@@ -107,6 +107,7 @@ static void session_free(struct grave *grave)
 	free(session->protocol);
 	config_unref(session->config);
 	arena_free(arena, session);
+	gate->n_held--;
 	session_trim(gate);
 }
 
@@ -418,8 +419,9 @@ void session_open(struct gate *gate, const struct entrance *entrance, int fd, co
 	if (session->next != NULL)
 		session->next->link = &session->next;
 	gate->sessions = session;
-	if (++gate->n_sessions > gate->n_peak)
-		gate->n_peak = gate->n_sessions;
+	gate->n_sessions++;
+	if (++gate->n_held > gate->n_held_max)
+		gate->n_held_max = gate->n_held;
 
 	stream_open(&session->stream, gate->loop, fd, fd, &session_stream_hooks, session);
 	session_set_state(session, SESSION_REQUEST);
