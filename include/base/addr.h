@@ -5,6 +5,8 @@
 #ifndef BASE_ADDR_H
 #define BASE_ADDR_H
 
+#include "base/text.h"
+
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,6 +40,9 @@ enum addr_error {
 /* Parses `word`. Returns 0 or a negative enum addr_error. */
 int addr_parse(struct addr_name *out, const char *word);
 const char *addr_error(int error);
+
+/* Is it an IPv6 address, without brackets and without a zone? */
+bool addr_is_v6(struct text in);
 
 /* A socket address as the kernel gives it. */
 struct addr {

@@ -40,6 +40,12 @@ bool text_next(struct text *rest, char sep, struct text *piece);
 /* A malloc'ed NUL-terminated copy, NULL when memory is short. The caller frees. */
 char *text_dup(struct text a);
 
+/* Makes the ASCII capitals of a string small, in place. */
+void text_fold(char *cstr);
+
+/* The value of a hexadecimal digit, or -1. */
+int text_hex_digit(char c);
+
 /* Parses decimal digits only (no sign, no space). False when empty, not digits, or above max. */
 bool text_to_u64(struct text a, uint64_t max, uint64_t *out);
 

@@ -27,20 +27,20 @@ bool route_same(const struct route_conf *a, const struct route_conf *b);
  * request's path. */
 struct route_match {
 	const struct route_conf *route; /* NULL: none (404) */
-	size_t index;			/* of it in config->routes */
 	struct text script_name;	/* the part of the path that named the route */
 	struct text path_info;
 };
 
 /*
- * Finds the route for a decoded path on a listener. `host` is the Host header without its port. A route with
+ * Finds the route for a decoded path on a listener. `host` is the Host header without its port and
+ * without the brackets of an IPv6 address. A route with
  * a host wins over one without, exact over prefix, longer over shorter.
  */
 struct route_match route_find(
 	const struct config *config, const char *listener, struct text host, struct text path);
 
 /* Does one of the listener's server_names (exact, or *.example.org for any name below it) cover this host?
- * ASCII case is folded. */
+ * It is given as to route_find(). ASCII case is folded. */
 bool route_names_match(const struct conf_list *names, struct text host);
 
 #endif

@@ -5,7 +5,7 @@
  */
 #include "base/addr.h"
 
-#include "base/text.h"
+#include "base/chars.h"
 
 #include <arpa/inet.h>
 #include <net/if.h>
@@ -31,19 +31,6 @@ static int addr_parse_port(struct addr_name *out, struct text port)
 	return ADDR_OK;
 }
 
-/* Whether only letters, digits and the bytes of `more` occur. */
-static bool addr_check_bytes(const char *word, const char *more)
-{
-	for (; *word; word++) {
-		char small = (char)(*word | 0x20);
-
-		if (!(small >= 'a' && small <= 'z') && !(*word >= '0' && *word <= '9') &&
-			!strchr(more, *word))
-			return false;
-	}
-	return true;
-}
-
 /* Whether the host is "*", an IPv4 address, or could be a name; "127.1" and "0x7f.1" are neither. */
 static bool addr_check_host(const char *host)
 {
@@ -54,25 +41,32 @@ static bool addr_check_host(const char *host)
 		return true;
 	if (inet_aton(host, &v4) || strspn(host, "0123456789.") == len)
 		return false;
-	return len > 0 && len <= ADDR_HOST_NAME && host[0] != '-' && host[0] != '.' && !strstr(host, "..") &&
-	       addr_check_bytes(host, ".-_");
+	return len <= ADDR_HOST_NAME && host[0] != '-' && host[0] != '.' && strstr(host, "..") == NULL &&
+	       chars_all(text_of(host), CHARS_HOST);
+}
+
+/* Whether the bytes are an IPv6 address and nothing else; inet_pton() would stop at a NUL. */
+bool addr_is_v6(struct text in)
+{
+	char word[INET6_ADDRSTRLEN];
+	struct in6_addr v6;
+
+	if (in.len == 0 || in.len >= sizeof(word))
+		return false;
+	memcpy(word, in.ptr, in.len);
+	word[in.len] = '\0';
+	return strlen(word) == in.len && inet_pton(AF_INET6, word, &v6) == 1;
 }
 
 /* Whether the host is an IPv6 address, perhaps with the zone of a link-local one ("fe80::1%eth0"). */
 static bool addr_check_v6(const char *host)
 {
-	char bare[INET6_ADDRSTRLEN];
 	const char *zone = strchrnul(host, '%');
-	size_t len = (size_t)(zone - host);
-	struct in6_addr v6;
+	struct text name = text_slice(text_of(zone), 1);
 
-	if (len >= sizeof(bare))
+	if (*zone != '\0' && (name.len >= IF_NAMESIZE || !chars_all(name, CHARS_HOST)))
 		return false;
-	memcpy(bare, host, len);
-	bare[len] = '\0';
-	if (*zone && (!zone[1] || strlen(zone + 1) >= IF_NAMESIZE || !addr_check_bytes(zone + 1, ".-_")))
-		return false;
-	return inet_pton(AF_INET6, bare, &v6) == 1;
+	return addr_is_v6((struct text){ host, (size_t)(zone - host) });
 }
 
 /* Stores the host as it is written; false when there is no room, and nothing so long is a host. */

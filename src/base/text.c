@@ -18,6 +18,13 @@ static unsigned char text_lower(char c)
 	return (unsigned char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
 }
 
+/* Folds in place. */
+void text_fold(char *cstr)
+{
+	for (; *cstr != '\0'; cstr++)
+		*cstr = (char)text_lower(*cstr);
+}
+
 /* Whether HTTP counts the byte as optional white space (RFC 9110 5.6.3). */
 static bool text_is_ows(char c)
 {
@@ -140,8 +147,8 @@ bool text_to_u64(struct text a, uint64_t max, uint64_t *out)
 	return true;
 }
 
-/* The value of a hexadecimal digit, or -1. */
-static int text_hex_digit(char c)
+/* Folds the case of a letter first. */
+int text_hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';

@@ -29,17 +29,6 @@ static void command_put(struct command_reader *reader, char byte)
 	reader->out[reader->len++] = byte;
 }
 
-/* The value of a hexadecimal digit, or -1. */
-static int command_hex_digit(char c)
-{
-	static const char digits[] = "0123456789abcdefABCDEF";
-	const char *at = c ? strchr(digits, c) : NULL;
-
-	if (!at)
-		return -1;
-	return at - digits < 16 ? (int)(at - digits) : (int)(at - digits) - 6;
-}
-
 /* Reads what follows the backslash within $'...'. */
 static int command_read_escape(struct command_reader *reader)
 {
@@ -54,8 +43,8 @@ static int command_read_escape(struct command_reader *reader)
 	}
 	if (*reader->at != 'x')
 		return -EINVAL;
-	high = command_hex_digit(reader->at[1]);
-	low = high < 0 ? -1 : command_hex_digit(reader->at[2]);
+	high = text_hex_digit(reader->at[1]);
+	low = high < 0 ? -1 : text_hex_digit(reader->at[2]);
 	if (low < 0 || high + low == 0)
 		return -EINVAL;
 	command_put(reader, (char)(high * 16 + low));

@@ -4,14 +4,12 @@
  * hold spaces) or header. Whatever later meets a
  * peer's bytes or goes out on the wire is checked here, once. Pure but for the list of errors.
  */
+#include "base/authority.h"
+#include "base/chars.h"
 #include "conf/options.h"
 #include "conf/value.h"
 
 #include <string.h>
-
-static const char items_token[] = "!#$%&'*+-.^_`|~0123456789"
-				  "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"; /* RFC 9110 5.6.2 */
-static const char items_name[] = "-._0123456789abcdefghijklmnopqrstuvwxyz";
 
 /* Headers that frame the message or belong to the handshake: a second one of them would break it. */
 static const char *const items_own_headers[] = { "Connection", "Content-Length", "Sec-WebSocket-Accept",
@@ -36,21 +34,6 @@ static void items_format(const struct option *option, const void *conf, size_t i
 	fputs(((const struct conf_list *)value_field_const(option, conf))->items[i], out);
 }
 
-/* Makes ASCII capitals small, in place. */
-static void items_fold(char *word)
-{
-	for (; *word; word++) {
-		if (*word >= 'A' && *word <= 'Z')
-			*word = (char)(*word | 0x20);
-	}
-}
-
-/* Whether the word is made of these characters only, and there is one. */
-static bool items_made_of(const char *word, const char *allowed)
-{
-	return *word && word[strspn(word, allowed)] == '\0';
-}
-
 /* Splits at spaces and commas and keeps the words that `check` allows. */
 static void items_parse_words(
 	const struct value *value, void *conf, bool fold, bool (*check)(const char *word))
@@ -66,7 +49,7 @@ static void items_parse_words(
 		if (!item)
 			return;
 		if (fold)
-			items_fold(item);
+			text_fold(item);
 		one.text = item;
 		if (check(item))
 			pool_append(value->pool, items_list(value->option, conf), item);
@@ -78,13 +61,11 @@ static void items_parse_words(
 /* Whether it is a host as it stands in a Host header: a name, "*.name", an IPv4 address or [V6]. */
 static bool items_check_host(const char *word)
 {
-	size_t len = strlen(word);
+	struct text host = text_of(word);
 
-	if (word[0] == '[')
-		return len > 2 && word[len - 1] == ']' && strspn(word + 1, "0123456789abcdef:.") == len - 2;
-	if (strncmp(word, "*.", 2) == 0)
-		word += 2;
-	return word[0] != '.' && items_made_of(word, items_name);
+	if (text_starts_with(host, "*."))
+		return !text_ends_with(host, "]") && authority_is_host(text_slice(host, 2));
+	return authority_is_host(host);
 }
 
 /* Reads server_names. */
@@ -97,22 +78,17 @@ static void items_parse_hosts(const struct value *value, void *conf)
 static bool items_check_origin(const char *word)
 {
 	const char *scheme = strstr(word, "://");
-	char host[300];
-	const char *port;
-	uint64_t number;
+	struct text at = text_of(word);
+	struct authority authority;
 
-	if (scheme) {
-		if (strspn(word, items_name) != (size_t)(scheme - word) || scheme == word)
+	if (scheme != NULL) {
+		at = text_of(scheme + 3);
+		if (!chars_all((struct text){ word, (size_t)(scheme - word) }, CHARS_HOST))
 			return false;
-		word = scheme + 3;
 	}
-	port = strrchr(word, ':');
-	if (port && strchr(port, ']'))
-		port = NULL;
-	if (port && !text_to_u64(text_of(port + 1), UINT16_MAX, &number))
-		return false;
-	snprintf(host, sizeof(host), "%.*s", port ? (int)(port - word) : (int)strlen(word), word);
-	return strlen(word) < sizeof(host) && items_check_host(host);
+	if (text_starts_with(at, "*."))
+		at = text_slice(at, 2);
+	return authority_parse(&authority, at);
 }
 
 /* Whether it is an origin, or a word that stands for some. */
@@ -130,7 +106,7 @@ static void items_parse_origins(const struct value *value, void *conf)
 /* Whether it is a token of HTTP. */
 static bool items_check_token(const char *word)
 {
-	return items_made_of(word, items_token);
+	return chars_all(text_of(word), CHARS_TOKEN);
 }
 
 /* Reads subprotocols (RFC 6455 4.1: tokens; case matters). */

@@ -4,9 +4,9 @@
  */
 #include "conf/route.h"
 
-#include <string.h>
+#include "base/authority.h"
 
-static const char route_host_bytes[] = "-.:[]_0123456789abcdefghijklmnopqrstuvwxyz";
+#include <string.h>
 
 /* Copies a host in small letters. */
 static int route_parse_host(struct pool *pool, struct route_conf *route, struct text host)
@@ -17,11 +17,8 @@ static int route_parse_host(struct pool *pool, struct route_conf *route, struct 
 	route->host = pool_copy(pool, host);
 	if (!route->host)
 		return ROUTE_NO_MEMORY;
-	for (char *c = route->host; *c; c++) {
-		if (*c >= 'A' && *c <= 'Z')
-			*c = (char)(*c | 0x20);
-	}
-	return strspn(route->host, route_host_bytes) == host.len ? 0 : ROUTE_BAD_HOST;
+	text_fold(route->host);
+	return authority_is_host(host) ? 0 : ROUTE_BAD_HOST;
 }
 
 /* Decodes a path that has lost the star of a prefix. */
@@ -98,10 +95,18 @@ static bool route_on_listener(const struct route_conf *route, const char *listen
 	return route->listen.n == 0;
 }
 
+/* A host of ours as requests have it: an IPv6 address without its brackets. */
+static struct text route_bare_host(const char *host)
+{
+	struct text bare = text_of(host);
+
+	return text_starts_with(bare, "[") ? (struct text){ host + 1, bare.len - 2 } : bare;
+}
+
 /* Whether the route answers this host and path. */
 static bool route_matches(const struct route_conf *route, struct text host, struct text path)
 {
-	if (route->host && !text_is_nocase(host, route->host))
+	if (route->host != NULL && !text_equal_nocase(host, route_bare_host(route->host)))
 		return false;
 	return route->prefix ? text_starts_with(path, route->path) : text_is(path, route->path);
 }
@@ -129,7 +134,6 @@ struct route_match route_find(
 		if (route_on_listener(route, listener) && route_matches(route, host, path) &&
 			(!match.route || route_is_better(route, match.route))) {
 			match.route = route;
-			match.index = i;
 		}
 	}
 	if (match.route && match.route->prefix) {
@@ -144,7 +148,7 @@ struct route_match route_find(
 bool route_names_match(const struct conf_list *names, struct text host)
 {
 	for (size_t i = 0; i < names->n; i++) {
-		struct text name = text_of(names->items[i]);
+		struct text name = route_bare_host(names->items[i]);
 		struct text tail = host;
 
 		if (text_starts_with(name, "*.")) {

@@ -4,8 +4,8 @@
  * beyond the rules that hold for every request. Pure; any thread.
  */
 #include "http/request.h"
-#include "http/authority.h"
-#include "http/chars.h"
+#include "base/authority.h"
+#include "base/chars.h"
 
 #include <string.h>
 

@@ -3,8 +3,8 @@
  * has, and its body, is for those who answer. No state, any thread.
  */
 #include "http/response.h"
+#include "base/chars.h"
 #include "base/must.h"
-#include "http/chars.h"
 
 #include <errno.h>
 #include <inttypes.h>

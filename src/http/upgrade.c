@@ -4,9 +4,9 @@
  * Pure; any thread.
  */
 #include "http/upgrade.h"
+#include "base/authority.h"
+#include "base/chars.h"
 #include "base/must.h"
-#include "http/authority.h"
-#include "http/chars.h"
 
 #include <errno.h>
 #include <openssl/evp.h>

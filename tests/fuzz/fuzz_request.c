@@ -3,9 +3,9 @@
  * parser accepts must be as clean as its header promises. The first two bytes say where to cut and how long a
  * head may be.
  */
+#include "base/authority.h"
+#include "base/chars.h"
 #include "base/must.h"
-#include "http/authority.h"
-#include "http/chars.h"
 #include "http/request.h"
 
 #include <stdlib.h>

@@ -3,9 +3,9 @@
  * an Origin against rules. The input's first line is the Origin, the second the Host, the rest headers; each
  * line feed in there becomes CRLF, so that the mutations stay behind the parser's first gate.
  */
+#include "base/authority.h"
+#include "base/chars.h"
 #include "base/must.h"
-#include "http/authority.h"
-#include "http/chars.h"
 #include "http/upgrade.h"
 
 #include <openssl/evp.h>

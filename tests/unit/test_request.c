@@ -3,8 +3,6 @@
  * whole, cut at every position and byte by byte, always ending at a page that can't be read.
  */
 #include "guard.h"
-#include "http/authority.h"
-#include "http/chars.h"
 #include "http/request.h"
 
 #include <setjmp.h>
@@ -571,44 +569,6 @@ static void test_statuses(void **state)
 	assert_int_equal(http_request_status(1), 400);
 }
 
-/* The table against the words of the RFCs, byte by byte. */
-static void test_chars(void **state)
-{
-	(void)state;
-	for (int c = 0; c < 256; c++) {
-		bool digit = c >= '0' && c <= '9', small = c >= 'a' && c <= 'z',
-		     capital = c >= 'A' && c <= 'Z';
-		bool alnum = digit || small || capital, visible = c > 0x20 && c < 0x7f;
-		bool hex = digit || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-
-		assert_int_equal(
-			chars_is((char)c, CHARS_TOKEN), alnum || (c && strchr("!#$%&'*+-.^_`|~", c)));
-		assert_int_equal(
-			chars_is((char)c, CHARS_VALUE), visible || c == ' ' || c == '\t' || c >= 0x80);
-		assert_int_equal(chars_is((char)c, CHARS_LINE), visible || c == ' ');
-		assert_int_equal(chars_is((char)c, CHARS_TARGET), visible && c != '#');
-		assert_int_equal(chars_is((char)c, CHARS_HOST), alnum || c == '-' || c == '.' || c == '_');
-		assert_int_equal(chars_is((char)c, CHARS_HEX), hex);
-		assert_int_equal(chars_is((char)c, CHARS_BASE64), alnum || c == '+' || c == '/');
-	}
-}
-
-/* Host names of 254 to 256 bytes. */
-static void test_authority_limits(void **state)
-{
-	char name[AUTHORITY_HOST_MAX + 2];
-	struct authority a;
-
-	(void)state;
-	memset(name, 'a', sizeof(name));
-	for (size_t len = AUTHORITY_HOST_MAX - 1; len <= AUTHORITY_HOST_MAX + 1; len++)
-		assert_int_equal(authority_parse(&a, (struct text){ name, len }), len <= AUTHORITY_HOST_MAX);
-	assert_false(authority_parse(&a, text_of(NULL)));
-	assert_false(authority_parse(&a, (struct text){ "[::1\0]", 6 }));
-	assert_int_equal(authority_port(text_of("8080"), 80), 8080);
-	assert_int_equal(authority_port(text_of(""), 80), 80);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -626,8 +586,6 @@ int main(void)
 		cmocka_unit_test(test_keep_alive),
 		cmocka_unit_test(test_rule_15_has_token),
 		cmocka_unit_test(test_statuses),
-		cmocka_unit_test(test_chars),
-		cmocka_unit_test(test_authority_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

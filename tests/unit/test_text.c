@@ -86,6 +86,34 @@ static void test_equal_nocase(void **state)
 	}
 }
 
+static void test_fold(void **state)
+{
+	char every[256], bytes[] = "AZaz09@[`{\xc0\xdf";
+
+	(void)state;
+	text_fold(bytes);
+	assert_string_equal(bytes, "azaz09@[`{\xc0\xdf");
+	for (int c = 1; c < 256; c++)
+		every[c - 1] = (char)c;
+	every[255] = '\0';
+	text_fold(every);
+	for (int c = 1; c < 256; c++)
+		assert_int_equal(every[c - 1], (char)(c >= 'A' && c <= 'Z' ? c + 32 : c));
+}
+
+static void test_hex_digit(void **state)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	(void)state;
+	for (int c = 0; c < 256; c++) {
+		int small = c >= 'A' && c <= 'F' ? c + 32 : c;
+		const char *at = memchr(digits, small, 16);
+
+		assert_int_equal(text_hex_digit((char)c), at ? at - digits : -1);
+	}
+}
+
 static void test_starts_and_ends(void **state)
 {
 	(void)state;
@@ -341,6 +369,8 @@ int main(void)
 		cmocka_unit_test(test_of),
 		cmocka_unit_test(test_equal),
 		cmocka_unit_test(test_equal_nocase),
+		cmocka_unit_test(test_fold),
+		cmocka_unit_test(test_hex_digit),
 		cmocka_unit_test(test_starts_and_ends),
 		cmocka_unit_test(test_trim),
 		cmocka_unit_test(test_slice),

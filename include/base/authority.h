@@ -1,9 +1,9 @@
 /*
- * authority: host[:port] as it stands in Host, in Origin and in rules about them (RFC 3986 3.2, narrower: no
- * userinfo, no escapes, no scope ids). Pure; any thread.
+ * authority: host[:port] as it stands in Host, in Origin and in the configuration's rules about them (RFC
+ * 3986 3.2, narrower: no userinfo, no escapes, no scope ids). Pure; any thread.
  */
-#ifndef HTTP_AUTHORITY_H
-#define HTTP_AUTHORITY_H
+#ifndef BASE_AUTHORITY_H
+#define BASE_AUTHORITY_H
 
 #include "base/text.h"
 
@@ -22,6 +22,9 @@ struct authority {
  * undefined.
  */
 bool authority_parse(struct authority *out, struct text in);
+
+/* Is it a host alone, an IPv6 address in its brackets? */
+bool authority_is_host(struct text in);
 
 /* The port as a number, `fallback` when none was given. */
 unsigned authority_port(struct text port, unsigned fallback);

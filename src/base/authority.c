@@ -2,26 +2,14 @@
  * authority: takes host[:port] apart. Host names are not resolved, folded or judged here; who compares them
  * folds their case. No state, any thread.
  */
-#include "http/authority.h"
-#include "http/chars.h"
+#include "base/authority.h"
 
-#include <arpa/inet.h>
+#include "base/addr.h"
+#include "base/chars.h"
+
 #include <string.h>
 
 enum { AUTHORITY_PORT_DIGITS = 5 };
-
-/* Whether these are the characters between the brackets of an IPv6 address. */
-static bool authority_is_v6(struct text in)
-{
-	char word[INET6_ADDRSTRLEN];
-	struct in6_addr address;
-
-	if (in.len == 0 || in.len >= sizeof(word))
-		return false;
-	memcpy(word, in.ptr, in.len);
-	word[in.len] = '\0';
-	return strlen(word) == in.len && inet_pton(AF_INET6, word, &address) == 1;
-}
 
 /* Whether it may be a host name or an IPv4 address. */
 static bool authority_is_name(struct text in)
@@ -60,7 +48,15 @@ bool authority_parse(struct authority *out, struct text in)
 		return false;
 	len = (size_t)(bracket - in.ptr);
 	out->host = (struct text){ in.ptr + 1, len - 1 };
-	return authority_is_v6(out->host) && authority_take_port(out, text_slice(in, len + 1));
+	return addr_is_v6(out->host) && authority_take_port(out, text_slice(in, len + 1));
+}
+
+/* Parses it and sees no port; a colon without one is refused anyway. */
+bool authority_is_host(struct text in)
+{
+	struct authority authority;
+
+	return authority_parse(&authority, in) && authority.port.len == 0;
 }
 
 /* Reads digits that authority_parse() has seen; anything else counts as no port. */

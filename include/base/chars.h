@@ -1,8 +1,9 @@
 /*
- * chars: which bytes may stand where in an HTTP head. One table, one look-up a byte. Pure; any thread.
+ * chars: which bytes may stand where in an HTTP head and in names of hosts. One table, one look-up a byte.
+ * Pure; any thread.
  */
-#ifndef HTTP_CHARS_H
-#define HTTP_CHARS_H
+#ifndef BASE_CHARS_H
+#define BASE_CHARS_H
 
 #include "base/text.h"
 

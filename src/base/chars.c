@@ -1,8 +1,8 @@
 /*
- * chars: the table of byte classes that the parsers of this layer share, so that what is a token or a host
- * name is said once. No state, any thread.
+ * chars: the table of byte classes that the parsers of requests and of the configuration share, so that what
+ * is a token or a host name is said once. No state, any thread.
  */
-#include "http/chars.h"
+#include "base/chars.h"
 
 /* clang-format off */
 #define CTL 0                                                      /* control characters: nowhere */
