@@ -7,6 +7,7 @@
 #include "gate/visitor.h"
 
 #include "base/must.h"
+#include "gate/pulse.h"
 #include "ws/message.h"
 
 #include <errno.h>
@@ -14,12 +15,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { VISITOR_LOOKS = 8 }; /* at a client's progress within send_timeout */
-
+/* In the order in which they may follow each other. */
 enum visitor_state {
 	VISITOR_OPEN,
 	VISITOR_CLOSE_RECEIVED, /* the client has closed; the backend may go on for a while, then we answer */
 	VISITOR_CLOSE_SENT,	/* we have closed; what the client still sends counts until its close frame */
+	VISITOR_LOST,		/* nothing reaches the client any more; what it sent before is still read */
 	VISITOR_LINGER,		/* nothing more is said; TCP ends when the client has seen it all */
 	VISITOR_GONE
 };
@@ -34,15 +35,8 @@ struct visitor {
 	char how[64]; /* why it ended otherwise than by a close handshake, for the log */
 	uint16_t code_sent, code_received;
 	struct event timer;
-	uint64_t deadline; /* CLOSE_SENT, LINGER: when we stop waiting */
-
-	/* Is it alive, does it read? */
-	uint64_t heard_at;   /* the last frame */
-	uint64_t ping_at;    /* 0: no ping is unanswered */
-	uint64_t ping_taken; /* stream_taken() when it was sent */
-	bool ping_behind_data;
-	uint64_t taken;	   /* stream_taken() when we looked last */
-	uint64_t moved_at; /* the last time that bytes left */
+	uint64_t deadline; /* CLOSE_SENT, LOST, LINGER: when we look whether to stop waiting */
+	struct pulse pulse;
 
 	unsigned pongs_queued;
 	uint64_t pongs_until; /* when so many bytes have left, the pongs queued have too */
@@ -50,6 +44,74 @@ struct visitor {
 	uint8_t n_pong;
 	uint8_t pong[FRAME_CONTROL_MAX];
 };
+
+/* What the pulse is taken from. */
+static struct pulse_sight visitor_look(const struct visitor *visitor)
+{
+	const struct stream *stream = visitor->stream;
+	return (struct pulse_sight){
+		.now = loop_now(visitor->endpoint.loop),
+		.taken = stream_taken(stream),
+		.queued = stream_has_queue(stream),
+		.unsent = stream_unsent(stream) > 0,
+		.paused = stream_is_paused(stream),
+	};
+}
+
+/* The route's limits; a client that has closed is not pinged. */
+static struct pulse_limits visitor_limits(const struct visitor *visitor)
+{
+	const struct route_conf *route = visitor->route;
+	return (struct pulse_limits){
+		.ping_interval = visitor->state == VISITOR_OPEN ? route->ping_interval_ms : 0,
+		.ping_timeout = route->ping_timeout_ms,
+		.send_timeout = route->send_timeout_ms,
+	};
+}
+
+/* While the session is open: the next time to look at the pulse. */
+static void visitor_arm(struct visitor *visitor)
+{
+	struct pulse_sight sight = visitor_look(visitor);
+	struct pulse_limits limits = visitor_limits(visitor);
+	uint64_t ms = pulse_next(&visitor->pulse, &limits, &sight);
+
+	if (ms != UINT64_MAX)
+		loop_timer_set(&visitor->timer, ms);
+	else
+		event_del(&visitor->timer);
+}
+
+/* While it ends: waits so long for the client from now on. */
+static void visitor_wait(struct visitor *visitor, uint64_t ms)
+{
+	visitor->deadline = loop_now(visitor->endpoint.loop) + ms;
+	loop_timer_set(&visitor->timer, ms);
+}
+
+/* The one place where the state changes, and with it what the timer is for. */
+static void visitor_enter(struct visitor *visitor, enum visitor_state state)
+{
+	must(state > visitor->state &&
+		!(state == VISITOR_CLOSE_SENT && visitor->state == VISITOR_CLOSE_RECEIVED));
+	visitor->state = state;
+	switch (state) {
+	case VISITOR_OPEN:
+	case VISITOR_CLOSE_RECEIVED:
+		visitor_arm(visitor);
+		return;
+	case VISITOR_CLOSE_SENT:
+	case VISITOR_LOST:
+		visitor_wait(visitor, VISITOR_CLOSE_MS);
+		return;
+	case VISITOR_LINGER:
+		visitor_wait(visitor, stream_is_over(visitor->stream) ? 0 : VISITOR_LINGER_MS);
+		return;
+	case VISITOR_GONE:
+		event_del(&visitor->timer);
+		return;
+	}
+}
 
 /* Tells the bridge that the client says no more, once. */
 static void visitor_report_eof(struct visitor *visitor, const struct end *end)
@@ -79,8 +141,7 @@ static void visitor_gone(struct visitor *visitor)
 {
 	if (visitor->state == VISITOR_GONE)
 		return;
-	visitor->state = VISITOR_GONE;
-	event_del(&visitor->timer);
+	visitor_enter(visitor, VISITOR_GONE);
 	stream_close(visitor->stream);
 	visitor_report_abrupt(visitor);
 	visitor->endpoint.hooks->on_closed(visitor->endpoint.arg);
@@ -107,39 +168,20 @@ static void visitor_send_close(struct visitor *visitor, uint16_t code, const cha
 	stream_send(visitor->stream, frame, n);
 }
 
-/* Waits so long for the client from now on. */
-static void visitor_wait(struct visitor *visitor, uint64_t ms)
-{
-	visitor->deadline = loop_now(visitor->endpoint.loop) + ms;
-	visitor->taken = stream_taken(visitor->stream);
-	loop_timer_set(&visitor->timer, ms);
-}
-
-/* Is all said, and has TCP ended in both directions? */
-static bool visitor_is_over(const struct visitor *visitor)
-{
-	return visitor->state == VISITOR_LINGER && visitor->stream->read == STREAM_READ_EOF &&
-	       visitor->stream->write >= STREAM_WRITE_SHUT;
-}
-
 /* All is said: ends our side of TCP and waits for the client's, so that no reset overtakes the close frame.
  */
 static void visitor_linger(struct visitor *visitor)
 {
-	visitor->state = VISITOR_LINGER;
 	stream_finish(visitor->stream);
 	stream_allow(visitor->stream, LOOP_SCRATCH);
-	visitor_wait(visitor, VISITOR_LINGER_MS);
-	if (visitor_is_over(visitor))
-		event_active(&visitor->timer, EV_TIMEOUT,
-			1); /* after the wait was set: setting it would undo this */
+	visitor_enter(visitor, VISITOR_LINGER);
 }
 
 /* The client broke a rule: says which, and listens no more (RFC 6455 7.1.7). */
 static void visitor_fail(struct visitor *visitor, uint16_t code, const char *reason)
 {
 	visitor_note(visitor, reason);
-	if (visitor->state != VISITOR_CLOSE_SENT)
+	if (visitor->state == VISITOR_OPEN)
 		visitor_send_close(visitor, code, reason);
 	visitor_linger(visitor);
 	visitor_report_abrupt(visitor);
@@ -152,27 +194,24 @@ static void visitor_on_close(struct visitor *visitor, const struct message_event
 
 	visitor->code_received = event->code;
 	snprintf(end.reason, sizeof(end.reason), "%.*s", TEXT_ARG(event->reason));
-	if (visitor->state == VISITOR_CLOSE_SENT)
-		visitor_linger(visitor);
+	if (visitor->state == VISITOR_OPEN)
+		visitor_enter(visitor, VISITOR_CLOSE_RECEIVED);
 	else
-		visitor->state = VISITOR_CLOSE_RECEIVED;
+		visitor_linger(visitor);
 	visitor_report_eof(visitor, &end);
 }
 
 /* Have the pongs left that were queued behind data? */
 static bool visitor_pongs_left(const struct visitor *visitor)
 {
-	return visitor->stream->queue == NULL || visitor->stream->bytes_sent >= visitor->pongs_until;
+	return !stream_has_queue(visitor->stream) || visitor->stream->bytes_sent >= visitor->pongs_until;
 }
 
 /* Sends a pong, and remembers behind how much it is. */
 static void visitor_send_pong(struct visitor *visitor, const uint8_t *data, size_t len)
 {
-	const struct stream *stream = visitor->stream;
-
 	visitor_send_control(visitor, FRAME_PONG, data, len);
-	visitor->pongs_until =
-		stream->bytes_sent + (stream->queue == NULL ? 0 : evbuffer_get_length(stream->queue));
+	visitor->pongs_until = visitor->stream->bytes_sent + stream_queued(visitor->stream);
 	visitor->pongs_queued++;
 }
 
@@ -193,6 +232,13 @@ static void visitor_on_ping(struct visitor *visitor, const uint8_t *data, size_t
 	memcpy(visitor->pong, data, len);
 }
 
+/* May what the client sends still mean something? */
+static bool visitor_listens(const struct visitor *visitor)
+{
+	return visitor->state == VISITOR_OPEN || visitor->state == VISITOR_CLOSE_SENT ||
+	       visitor->state == VISITOR_LOST;
+}
+
 /* One event of the reader. Returns whether to go on reading. */
 static bool visitor_on_message(struct visitor *visitor, const struct message_event *event)
 {
@@ -206,7 +252,7 @@ static bool visitor_on_message(struct visitor *visitor, const struct message_eve
 		return false;
 	case MESSAGE_DATA:
 		visitor->endpoint.hooks->on_piece(visitor->endpoint.arg, &piece);
-		return visitor->state <= VISITOR_CLOSE_SENT;
+		return visitor_listens(visitor);
 	case MESSAGE_PING:
 		visitor_on_ping(visitor, event->data, event->len);
 		return true;
@@ -226,12 +272,6 @@ static bool visitor_on_message(struct visitor *visitor, const struct message_eve
 	return false;
 }
 
-/* May what the client sends still mean something? */
-static bool visitor_listens(const struct visitor *visitor)
-{
-	return visitor->state == VISITOR_OPEN || visitor->state == VISITOR_CLOSE_SENT;
-}
-
 /* Bytes of the client. */
 static void visitor_on_data(void *arg, uint8_t *data, size_t len)
 {
@@ -240,8 +280,7 @@ static void visitor_on_data(void *arg, uint8_t *data, size_t len)
 
 	if (!visitor_listens(visitor))
 		return;
-	visitor->heard_at = loop_now(visitor->endpoint.loop);
-	visitor->ping_at = 0;
+	pulse_on_frame(&visitor->pulse, loop_now(visitor->endpoint.loop));
 	bool more = true;
 	while (more) {
 		size_t used = message_read(&visitor->reader, data, len, &event);
@@ -258,18 +297,16 @@ static void visitor_on_sent(void *arg)
 {
 	struct visitor *visitor = arg;
 
-	visitor->moved_at = loop_now(visitor->endpoint.loop);
 	if (visitor->pong_due && visitor_pongs_left(visitor) && visitor->state == VISITOR_OPEN) {
 		visitor->pong_due = false;
 		visitor->pongs_queued = 0;
 		visitor_send_pong(visitor, visitor->pong, visitor->n_pong);
 		stream_flush(visitor->stream);
 	}
-	if (visitor_is_over(visitor)) {
+	if (visitor->state == VISITOR_LINGER && stream_is_over(visitor->stream))
 		visitor_gone(visitor);
-		return;
-	}
-	visitor->endpoint.hooks->on_sent(visitor->endpoint.arg);
+	else
+		visitor->endpoint.hooks->on_sent(visitor->endpoint.arg);
 }
 
 /* TCP ended. After the close handshake that is the last step, before it the client has vanished; what waits
@@ -278,14 +315,14 @@ static void visitor_on_eof(void *arg, int error)
 {
 	struct visitor *visitor = arg;
 
-	if (visitor->state == VISITOR_OPEN || visitor->state == VISITOR_CLOSE_SENT)
+	if (visitor_listens(visitor))
 		visitor_note(visitor, error != 0 ? strerror(error) : "vanished");
-	if (error != 0 || visitor->stream->write >= STREAM_WRITE_SHUT) {
+	if (error != 0 || stream_is_shut(visitor->stream)) {
 		visitor_gone(visitor);
 		return;
 	}
 	/* A client that has closed may end its half of TCP and still read ours. */
-	if (visitor->state == VISITOR_OPEN || visitor->state == VISITOR_CLOSE_SENT)
+	if (visitor_listens(visitor))
 		visitor_linger(visitor);
 	visitor_report_abrupt(visitor);
 }
@@ -295,12 +332,15 @@ static void visitor_on_eof(void *arg, int error)
 static void visitor_on_broken(void *arg, int error)
 {
 	struct visitor *visitor = arg;
+
 	if (visitor->state != VISITOR_LINGER)
 		visitor_note(visitor, strerror(error));
-	if (error == ENOMEM || visitor->stream->read == STREAM_READ_EOF || !visitor_listens(visitor))
+	if (error == ENOMEM || stream_has_ended(visitor->stream) || !visitor_listens(visitor)) {
 		visitor_gone(visitor);
-	else
-		visitor->endpoint.hooks->on_sent(visitor->endpoint.arg); /* the queue is gone */
+		return;
+	}
+	visitor_enter(visitor, VISITOR_LOST);
+	visitor->endpoint.hooks->on_sent(visitor->endpoint.arg); /* the queue is gone */
 }
 
 static const struct stream_hooks visitor_stream_hooks = {
@@ -310,145 +350,91 @@ static const struct stream_hooks visitor_stream_hooks = {
 	.on_broken = visitor_on_broken,
 };
 
-/* Is anything for the client still here? */
-static bool visitor_has_queue(const struct visitor *visitor)
+/* Sends a ping. */
+static void visitor_send_ping(struct visitor *visitor, const struct pulse_sight *sight)
 {
-	return visitor->stream->queue != NULL;
-}
-
-/* Has the client taken bytes since we looked last? */
-static bool visitor_progressed(struct visitor *visitor)
-{
-	uint64_t before = visitor->taken;
-	visitor->taken = stream_taken(visitor->stream);
-	return visitor->taken > before;
-}
-
-/* Sends a ping, and remembers what was on the way before it. */
-static void visitor_send_ping(struct visitor *visitor, uint64_t now)
-{
-	visitor->ping_behind_data = stream_unsent(visitor->stream) > 0;
-	visitor->ping_taken =
-		stream_taken(visitor->stream); /* before it, so that taking the ping is progress too */
+	pulse_on_ping(&visitor->pulse, sight);
 	visitor_send_control(visitor, FRAME_PING, NULL, 0);
 	stream_flush(visitor->stream);
-	visitor->ping_at = now;
+}
+
+/* The client is dead, or as good as dead: its connection is reset. */
+static void visitor_cut(struct visitor *visitor, const char *how)
+{
+	visitor_note(visitor, how);
+	stream_reset(visitor->stream);
+	visitor_gone(visitor);
+}
+
+/* An open session: is the client still there, does it still read? */
+static void visitor_check_life(struct visitor *visitor)
+{
+	struct pulse_sight sight = visitor_look(visitor);
+	struct pulse_limits limits = visitor_limits(visitor);
+
+	switch (pulse_check(&visitor->pulse, &limits, &sight)) {
+	case PULSE_PING_TIMEOUT:
+		visitor_cut(visitor, "ping timeout");
+		return;
+	case PULSE_SEND_TIMEOUT:
+		visitor_cut(visitor, "send timeout");
+		return;
+	case PULSE_PING:
+		visitor_send_ping(visitor, &sight);
+		break;
+	case PULSE_OK:
+		break;
+	}
+	visitor_arm(visitor);
 }
 
 /*
- * Is it time to give up on an answer to the ping? While data is on the way, or we don't read, bytes that its
- * TCP takes are a sign of life too; a reader too slow to see the ping behind its data has send_timeout.
+ * A client that is to end. As long as it takes bytes, and for send_timeout after the last one, what waits for
+ * it is not given up; when nothing waits it has its time, and what it sends does not lengthen that.
  */
-static bool visitor_ping_failed(struct visitor *visitor, uint64_t now)
+static void visitor_check_end(struct visitor *visitor)
 {
-	const struct route_conf *route = visitor->route;
-	bool excused = visitor->ping_behind_data || visitor->stream->read == STREAM_READ_PAUSED;
-	uint64_t patience = route->ping_timeout_ms;
+	struct pulse_sight sight = visitor_look(visitor);
+	uint64_t patience = visitor->state == VISITOR_LINGER ? VISITOR_LINGER_MS : VISITOR_CLOSE_MS;
+	bool moved = pulse_moved(&visitor->pulse, &sight);
+	bool waits = sight.unsent && sight.now - visitor->pulse.moved_at < visitor->route->send_timeout_ms;
 
-	if (excused && route->send_timeout_ms > patience)
-		patience = route->send_timeout_ms;
-	if (visitor->ping_at == 0 || route->ping_timeout_ms == 0 || now - visitor->ping_at < patience)
-		return false;
-	if (excused && stream_taken(visitor->stream) > visitor->ping_taken) {
-		visitor->ping_at = 0;
-		visitor->heard_at = now;
-		return false;
-	}
-	return true;
-}
-
-/* Does it accept nothing though bytes wait? Looked at several times within send_timeout, so that slow
- * progress is seen. */
-static bool visitor_send_failed(struct visitor *visitor, uint64_t now)
-{
-	uint64_t limit = visitor->route->send_timeout_ms;
-
-	if (limit == 0 || !visitor_has_queue(visitor))
-		return false;
-	if (visitor_progressed(visitor))
-		visitor->moved_at = now;
-	return now - visitor->moved_at >= limit;
-}
-
-/* Sets the timer to the next time that something is due. */
-static void visitor_arm(struct visitor *visitor, uint64_t now)
-{
-	const struct route_conf *route = visitor->route;
-	uint64_t next = UINT64_MAX;
-
-	if (route->ping_interval_ms > 0 && visitor->state == VISITOR_OPEN)
-		next = visitor->ping_at > 0 ? visitor->ping_at + route->ping_timeout_ms
-					    : visitor->heard_at + route->ping_interval_ms;
-	if (next <= now) /* excused: look again soon */
-		next = now + route->ping_timeout_ms / 4 + 1;
-	if (route->send_timeout_ms > 0 && visitor_has_queue(visitor)) {
-		uint64_t look = now + route->send_timeout_ms / VISITOR_LOOKS + 1;
-		next = look < next ? look : next;
-	}
-	if (next != UINT64_MAX)
-		loop_timer_set(&visitor->timer, next > now ? next - now : 1);
-}
-
-/* An open session: is it still there, does it still read? */
-static void visitor_check_life(struct visitor *visitor, uint64_t now)
-{
-	const struct route_conf *route = visitor->route;
-
-	bool unread = visitor_send_failed(visitor, now);
-	if (unread || visitor_ping_failed(visitor, now)) {
-		visitor_note(visitor, unread ? "send timeout" : "ping timeout");
-		stream_reset(visitor->stream);
+	if (visitor->state == VISITOR_LINGER && stream_is_over(visitor->stream))
 		visitor_gone(visitor);
-		return;
-	}
-	if (visitor->state == VISITOR_OPEN && route->ping_interval_ms > 0 && visitor->ping_at == 0 &&
-		now - visitor->heard_at >= route->ping_interval_ms)
-		visitor_send_ping(visitor, now);
-	visitor_arm(visitor, now);
-}
-
-/* A client that is to end: as long as it takes bytes, it may go on; what it sends does not help it. */
-static void visitor_check_end(struct visitor *visitor, uint64_t now)
-{
-	bool lingers = visitor->state == VISITOR_LINGER;
-	uint64_t patience = lingers ? VISITOR_LINGER_MS : VISITOR_CLOSE_MS;
-
-	if (lingers && visitor->stream->read == STREAM_READ_EOF &&
-		visitor->stream->write >= STREAM_WRITE_SHUT)
-		visitor_gone(visitor);
-	else if (now < visitor->deadline)
-		loop_timer_set(&visitor->timer, visitor->deadline - now);
-	else if (visitor_progressed(visitor))
+	else if (sight.now < visitor->deadline)
+		loop_timer_set(&visitor->timer, visitor->deadline - sight.now);
+	else if (moved || waits)
 		visitor_wait(visitor, patience);
-	else if (visitor_has_queue(visitor) && !lingers &&
-		 now - visitor->moved_at < visitor->route->send_timeout_ms)
-		loop_timer_set(&visitor->timer, visitor->route->send_timeout_ms - (now - visitor->moved_at));
-	else {
-		if (!lingers)
-			visitor_note(visitor, "close timeout");
+	else if (visitor->state == VISITOR_LINGER)
 		visitor_gone(visitor);
-	}
+	else
+		visitor_cut(visitor, "close timeout");
+}
+
+/* A client that nothing reaches: as long as the backend takes what it had sent, that is delivered. */
+static void visitor_check_lost(struct visitor *visitor)
+{
+	uint64_t quiet = loop_now(visitor->endpoint.loop) - visitor->pulse.heard_at;
+
+	if (quiet < VISITOR_CLOSE_MS)
+		visitor_wait(visitor, VISITOR_CLOSE_MS - quiet);
+	else
+		visitor_gone(visitor);
 }
 
 /* The one timer. */
 static void visitor_on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct visitor *visitor = arg;
-	uint64_t now = loop_now(visitor->endpoint.loop);
 	(void)fd;
 	(void)what;
 
 	if (visitor->state == VISITOR_OPEN || visitor->state == VISITOR_CLOSE_RECEIVED)
-		visitor_check_life(visitor, now);
+		visitor_check_life(visitor);
+	else if (visitor->state == VISITOR_LOST)
+		visitor_check_lost(visitor);
 	else
-		visitor_check_end(visitor, now);
-}
-
-/* Ready from the start. */
-static int visitor_start(struct endpoint *endpoint)
-{
-	(void)endpoint;
-	return 0;
+		visitor_check_end(visitor);
 }
 
 /* A piece for the client: one frame each, so that nothing waits for the end of a message. */
@@ -472,14 +458,14 @@ static void visitor_send(struct endpoint *endpoint, const struct piece *piece)
 static void visitor_flush(struct endpoint *endpoint)
 {
 	struct visitor *visitor = (struct visitor *)endpoint;
-	bool had_queue = visitor_has_queue(visitor);
+	bool had_queue = stream_has_queue(visitor->stream);
 
 	stream_flush(visitor->stream);
-	if (had_queue || !visitor_has_queue(visitor))
+	if (had_queue || !stream_has_queue(visitor->stream))
 		return;
-	visitor->moved_at = loop_now(endpoint->loop);
-	visitor->taken = stream_taken(visitor->stream);
-	visitor_arm(visitor, visitor->moved_at);
+	struct pulse_sight sight = visitor_look(visitor);
+	pulse_on_queue(&visitor->pulse, &sight);
+	visitor_arm(visitor);
 }
 
 /* What the client has not taken. */
@@ -504,19 +490,13 @@ static void visitor_finish(struct endpoint *endpoint, const struct end *end)
 	if (visitor->state == VISITOR_OPEN) {
 		visitor_send_close(visitor, end->code, end->reason);
 		stream_flush(visitor->stream);
-		visitor->state = VISITOR_CLOSE_SENT;
-		visitor->moved_at = loop_now(endpoint->loop);
-		visitor_wait(visitor, VISITOR_CLOSE_MS);
+		struct pulse_sight sight = visitor_look(visitor);
+		pulse_on_queue(&visitor->pulse, &sight);
+		visitor_enter(visitor, VISITOR_CLOSE_SENT);
 	} else if (visitor->state == VISITOR_CLOSE_RECEIVED) {
 		visitor_send_close(visitor, visitor->code_received, "");
 		visitor_linger(visitor);
 	}
-}
-
-/* The other side broke: nothing softer than an end with its code is left to say. */
-static void visitor_abort(struct endpoint *endpoint, const struct end *end)
-{
-	visitor_finish(endpoint, end);
 }
 
 /* Frees it after the turn. */
@@ -543,14 +523,12 @@ static void visitor_describe(const struct endpoint *endpoint, char who[static 12
 }
 
 static const struct endpoint_ops visitor_ops = {
-	.name = "visitor",
-	.start = visitor_start,
 	.send = visitor_send,
 	.flush = visitor_flush,
 	.queued = visitor_queued,
 	.allow = visitor_allow,
 	.finish = visitor_finish,
-	.abort = visitor_abort,
+	.abort = visitor_finish, /* nothing says it better than an end with its code */
 	.destroy = visitor_destroy,
 	.describe = visitor_describe,
 };
@@ -566,26 +544,28 @@ struct endpoint *visitor_new(struct loop *loop, struct stream *stream, const str
 	visitor->route = route;
 	visitor->code_received = CLOSE_ABNORMAL;
 	message_reader_init(&visitor->reader, route->max_message, 0);
-	visitor->heard_at = visitor->moved_at = loop_now(loop);
+	pulse_init(&visitor->pulse, loop_now(loop));
 	loop_event_init(loop, &visitor->timer, -1, 0, visitor_on_timer, visitor);
 	stream_set_hooks(stream, &visitor_stream_hooks, visitor);
-	visitor_arm(visitor, visitor->heard_at);
+	visitor_arm(visitor);
 	return &visitor->endpoint;
 }
 
-/* The first frames came with the request. */
+/* The first frames came with the request, and perhaps the end of file after them. */
 void visitor_feed(struct endpoint *endpoint, uint8_t *data, size_t len)
 {
 	visitor_on_data(endpoint, data, len);
+	if (stream_has_ended(((struct visitor *)endpoint)->stream))
+		visitor_on_eof(endpoint, 0);
 }
 
-/* For the log. */
+/* What we closed with. */
 uint16_t visitor_code_sent(const struct endpoint *endpoint)
 {
 	return ((const struct visitor *)endpoint)->code_sent;
 }
 
-/* For the log. */
+/* What the client closed with. */
 uint16_t visitor_code_received(const struct endpoint *endpoint)
 {
 	return ((const struct visitor *)endpoint)->code_received;
