@@ -1,0 +1,717 @@
+/*
+ * Tests of a TCP service as an endpoint: each side ends first, in order or not, in time or not, and what the
+ * visitor is told of it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka.h needs the four above. */
+#include <cmocka.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "backend/tcp.h"
+#include "names.h"
+#include "rig.h"
+#include "wire.h"
+
+enum { SEND_TIMEOUT = 60000, CONNECT_TIMEOUT = 5000, GOT_MAX = 4 << 20 };
+
+static const struct name known_names[] = { { .host = "slow.test", .addrs = "127.0.0.1", .slow = true },
+	{ .host = NULL } };
+
+/* A service, the endpoint that leads to it, and what the bridge would hear: one letter a call. */
+struct service {
+	struct rig rig;
+	struct resolver *resolver;
+	struct route_conf route;
+	struct endpoint *tcp;
+	int listener, fd; /* the service's ends; -1 while there is none */
+	char heard[1024]; /* without flushes and sent bytes */
+	size_t n_data, n_closed;
+	char data[65536];
+	struct end end;
+	int error;
+	char reason[512];
+	char *got; /* by the service */
+	size_t n_got;
+	bool got_eof;
+	int got_error;
+};
+
+static void service_note(struct service *service, char what)
+{
+	size_t n = strlen(service->heard);
+	assert_int_equal(service->n_closed, 0); /* on_closed is the last call */
+	assert_true(n + 1 < sizeof(service->heard));
+	service->heard[n] = what;
+}
+
+static void bridge_on_ready(void *arg)
+{
+	service_note(arg, 'R');
+}
+
+static void bridge_on_failed(void *arg, int error, const char *reason)
+{
+	struct service *service = arg;
+	service_note(service, 'F');
+	service->error = error;
+	snprintf(service->reason, sizeof(service->reason), "%s", reason);
+}
+
+static void bridge_on_piece(void *arg, const struct piece *piece)
+{
+	struct service *service = arg;
+	service_note(service, 'P');
+	assert_true(service->n_data + piece->len <= sizeof(service->data));
+	memcpy(service->data + service->n_data, piece->data, piece->len);
+	service->n_data += piece->len;
+}
+
+static void bridge_on_any(void *arg)
+{
+	assert_int_equal(((struct service *)arg)->n_closed, 0);
+}
+
+static void bridge_on_eof(void *arg, const struct end *end)
+{
+	struct service *service = arg;
+	service_note(service, 'E');
+	service->end = *end;
+}
+
+static void bridge_on_closed(void *arg)
+{
+	struct service *service = arg;
+	service_note(service, 'C');
+	service->n_closed++;
+}
+
+static const struct endpoint_hooks bridge = {
+	.on_ready = bridge_on_ready,
+	.on_failed = bridge_on_failed,
+	.on_piece = bridge_on_piece,
+	.on_flush = bridge_on_any,
+	.on_sent = bridge_on_any,
+	.on_eof = bridge_on_eof,
+	.on_closed = bridge_on_closed,
+};
+
+/* A service that is not dialled yet. */
+static struct service *service_new(enum framing framing)
+{
+	struct service *service = calloc(1, sizeof(*service));
+	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(addr);
+	assert_non_null(service);
+	service->got = malloc(GOT_MAX);
+	names_use(known_names);
+	rig_init(&service->rig);
+	service->resolver = resolver_new();
+	service->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	assert_int_equal(bind(service->listener, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(listen(service->listener, 4), 0);
+	assert_int_equal(getsockname(service->listener, (struct sockaddr *)&addr, &len), 0);
+	service->fd = -1;
+	service->route = (struct route_conf){ .has_connect = true,
+		.connect = { .kind = ADDR_TCP, .host = "127.0.0.1", .port = ntohs(addr.sin_port) },
+		.send_timeout_ms = SEND_TIMEOUT,
+		.connect_timeout_ms = CONNECT_TIMEOUT };
+	service->route.connect_uri = strdup("tcp://service");
+	service->tcp =
+		tcp_new(&service->rig.loop, service->resolver, &service->route, framing, &bridge, service);
+	assert_non_null(service->tcp);
+	return service;
+}
+
+/* One that is connected. `small`: with little room in the kernel. */
+static struct service *service_open(enum framing framing, bool small)
+{
+	struct service *service = service_new(framing);
+	int room = 4096;
+	if (small)
+		setsockopt(service->listener, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+	assert_int_equal(service->tcp->ops->start(service->tcp), 0);
+	assert_string_equal(service->heard, ""); /* never from within */
+	rig_until(&service->rig, service->heard[0] == 'R');
+	service->fd = accept4(service->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	assert_true(service->fd >= 0);
+	service->heard[0] = '\0';
+	return service;
+}
+
+static void service_free(struct service *service)
+{
+	service->tcp->ops->destroy(service->tcp);
+	if (service->fd >= 0)
+		close(service->fd);
+	close(service->listener);
+	names_open();
+	resolver_free(service->resolver);
+	rig_done(&service->rig);
+	free(service->route.connect_uri);
+	free(service->got);
+	free(service);
+}
+
+static void service_says(struct service *service, const char *words)
+{
+	wire_write(service->fd, words, strlen(words));
+}
+
+static void service_read(struct service *service, size_t max)
+{
+	if (service->got_eof || service->got_error != 0)
+		return;
+	assert_true(service->n_got + max <= GOT_MAX);
+	ssize_t n = read(service->fd, service->got + service->n_got, max);
+	if (n > 0)
+		service->n_got += (size_t)n;
+	else if (n == 0)
+		service->got_eof = true;
+	else if (errno != EAGAIN)
+		service->got_error = errno;
+}
+
+/* Turns and reads until nothing comes any more. */
+static void service_settle(struct service *service)
+{
+	for (int quiet = 0; quiet < 8; quiet++) {
+		size_t before = service->n_got;
+		rig_turn(&service->rig);
+		if (service->fd >= 0)
+			service_read(service, 65536);
+		if (service->n_got != before)
+			quiet = 0;
+	}
+}
+
+static void service_got(struct service *service, const char *bytes)
+{
+	service_settle(service);
+	assert_int_equal(service->n_got, strlen(bytes));
+	assert_memory_equal(service->got, bytes, strlen(bytes));
+	service->n_got = 0;
+}
+
+static void visitor_says_part(struct service *service, const char *words, bool first, bool last)
+{
+	char copy[256];
+	struct piece piece = { .data = (uint8_t *)copy, .len = strlen(words), .first = first, .last = last };
+	memcpy(copy, words, strlen(words));
+	service->tcp->ops->send(service->tcp, &piece);
+	service->tcp->ops->flush(service->tcp);
+}
+
+static void visitor_says(struct service *service, const char *words)
+{
+	visitor_says_part(service, words, true, true);
+}
+
+/* The visitor sends until so many bytes wait here. Returns how many were sent. */
+static size_t visitor_fills(struct service *service, size_t queued)
+{
+	static uint8_t bytes[5000];
+	size_t n = 0;
+	struct piece piece = { .data = bytes, .len = sizeof(bytes), .first = true, .last = true };
+	while (service->tcp->ops->queued(service->tcp) < queued) {
+		service->tcp->ops->send(service->tcp, &piece);
+		service->tcp->ops->flush(service->tcp);
+		rig_turn(&service->rig);
+		n += sizeof(bytes);
+	}
+	return n;
+}
+
+static void visitor_closes(struct service *service)
+{
+	struct end end = { .code = 1000 };
+	service->tcp->ops->finish(service->tcp, &end);
+}
+
+static void visitor_vanishes(struct service *service)
+{
+	struct end end = { .code = 1006, .abrupt = true };
+	service->tcp->ops->abort(service->tcp, &end);
+}
+
+static void heard(struct service *service, const char *what)
+{
+	assert_string_equal(service->heard, what);
+	memset(service->heard, 0, sizeof(service->heard));
+}
+
+static const char *how(const struct service *service)
+{
+	static char text[64];
+	char who[128];
+	service->tcp->ops->describe(service->tcp, who, text);
+	assert_string_equal(who, "tcp://service");
+	return text;
+}
+
+/* To and fro. */
+static void test_messages(void **state)
+{
+	struct service *service = service_open(FRAMING_LINES, false);
+	(void)state;
+
+	visitor_says(service, "hello");
+	service_got(service, "hello\n");
+	service_says(service, "one\ntwo\n");
+	service_settle(service);
+	heard(service, "PP");
+	assert_memory_equal(service->data, "onetwo", 6);
+	assert_string_equal(how(service), "");
+	service_free(service);
+}
+
+/* Nobody there: on_failed is the last word. */
+static void test_refused(void **state)
+{
+	struct service *service = service_new(FRAMING_STREAM);
+	(void)state;
+
+	close(service->listener);
+	service->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); /* something to be closed */
+	assert_int_equal(service->tcp->ops->start(service->tcp), 0);
+	rig_until(&service->rig, service->heard[0] != '\0');
+	heard(service, "F");
+	assert_int_equal(service->error, ECONNREFUSED);
+	service_free(service);
+}
+
+/* It is dropped before it is connected, at every stage. */
+static void test_destroy_early(void **state)
+{
+	(void)state;
+	for (int stage = 0; stage < 3; stage++) {
+		struct service *service = service_new(FRAMING_STREAM);
+		if (stage == 1)
+			strcpy(service->route.connect.host, "slow.test");
+		if (stage > 0)
+			assert_int_equal(service->tcp->ops->start(service->tcp), 0);
+		if (stage == 1)
+			rig_until(&service->rig, names_get(&names.n_waiting) == 1);
+		heard(service, "");
+		service_free(service);
+	}
+}
+
+/* The service ends its side: its last bytes come first; what the visitor says still reaches it until he
+ * closes too. */
+static void test_service_ends_first(void **state)
+{
+	struct service *service = service_open(FRAMING_LINES, false);
+	(void)state;
+
+	service_says(service, "last");
+	shutdown(service->fd, SHUT_WR);
+	service_settle(service);
+	heard(service, "PE");
+	assert_int_equal(service->end.code, 1000);
+	assert_false(service->end.abrupt);
+	assert_string_equal(service->end.reason, "");
+	assert_string_equal(how(service), "closed");
+	visitor_says(service, "still");
+	service_got(service, "still\n");
+	assert_false(service->got_eof);
+	visitor_says(service, "more");
+	visitor_closes(service);
+	service_got(service, "more\n");
+	assert_true(service->got_eof);
+	heard(service, "C");
+	service_free(service);
+}
+
+/* The visitor closes: the service gets all of it, then the end; what it says then still counts, up to its own
+ * end. */
+static void test_visitor_ends_first(void **state)
+{
+	struct service *service = service_open(FRAMING_LINES, true);
+	(void)state;
+
+	size_t n = visitor_fills(service, 100000);
+	visitor_closes(service);
+	visitor_says(service, "too late");
+	service_settle(service);
+	assert_int_equal(service->n_got, n + n / 5000); /* newlines */
+	assert_true(service->got_eof);
+	service_says(service, "answer\n");
+	service_settle(service);
+	heard(service, "P");
+	close(service->fd);
+	service->fd = -1;
+	rig_until(&service->rig, service->n_closed == 1);
+	heard(service, "EC");
+	assert_int_equal(service->end.code, 1000);
+	assert_string_equal(how(service), "closed");
+	service_free(service);
+}
+
+/* Both have ended, but the service takes what is queued only slowly: it gets it all before the connection
+ * goes. */
+static void test_both_end_queue(void **state)
+{
+	struct service *service = service_open(FRAMING_STREAM, true);
+	(void)state;
+
+	size_t n = visitor_fills(service, 100000);
+	shutdown(service->fd, SHUT_WR);
+	visitor_closes(service);
+	rig_turns(&service->rig, 5);
+	heard(service, "E");
+	while (!service->got_eof && service->got_error == 0) {
+		service_read(service, 3000);
+		rig_turn(&service->rig);
+	}
+	assert_int_equal(service->n_got, n);
+	assert_int_equal(service->got_error, 0);
+	rig_until(&service->rig, service->n_closed == 1);
+	service_free(service);
+}
+
+/* A service that ignores the half-close and is silent is left after a second. */
+static void test_silent(void **state)
+{
+	struct service *service = service_open(FRAMING_STREAM, false);
+	(void)state;
+
+	visitor_closes(service);
+	service_settle(service);
+	assert_true(service->got_eof);
+	rig_skip(TCP_DRAIN_MS - 300);
+	service_says(service, "x");
+	service_settle(service);
+	rig_skip(TCP_DRAIN_MS - 300);
+	service_settle(service);
+	heard(service, "P");
+	rig_skip(300);
+	service_settle(service);
+	heard(service, "EC");
+	assert_int_equal(service->end.code, 1000);
+	assert_string_equal(how(service), "left");
+	service_free(service);
+}
+
+/* One that ignores it and goes on talking is left, too, some time: the visitor's close is not unanswered for
+ * ever. */
+static void test_talkative(void **state)
+{
+	struct service *service = service_open(FRAMING_STREAM, false);
+	int ms = 0;
+	(void)state;
+
+	visitor_closes(service);
+	for (; ms < 3 * TCP_DRAIN_MAX_MS && service->n_closed == 0; ms += 250) {
+		service_says(service, "tick");
+		service_settle(service);
+		rig_skip(250);
+		rig_turns(&service->rig, 2);
+	}
+	size_t n_closed = service->n_closed;
+	service_free(service);
+	assert_int_equal(n_closed, 1);
+	assert_in_range(ms, TCP_DRAIN_MAX_MS - 500, TCP_DRAIN_MAX_MS + 500);
+}
+
+/* While a slow visitor holds up the reading, the service is not silent; that has a limit too. */
+static void test_held_up(void **state)
+{
+	struct service *service = service_open(FRAMING_STREAM, false);
+	(void)state;
+
+	visitor_closes(service);
+	service_says(service, "answer");
+	service->tcp->ops->allow(service->tcp, 0);
+	rig_skip(TCP_DRAIN_MAX_MS - 1000);
+	service_settle(service);
+	heard(service, "");
+	service->tcp->ops->allow(service->tcp, 65536);
+	service_settle(service);
+	heard(service, "P");
+	service->tcp->ops->allow(service->tcp, 0);
+	for (int i = 0; i < 8; i++) {
+		rig_skip(TCP_DRAIN_MAX_MS / 4);
+		service_settle(service);
+	}
+	heard(service, "EC");
+	service_free(service);
+}
+
+/* One that takes nothing of what it was sent before the close: after send_timeout it is reset, since what it
+ * has must not look like all. */
+static void test_takes_nothing(void **state)
+{
+	struct service *service = service_open(FRAMING_STREAM, true);
+	(void)state;
+
+	size_t n = visitor_fills(service, 200000);
+	visitor_closes(service);
+	rig_skip(SEND_TIMEOUT - 1000);
+	rig_turns(&service->rig, 3);
+	heard(service, "");
+	rig_skip(1000);
+	rig_turns(&service->rig, 3);
+	rig_skip(SEND_TIMEOUT); /* the first look may find bytes taken since the close */
+	rig_turns(&service->rig, 3);
+	heard(service, "EC");
+	while (!service->got_eof && service->got_error == 0)
+		service_read(service, 65536);
+	assert_int_equal(service->got_error, ECONNRESET);
+	assert_true(service->n_got < n);
+	service_free(service);
+}
+
+/* As long as it takes some, it has time, even if that is too little for our queue to move. */
+static void test_takes_slowly(void **state)
+{
+	struct service *service = service_open(FRAMING_STREAM, true);
+	(void)state;
+
+	size_t n = visitor_fills(service, 200000);
+	visitor_closes(service);
+	for (int i = 0; i < 10; i++) {
+		rig_skip(SEND_TIMEOUT / 2);
+		rig_turns(&service->rig, 3);
+		for (int k = 0; k < 20; k++) {
+			service_read(service, 500);
+			rig_turn(&service->rig);
+		}
+	}
+	service_settle(service);
+	bool whole = service->n_got == n && service->got_eof;
+	service_free(service);
+	assert_true(whole);
+}
+
+/* The visitor vanishes: what had come whole is delivered, then a reset; half a message is not. */
+static void test_abort(void **state)
+{
+	struct service *service = service_open(FRAMING_LINES, true);
+	(void)state;
+
+	size_t n = visitor_fills(service, 100000);
+	visitor_says(service, "last");
+	visitor_says_part(service, "half", true, false);
+	service_says(service, "to nobody\n");
+	visitor_vanishes(service);
+	heard(service, ""); /* never from within */
+	for (int i = 0; i < 100000 && service->n_closed == 0; i++) {
+		service_read(service, 3000);
+		rig_skip(1);
+		rig_turn(&service->rig);
+	}
+	service_settle(service);
+	heard(service, "EC");
+	assert_int_equal(service->n_got, n + n / 5000 + 5);
+	assert_memory_equal(service->got + service->n_got - 5, "last\n", 5);
+	assert_int_equal(service->got_error, ECONNRESET);
+	service_free(service);
+}
+
+/* A service that takes nothing more delays that reset only for a while. */
+static void test_abort_takes_nothing(void **state)
+{
+	struct service *service = service_open(FRAMING_STREAM, true);
+	(void)state;
+
+	visitor_fills(service, 100000);
+	visitor_vanishes(service);
+	rig_turns(&service->rig, 3);
+	rig_skip(TCP_ABORT_MS - 300);
+	rig_turns(&service->rig, 3);
+	heard(service, "");
+	rig_skip(TCP_ABORT_MS);
+	rig_turns(&service->rig, 3);
+	heard(service, "EC");
+	service_free(service);
+}
+
+/* Nothing waits: the reset comes at once. */
+static void test_abort_idle(void **state)
+{
+	struct service *service = service_open(FRAMING_STREAM, false);
+	(void)state;
+
+	visitor_says(service, "x");
+	service_settle(service);
+	visitor_vanishes(service);
+	visitor_vanishes(service); /* once is enough */
+	rig_until(&service->rig, service->n_closed == 1);
+	service_settle(service);
+	assert_int_equal(service->got_error, ECONNRESET);
+	heard(service, "EC");
+	service_free(service);
+}
+
+/* The service resets: not an orderly end, with the errno's words. What came before the reset was passed on.
+ */
+static void test_service_resets(void **state)
+{
+	struct service *service = service_open(FRAMING_LINES, false);
+	(void)state;
+
+	service_says(service, "whole\nhalf");
+	service_settle(service);
+	wire_reset(service->fd);
+	service->fd = -1;
+	rig_until(&service->rig, service->n_closed == 1);
+	heard(service, "PEC");
+	assert_int_equal(service->end.code, 1011);
+	assert_true(service->end.abrupt);
+	assert_string_equal(service->end.reason, strerror(ECONNRESET));
+	assert_string_equal(how(service), strerror(ECONNRESET));
+	service_free(service);
+}
+
+/* It resets when a write of ours is the first to notice: the same. */
+static void test_reset_met_by_write(void **state)
+{
+	struct service *service = service_open(FRAMING_STREAM, false);
+	(void)state;
+
+	service->tcp->ops->allow(service->tcp, 0); /* reading would see it first */
+	wire_reset(service->fd);
+	service->fd = -1;
+	visitor_says(service, "x");
+	rig_turns(&service->rig, 3);
+	service->tcp->ops->allow(service->tcp, 65536);
+	rig_until(&service->rig, service->n_closed == 1);
+	heard(service, "EC");
+	assert_int_equal(service->end.code, 1011);
+	service_free(service);
+}
+
+/* It says its last word, closes altogether, and is then sent something: that the write fails is no breach,
+ * all that it said came whole. */
+static void test_closed_before_write(void **state)
+{
+	struct service *service = service_open(FRAMING_LINES, false);
+	(void)state;
+
+	service->tcp->ops->allow(service->tcp, 0);
+	service_says(service, "bye\n");
+	close(service->fd);
+	service->fd = -1;
+	for (int i = 0; i < 3; i++) {
+		visitor_says(service, "x");
+		rig_turns(&service->rig, 2);
+	}
+	heard(service, "");
+	service->tcp->ops->allow(service->tcp, 65536);
+	rig_turns(&service->rig, 3);
+	assert_int_equal(service->heard[0], 'P');
+	assert_memory_equal(service->data, "bye", 3);
+	assert_int_equal(service->heard[1], 'E');
+	assert_int_equal(service->end.code, 1000);
+	visitor_closes(service);
+	rig_until(&service->rig, service->n_closed == 1);
+	service_free(service);
+}
+
+/* The service has ended, then can't be written to: gone, once. */
+static void test_broken_after_eof(void **state)
+{
+	struct service *service = service_open(FRAMING_STREAM, false);
+	(void)state;
+
+	close(service->fd);
+	service->fd = -1;
+	rig_until(&service->rig, service->heard[0] == 'E');
+	for (int i = 0; i < 5 && service->n_closed == 0; i++) {
+		visitor_says(service, "x");
+		rig_turns(&service->rig, 2);
+	}
+	heard(service, "EC");
+	assert_int_equal(service->end.code, 1000);
+	visitor_closes(service);
+	rig_turns(&service->rig, 3);
+	service_free(service);
+}
+
+/* Output that breaks its framing: what was whole is passed on, 1011, a line in the log, and the service is
+ * reset. */
+static void test_bad_output(void **state)
+{
+	struct service *service = service_open(FRAMING_RECORDS, false);
+	(void)state;
+
+	wire_write(service->fd, "t\0\0\0\2hi?????", 12);
+	service_settle(service);
+	heard(service, "PEC");
+	assert_int_equal(service->end.code, 1011);
+	assert_true(service->end.abrupt);
+	assert_true(strlen(service->end.reason) > 0);
+	assert_int_equal(service->got_error, ECONNRESET);
+	assert_int_equal(rig_logged(&service->rig, "broke its framing"), 1);
+	service_free(service);
+}
+
+/* It ends in the middle of a record. */
+static void test_half_record(void **state)
+{
+	struct service *service = service_open(FRAMING_RECORDS, false);
+	(void)state;
+
+	wire_write(service->fd, "t\0\0\0\5hi", 7);
+	shutdown(service->fd, SHUT_WR);
+	service_settle(service);
+	heard(service, "EC");
+	assert_int_equal(service->end.code, 1011);
+	service_free(service);
+}
+
+/* It is taken down in every state: nothing is heard, nothing is left. */
+static void test_destroy(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct service *service = service_open(FRAMING_STREAM, true);
+		visitor_fills(service, 50000);
+		if (i == 1)
+			visitor_closes(service);
+		if (i == 2)
+			visitor_vanishes(service);
+		if (i == 3) {
+			close(service->fd);
+			service->fd = -1;
+			rig_until(&service->rig, service->heard[0] == 'E');
+			service->heard[0] = '\0';
+		}
+		size_t n_closed = service->n_closed;
+		service_free(service);
+		assert_in_range(n_closed, 0, i == 3);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_messages),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_destroy_early),
+		cmocka_unit_test(test_service_ends_first),
+		cmocka_unit_test(test_visitor_ends_first),
+		cmocka_unit_test(test_both_end_queue),
+		cmocka_unit_test(test_silent),
+		cmocka_unit_test(test_talkative),
+		cmocka_unit_test(test_held_up),
+		cmocka_unit_test(test_takes_nothing),
+		cmocka_unit_test(test_takes_slowly),
+		cmocka_unit_test(test_abort),
+		cmocka_unit_test(test_abort_takes_nothing),
+		cmocka_unit_test(test_abort_idle),
+		cmocka_unit_test(test_service_resets),
+		cmocka_unit_test(test_reset_met_by_write),
+		cmocka_unit_test(test_closed_before_write),
+		cmocka_unit_test(test_broken_after_eof),
+		cmocka_unit_test(test_bad_output),
+		cmocka_unit_test(test_half_record),
+		cmocka_unit_test(test_destroy),
+	};
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
