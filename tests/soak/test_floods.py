@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from backends import Service
+from backends import Service, service
 from scripts import script
 from soak import SANITIZED, SCALE, THREADS, anonymous_kib, scaled
 from wait import eventually, plateau
@@ -314,6 +314,37 @@ def test_backend_stops_reading(gateway, memory, say, kind, backend):
             check_memory(kib, sessions, flood.name)
     finally:
         late.close()
+
+
+def echo(_it, sock):
+    """Sends back what comes, and remembers none of it."""
+    while data := sock.recv(1 << 16):
+        sock.sendall(data)
+    sock.close()
+
+
+@pytest.mark.parametrize("backend", ["program", "service"])
+def test_both_directions_stand_still(gateway, say, backend):
+    """An echo whose clients only write at first: all of it stops, within `buffer` each way, and all of it comes back."""
+    flood, grown = Messages(), {}
+    with service(echo) as it:
+        keys = {"exec": "cat", "framing": "stream"} if backend == "program" else {"connect": it.uri}
+        for sessions in (1, MANY):
+            gw = gateway({"route /echo": keys})
+            before = anonymous_kib(gw)
+            clients = [gw.ws("/echo", over=gw.connect(rcvbuf=4096)) for _ in range(sessions)]
+            sent = all_at_once(lambda ws: push(ws, flood.wire), clients)
+            assert max(sent) < len(flood.wire), "nothing stopped the client"
+            grown[sessions] = hold(gw, sessions, HOLD if sessions == MANY else 0.5) - before
+            for ws in clients:
+                ws.reset()
+            gw.wait_log("session ended", n=sessions)
+    each = (grown[MANY] - grown[1]) / (MANY - 1)
+    say(
+        f"both directions of an echo ({backend}) stand still: {grown[1]} KiB with 1 session, {grown[MANY]} with {MANY}, {each:.0f} each (buffer 2 x {BUFFER})"
+    )
+    for sessions, kib in grown.items():
+        check_memory(kib, 2 * sessions, "both ways")
 
 
 # pauses longer than the timers

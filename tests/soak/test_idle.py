@@ -12,7 +12,7 @@ BENCH = next(
 )
 FILES = 20000
 SLACK_KIB = 4096  # what stays: libevent's tables of the descriptors that were ever used, 20 KiB for each hundred
-CREEP_KIB = 512  # ... and from the first to the third time
+CREEP_KIB = 1024  # ... and from the first to the third time
 
 
 @contextmanager
