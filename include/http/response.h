@@ -11,7 +11,6 @@
 #define HTTP_RESPONSE_H
 
 #include <event2/buffer.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 

@@ -14,9 +14,9 @@ struct environment {
 	size_t n;
 };
 
-/* Chooses from an environment in execve's form. Returns 0 or -ENOMEM. */
+/* Chooses from an environment in execve's form; the spawner keeps it as long as it lives. Returns 0 or
+ * -ENOMEM. */
 int environment_init(struct environment *environment, char *const *all);
-void environment_done(struct environment *environment);
 
 /*
  * Makes the environment of one program: the chosen strings, then those of `session` (NAME=VALUE, each

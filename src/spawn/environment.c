@@ -49,13 +49,6 @@ int environment_init(struct environment *environment, char *const *all)
 	return 0;
 }
 
-/* Frees the choice, not the strings. */
-void environment_done(struct environment *environment)
-{
-	free(environment->strings);
-	*environment = (struct environment){ .n = 0 };
-}
-
 /* Counts the strings of a session; -EINVAL when something is not NAME=VALUE with a NUL behind it. */
 static long environment_count(struct text session)
 {

@@ -9,8 +9,8 @@
 #include "base/must.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <sys/epoll.h>
-#include <unistd.h>
 
 /* Makes an empty set. */
 int poller_init(struct poller *poller)

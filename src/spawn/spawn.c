@@ -6,7 +6,6 @@
  */
 #include "spawn/spawn.h"
 
-#include "base/must.h"
 #include "spawn/idmap.h"
 #include "spawn/wire.h"
 
