@@ -22,16 +22,15 @@ struct bridge_side {
 	struct bridge *bridge;
 	struct endpoint *endpoint;
 	bool stopped; /* its reading, since the other side holds too much */
-	bool eof, closed;
+	bool closed;
 	bool spoke;		  /* since the last flush */
 	uint64_t bytes, messages; /* received from it */
 };
 
 struct bridge {
 	struct bridge_side side[2];
-	size_t buffer;	    /* bytes that may wait for each side */
-	uint64_t active_at; /* when the last piece came, from either side */
-	bool joined;
+	size_t buffer;		    /* bytes that may wait for each side */
+	uint64_t active_at;	    /* when the last piece came, from either side */
 	void (*on_over)(void *arg); /* both sides are gone */
 	void *arg;
 };

@@ -19,6 +19,7 @@ struct end {
 
 struct endpoint;
 
+/* on_ready and on_failed are NULL for an endpoint that is joined already. */
 struct endpoint_hooks {
 	/* It can take messages. Once, unless on_failed. */
 	void (*on_ready)(void *arg);
@@ -38,13 +39,17 @@ struct endpoint_hooks {
 };
 
 struct endpoint_ops {
-	const char *name; /* "tcp", "program", "visitor"; for the log */
-	/* Returns 0, and then on_ready or on_failed follows, or -errno. */
+	/* Of a backend: returns 0, and then on_ready or on_failed follows, or -errno. A visitor is ready from
+	 * the start: NULL. */
 	int (*start)(struct endpoint *endpoint);
 	/* Takes a piece; drops it when it is past taking any. Flush before the callback returns. */
 	void (*send)(struct endpoint *endpoint, const struct piece *piece);
 	void (*flush)(struct endpoint *endpoint);
-	/* Bytes of memory that it holds of what it was sent and its peer has not taken. */
+	/*
+	 * Bytes of memory that it holds of what it was sent and its peer has not taken. A message or line
+	 * that a framing holds until it is whole, 64 KiB at most, is not among them: only more of it can set
+	 * it free.
+	 */
 	size_t (*queued)(const struct endpoint *endpoint);
 	/* Reads at most so many bytes at once; 0 stops reading. */
 	void (*allow)(struct endpoint *endpoint, size_t max);

@@ -87,7 +87,10 @@ static void channel_on_broken(void *arg, int error)
 {
 	struct channel *channel = arg;
 	channel->endpoint->hooks->on_sent(channel->endpoint->arg); /* the queue is gone */
-	channel->hooks->on_broken(channel->endpoint, error);
+	if (error == ENOMEM) /* it would have taken more: an end, not its choice */
+		channel_fail(channel, FRAMING_NO_MEMORY);
+	else
+		channel->hooks->on_broken(channel->endpoint, error);
 }
 
 static const struct stream_hooks channel_stream_hooks = {

@@ -37,7 +37,8 @@ struct process {
 	struct errlog errlog;
 	enum process_ladder ladder;
 	bool stdout_ended, exited, lingering, ended;
-	int status; /* as of waitpid, once exited */
+	int status;   /* as of waitpid, once exited */
+	char how[64]; /* it ended, for the log */
 	struct event ladder_timer, linger_timer;
 };
 
@@ -105,29 +106,29 @@ static void process_check_end(struct process *process)
 	process_report(process, &end);
 }
 
-/* Goes one step up the ladder. */
-static void process_climb(struct process *process)
+/* The one place where the ladder is climbed: does what a step is for, and sets the time that it may take. */
+static void process_enter(struct process *process, enum process_ladder step)
 {
 	const struct route_conf *route = process->params.route;
 
-	if (process->exited || process->child == NULL)
-		return;
-	switch (process->ladder) {
+	must(step > process->ladder);
+	process->ladder = step;
+	switch (step) {
 	case LADDER_NONE:
+		return;
 	case LADDER_FLUSHING:
-		process->ladder = LADDER_WAITING;
-		loop_timer_set(&process->ladder_timer, route->closing_wait_ms);
+		stream_finish(&process->channel.stream);
+		loop_timer_set(&process->ladder_timer, route->stop_grace_ms);
 		return;
 	case LADDER_WAITING:
-		process->ladder = LADDER_SIGNALLED;
+		loop_timer_set(&process->ladder_timer, route->closing_wait_ms);
+		return;
+	case LADDER_SIGNALLED:
 		spawn_signal(process->child, route->stop_signal);
 		loop_timer_set(&process->ladder_timer, route->stop_grace_ms);
 		return;
-	case LADDER_SIGNALLED:
-		process->ladder = LADDER_KILLED;
-		spawn_signal(process->child, SIGKILL);
-		return;
 	case LADDER_KILLED:
+		spawn_signal(process->child, SIGKILL);
 		return;
 	}
 }
@@ -135,29 +136,34 @@ static void process_climb(struct process *process)
 /* Has stdin taken all that it will take? */
 static bool process_stdin_done(const struct process *process)
 {
-	return process->channel.stream.write >= STREAM_WRITE_SHUT;
+	return stream_is_shut(&process->channel.stream);
+}
+
+/* Is it to be ended, and has nobody begun? */
+static bool process_may_stop(const struct process *process)
+{
+	return !process->ended && !process->exited && process->child != NULL;
 }
 
 /* Closes stdin after what is queued, then climbs. A program that takes nothing for stop_grace is not waited
  * for. */
 static void process_stop(struct process *process)
 {
-	if (process->ladder != LADDER_NONE || process->ended)
+	if (!process_may_stop(process) || process->ladder != LADDER_NONE)
 		return;
-	process->ladder = LADDER_FLUSHING;
-	stream_finish(&process->channel.stream);
+	process_enter(process, LADDER_FLUSHING);
 	if (process_stdin_done(process))
-		process_climb(process);
-	else
-		loop_timer_set(&process->ladder_timer, process->params.route->stop_grace_ms);
+		process_enter(process, LADDER_WAITING);
 }
 
 /* The time of a step is up. */
 static void process_on_ladder(evutil_socket_t fd, short what, void *arg)
 {
+	struct process *process = arg;
 	(void)fd;
 	(void)what;
-	process_climb(arg);
+	if (process_may_stop(process) && process->ladder < LADDER_KILLED)
+		process_enter(process, process->ladder + 1);
 }
 
 /* After the exit: is somebody else holding stdout open, with nothing to say? Then it has closing_wait left.
@@ -183,7 +189,7 @@ static void process_on_linger(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 
-	if (process->channel.stream.read == STREAM_READ_PAUSED &&
+	if (stream_is_paused(&process->channel.stream) &&
 		ioctl(process->channel.stream.rfd, FIONREAD, &waiting) == 0 && waiting > 0)
 		loop_timer_set(&process->linger_timer, process->params.route->closing_wait_ms + 1);
 	else
@@ -202,37 +208,27 @@ static void process_on_eof(struct endpoint *endpoint, int error)
 	process_check_end(process);
 }
 
-/* An end that is no one's exit status. */
-static void process_fail(struct process *process, const char *reason)
+/* Its output can't be understood, or its session can't go on. */
+static void process_on_bad(struct endpoint *endpoint, const char *reason)
 {
+	struct process *process = (struct process *)endpoint;
 	struct end end = { .code = 1011, .abrupt = true };
 
-	log_warning(process->endpoint.loop->log, "session with a program failed",
+	log_warning(endpoint->loop->log, "session with a program failed",
 		LOG_STR("id", process->params.session), LOG_STR("reason", reason));
 	snprintf(end.reason, sizeof(end.reason), "%s", reason);
+	snprintf(process->how, sizeof(process->how), "%s", reason);
 	process_report(process, &end);
 }
 
-/* Its output can't be understood. */
-static void process_on_bad(struct endpoint *endpoint, const char *reason)
-{
-	process_fail((struct process *)endpoint, reason);
-}
-
-/*
- * It closed its stdin: what the visitor sends is dropped from now on, its output goes on. When it was our
- * memory that was short, input is missing that it never refused, and that is an end.
- */
+/* It closed its stdin: what the visitor sends is dropped from now on, its output goes on. */
 static void process_on_broken(struct endpoint *endpoint, int error)
 {
 	struct process *process = (struct process *)endpoint;
-
 	log_debug(endpoint->loop->log, "program takes no input", LOG_STR("id", process->params.session),
 		LOG_STR("error", strerror(error)));
-	if (error == ENOMEM)
-		process_fail(process, strerror(error));
-	else if (process->ladder == LADDER_FLUSHING)
-		process_climb(process);
+	if (process->ladder == LADDER_FLUSHING)
+		process_enter(process, LADDER_WAITING);
 }
 
 /* Output came: was it the last that is there? */
@@ -249,7 +245,7 @@ static void process_on_input(struct endpoint *endpoint)
 	if (process->ladder != LADDER_FLUSHING)
 		return;
 	if (process_stdin_done(process))
-		process_climb(process);
+		process_enter(process, LADDER_WAITING);
 	else
 		loop_timer_set(&process->ladder_timer, process->params.route->stop_grace_ms);
 }
@@ -295,6 +291,7 @@ static void process_on_exited(void *arg, int status)
 	struct process *process = arg;
 	process->exited = true;
 	process->status = status;
+	process_status_text(status, process->how);
 	event_del(&process->ladder_timer);
 	process_check_linger(process);
 	process_check_end(process);
@@ -361,11 +358,10 @@ static void process_abort(struct endpoint *endpoint, const struct end *end)
 		return;
 	channel_flush(&process->channel);
 	channel_mute(&process->channel);
-	if (end->in_message && process->ladder < LADDER_SIGNALLED) {
-		process->ladder = LADDER_WAITING;
-		process_climb(process);
-	} else
+	if (!end->in_message)
 		process_stop(process);
+	else if (process_may_stop(process) && process->ladder < LADDER_SIGNALLED)
+		process_enter(process, LADDER_SIGNALLED);
 }
 
 /* Frees it after the turn. */
@@ -393,13 +389,10 @@ static void process_describe(const struct endpoint *endpoint, char who[static 12
 {
 	const struct process *process = (const struct process *)endpoint;
 	snprintf(who, 128, "pid %d", (int)process->pid);
-	how[0] = '\0';
-	if (process->exited)
-		process_status_text(process->status, how);
+	snprintf(how, 64, "%s", process->how);
 }
 
 static const struct endpoint_ops process_ops = {
-	.name = "process",
 	.start = process_start,
 	.send = process_send,
 	.flush = process_flush,

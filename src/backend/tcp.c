@@ -8,13 +8,14 @@
 #include "backend/tcp.h"
 
 #include "backend/channel.h"
+#include "base/must.h"
 #include "net/dial.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { TCP_ABORT_STEP_MS = 20 };
+enum { TCP_LOOK_MS = 50 }; /* between two looks at an end that is under way */
 
 enum tcp_state {
 	TCP_NEW,
@@ -34,8 +35,10 @@ struct tcp {
 	enum tcp_state state;
 	bool eof; /* on_eof was called */
 	int write_error;
-	uint64_t give_up_at; /* FINISHING, once our side is shut; ABORTING */
-	uint64_t taken;	     /* ABORTING: what it had taken when we looked last */
+	/* FINISHING, ABORTING: does it go on taking its input, and then sending output? */
+	uint64_t taken;	     /* of its input when we looked last */
+	uint64_t moved_at;   /* the last time that it went on */
+	uint64_t drained_at; /* when it had taken all; 0: it has not */
 	struct event timer;
 	char how[64];
 };
@@ -52,36 +55,34 @@ static void tcp_report_eof(struct tcp *tcp, uint16_t code, const char *reason)
 	tcp->endpoint.hooks->on_eof(tcp->endpoint.arg, &end);
 }
 
+/* The one place where the state changes. An end that is under way is looked at by the timer. */
+static void tcp_enter(struct tcp *tcp, enum tcp_state state)
+{
+	must(state > tcp->state);
+	tcp->state = state;
+	tcp->moved_at = loop_now(tcp->endpoint.loop);
+	if (state == TCP_FINISHING || state == TCP_ABORTING)
+		loop_timer_set(&tcp->timer, 0);
+	else
+		event_del(&tcp->timer);
+}
+
 /* Nothing is left of it. */
 static void tcp_gone(struct tcp *tcp)
 {
 	if (tcp->state == TCP_GONE)
 		return;
-	tcp->state = TCP_GONE;
-	event_del(&tcp->timer);
+	tcp_enter(tcp, TCP_GONE);
 	channel_done(&tcp->channel);
 	tcp_report_eof(tcp, 1000, "left");
 	tcp->endpoint.hooks->on_closed(tcp->endpoint.arg);
 }
 
-/* Is our side closed, or past closing? */
-static bool tcp_is_shut(const struct tcp *tcp)
+/* The same, and the service sees a reset: what it has is not the whole. */
+static void tcp_reset(struct tcp *tcp)
 {
-	return tcp->channel.stream.write >= STREAM_WRITE_SHUT;
-}
-
-/* How long to wait for the next sign of life while finishing. */
-static void tcp_arm(struct tcp *tcp)
-{
-	uint64_t now = loop_now(tcp->endpoint.loop), step = tcp->route->send_timeout_ms;
-
-	if (tcp_is_shut(tcp)) {
-		if (tcp->give_up_at == 0)
-			tcp->give_up_at = now + TCP_DRAIN_MAX_MS;
-		uint64_t left = tcp->give_up_at > now ? tcp->give_up_at - now : 0;
-		step = left < TCP_DRAIN_MS ? left : TCP_DRAIN_MS;
-	}
-	loop_timer_set(&tcp->timer, step);
+	stream_reset(&tcp->channel.stream);
+	tcp_gone(tcp);
 }
 
 /* Its side has ended; with ours also ended, the connection has. */
@@ -94,7 +95,7 @@ static void tcp_on_eof(struct endpoint *endpoint, int error)
 	if (error == 0 && tcp->write_error != EPIPE)
 		error = tcp->write_error;
 	tcp_report_eof(tcp, error == 0 ? 1000 : 1011, error == 0 ? "closed" : strerror(error));
-	if (error != 0 || tcp_is_shut(tcp))
+	if (error != 0 || stream_is_shut(&tcp->channel.stream))
 		tcp_gone(tcp);
 }
 
@@ -105,8 +106,7 @@ static void tcp_on_bad(struct endpoint *endpoint, const char *reason)
 	log_warning(endpoint->loop->log, "backend broke its framing",
 		LOG_STR("backend", tcp->route->connect_uri), LOG_STR("reason", reason));
 	tcp_report_eof(tcp, 1011, reason);
-	stream_reset(&tcp->channel.stream);
-	tcp_gone(tcp);
+	tcp_reset(tcp);
 }
 
 /* It takes no more input; whether that is an orderly end, reading tells. */
@@ -114,32 +114,22 @@ static void tcp_on_broken(struct endpoint *endpoint, int error)
 {
 	struct tcp *tcp = (struct tcp *)endpoint;
 	tcp->write_error = error;
-	if (error == ENOMEM) {
-		tcp_report_eof(tcp, 1011, "out of memory");
-		stream_reset(&tcp->channel.stream);
-		tcp_gone(tcp);
-	} else if (tcp->eof)
+	if (tcp->eof)
 		tcp_gone(tcp);
 }
 
-/* Its input went on while we wait for its end. */
+/* Its input went on: an end that is under way looks by itself. */
 static void tcp_on_input(struct endpoint *endpoint)
 {
-	struct tcp *tcp = (struct tcp *)endpoint;
-	if (tcp->state != TCP_FINISHING)
-		return;
-	if (tcp->eof && tcp_is_shut(tcp))
-		tcp_gone(tcp);
-	else
-		tcp_arm(tcp);
+	(void)endpoint;
 }
 
-/* So did its output; before it has taken all of its input that is no progress. */
+/* Its output went on; before it has taken all of its input that is no progress towards its end. */
 static void tcp_on_output(struct endpoint *endpoint)
 {
 	struct tcp *tcp = (struct tcp *)endpoint;
-	if (tcp->state == TCP_FINISHING && tcp_is_shut(tcp))
-		tcp_arm(tcp);
+	if (tcp->drained_at != 0)
+		tcp->moved_at = loop_now(endpoint->loop);
 }
 
 static const struct channel_hooks tcp_channel_hooks = {
@@ -150,39 +140,48 @@ static const struct channel_hooks tcp_channel_hooks = {
 	.on_input = tcp_on_input,
 };
 
-/* Finishing: it was silent for too long. What waits for a slow visitor is not silence. */
-static void tcp_check_finish(struct tcp *tcp)
+/* Notes whether the service has gone on taking its input. */
+static void tcp_look(struct tcp *tcp, uint64_t now)
 {
-	bool held_up = tcp->channel.stream.read == STREAM_READ_PAUSED;
-	bool over = tcp->give_up_at != 0 && loop_now(tcp->endpoint.loop) >= tcp->give_up_at;
+	uint64_t taken = stream_taken(&tcp->channel.stream);
+	if (taken > tcp->taken)
+		tcp->moved_at = now;
+	tcp->taken = taken;
+}
 
-	if (tcp->eof && tcp_is_shut(tcp))
+/*
+ * Finishing. First it takes all of its input, the end included, as slowly as it likes but not in steps longer
+ * than send_timeout. Then it may go on sending, but not after a silence and not for ever; what waits for a
+ * slow visitor is no silence.
+ */
+static void tcp_check_finish(struct tcp *tcp, uint64_t now)
+{
+	const struct stream *stream = &tcp->channel.stream;
+
+	tcp_look(tcp, now);
+	if (tcp->drained_at == 0 && stream_is_shut(stream) && stream_unsent(stream) == 0)
+		tcp->drained_at = tcp->moved_at = now;
+	uint64_t quiet = now - tcp->moved_at;
+	if (stream_is_over(stream))
 		tcp_gone(tcp);
-	else if (held_up && !over)
-		tcp_arm(tcp);
-	else {
-		/* What it was sent and never took must not look complete. */
-		if (!tcp_is_shut(tcp))
-			stream_reset(&tcp->channel.stream);
+	else if (tcp->drained_at == 0 && quiet >= tcp->route->send_timeout_ms)
+		tcp_reset(tcp);
+	else if (tcp->drained_at != 0 && ((quiet >= TCP_DRAIN_MS && !stream_is_paused(stream)) ||
+						 now - tcp->drained_at >= TCP_DRAIN_MAX_MS))
 		tcp_gone(tcp);
-	}
+	else
+		loop_timer_set(&tcp->timer, TCP_LOOK_MS);
 }
 
 /* Aborting: the reset must not overtake what was received before, as long as the service goes on taking it.
  */
-static void tcp_check_abort(struct tcp *tcp)
+static void tcp_check_abort(struct tcp *tcp, uint64_t now)
 {
-	uint64_t now = loop_now(tcp->endpoint.loop), taken = stream_taken(&tcp->channel.stream);
-
-	if (taken > tcp->taken)
-		tcp->give_up_at = now + TCP_ABORT_MS;
-	tcp->taken = taken;
-	if (stream_unsent(&tcp->channel.stream) > 0 && now < tcp->give_up_at) {
-		loop_timer_set(&tcp->timer, TCP_ABORT_STEP_MS);
-		return;
-	}
-	stream_reset(&tcp->channel.stream);
-	tcp_gone(tcp);
+	tcp_look(tcp, now);
+	if (stream_unsent(&tcp->channel.stream) > 0 && now - tcp->moved_at < TCP_ABORT_MS)
+		loop_timer_set(&tcp->timer, TCP_LOOK_MS);
+	else
+		tcp_reset(tcp);
 }
 
 /* The timer of whatever end is under way. */
@@ -192,9 +191,9 @@ static void tcp_on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (tcp->state == TCP_FINISHING)
-		tcp_check_finish(tcp);
+		tcp_check_finish(tcp, loop_now(tcp->endpoint.loop));
 	else if (tcp->state == TCP_ABORTING)
-		tcp_check_abort(tcp);
+		tcp_check_abort(tcp, loop_now(tcp->endpoint.loop));
 }
 
 /* Connected, or not. */
@@ -203,11 +202,11 @@ static void tcp_on_dialled(void *arg, int fd, int error, const char *reason)
 	struct tcp *tcp = arg;
 	tcp->dial = NULL;
 	if (fd < 0) {
-		tcp->state = TCP_GONE;
+		tcp_enter(tcp, TCP_GONE);
 		tcp->endpoint.hooks->on_failed(tcp->endpoint.arg, error, reason);
 		return;
 	}
-	tcp->state = TCP_OPEN;
+	tcp_enter(tcp, TCP_OPEN);
 	channel_open(&tcp->channel, fd, fd);
 	tcp->endpoint.hooks->on_ready(tcp->endpoint.arg);
 }
@@ -220,7 +219,7 @@ static int tcp_start(struct endpoint *endpoint)
 		tcp->route->connect_timeout_ms, tcp_on_dialled, tcp);
 	if (tcp->dial == NULL)
 		return -ENOMEM;
-	tcp->state = TCP_DIALLING;
+	tcp_enter(tcp, TCP_DIALLING);
 	return 0;
 }
 
@@ -255,12 +254,8 @@ static void tcp_finish(struct endpoint *endpoint, const struct end *end)
 	(void)end;
 	if (tcp->state != TCP_OPEN)
 		return;
-	tcp->state = TCP_FINISHING;
 	stream_finish(&tcp->channel.stream);
-	if (tcp->eof && tcp_is_shut(tcp))
-		event_active(&tcp->timer, EV_TIMEOUT, 1);
-	else
-		tcp_arm(tcp);
+	tcp_enter(tcp, TCP_FINISHING);
 }
 
 /* The visitor broke off: no orderly end for the service. */
@@ -273,11 +268,9 @@ static void tcp_abort(struct endpoint *endpoint, const struct end *end)
 	if (tcp->dial != NULL)
 		dial_cancel(tcp->dial);
 	tcp->dial = NULL;
-	tcp->state = TCP_ABORTING;
-	tcp->give_up_at = loop_now(endpoint->loop) + TCP_ABORT_MS;
 	channel_flush(&tcp->channel);
 	channel_mute(&tcp->channel);
-	event_active(&tcp->timer, EV_TIMEOUT, 1);
+	tcp_enter(tcp, TCP_ABORTING);
 }
 
 /* Frees it after the turn. */
@@ -307,7 +300,6 @@ static void tcp_describe(const struct endpoint *endpoint, char who[static 128], 
 }
 
 static const struct endpoint_ops tcp_ops = {
-	.name = "tcp",
 	.start = tcp_start,
 	.send = tcp_send,
 	.flush = tcp_flush,

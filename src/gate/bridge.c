@@ -82,7 +82,6 @@ static void bridge_on_eof(void *arg, const struct end *end)
 	int index = bridge_index(from);
 	struct bridge_side *to = &from->bridge->side[!index];
 
-	from->eof = true;
 	if (to->closed)
 		return;
 	if (index == BRIDGE_VISITOR && end->abrupt)
@@ -105,23 +104,7 @@ static void bridge_on_closed(void *arg)
 		bridge_update(bridge, !index); /* what it says now goes nowhere, but must not be held up */
 }
 
-/* An endpoint of a bridge is ready already. */
-static void bridge_on_ready(void *arg)
-{
-	(void)arg;
-}
-
-/* ... and does not fail to start any more. */
-static void bridge_on_failed(void *arg, int error, const char *reason)
-{
-	(void)arg;
-	(void)error;
-	(void)reason;
-}
-
 const struct endpoint_hooks bridge_hooks = {
-	.on_ready = bridge_on_ready,
-	.on_failed = bridge_on_failed,
 	.on_piece = bridge_on_piece,
 	.on_flush = bridge_on_flush,
 	.on_sent = bridge_on_sent,
@@ -141,7 +124,6 @@ void bridge_join(struct bridge *bridge, struct endpoint *visitor, struct endpoin
 {
 	struct endpoint *endpoints[2] = { [BRIDGE_VISITOR] = visitor, [BRIDGE_BACKEND] = backend };
 
-	bridge->joined = true;
 	bridge->active_at = loop_now(visitor->loop);
 	for (int i = 0; i < 2; i++) {
 		bridge->side[i].endpoint = endpoints[i];
