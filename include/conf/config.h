@@ -21,8 +21,10 @@
 /* SPEC 4: how messages map to bytes. */
 enum framing { FRAMING_LINES, FRAMING_STREAM, FRAMING_TEXT_STREAM, FRAMING_RECORDS };
 
+enum { CONFIG_WORKERS_MAX = 1024 };
+
 struct gateway_conf {
-	unsigned workers; /* 0 is auto */
+	unsigned workers; /* at most CONFIG_WORKERS_MAX; 0 is auto */
 	enum log_level log_level;
 	enum log_format log_format;
 	unsigned max_sessions;

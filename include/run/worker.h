@@ -26,8 +26,7 @@ struct worker {
 	pthread_t thread;
 	bool started;
 	struct door *doors;
-	int spawn_fd;		       /* until the spawn client has it; -1: no programs */
-	struct mail drain, cut, ended; /* one each is all that is ever sent */
+	struct mail drain, cut, ended;				     /* one each is all that is ever sent */
 	void (*on_ended)(struct loop *main_loop, struct mail *mail); /* on the main thread */
 	struct loop *main_loop;
 };
@@ -37,7 +36,8 @@ struct worker_counters {
 	size_t connections, sessions, events, timers, children;
 };
 
-/* Prepares a worker on the main thread; it runs after worker_start(). Returns 0 or -errno. */
+/* Prepares a worker on the main thread; it runs after worker_start(). Takes spawn_fd (-1: no programs),
+ * unless it returns -errno instead of 0. */
 int worker_init(struct worker *worker, struct log *log, const struct config *config,
 	struct resolver *resolver, struct limits *limits, int spawn_fd);
 

@@ -36,7 +36,7 @@ static const struct option_word option_signals[] = { { "TERM", SIGTERM }, { "HUP
 
 /* clang-format off */
 const struct option options[] = {
-	{ GATEWAY(workers), .key = "workers", .type = &value_number, .otherwise = "auto", .min = 1, .max = 1024, .words = option_auto,
+	{ GATEWAY(workers), .key = "workers", .type = &value_number, .otherwise = "auto", .min = 1, .max = CONFIG_WORKERS_MAX, .words = option_auto,
 	  .help = "Worker threads; auto is one for each CPU that the process may use." },
 	{ GATEWAY(log_level), .key = "log_level", .type = &value_word, .otherwise = "info", .words = option_log_levels,
 	  .help = "How much is logged." },

@@ -25,7 +25,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SERVER_LOG_RING = 1 << 20, SERVER_LOG_WAIT_MS = 1000, SERVER_WORKERS_MAX = 256 };
+enum { SERVER_LOG_RING = 1 << 20, SERVER_LOG_WAIT_MS = 1000 };
 
 struct server {
 	struct loop loop; /* first: the main loop is its server */
@@ -38,6 +38,7 @@ struct server {
 	struct doors doors;
 	struct rlimit files; /* as we were given it; programs get it back */
 	pid_t spawner;
+	int *spawn_fds; /* the workers' sockets to it, each -1 once its worker has it; NULL: no programs */
 	int spawner_fd, signal_fd;
 	struct event *on_signal, *on_spawner, *grace;
 	bool draining, cutting, counting;
@@ -215,8 +216,8 @@ static unsigned server_worker_count(const struct config *config)
 		return config->gateway.workers;
 	if (sched_getaffinity(0, sizeof(cpus), &cpus) != 0)
 		return 1;
-	int n = CPU_COUNT(&cpus);
-	return n > SERVER_WORKERS_MAX ? SERVER_WORKERS_MAX : (unsigned)n;
+	_Static_assert(CPU_SETSIZE <= CONFIG_WORKERS_MAX, "auto may be more than workers may be");
+	return (unsigned)CPU_COUNT(&cpus);
 }
 
 /* Does any route start programs? */
@@ -228,16 +229,20 @@ static bool server_has_programs(const struct config *config)
 	return false;
 }
 
-/* Forks the spawner. Without programs there is none, and all fds are -1. */
-static int server_start_spawner(struct server *server, int *fds)
+/* Forks the spawner. Without programs there is none. */
+static int server_start_spawner(struct server *server)
 {
-	for (unsigned i = 0; i < server->n_workers; i++)
-		fds[i] = -1;
 	if (!server_has_programs(server->config))
 		return 0;
+	int *fds = calloc(server->n_workers, sizeof(*fds));
+	if (fds == NULL)
+		return -ENOMEM;
 	server->spawner = spawner_fork(server->config, &server->files, fds, server->n_workers);
-	if (server->spawner < 0)
+	if (server->spawner < 0) {
+		free(fds);
 		return (int)server->spawner;
+	}
+	server->spawn_fds = fds;
 	server->spawner_fd = pidfd_open(server->spawner, 0);
 	return server->spawner_fd < 0 ? -errno : 0;
 }
@@ -274,16 +279,20 @@ static int server_watch(struct server *server)
 }
 
 /* Prepares the workers with the spawner's sockets. */
-static int server_make_workers(struct server *server, const int *spawn_fds)
+static int server_make_workers(struct server *server)
 {
-	int error = 0;
 	server->workers = calloc(server->n_workers, sizeof(*server->workers));
 	if (server->workers == NULL)
 		return -ENOMEM;
-	for (unsigned i = 0; i < server->n_workers && error == 0; i++)
-		error = worker_init(&server->workers[i], server->log, server->config, server->resolver,
-			&server->limits, spawn_fds[i]);
-	return error;
+	for (unsigned i = 0; i < server->n_workers; i++) {
+		int error = worker_init(&server->workers[i], server->log, server->config, server->resolver,
+			&server->limits, server->spawn_fds == NULL ? -1 : server->spawn_fds[i]);
+		if (error != 0)
+			return error;
+		if (server->spawn_fds != NULL)
+			server->spawn_fds[i] = -1;
+	}
+	return 0;
 }
 
 /* Starts the threads. */
@@ -302,11 +311,10 @@ static int server_start_workers(struct server *server)
  */
 static int server_start(struct server *server, const char **step)
 {
-	int fds[SERVER_WORKERS_MAX];
 	int error;
 
 	*step = "start the spawner";
-	if ((error = server_start_spawner(server, fds)) != 0)
+	if ((error = server_start_spawner(server)) != 0)
 		return error;
 	*step = "prepare";
 	if ((error = loop_init(&server->loop, server->log)) != 0 ||
@@ -314,7 +322,7 @@ static int server_start(struct server *server, const char **step)
 		return error;
 	if ((server->resolver = resolver_new()) == NULL)
 		return -ENOMEM;
-	if ((error = server_make_workers(server, fds)) != 0 || (error = server_block_signals(server)) != 0 ||
+	if ((error = server_make_workers(server)) != 0 || (error = server_block_signals(server)) != 0 ||
 		(error = server_watch(server)) != 0)
 		return error;
 	*step = NULL;
@@ -326,6 +334,19 @@ static int server_start(struct server *server, const char **step)
 		LOG_U64("workers", server->n_workers), { .key = NULL });
 	*step = "start the workers";
 	return server_start_workers(server);
+}
+
+/* Waits for the spawner, which ends when it has lost all its sockets: also those that no worker has taken. */
+static void server_stop_spawner(struct server *server)
+{
+	for (unsigned i = 0; server->spawn_fds != NULL && i < server->n_workers; i++)
+		if (server->spawn_fds[i] >= 0)
+			close(server->spawn_fds[i]);
+	free(server->spawn_fds);
+	if (server->spawner > 0)
+		waitpid(server->spawner, NULL, 0);
+	if (server->spawner_fd >= 0)
+		close(server->spawner_fd);
 }
 
 /* Takes down what there is. */
@@ -347,10 +368,7 @@ static void server_stop(struct server *server)
 	}
 	free(server->workers);
 	limits_done(&server->limits);
-	if (server->spawner > 0)
-		waitpid(server->spawner, NULL, 0);
-	if (server->spawner_fd >= 0)
-		close(server->spawner_fd);
+	server_stop_spawner(server);
 	if (server->signal_fd >= 0)
 		close(server->signal_fd);
 }

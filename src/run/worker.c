@@ -9,7 +9,6 @@
 #include "gate/session.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -79,7 +78,6 @@ int worker_init(struct worker *worker, struct log *log, const struct config *con
 	struct resolver *resolver, struct limits *limits, int spawn_fd)
 {
 	memset(worker, 0, sizeof(*worker));
-	worker->spawn_fd = spawn_fd;
 	int error = loop_init(&worker->loop, log);
 	if (error != 0)
 		return error;
@@ -95,10 +93,7 @@ int worker_init(struct worker *worker, struct log *log, const struct config *con
 	if (spawn_fd < 0)
 		return 0;
 	worker->gate.spawner = spawn_client_new(&worker->loop, spawn_fd, worker_on_spawner_lost, worker);
-	if (worker->gate.spawner == NULL)
-		return -ENOMEM;
-	worker->spawn_fd = -1;
-	return 0;
+	return worker->gate.spawner == NULL ? -ENOMEM : 0;
 }
 
 /* Adds a door; it opens when the thread starts. */
@@ -231,6 +226,4 @@ void worker_done(struct worker *worker)
 	worker->gate.draining = true;
 	spawn_client_free(worker->gate.spawner);
 	loop_done(&worker->loop);
-	if (worker->spawn_fd >= 0)
-		close(worker->spawn_fd);
 }

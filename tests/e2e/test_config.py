@@ -247,6 +247,18 @@ def test_nothing_half_started(ini, tmp_path):
         wsraw.connect(f"{tmp_path}/s")
 
 
+@pytest.mark.parametrize("workers", [1, 4])
+def test_nothing_stays_of_a_failed_start(workers):
+    """The spawner is there before the sockets; it goes when they can't be had, or run() would wait for its stderr."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen()
+        status, _, err = run(
+            f"--port={sock.getsockname()[1]}", "--set", f"gateway.workers={workers}", "cat", timeout=5
+        )
+    assert status == 1 and "Address already in use" in err
+
+
 def test_address_that_is_not_ours():
     status, _, err = run("--address=192.0.2.1", "--port=0", "cat")
     assert status == 1 and "192.0.2.1" in err

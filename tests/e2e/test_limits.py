@@ -1,11 +1,12 @@
 """Limits: sessions, pending connections, time and size of a request head, descriptors."""
+import re
 import time
 from pathlib import Path
 
 import backends
 import pytest
 import wsraw
-from gateway import descriptors_of, rss_of
+from gateway import binary, descriptors_of, rss_of, run
 from wait import eventually
 
 CAT = {"route /ws": {"exec": "cat"}, "route /console": {"console": "yes"}}
@@ -229,6 +230,36 @@ def test_out_of_descriptors_for_a_program(gateway, tmp_path):
     assert clients[0].recv_text() == "alive"
     for raw in clients:
         raw.drop()
+
+
+@pytest.mark.parametrize("workers", [256, 257])
+def test_many_workers(gateway, workers):
+    """As many as are asked for, each with a socket to the spawner of its own; it serves and stops."""
+    gw = gateway(CAT, gateway={"workers": workers})
+    assert gw.logged("listening", since_mark=False, workers=workers)
+    for _ in range(5):
+        with gw.ws("/ws") as ws:
+            ws.send_text("x")
+            assert ws.recv_text() == "x"
+            ws.close()
+
+
+def test_start_without_descriptors():
+    """Wherever they run out, the start fails at once and nothing stays: a spawner would hold the stderr that is read."""
+    words = set()
+    for files in range(8, 32):
+        status, out, err = run(
+            "-c",
+            f'ulimit -n {files}; exec "$0" --port=0 --set gateway.workers=4 cat',
+            binary(),
+            program="/bin/sh",
+            environment={"ASAN_OPTIONS": "detect_leaks=0"},  # looking for leaks takes descriptors
+            timeout=5,
+        )
+        assert (status, out) == (1, ""), (files, err)
+        assert "Too many open files" in err and "Cannot allocate memory" not in err, (files, err)
+        words |= set(re.findall(r"cannot \w+", err))
+    assert words == {"cannot start", "cannot listen"}
 
 
 def test_connect_storm(gateway):
