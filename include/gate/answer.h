@@ -1,15 +1,44 @@
 /*
- * answer: what a request gets: a refusal, a file, the console, or the way to a backend (SPEC 7).
+ * answer: what a request gets: a refusal, a response, or the way to a backend. It decides and says so; who
+ * asked does it.
  */
 #ifndef GATE_ANSWER_H
 #define GATE_ANSWER_H
 
-#include "gate/exchange.h"
+#include "conf/route.h"
+#include "gate/file.h"
+#include "gate/gate.h"
+#include "gate/reply.h"
+#include "http/request.h"
+#include "http/upgrade.h"
 
-/* Decides about one request whose head was parsed, and has the exchange answer it. */
-void answer_request(struct exchange *exchange, const struct http_request *request);
+enum { ANSWER_ADVICE = 512 };
 
-/* Refuses one whose head could not be parsed: a negative http_request_error. */
-void answer_bad_request(struct exchange *exchange, int error);
+enum answer_kind {
+	ANSWER_REFUSE, /* status, reason, advice */
+	ANSWER_REPLY,  /* reply, reason, and the file when its fd is not -1 */
+	ANSWER_UPGRADE /* upgrade and match: a correct opening handshake for a route that has a backend */
+};
+
+/* Points into itself, the request and the configuration: is not copied, and outlives neither. */
+struct answer {
+	enum answer_kind kind;
+	int status;			  /* to refuse with */
+	const char *reason;		  /* for the log */
+	char advice[ANSWER_ADVICE];	  /* the body of a refusal, for people */
+	struct reply reply;		  /* all but `close`, which is not decided here */
+	struct file file;		  /* the body of the reply; whoever was answered closes it */
+	struct upgrade upgrade;		  /* what the handshake asks for */
+	struct route_match match;	  /* in `path` */
+	char path[HTTP_LINE_MAX];	  /* decoded, not NUL-terminated */
+	char location[HTTP_LINE_MAX + 2]; /* of a redirect */
+};
+
+/* Decides about a request whose head was parsed and that came in by `entrance`. */
+void answer_decide(struct answer *out, const struct config *config, const struct entrance *entrance,
+	const struct http_request *request);
+
+/* The refusal of a head that could not be parsed: a negative http_request_error. */
+void answer_bad_head(struct answer *out, int error);
 
 #endif

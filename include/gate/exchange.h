@@ -2,8 +2,8 @@
  * exchange: HTTP on a connection until it is upgraded or closed: requests in, responses out, one after the
  * other.
  *
- * It decides what needs no backend (SPEC 7): plain requests, refusals. A correct opening handshake for a
- * route that has a backend goes to its owner, who later accepts or refuses it.
+ * What needs no backend is answered here: plain requests, and handshakes that may not pass. A correct opening
+ * handshake for a route that has a backend goes to the owner, who later accepts or refuses it.
  */
 #ifndef GATE_EXCHANGE_H
 #define GATE_EXCHANGE_H
@@ -12,7 +12,6 @@
 #include "conf/route.h"
 #include "gate/file.h"
 #include "gate/gate.h"
-#include "gate/reply.h"
 #include "http/request.h"
 #include "http/upgrade.h"
 #include "net/stream.h"
@@ -40,7 +39,6 @@ struct exchange_upgrade {
 	const struct http_request *request;
 	const struct upgrade *upgrade;
 	const struct route_match *match;
-	struct text path; /* decoded */
 };
 
 struct exchange_hooks {
@@ -60,7 +58,6 @@ struct exchange {
 	void *arg;
 	enum exchange_state state;
 	struct event timer; /* of whatever is waited for */
-	uint64_t deadline;
 	unsigned n_requests;
 	size_t n_thrown; /* LINGER */
 	/* Bytes received that are not answered yet: a part of a head, or what came behind one. NULL when
@@ -89,14 +86,6 @@ char *exchange_take_rest(struct exchange *exchange, size_t *len);
 /* ASKED, HEAD: refuses with a status and a line or more for people. retry_after in seconds, 0 for none. */
 void exchange_refuse(
 	struct exchange *exchange, int status, const char *reason, const char *advice, unsigned retry_after);
-
-/* HEAD: answers the request with a response and, when `file` is not NULL, its bytes (file->fd is taken).
- * `reason` is for the log. */
-void exchange_answer(
-	struct exchange *exchange, const struct reply *reply, const struct file *file, const char *reason);
-
-/* HEAD: leaves the decision about an upgrade to the owner. */
-void exchange_ask(struct exchange *exchange, const struct exchange_upgrade *upgrade);
 
 /* The gateway stops: a connection that is not within a response ends. */
 void exchange_drain(struct exchange *exchange);

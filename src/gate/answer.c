@@ -2,15 +2,15 @@
  * answer: the decisions of HTTP, in the order in which they are made: Host, route, handshake, Origin; or
  * file, console, 426.
  *
- * Holds nothing; the exchange sends what is decided. What a refusal repeats of the client's words is cut and
- * reduced to printable ASCII. Runs on its loop's thread.
+ * Holds nothing and sends nothing; a file that it found is open. What a refusal repeats of the client's words
+ * is cut and reduced to printable ASCII. Runs on its loop's thread.
  */
 #include "gate/answer.h"
 
 #include "gate/console.h"
-#include "ws/message.h"
 
 #include <arpa/inet.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,67 +45,80 @@ static bool answer_is_literal(struct text host)
  * Is the Host one of ours? On a loopback address a name that is not localhost can only come from a page whose
  * name was made to resolve to it (DNS rebinding). A request without Host (HTTP/1.0) is none of a browser.
  */
-static bool answer_host_allowed(const struct exchange *exchange, struct text host)
+static bool answer_host_allowed(
+	const struct config *config, const struct entrance *entrance, struct text host)
 {
-	const struct conf_list *names = &exchange->config->listens[exchange->entrance->listen].server_names;
+	const struct conf_list *names = &config->listens[entrance->listen].server_names;
 
 	if (names->n > 0)
 		return route_names_match(names, host);
-	if (!exchange->entrance->loopback || host.len == 0)
+	if (!entrance->loopback || host.len == 0)
 		return true;
 	return text_is_nocase(host, "localhost") || answer_is_literal(host);
 }
 
-/* 421, with the names that would be answered. */
-static void answer_refuse_host(struct exchange *exchange, struct text host)
+/* A refusal; the advice is a line or more for people. */
+__attribute__((format(printf, 4, 5))) static void answer_refuse(
+	struct answer *out, int status, const char *reason, const char *advice, ...)
 {
-	char word[ANSWER_WORD], advice[512];
-	answer_show(host, word);
-	snprintf(advice, sizeof(advice),
-		"The name \"%s\" is not answered here. To allow it: server_names = %s in [listen %s].\n",
-		word, word, exchange->entrance->name);
-	exchange_refuse(exchange, 421, "host not answered", advice, 0);
+	va_list args;
+	out->kind = ANSWER_REFUSE;
+	out->status = status;
+	out->reason = reason;
+	va_start(args, advice);
+	vsnprintf(out->advice, sizeof(out->advice), advice, args);
+	va_end(args);
 }
 
-/* 403, with the origin and what would allow it. */
-static void answer_refuse_origin(
-	struct exchange *exchange, const struct route_conf *route, struct text origin)
+/* A response; without a file, which the caller adds. */
+static void answer_reply(struct answer *out, const struct reply *reply, const char *reason)
 {
-	char word[ANSWER_WORD], advice[512];
+	out->kind = ANSWER_REPLY;
+	out->reason = reason;
+	out->reply = *reply;
+	out->file.fd = -1;
+}
+
+/* 421, with the line that would have the name answered. */
+static void answer_refuse_host(struct answer *out, const struct entrance *entrance, struct text host)
+{
+	char word[ANSWER_WORD];
+	answer_show(host, word);
+	answer_refuse(out, 421, "host not answered",
+		"The name \"%s\" is not answered here. To allow it: server_names = %s in [listen %s].\n",
+		word, word, entrance->name);
+}
+
+/* 403, with the line that would let the origin in. */
+static void answer_refuse_origin(struct answer *out, struct text origin)
+{
+	char word[ANSWER_WORD];
 	answer_show(origin, word);
-	snprintf(advice, sizeof(advice),
+	answer_refuse(out, 403, "origin not allowed",
 		"Pages of the origin \"%s\" may not connect to this route. To allow it: origins = %s in "
-		"[route %s], "
-		"or --origin=%s on the command line.\n",
-		word, word, route->pattern, word);
-	exchange_refuse(exchange, 403, "origin not allowed", advice, 0);
+		"[route %s], or --origin=%s on the command line.\n",
+		word, word, out->match.route->pattern, word);
 }
 
 /* An opening handshake that is correct as HTTP: is there something behind it, and may this page have it? */
-static void answer_upgrade(struct exchange *exchange, const struct exchange_upgrade *upgrade)
+static void answer_upgrade(struct answer *out, const struct http_request *request)
 {
-	const struct http_request *request = upgrade->request;
-	const struct route_conf *route = upgrade->match->route;
+	const struct route_conf *route = out->match.route;
 	const struct http_header *origin = http_request_header(request, "Origin");
 
-	if (route == NULL || (route->exec.n == 0 && !route->has_connect)) {
-		exchange_refuse(
-			exchange, 404, "no such route", "Nothing answers a WebSocket on this path.\n", 0);
-		return;
-	}
+	if (route == NULL || (route->exec.n == 0 && !route->has_connect))
+		answer_refuse(out, 404, "no such route", "Nothing answers a WebSocket on this path.\n");
 	/* TLS is none yet, so the last argument is false. */
-	if (origin != NULL &&
-		!upgrade_origin_allowed(origin->value, (const char *const *)route->origins.items,
-			route->origins.n, request->host, request->host_port, false)) {
-		answer_refuse_origin(exchange, route, origin->value);
-		return;
-	}
-	exchange_ask(exchange, upgrade);
+	else if (origin != NULL &&
+		 !upgrade_origin_allowed(origin->value, (const char *const *)route->origins.items,
+			 route->origins.n, request->host, request->host_port, false))
+		answer_refuse_origin(out, origin->value);
+	else
+		out->kind = ANSWER_UPGRADE;
 }
 
 /* The console's page, script or style. */
-static void answer_console(
-	struct exchange *exchange, const struct http_request *request, const struct route_conf *route)
+static void answer_console(struct answer *out, const struct http_request *request)
 {
 	struct console_file file = console_find(request->query);
 	struct reply reply = {
@@ -114,24 +127,35 @@ static void answer_console(
 		.policy = CONSOLE_POLICY,
 		.body = text_is(request->method, "HEAD") ? NULL : file.bytes.ptr,
 		.len = file.bytes.len,
-		.route = route,
+		.route = out->match.route,
 	};
-	exchange_answer(exchange, &reply, NULL, "console");
+	answer_reply(out, &reply, "console");
 }
 
 /* A directory was named without its slash: the same path with one, which must not begin like the name of
  * another host. */
-static void answer_redirect(
-	struct exchange *exchange, const struct http_request *request, const struct route_conf *route)
+static void answer_redirect(struct answer *out, const struct http_request *request)
 {
-	char location[HTTP_LINE_MAX + 2];
 	struct text path = request->path;
-	struct reply reply = { .status = 301, .location = location, .route = route };
+	struct reply reply = { .status = 301, .location = out->location, .route = out->match.route };
 
 	while (path.len > 1 && path.ptr[1] == '/')
 		path = text_slice(path, 1);
-	snprintf(location, sizeof(location), "%.*s/", TEXT_ARG(path));
-	exchange_answer(exchange, &reply, NULL, "directory");
+	snprintf(out->location, sizeof(out->location), "%.*s/", TEXT_ARG(path));
+	answer_reply(out, &reply, "directory");
+}
+
+/* A file that was opened; of a HEAD only its length is told. */
+static void answer_file(struct answer *out, const struct http_request *request, struct file *file)
+{
+	struct reply reply = {
+		.status = 200, .type = file->type, .len = file->len, .route = out->match.route
+	};
+	answer_reply(out, &reply, "file");
+	if (text_is(request->method, "HEAD"))
+		file_close(file);
+	else
+		out->file = *file;
 }
 
 /* Has the path as it was sent an escaped slash or backslash? Such a name can't be told from a path. */
@@ -145,101 +169,78 @@ static bool answer_hides_slash(struct text path)
 	return false;
 }
 
-/* A static file. Returns whether it was answered. */
-static bool answer_static(
-	struct exchange *exchange, const struct http_request *request, const struct route_match *match)
+/* A route's static files. Returns whether there was something of that name. */
+static bool answer_static(struct answer *out, const struct http_request *request)
 {
-	const struct route_conf *route = match->route;
-	struct text path = route->prefix ? match->path_info : text_of("/");
+	const struct route_conf *route = out->match.route;
+	struct text path = route->prefix ? out->match.path_info : text_of("/");
 	struct file file;
 
-	if (path.len == 0)
-		path = text_of("/");
 	if (answer_hides_slash(request->path))
 		return false;
 	int error = file_open(&file, route->static_dir, path);
 	if (error == FILE_NONE)
 		return false;
-	if (error == FILE_DIRECTORY) {
-		answer_redirect(exchange, request, route);
-		return true;
-	}
-	if (error < 0) {
-		exchange_refuse(
-			exchange, 500, "file could not be opened", "The file could not be opened.\n", 0);
-		return true;
-	}
-	struct reply reply = { .status = 200, .type = file.type, .len = file.len, .route = route };
-	bool head = text_is(request->method, "HEAD");
-	if (head)
-		file_close(&file);
-	exchange_answer(exchange, &reply, head ? NULL : &file, "file");
+	if (error == FILE_DIRECTORY)
+		answer_redirect(out, request);
+	else if (error < 0)
+		answer_refuse(out, 500, "file could not be opened", "The file could not be opened.\n");
+	else
+		answer_file(out, request, &file);
 	return true;
 }
 
 /* A request that asks for no upgrade. */
-static void answer_plain(
-	struct exchange *exchange, const struct http_request *request, const struct route_match *match)
+static void answer_plain(struct answer *out, const struct http_request *request)
 {
-	const struct route_conf *route = match->route;
+	const struct route_conf *route = out->match.route;
 
-	if (route == NULL) {
-		exchange_refuse(exchange, 404, "no such route", "Nothing answers on this path.\n", 0);
+	if (route == NULL)
+		answer_refuse(out, 404, "no such route", "Nothing answers on this path.\n");
+	else if (route->static_dir != NULL && answer_static(out, request))
 		return;
-	}
-	if (route->static_dir != NULL && answer_static(exchange, request, match))
-		return;
-	if (route->console)
-		answer_console(exchange, request, route);
+	else if (route->console)
+		answer_console(out, request);
 	else if (route->static_dir != NULL)
-		exchange_refuse(exchange, 404, "no such file", "There is no such file.\n", 0);
+		answer_refuse(out, 404, "no such file", "There is no such file.\n");
 	else
-		exchange_refuse(exchange, 426, "not a WebSocket",
+		answer_refuse(out, 426, "not a WebSocket",
 			"This path is for WebSocket clients. To have a test page here: console = yes in its "
-			"route.\n",
-			0);
+			"route.\n");
 }
 
-/* Decides. */
-void answer_request(struct exchange *exchange, const struct http_request *request)
+/* Judges what belongs to no route first: Host, path, handshake. */
+void answer_decide(struct answer *out, const struct config *config, const struct entrance *entrance,
+	const struct http_request *request)
 {
-	char decoded[HTTP_LINE_MAX];
-	struct upgrade upgrade;
-
-	if (!answer_host_allowed(exchange, request->host)) {
-		answer_refuse_host(exchange, request->host);
+	if (!answer_host_allowed(config, entrance, request->host)) {
+		answer_refuse_host(out, entrance, request->host);
 		return;
 	}
-	long len = text_percent_decode(request->path, decoded);
+	long len = text_percent_decode(request->path, out->path);
 	if (len < 0) {
-		exchange_refuse(exchange, 400, "bad path", "The path can't be decoded.\n", 0);
+		answer_refuse(out, 400, "bad path", "The path can't be decoded.\n");
 		return;
 	}
-	int wanted = upgrade_check(&upgrade, request);
+	int wanted = upgrade_check(&out->upgrade, request);
 	if (wanted < 0) {
 		const char *reason = upgrade_reason(wanted);
-		char advice[256];
-		snprintf(advice, sizeof(advice), "Not a correct WebSocket handshake: %s.\n", reason);
-		exchange_refuse(exchange, upgrade_status(wanted), reason, advice, 0);
+		answer_refuse(out, upgrade_status(wanted), reason, "Not a correct WebSocket handshake: %s\n",
+			reason);
 		return;
 	}
-	struct text path = { .ptr = decoded, .len = (size_t)len };
-	struct route_match match =
-		route_find(exchange->config, exchange->entrance->name, request->host, path);
-	struct exchange_upgrade found = {
-		.request = request, .upgrade = &upgrade, .match = &match, .path = path
-	};
+	struct text path = { .ptr = out->path, .len = (size_t)len };
+	out->match = route_find(config, entrance->name, request->host, path);
 	if (wanted > 0)
-		answer_upgrade(exchange, &found);
+		answer_upgrade(out, request);
 	else
-		answer_plain(exchange, request, &match);
+		answer_plain(out, request);
 }
 
 /* Says what is wrong with the head. */
-void answer_bad_request(struct exchange *exchange, int error)
+void answer_bad_head(struct answer *out, int error)
 {
-	char advice[256];
-	snprintf(advice, sizeof(advice), "This is not a request that can be answered: %s.\n",
-		http_request_reason(error));
-	exchange_refuse(exchange, http_request_status(error), http_request_reason(error), advice, 0);
+	const char *reason = http_request_reason(error);
+	answer_refuse(out, http_request_status(error), reason,
+		"This is not a request that can be answered: %s\n", reason);
 }

@@ -2,12 +2,13 @@
  * exchange: the turns of HTTP on one connection.
  *
  * Owns what was received and not yet answered, the file that is being sent, and the timer. What a request
- * gets is decided in gate/answer.c; the bytes of a response are made in gate/reply.c. Runs on its loop's
- * thread.
+ * gets is decided in gate/answer.c and done here; the bytes of a response are made in gate/reply.c. Runs on
+ * its loop's thread.
  */
 #include "gate/exchange.h"
 
 #include "gate/answer.h"
+#include "gate/reply.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -31,7 +32,7 @@ static void exchange_enter(struct exchange *exchange, enum exchange_state state,
 		event_del(&exchange->timer);
 }
 
-/* The connection is over. */
+/* Closes the connection and tells the owner. */
 static void exchange_gone(struct exchange *exchange)
 {
 	if (exchange->state == EXCHANGE_GONE)
@@ -59,8 +60,7 @@ static void exchange_drop_file(struct exchange *exchange)
 /* Has the last response left, and the client ended its side? */
 static bool exchange_is_over(const struct exchange *exchange)
 {
-	return exchange->state == EXCHANGE_LINGER && exchange->stream->read == STREAM_READ_EOF &&
-	       exchange->stream->write >= STREAM_WRITE_SHUT;
+	return exchange->state == EXCHANGE_LINGER && stream_is_over(exchange->stream);
 }
 
 /* No more responses: ends our side of TCP and waits for the client's end, so that no reset overtakes the last
@@ -73,7 +73,7 @@ static void exchange_linger(struct exchange *exchange)
 	stream_allow(exchange->stream, LOOP_SCRATCH);
 	exchange_enter(exchange, EXCHANGE_LINGER, EXCHANGE_LINGER_MS);
 	if (exchange_is_over(exchange))
-		event_active(&exchange->timer, EV_TIMEOUT, 1);
+		loop_timer_set(&exchange->timer, 0);
 }
 
 /* The one line of a plain request or refusal. */
@@ -85,74 +85,117 @@ static void exchange_log(const struct exchange *exchange, int status, uint64_t b
 		LOG_U64("status", status), LOG_U64("bytes", bytes), LOG_STR("reason", reason));
 }
 
-/* Keeps what the log needs of a request; the query may carry tokens, so it is only said that there was one.
- */
+/* Keeps what the log needs of a request, cut; the query may carry tokens, so it is only said that there was
+ * one. */
 static void exchange_remember(struct exchange *exchange, const struct http_request *request)
 {
-	size_t path_len = request->path.len < sizeof(exchange->path) - 5 ? request->path.len
-									 : sizeof(exchange->path) - 5;
-	size_t method_len = request->method.len < sizeof(exchange->method) - 1 ? request->method.len
-									       : sizeof(exchange->method) - 1;
+	size_t room = sizeof(exchange->path) - sizeof("?***"), len = request->path.len;
 
-	snprintf(exchange->method, sizeof(exchange->method), "%.*s", (int)method_len, request->method.ptr);
-	snprintf(exchange->path, sizeof(exchange->path), "%.*s%s", (int)path_len, request->path.ptr,
-		request->has_query ? "?***" : "");
+	snprintf(exchange->method, sizeof(exchange->method), "%.*s", TEXT_ARG(request->method));
+	snprintf(exchange->path, sizeof(exchange->path), "%.*s%s", (int)(len < room ? len : room),
+		request->path.ptr, request->has_query ? "?***" : "");
 }
 
-/* Takes the head of the next request, as far as it came. Returns whether one was answered and the next may be
- * looked at. */
-static bool exchange_next(struct exchange *exchange, const char *data, size_t len, size_t *used)
+/* Sends a response; BODY is over when all of it is with the stream (exchange_turn). */
+static void exchange_reply(struct exchange *exchange, const struct answer *answer)
+{
+	struct reply reply = answer->reply;
+	bool body = reply.body != NULL || answer->file.fd >= 0;
+
+	reply.close = !exchange->keep_alive;
+	exchange_log(exchange, reply.status, body ? reply.len : 0, answer->reason);
+	exchange->file = answer->file;
+	exchange_enter(exchange, EXCHANGE_BODY, EXCHANGE_SEND_MS);
+	if (reply_send(exchange->stream, &reply) != 0)
+		exchange_gone(exchange);
+	else
+		stream_flush(exchange->stream);
+}
+
+/* Leaves the decision about a correct opening handshake to the owner. */
+static void exchange_ask(
+	struct exchange *exchange, const struct http_request *request, const struct answer *answer)
+{
+	struct exchange_upgrade upgrade = {
+		.request = request, .upgrade = &answer->upgrade, .match = &answer->match
+	};
+	exchange_enter(exchange, EXCHANGE_ASKED, 0);
+	exchange->hooks->on_upgrade(exchange->arg, &upgrade);
+}
+
+/* Does what was decided about a request. */
+static void exchange_act(
+	struct exchange *exchange, const struct http_request *request, const struct answer *answer)
+{
+	switch (answer->kind) {
+	case ANSWER_REFUSE:
+		exchange_refuse(exchange, answer->status, answer->reason, answer->advice, 0);
+		return;
+	case ANSWER_REPLY:
+		exchange_reply(exchange, answer);
+		return;
+	case ANSWER_UPGRADE:
+		exchange_ask(exchange, request, answer);
+		return;
+	}
+}
+
+/* Answers the next request once its head is there. Returns the head's length, 0 when there was none. */
+static size_t exchange_next(struct exchange *exchange, const char *data, size_t len)
 {
 	struct http_request request;
+	struct answer answer;
 	size_t max = exchange->config->listens[exchange->entrance->listen].max_header;
 
-	*used = 0;
 	long head = len == 0 ? 0 : http_request_scan(&exchange->scan, data, len, max);
 	if (head == 0)
-		return false;
+		return 0;
 	exchange->scan = (struct http_scan){ 0 };
 	exchange->n_requests++;
 	int error = head < 0 ? (int)head : http_request_parse(&request, data, (size_t)head);
 	if (error < 0) {
-		answer_bad_request(exchange, error);
-		return false;
+		answer_bad_head(&answer, error);
+		exchange_act(exchange, NULL, &answer);
+		return 0;
 	}
-	*used = (size_t)head;
 	exchange_remember(exchange, &request);
 	exchange->keep_alive = request.keep_alive && exchange->n_requests < EXCHANGE_REQUESTS_MAX &&
 			       !exchange->gate->draining;
-	answer_request(exchange, &request);
-	return exchange->state == EXCHANGE_HEAD;
+	answer_decide(&answer, exchange->config, exchange->entrance, &request);
+	exchange_act(exchange, &request, &answer);
+	return (size_t)head;
 }
 
-/* Keeps bytes for later. They may lie in what is held already. */
-static void exchange_hold(struct exchange *exchange, const char *data, size_t len)
+/* Keeps bytes for later. Returns whether there was memory for them; without it the connection is gone. */
+static bool exchange_hold(struct exchange *exchange, const void *data, size_t len)
 {
-	char *held = NULL;
-	if (len > 0 && (held = malloc(len)) == NULL) {
+	if (len == 0)
+		return true;
+	char *held = realloc(exchange->held, exchange->n_held + len);
+	if (held == NULL) {
 		exchange_gone(exchange);
-		return;
+		return false;
 	}
-	if (len > 0)
-		memcpy(held, data, len);
-	exchange_drop_held(exchange);
+	memcpy(held + exchange->n_held, data, len);
 	exchange->held = held;
-	exchange->n_held = len;
+	exchange->n_held += len;
+	return true;
 }
 
 /* Is there more of a file, and does the client take it? */
 static bool exchange_may_pump(const struct exchange *exchange)
 {
-	return exchange->state == EXCHANGE_BODY && exchange->file.fd >= 0 && exchange->stream->queue == NULL;
+	return exchange->state == EXCHANGE_BODY && exchange->file.fd >= 0 &&
+	       !stream_has_queue(exchange->stream);
 }
 
-/* Sends as much of the file as the client takes. A file that became shorter ends in a cut connection, never
- * in wrong bytes. */
+/* Sends as much of the file as the client takes, and what is too much for one turn on the next. A file that
+ * became shorter ends in a cut connection, never in wrong bytes. */
 static void exchange_pump(struct exchange *exchange)
 {
 	for (int reads = 0; exchange_may_pump(exchange); reads++) {
 		if (reads == EXCHANGE_READS_MAX) {
-			stream_yield(exchange->stream);
+			loop_timer_set(&exchange->timer, 0);
 			return;
 		}
 		uint8_t *scratch = exchange->gate->loop->scratch;
@@ -173,7 +216,8 @@ static void exchange_pump(struct exchange *exchange)
 /* Is a response on its way that has nothing left to be given to the stream? */
 static bool exchange_answered(const struct exchange *exchange)
 {
-	return exchange->state == EXCHANGE_BODY && exchange->file.fd < 0 && exchange->stream->queue == NULL;
+	return exchange->state == EXCHANGE_BODY && exchange->file.fd < 0 &&
+	       !stream_has_queue(exchange->stream);
 }
 
 /*
@@ -187,43 +231,22 @@ static void exchange_allow(struct exchange *exchange)
 	stream_allow(exchange->stream, waits ? 0 : LOOP_SCRATCH);
 }
 
-/* Looks at what was received, request by request, until one has to wait. */
+/* Answers one request of what was received and keeps what is behind it, for after the response. */
 static void exchange_feed(struct exchange *exchange, const char *data, size_t len)
 {
-	size_t used = 0;
-	while (exchange->state == EXCHANGE_HEAD && exchange_next(exchange, data, len, &used)) {
-		data += used;
-		len -= used;
-	}
-	if (exchange->state > EXCHANGE_ASKED)
-		return;
-	exchange_hold(exchange, data + used, len - used);
-	exchange_allow(exchange);
-}
+	size_t used = exchange_next(exchange, data, len);
 
-/* Adds to what is held. Returns whether there was memory for it; without it the connection is gone. */
-static bool exchange_append(struct exchange *exchange, const uint8_t *data, size_t len)
-{
-	char *held = realloc(exchange->held, exchange->n_held + len);
-	if (held == NULL) {
-		exchange_gone(exchange);
-		return false;
-	}
-	memcpy(held + exchange->n_held, data, len);
-	exchange->held = held;
-	exchange->n_held += len;
-	return true;
+	if (exchange->state <= EXCHANGE_ASKED && exchange_hold(exchange, data + used, len - used))
+		exchange_allow(exchange);
 }
 
 /* Looks at what is held, which is a head in parts or the requests behind one that is answered. */
 static void exchange_feed_held(struct exchange *exchange)
 {
-	char *held = exchange->held;
-	size_t len = exchange->n_held;
+	size_t len;
+	char *held = exchange_take_rest(exchange, &len);
 
-	exchange->held = NULL;
-	exchange->n_held = 0;
-	exchange_feed(exchange, held, len);
+	exchange_feed(exchange, held != NULL ? held : "", len);
 	free(held);
 }
 
@@ -232,7 +255,7 @@ static void exchange_turn(struct exchange *exchange)
 {
 	exchange_pump(exchange);
 	while (exchange_answered(exchange)) {
-		if (!exchange->keep_alive || exchange->stream->read == STREAM_READ_EOF) {
+		if (!exchange->keep_alive || stream_has_ended(exchange->stream)) {
 			exchange_linger(exchange);
 			return;
 		}
@@ -254,12 +277,12 @@ static void exchange_on_data(void *arg, uint8_t *data, size_t len)
 			exchange_gone(exchange);
 		return;
 	}
-	if (exchange->state == EXCHANGE_ASKED && exchange_append(exchange, data, len))
+	if (exchange->state == EXCHANGE_ASKED && exchange_hold(exchange, data, len))
 		exchange_allow(exchange);
 	if (exchange->state != EXCHANGE_HEAD)
 		return;
 	if (exchange->n_held > 0) {
-		if (exchange_append(exchange, data, len))
+		if (exchange_hold(exchange, data, len))
 			exchange_feed_held(exchange);
 	} else {
 		/* The time for a head runs from its first byte; the first one's runs from the accept. */
@@ -269,8 +292,13 @@ static void exchange_on_data(void *arg, uint8_t *data, size_t len)
 		exchange_feed(exchange, (const char *)data, len);
 	}
 	exchange_turn(exchange);
-	if (exchange->state != EXCHANGE_GONE && exchange->state != EXCHANGE_PASSED)
-		stream_flush(exchange->stream);
+}
+
+/* A response on its way has got on. */
+static void exchange_go_on(struct exchange *exchange)
+{
+	loop_timer_set(&exchange->timer, EXCHANGE_SEND_MS);
+	exchange_turn(exchange);
 }
 
 /* Queued bytes of a response left. */
@@ -280,10 +308,8 @@ static void exchange_on_sent(void *arg)
 
 	if (exchange_is_over(exchange))
 		exchange_gone(exchange);
-	else if (exchange->state == EXCHANGE_BODY) {
-		loop_timer_set(&exchange->timer, EXCHANGE_SEND_MS);
-		exchange_turn(exchange);
-	}
+	else if (exchange->state == EXCHANGE_BODY)
+		exchange_go_on(exchange);
 }
 
 /* The client ended its side; a response on its way is still read by it. */
@@ -291,8 +317,10 @@ static void exchange_on_eof(void *arg, int error)
 {
 	struct exchange *exchange = arg;
 
-	if (error != 0 || exchange->state == EXCHANGE_HEAD || exchange->state == EXCHANGE_ASKED ||
-		exchange_is_over(exchange))
+	/* First frames that are here already are for the backend, whether or not the client waits for an
+	 * answer. */
+	bool left = exchange->state == EXCHANGE_ASKED && exchange->n_held == 0;
+	if (error != 0 || exchange->state == EXCHANGE_HEAD || left || exchange_is_over(exchange))
 		exchange_gone(exchange);
 	else
 		exchange->keep_alive = false;
@@ -312,14 +340,17 @@ static const struct stream_hooks exchange_stream_hooks = {
 	.on_broken = exchange_on_broken,
 };
 
-/* Time is up. A client that has begun a request is told; one that never said a word is not. */
+/* Time is up, or the next turn of a file has come. A client that has begun a request is told; one that never
+ * said a word is not. */
 static void exchange_on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct exchange *exchange = arg;
 	(void)fd;
 	(void)what;
 
-	if (exchange->state == EXCHANGE_HEAD && exchange->n_held > 0)
+	if (exchange_may_pump(exchange))
+		exchange_go_on(exchange);
+	else if (exchange->state == EXCHANGE_HEAD && exchange->n_held > 0)
 		exchange_refuse(exchange, 408, "request head not complete in time",
 			"The request did not come in time.\n", 0);
 	else
@@ -346,7 +377,7 @@ void exchange_open(struct exchange *exchange, struct gate *gate, const struct co
 	exchange_enter(exchange, EXCHANGE_HEAD, config->listens[entrance->listen].handshake_timeout_ms);
 }
 
-/* Frees what it holds. */
+/* Frees what it holds, once. */
 void exchange_done(struct exchange *exchange)
 {
 	if (exchange->gate == NULL)
@@ -357,24 +388,7 @@ void exchange_done(struct exchange *exchange)
 	exchange->gate = NULL;
 }
 
-/* Sends a response; BODY is over when all of it is with the stream (exchange_turn). */
-void exchange_answer(
-	struct exchange *exchange, const struct reply *reply, const struct file *file, const char *reason)
-{
-	struct reply last = *reply;
-
-	last.close = !exchange->keep_alive;
-	exchange_log(exchange, reply->status, reply->body != NULL || file != NULL ? reply->len : 0, reason);
-	if (file != NULL)
-		exchange->file = *file;
-	exchange_enter(exchange, EXCHANGE_BODY, EXCHANGE_SEND_MS);
-	if (reply_send(exchange->stream, &last) != 0)
-		exchange_gone(exchange);
-	else
-		stream_flush(exchange->stream);
-}
-
-/* Refuses. Every refusal is the last response of its connection. */
+/* Every refusal is the last response of its connection. */
 void exchange_refuse(
 	struct exchange *exchange, int status, const char *reason, const char *advice, unsigned retry_after)
 {
@@ -397,14 +411,7 @@ void exchange_refuse(
 	exchange_linger(exchange);
 }
 
-/* Lets the owner decide. */
-void exchange_ask(struct exchange *exchange, const struct exchange_upgrade *upgrade)
-{
-	exchange_enter(exchange, EXCHANGE_ASKED, 0);
-	exchange->hooks->on_upgrade(exchange->arg, upgrade);
-}
-
-/* Switches protocols. */
+/* Sends the 101. What is wrong with the stream from now on is said to its next owner. */
 void exchange_accept(struct exchange *exchange, const char accept[UPGRADE_ACCEPT_SIZE], const char *protocol,
 	const struct route_conf *route)
 {
