@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -95,12 +96,19 @@ static int child_pipes_open(struct child_pipes *pipes)
 	return 0;
 }
 
-/* Gives every signal its default disposition and unblocks all. */
+/*
+ * Gives every signal its default disposition and unblocks all. By the system call, since the C library keeps
+ * two signals of its own from sigaction(2), and they may have been inherited as ignored (posix_spawn(3)
+ * leaves them so); all zero is SIG_DFL.
+ */
 void child_reset_signals(void)
 {
+	static const unsigned long default_action[8];
 	sigset_t none;
+
 	for (int signo = 1; signo < NSIG; signo++)
-		signal(signo, SIG_DFL); /* fails for KILL, STOP and the C library's own two */
+		syscall(SYS_rt_sigaction, signo, default_action, NULL,
+			NSIG / 8); /* fails for KILL and STOP */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
