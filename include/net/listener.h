@@ -30,9 +30,9 @@ int listener_bind_tcp(const struct addr_name *name, uint16_t port, bool shared, 
  * connect. */
 int listener_bind_unix(const char *path, mode_t mode, uid_t uid, gid_t gid, int backlog);
 
-/* Accepts on a listening descriptor, which it takes. NULL when memory or descriptors are short (fd is closed
- * then). */
-struct listener *listener_new(struct loop *loop, int fd, const struct listener_hooks *hooks, void *arg);
+/* Accepts on a listening descriptor, which it takes. Returns 0, or -errno with *out NULL and fd closed. */
+int listener_new(
+	struct listener **out, struct loop *loop, int fd, const struct listener_hooks *hooks, void *arg);
 void listener_free(struct listener *listener); /* NULL is allowed; not from within its own hooks */
 
 #endif

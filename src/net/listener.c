@@ -137,25 +137,31 @@ static void listener_on_retry(evutil_socket_t fd, short what, void *arg)
 }
 
 /* Begins to accept. */
-struct listener *listener_new(struct loop *loop, int fd, const struct listener_hooks *hooks, void *arg)
+int listener_new(
+	struct listener **out, struct loop *loop, int fd, const struct listener_hooks *hooks, void *arg)
 {
 	struct listener *listener = calloc(1, sizeof(*listener));
+	*out = NULL;
 	if (listener == NULL) {
 		close(fd);
-		return NULL;
+		return -ENOMEM;
 	}
 	*listener = (struct listener){
 		.loop = loop, .fd = fd, .hooks = hooks, .arg = arg, .reserve = listener_reserve()
 	};
+	int error = listener->reserve < 0 ? -errno : 0;
 	listener->acceptable =
 		loop_event_new(loop, fd, EV_READ | EV_PERSIST, listener_on_acceptable, listener);
 	listener->retry = loop_event_new(loop, -1, 0, listener_on_retry, listener);
-	if (listener->acceptable == NULL || listener->retry == NULL || listener->reserve < 0) {
+	if (error == 0 && (listener->acceptable == NULL || listener->retry == NULL))
+		error = -ENOMEM;
+	if (error != 0) {
 		listener_free(listener);
-		return NULL;
+		return error;
 	}
 	listener_resume(listener);
-	return listener;
+	*out = listener;
+	return 0;
 }
 
 /* Stops and closes. */

@@ -195,8 +195,8 @@ static int doors_open_unix(struct doors *doors, struct loop *loop, const struct 
 	memcpy(acceptor->path, name->path, sizeof(acceptor->path));
 	doors->acceptors = acceptor;
 	acceptor->entrance = doors_entrance(doors, config, listen, fd);
-	acceptor->listener = listener_new(loop, fd, &doors_listener_hooks, acceptor);
-	return acceptor->entrance == NULL || acceptor->listener == NULL ? -ENOMEM : 0;
+	error = listener_new(&acceptor->listener, loop, fd, &doors_listener_hooks, acceptor);
+	return acceptor->entrance == NULL ? -ENOMEM : error;
 }
 
 /* One `address`. */

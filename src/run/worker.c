@@ -125,10 +125,11 @@ int worker_start(
 	worker->main_loop = main_loop;
 	worker->on_ended = on_ended;
 	for (struct door *door = worker->doors; door != NULL; door = door->next) {
-		door->listener = listener_new(&worker->loop, door->fd, &worker_listener_hooks, door);
+		int error =
+			listener_new(&door->listener, &worker->loop, door->fd, &worker_listener_hooks, door);
 		door->fd = -1;
-		if (door->listener == NULL)
-			return -ENOMEM;
+		if (error != 0)
+			return error;
 	}
 	int error = pthread_create(&worker->thread, NULL, worker_run, worker);
 	worker->started = error == 0;

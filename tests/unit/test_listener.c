@@ -91,7 +91,7 @@ static void host_open(struct host *host, int fd)
 	rig_init(&host->rig);
 	host->rig.n_fds--; /* the listening one is closed with the listener */
 	host->room = GUESTS;
-	host->listener = listener_new(&host->rig.loop, fd, &host_hooks, host);
+	assert_int_equal(listener_new(&host->listener, &host->rig.loop, fd, &host_hooks, host), 0);
 	assert_non_null(host->listener);
 }
 
@@ -435,6 +435,22 @@ static struct rlimit starve(int left)
 	return old;
 }
 
+/* A listener that can't have its reserve says why, and closes what it was given. */
+static void test_no_reserve(void **state)
+{
+	struct rig rig;
+	struct listener *listener;
+	(void)state;
+
+	rig_init(&rig);
+	int listening = bind_tcp("127.0.0.1:0");
+	struct rlimit old = starve(0);
+	assert_int_equal(listener_new(&listener, &rig.loop, listening, &host_hooks, NULL), -EMFILE);
+	setrlimit(RLIMIT_NOFILE, &old);
+	assert_null(listener);
+	rig_done(&rig); /* counts descriptors */
+}
+
 /* The answer that waits for a client: how long it is; 0 after an orderly end, -1 after a reset. */
 static ssize_t hear(int fd, char *text, size_t size)
 {
@@ -527,6 +543,7 @@ int main(void)
 		cmocka_unit_test(test_unix_errors),
 		cmocka_unit_test(test_room),
 		cmocka_unit_test(test_budget),
+		cmocka_unit_test(test_no_reserve),
 		cmocka_unit_test(test_no_descriptors),
 		cmocka_unit_test(test_no_descriptors_edge),
 	};
