@@ -22,6 +22,10 @@ enum limits_verdict { LIMITS_OK, LIMITS_FULL, LIMITS_VISITOR_FULL, LIMITS_NO_MEM
 int limits_init(struct limits *limits); /* 0 or -ENOMEM */
 void limits_done(struct limits *limits);
 
+/* May another connection come in that is not upgraded? A look, not a promise: several threads may look at the
+ * same last place. */
+bool limits_has_room(const struct limits *limits, unsigned max_pending);
+
 /*
  * Lets a session in, or says which limit it would break. max_visitor: 0 is no limit; visitor: addr_visitor(),
  * 0 is not counted. What was let in is let out with the same visitor.

@@ -5,20 +5,10 @@
 #define RUN_WORKER_H
 
 #include "gate/gate.h"
-#include "net/listener.h"
 
 #include <pthread.h>
 
-struct worker;
-
-/* A listening socket of a worker, and what a visitor who comes in by it is told. */
-struct door {
-	struct worker *worker;
-	const struct entrance *entrance;
-	struct listener *listener;
-	int fd; /* until the listener has it */
-	struct door *next;
-};
+struct door;
 
 struct worker {
 	struct loop loop; /* first: a loop of a worker is its worker */

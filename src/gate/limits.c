@@ -92,6 +92,12 @@ static void limits_visitor_leave(struct limits_visitors *visitors, uint64_t key)
 	pthread_mutex_unlock(&visitors->lock);
 }
 
+/* Looks at the counter that the connections keep themselves. */
+bool limits_has_room(const struct limits *limits, unsigned max_pending)
+{
+	return atomic_load(&limits->pending) < max_pending;
+}
+
 /* Takes a place and gives it back when there was none. */
 enum limits_verdict limits_enter(struct limits *limits, unsigned max, unsigned max_visitor, uint64_t visitor)
 {

@@ -7,6 +7,7 @@
 #include "run/doors.h"
 
 #include "base/must.h"
+#include "net/listener.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -32,7 +33,7 @@ struct acceptor {
 static bool doors_has_room(void *arg)
 {
 	const struct acceptor *acceptor = arg;
-	return atomic_load(&acceptor->limits->pending) < acceptor->max_pending;
+	return limits_has_room(acceptor->limits, acceptor->max_pending);
 }
 
 /* A visitor for the next worker. */

@@ -7,11 +7,21 @@
 #include "run/worker.h"
 
 #include "gate/session.h"
+#include "net/listener.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* A listening socket of a worker, and what a visitor who comes in by it is told. */
+struct door {
+	struct worker *worker;
+	const struct entrance *entrance;
+	struct listener *listener;
+	int fd; /* until the listener has it */
+	struct door *next;
+};
 
 /* A connection on its way from the acceptor to a worker. */
 struct worker_parcel {
@@ -32,7 +42,7 @@ static bool worker_has_room(void *arg)
 {
 	const struct door *door = arg;
 	const struct gate *gate = &door->worker->gate;
-	return atomic_load(&gate->limits->pending) < gate->config->gateway.max_pending;
+	return limits_has_room(gate->limits, gate->config->gateway.max_pending);
 }
 
 /* A visitor. */

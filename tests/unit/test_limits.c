@@ -33,6 +33,26 @@ static void test_sessions(void **state)
 	limits_done(&limits);
 }
 
+/* Connections that are not upgraded: room up to the last place, and again when one was given back. */
+static void test_pending(void **state)
+{
+	enum { MAX = 2 };
+	struct limits limits;
+	(void)state;
+	assert_int_equal(limits_init(&limits), 0);
+
+	assert_true(limits_has_room(&limits, MAX));
+	atomic_store(&limits.pending, MAX - 1);
+	assert_true(limits_has_room(&limits, MAX));
+	atomic_store(&limits.pending, MAX);
+	assert_false(limits_has_room(&limits, MAX));
+	atomic_store(&limits.pending, MAX + 1);
+	assert_false(limits_has_room(&limits, MAX));
+	atomic_store(&limits.pending, MAX - 1);
+	assert_true(limits_has_room(&limits, MAX));
+	limits_done(&limits);
+}
+
 /* Sessions of one visitor; others have their own count, and a refusal costs no place. */
 static void test_visitor(void **state)
 {
@@ -156,6 +176,7 @@ static void test_threads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_pending),
 		cmocka_unit_test(test_sessions),
 		cmocka_unit_test(test_visitor),
 		cmocka_unit_test(test_not_counted),
