@@ -1,5 +1,5 @@
 /*
- * environ: what a program is told about its session, as CGI/1.1 (RFC 3875 section 4.1) has it (SPEC 5).
+ * environ: what a program is told about its session, as CGI/1.1 (RFC 3875 section 4.1) has it.
  */
 #ifndef GATE_ENVIRON_H
 #define GATE_ENVIRON_H

@@ -27,7 +27,7 @@ static struct text console_between(const char *begin, const char *end)
 	return (struct text){ .ptr = begin, .len = (size_t)((uintptr_t)end - (uintptr_t)begin) };
 }
 
-/* Finds a file; the page when there is none of that name. */
+/* The page is the last of the three: what has no other name. */
 struct console_file console_find(struct text query)
 {
 	const struct console_file files[] = {

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One variable. */
+/* NAME=value and its NUL. */
 static int environ_add(struct evbuffer *out, const char *name, struct text value)
 {
 	int error = evbuffer_add(out, name, strlen(name));
@@ -23,7 +23,7 @@ static int environ_add(struct evbuffer *out, const char *name, struct text value
 	return error | evbuffer_add(out, "", 1);
 }
 
-/* One variable that is a number. */
+/* A port, in digits. */
 static int environ_add_port(struct evbuffer *out, const char *name, unsigned port)
 {
 	char text[8];
@@ -68,7 +68,7 @@ static int environ_add_header(struct evbuffer *out, const struct http_request *r
 	return error | evbuffer_add(out, "", 1);
 }
 
-/* All headers that may be told. */
+/* Every header that may be told, once. */
 static int environ_add_headers(struct evbuffer *out, const struct http_request *request)
 {
 	int error = 0;
@@ -90,7 +90,7 @@ static int environ_add_server(
 	return error | environ_add_port(out, "SERVER_PORT", port != 0 ? port : 80);
 }
 
-/* The client. */
+/* The client in digits: no name is looked up, and CGI has the address stand in for it (4.1.9). */
 static int environ_add_remote(struct evbuffer *out, const struct addr *peer)
 {
 	char host[ADDR_TEXT];
@@ -100,7 +100,7 @@ static int environ_add_remote(struct evbuffer *out, const struct addr *peer)
 	return error | environ_add_port(out, "REMOTE_PORT", addr_port(peer));
 }
 
-/* Builds it. */
+/* The variables of CGI, the headers, then our own. An error is kept and looked at once, at the end. */
 char *environ_build(const struct exchange *exchange, const struct exchange_upgrade *upgrade,
 	const char *session, const char *protocol, size_t *len)
 {

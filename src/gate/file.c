@@ -122,7 +122,7 @@ static int file_open_beneath(const char *dir, const char *path)
 	return fd < 0 ? file_error_of(error) : fd;
 }
 
-/* Finds a file. */
+/* Turns the path into a name beneath the directory, and takes what is there if it is a regular file. */
 int file_open(struct file *file, const char *dir, struct text path)
 {
 	char name[PATH_MAX];
@@ -148,7 +148,7 @@ int file_open(struct file *file, const char *dir, struct text path)
 	return 0;
 }
 
-/* Reads on. */
+/* An end before the length that was promised is an error. */
 long file_read(struct file *file, void *out, size_t size)
 {
 	uint64_t left = file->len - file->sent;
@@ -161,7 +161,7 @@ long file_read(struct file *file, void *out, size_t size)
 	return n;
 }
 
-/* Closes it. */
+/* Leaves -1, so that it is closed once. */
 void file_close(struct file *file)
 {
 	close(file->fd);

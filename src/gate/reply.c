@@ -25,7 +25,7 @@ static int reply_add(struct evbuffer *out, const char *name, const char *value)
 	return value == NULL ? 0 : http_response_header(out, name, value);
 }
 
-/* The head of a response. */
+/* The head of a response: what it needs itself, then what the route adds. */
 static int reply_head(struct evbuffer *out, const struct reply *reply)
 {
 	int error = http_response_begin(out, reply->status, time(NULL));
@@ -67,7 +67,7 @@ static void reply_pass(struct stream *stream, struct evbuffer *out)
 	}
 }
 
-/* Sends a whole response. */
+/* Builds the head apart: when memory is short in the middle of it, none of it is sent. */
 int reply_send(struct stream *stream, const struct reply *reply)
 {
 	struct evbuffer *out = evbuffer_new();
@@ -83,7 +83,7 @@ int reply_send(struct stream *stream, const struct reply *reply)
 	return error == 0 ? 0 : -ENOMEM;
 }
 
-/* Sends the answer to an opening handshake. */
+/* The same for an opening handshake; what the headers must be is in RFC 6455 4.2.2. */
 int reply_send_switch(
 	struct stream *stream, const char *accept, const char *protocol, const struct route_conf *route)
 {
