@@ -46,7 +46,6 @@ struct session {
 	struct session *next, **link; /* in gate->sessions */
 	enum session_state state;
 	const struct config *config;
-	const struct entrance *entrance;
 	struct addr peer;
 	struct stream stream;
 	struct exchange *exchange; /* until it is bridged */
@@ -153,30 +152,33 @@ static void session_die(struct session *session)
 		gate->on_empty(gate->arg);
 }
 
-/* The one line of a session. */
-static void session_log(const struct session *session)
+/* The one line of a session; `reason` when the visitor does not know better, or never came to be. */
+static void session_log(const struct session *session, const char *reason)
 {
 	const struct bridge_side *in = &session->bridge.side[BRIDGE_VISITOR],
 				 *out = &session->bridge.side[BRIDGE_BACKEND];
-	char peer[ADDR_TEXT], who[128], how[64], nobody[128], reason[64];
+	const struct endpoint *visitor = session->visitor;
+	char peer[ADDR_TEXT], who[128], how[64], nobody[128], why[64] = "";
 
 	session->backend->ops->describe(session->backend, who, how);
-	session->visitor->ops->describe(session->visitor, nobody, reason);
+	if (visitor != NULL)
+		visitor->ops->describe(visitor, nobody, why);
 	log_info(session->gate->loop->log, "session ended", LOG_STR("id", session->id),
 		LOG_STR("route", session->route->pattern), LOG_STR("peer", addr_format(&session->peer, peer)),
 		LOG_STR("protocol", session->protocol), LOG_STR("backend", who),
 		LOG_U64("in_bytes", in->bytes), LOG_U64("in_messages", in->messages),
 		LOG_U64("out_bytes", out->bytes), LOG_U64("out_messages", out->messages),
 		LOG_MS("duration", loop_now(session->gate->loop) - session->began_at), LOG_STR("end", how),
-		LOG_U64("code_sent", visitor_code_sent(session->visitor)),
-		LOG_U64("code_received", visitor_code_received(session->visitor)), LOG_STR("reason", reason));
+		LOG_U64("code_sent", visitor == NULL ? 0 : visitor_code_sent(visitor)),
+		LOG_U64("code_received", visitor == NULL ? CLOSE_ABNORMAL : visitor_code_received(visitor)),
+		LOG_STR("reason", why[0] != '\0' ? why : reason));
 }
 
 /* Both sides are gone. */
 static void session_on_over(void *arg)
 {
 	struct session *session = arg;
-	session_log(session);
+	session_log(session, "");
 	session_die(session);
 }
 
@@ -230,19 +232,6 @@ static void session_bridge(struct session *session)
 		session_end(session, CLOSE_GOING_AWAY, "going away");
 }
 
-/* The backend is there: now the handshake is answered. */
-static void session_on_ready(void *arg)
-{
-	struct session *session = arg;
-
-	exchange_accept(session->exchange, session->accept, session->protocol, session->route);
-	session->visitor = visitor_new(session->gate->loop, &session->stream, session->route);
-	if (session->visitor == NULL)
-		session_die(session);
-	else
-		session_bridge(session);
-}
-
 /* What a client is told when there is no backend for it. */
 static int session_failed_status(int error)
 {
@@ -267,6 +256,20 @@ static void session_refuse(struct session *session, int status, const char *reas
 	if (session->state == SESSION_CONNECT)
 		session_set_state(session, SESSION_REQUEST);
 	exchange_refuse(session->exchange, status, reason, advice, status == 503 || status == 429 ? 1 : 0);
+}
+
+/* The backend is there: now the handshake is answered. */
+static void session_on_ready(void *arg)
+{
+	struct session *session = arg;
+
+	session->visitor = visitor_new(session->gate->loop, &session->stream, session->route);
+	if (session->visitor == NULL) {
+		session_refuse(session, 503, strerror(ENOMEM), "There is no memory for one more session.\n");
+		return;
+	}
+	exchange_accept(session->exchange, session->accept, session->protocol, session->route);
+	session_bridge(session);
 }
 
 /* There is no backend: the whole reason is for the log, the client gets the errno's text. */
@@ -317,12 +320,14 @@ static int session_start_backend(struct session *session, const struct exchange_
 	return error;
 }
 
-/* An id that no other session has, in the log and in the program's environment. */
-static void session_make_id(struct session *session)
+/* An id that no other session has, in the log and in the program's environment. Returns 0 or -errno. */
+static int session_make_id(struct session *session)
 {
 	uint64_t id;
-	must(getrandom(&id, sizeof(id), 0) == sizeof(id));
+	if (getrandom(&id, sizeof(id), 0) != sizeof(id))
+		return -errno;
 	snprintf(session->id, sizeof(session->id), "%016llx", (unsigned long long)id);
+	return 0;
 }
 
 /* Which subprotocol is answered, if any. Returns 0 or -ENOMEM. */
@@ -369,9 +374,10 @@ static void session_on_upgrade(void *arg, const struct exchange_upgrade *upgrade
 	session->route = upgrade->match->route;
 	if (!session_enter(session))
 		return;
-	session_make_id(session);
 	session->began_at = loop_now(session->gate->loop);
-	int error = upgrade_accept(upgrade->upgrade->key, session->accept);
+	int error = session_make_id(session);
+	if (error == 0)
+		error = upgrade_accept(upgrade->upgrade->key, session->accept);
 	if (error == 0)
 		error = session_choose_protocol(session, upgrade->upgrade);
 	if (error == 0)
@@ -383,10 +389,13 @@ static void session_on_upgrade(void *arg, const struct exchange_upgrade *upgrade
 			"There are not enough resources for one more session.\n");
 }
 
-/* HTTP has ended without an upgrade. */
+/* HTTP has ended without an upgrade; a backend that was being reached has had its visitor. */
 static void session_on_gone(void *arg)
 {
-	session_die(arg);
+	struct session *session = arg;
+	if (session->state == SESSION_CONNECT)
+		session_log(session, "left before the backend was there");
+	session_die(session);
 }
 
 static const struct exchange_hooks session_exchange_hooks = {
@@ -411,7 +420,6 @@ void session_open(struct gate *gate, const struct entrance *entrance, int fd, co
 	}
 	session->gate = gate;
 	session->config = config_ref(gate->config);
-	session->entrance = entrance;
 	session->peer = *peer;
 	session->exchange = exchange;
 	session->next = gate->sessions;
@@ -454,8 +462,8 @@ void session_cut_all(struct gate *gate)
 {
 	while (gate->sessions != NULL) {
 		struct session *session = gate->sessions;
-		if (session->visitor != NULL)
-			session_log(session);
+		if (session->backend != NULL)
+			session_log(session, "cut");
 		session_die(session);
 	}
 }

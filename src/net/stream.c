@@ -17,19 +17,23 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* Waits for an event. A kernel that has no memory for that ends the stream, else nobody would ever look at it
+ * again. */
+static void stream_want(struct stream *stream, struct event *event, bool want)
+{
+	if (!want)
+		event_del(event);
+	else if (event_add(event, NULL) != 0)
+		stream_break(stream, ENOMEM);
+}
+
 /* The one place where interest in events is derived from the state. */
 static void stream_update(struct stream *stream)
 {
-	bool want_write = stream->queue != NULL && stream->write <= STREAM_WRITE_FINISHING;
-
-	if (stream->rfd >= 0 && stream->read == STREAM_READ_ON)
-		event_add(&stream->readable, NULL);
-	else
-		event_del(&stream->readable);
-	if (want_write)
-		event_add(&stream->writable, NULL);
-	else if (stream->write != STREAM_WRITE_BROKEN)
-		event_del(&stream->writable);
+	stream_want(stream, &stream->readable, stream->rfd >= 0 && stream->read == STREAM_READ_ON);
+	if (stream->write != STREAM_WRITE_BROKEN) /* that one is told by the event */
+		stream_want(stream, &stream->writable,
+			stream->queue != NULL && stream->write <= STREAM_WRITE_FINISHING);
 }
 
 /* Frees the queue: an idle stream holds none. */

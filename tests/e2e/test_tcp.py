@@ -94,6 +94,18 @@ def test_client_leaves_while_connecting(gateway):
             eventually(lambda: gw.counters()["descriptors"] >= gw.baseline["descriptors"] + 2, "no attempt")
             getattr(raw, how)()
             eventually(lambda: gw.counters() == gw.baseline, lambda: f"the attempt goes on: {gw.counters()}")
+        gw.wait_log("session ended", route="/tcp", reason="left before the backend was there")
+
+
+@pytest.mark.parametrize("end", [b"", close_frame(1000)], ids=["vanishes", "closes"])
+def test_everything_at_once(gateway, end):
+    """Handshake, frames and the end of TCP in one segment: what was whole reaches the service all the same."""
+    with service(sink) as it:
+        gw = gateway(route(it.uri))
+        with gw.connect() as raw:
+            raw.send(wsraw.upgrade("/tcp", gw.host) + frame(TEXT, b"precious") + end)
+            raw.shut()
+            eventually(lambda: it.received == b"precious", lambda: f"got {it.received}")
 
 
 def test_names(gateway):
