@@ -100,6 +100,15 @@ static inline void rig_turns(struct rig *rig, int n)
 		rig_turn(rig);
 }
 
+/* Lets time pass in steps, with turns between: what looks now and then does. */
+static inline void rig_pass(struct rig *rig, long ms, long step)
+{
+	for (; ms > 0; ms -= step) {
+		rig_skip(ms < step ? ms : step);
+		rig_turns(rig, 2);
+	}
+}
+
 /* Turns for about a millisecond. */
 static inline void rig_wait(struct rig *rig)
 {
