@@ -22,7 +22,11 @@ struct child {
 	int stdio[3]; /* non-blocking, close-on-exec: writes its stdin, reads its stdout, reads its stderr */
 };
 
-/* Forks; the child goes through the steps of DESIGN 5. Returns 0, or -errno with the step that failed. */
+/*
+ * Forks. In the child, in this order: every signal at its default and none blocked; a session of its own; the
+ * pipes as 0, 1 and 2, and nothing else of ours; the RLIMIT_NOFILE of the plan; SIGKILL when the spawner
+ * dies; no_new_privs; execve. Returns 0, or -errno with the step that failed.
+ */
 int child_start(const struct child_plan *plan, struct child *out, const char **step);
 
 /* Asks how it went. Returns 0 when execve succeeded, the child's -errno with the step that failed, or 1 when

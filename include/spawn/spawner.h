@@ -1,5 +1,5 @@
 /*
- * spawner: the helper process that owns every program (DESIGN 5).
+ * spawner: the helper process that owns every program.
  *
  * Forked after the configuration was read and before threads and sockets: single-threaded and small. It
  * parses no network bytes; a worker names generation and route and can never make it run something else. End

@@ -96,7 +96,8 @@ static int addr_parse_v6(struct addr_name *out, const char *word)
 {
 	const char *end = strchr(word, ']');
 
-	if (!end || !addr_copy_host(out, word + 1, (size_t)(end - word - 1)) || !addr_check_v6(out->host))
+	if (end == NULL || !addr_copy_host(out, word + 1, (size_t)(end - word - 1)) ||
+		!addr_check_v6(out->host))
 		return ADDR_BAD_V6;
 	if (end[1] == '\0')
 		return ADDR_NO_PORT;
@@ -108,9 +109,9 @@ static int addr_parse_host(struct addr_name *out, const char *word)
 {
 	const char *colon = strrchr(word, ':');
 
-	if (!colon)
+	if (colon == NULL)
 		return ADDR_NO_PORT;
-	if (memchr(word, ':', (size_t)(colon - word)))
+	if (memchr(word, ':', (size_t)(colon - word)) != NULL)
 		return ADDR_BAD_V6;
 	if (!addr_copy_host(out, word, (size_t)(colon - word)) || !addr_check_host(out->host))
 		return ADDR_BAD_HOST;
@@ -124,7 +125,7 @@ int addr_parse(struct addr_name *out, const char *word)
 	struct addr_name name = empty;
 	int error;
 
-	if (!word || !word[0])
+	if (word == NULL || !word[0])
 		error = ADDR_EMPTY;
 	else if (text_starts_with(text_of(word), "unix:"))
 		error = addr_parse_unix(&name, word + strlen("unix:"));
@@ -220,7 +221,8 @@ char *addr_name_format(const struct addr_name *name, char out[300])
 	if (name->kind == ADDR_UNIX)
 		snprintf(out, 300, "unix:%s", name->path);
 	else
-		snprintf(out, 300, strchr(name->host, ':') ? "[%s]:%u" : "%s:%u", name->host, name->port);
+		snprintf(out, 300, strchr(name->host, ':') != NULL ? "[%s]:%u" : "%s:%u", name->host,
+			name->port);
 	return out;
 }
 

@@ -93,7 +93,7 @@ struct log *log_new(int fd, enum log_level level, enum log_format format, size_t
 	size_t size = ring < LOG_LINE ? LOG_LINE : ring;
 	struct log *log = calloc(1, sizeof(*log) + size);
 
-	if (!log)
+	if (log == NULL)
 		return NULL;
 	log->fd = fd;
 	log->format = format;

@@ -111,7 +111,7 @@ static size_t logline_escape_unit(struct text *in, char out[LOGLINE_UNIT + 1])
 		if (c == (unsigned char)named[i])
 			name = &named[i + 1];
 	}
-	if (name)
+	if (name != NULL)
 		return (size_t)snprintf(out, LOGLINE_UNIT + 1, "\\%c", *name);
 	if (c < 0x10000)
 		return (size_t)snprintf(out, LOGLINE_UNIT + 1, "\\u%04" PRIx32, c & 0xffff);
@@ -261,7 +261,7 @@ size_t logline_format(char *out, size_t size, enum log_format format, bool prefi
 		logline_add_escaped(&line, text_of(sentence));
 	else
 		logline_add_value(&line, text_of(sentence));
-	for (; fields->key && !line.cut; fields++) {
+	for (; fields->key != NULL && !line.cut; fields++) {
 		if (fields->kind != LOG_FIELD_TEXT || fields->text.len > 0)
 			logline_add_field(&line, fields);
 	}

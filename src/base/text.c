@@ -34,7 +34,7 @@ static bool text_is_ows(char c)
 /* Views a C string without its NUL. */
 struct text text_of(const char *cstr)
 {
-	return (struct text){ .ptr = cstr, .len = cstr ? strlen(cstr) : 0 };
+	return (struct text){ .ptr = cstr, .len = cstr != NULL ? strlen(cstr) : 0 };
 }
 
 /* Compares byte for byte; memcmp() must not see the NULL of an empty text. */
@@ -110,9 +110,9 @@ bool text_next(struct text *rest, char sep, struct text *piece)
 	if (rest->len == 0)
 		return false;
 	end = memchr(rest->ptr, sep, rest->len);
-	len = end ? (size_t)(end - rest->ptr) : rest->len;
+	len = end != NULL ? (size_t)(end - rest->ptr) : rest->len;
 	*piece = text_trim((struct text){ rest->ptr, len });
-	*rest = text_slice(*rest, end ? len + 1 : len);
+	*rest = text_slice(*rest, end != NULL ? len + 1 : len);
 	return true;
 }
 
@@ -121,7 +121,7 @@ char *text_dup(struct text a)
 {
 	char *copy = malloc(a.len + 1);
 
-	if (!copy)
+	if (copy == NULL)
 		return NULL;
 	if (a.len > 0)
 		memcpy(copy, a.ptr, a.len);
@@ -228,7 +228,7 @@ const char *text_nearest(const char *name, const char *const *names, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		unsigned distance = text_distance(name, names[i]);
 
-		if (distance <= best && (!nearest || distance < best)) {
+		if (distance <= best && (nearest == NULL || distance < best)) {
 			nearest = names[i];
 			best = distance;
 		}

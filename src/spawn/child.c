@@ -1,5 +1,5 @@
 /*
- * child: pipes, fork, and what the child does between fork and execve (DESIGN 5).
+ * child: pipes, fork, and what the child does between fork and execve.
  *
  * Owns the order of the steps and their names in error messages. After the fork only async-signal-safe calls
  * are made. Does not decide what runs and does not wait for anything. Runs in the spawner.
@@ -117,7 +117,7 @@ void child_reset_signals(void)
 static _Noreturn void child_fail(int error_fd, enum child_step step)
 {
 	struct child_error error = { .step = step, .error = errno };
-	ssize_t n = write(error_fd, &error, sizeof error);
+	ssize_t n = write(error_fd, &error, sizeof(error));
 	(void)n; /* nobody is left to be told */
 	_exit(127);
 }
@@ -193,11 +193,11 @@ int child_read_error(int error_fd, const char **step)
 	struct child_error error;
 	ssize_t n;
 	do
-		n = read(error_fd, &error, sizeof error);
+		n = read(error_fd, &error, sizeof(error));
 	while (n < 0 && errno == EINTR);
 	if (n <= 0)
 		return n == 0 ? 0 : 1;
-	must(n == sizeof error && error.step >= 0 && error.step < STEPS && error.error > 0);
+	must(n == sizeof(error) && error.step >= 0 && error.step < STEPS && error.error > 0);
 	*step = step_names[error.step];
 	return -error.error;
 }

@@ -26,7 +26,7 @@ static bool environment_matches(const char *string, const char *name)
 /* Is a NAME=VALUE string passed on to programs? */
 static bool environment_passes(const char *string)
 {
-	for (size_t i = 0; i < sizeof environment_passed / sizeof environment_passed[0]; i++) {
+	for (size_t i = 0; i < sizeof(environment_passed) / sizeof(environment_passed[0]); i++) {
 		if (environment_matches(string, environment_passed[i]))
 			return true;
 	}
@@ -37,10 +37,10 @@ static bool environment_passes(const char *string)
 int environment_init(struct environment *environment, char *const *all)
 {
 	size_t n = 0;
-	while (all[n])
+	while (all[n] != NULL)
 		n++;
 	*environment = (struct environment){ .strings = calloc(n + 1, sizeof(char *)) };
-	if (!environment->strings)
+	if (environment->strings == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		if (environment_passes(all[i]))
@@ -56,7 +56,7 @@ static long environment_count(struct text session)
 	for (size_t at = 0, len; at < session.len; at += len + 1, n++) {
 		len = strnlen(session.ptr + at, session.len - at);
 		const char *equals = memchr(session.ptr + at, '=', len);
-		if (at + len == session.len || !equals || equals == session.ptr + at)
+		if (at + len == session.len || equals == NULL || equals == session.ptr + at)
 			return -EINVAL;
 	}
 	return n;
@@ -68,10 +68,10 @@ int environment_new(const struct environment *environment, struct text session, 
 	long n = environment_count(session);
 	if (n < 0)
 		return (int)n;
-	char **strings = calloc(environment->n + (size_t)n + 1, sizeof *strings);
-	if (!strings)
+	char **strings = calloc(environment->n + (size_t)n + 1, sizeof(*strings));
+	if (strings == NULL)
 		return -ENOMEM;
-	memcpy(strings, environment->strings, environment->n * sizeof *strings);
+	memcpy(strings, environment->strings, environment->n * sizeof(*strings));
 	char **next = strings + environment->n;
 	for (size_t at = 0; at < session.len; at += strlen(session.ptr + at) + 1)
 		*next++ = (char *)session.ptr + at; /* execve's type; nobody writes */

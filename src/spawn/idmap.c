@@ -11,7 +11,7 @@
 static struct idmap_node **idmap_link(struct idmap *map, uint64_t id)
 {
 	struct idmap_node **link = &map->buckets[id % IDMAP_BUCKETS];
-	while (*link && (*link)->id != id)
+	while (*link != NULL && (*link)->id != id)
 		link = &(*link)->next;
 	return link;
 }
@@ -20,7 +20,7 @@ static struct idmap_node **idmap_link(struct idmap *map, uint64_t id)
 struct idmap_node *idmap_find(const struct idmap *map, uint64_t id)
 {
 	struct idmap_node *node = map->buckets[id % IDMAP_BUCKETS];
-	while (node && node->id != id)
+	while (node != NULL && node->id != id)
 		node = node->next;
 	return node;
 }
@@ -48,7 +48,7 @@ void idmap_remove(struct idmap *map, struct idmap_node *node)
 void idmap_each(struct idmap *map, void (*fn)(struct idmap_node *node))
 {
 	for (size_t i = 0; i < IDMAP_BUCKETS; i++) {
-		for (struct idmap_node *node = map->buckets[i], *next; node; node = next) {
+		for (struct idmap_node *node = map->buckets[i], *next; node != NULL; node = next) {
 			next = node->next;
 			fn(node);
 		}

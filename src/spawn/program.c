@@ -186,8 +186,8 @@ void program_start(struct programs *programs, uint64_t id, const struct child_pl
 {
 	const char *step = "malloc";
 	int rc = -ENOMEM;
-	struct program *program = malloc(sizeof *program);
-	if (program) {
+	struct program *program = malloc(sizeof(*program));
+	if (program != NULL) {
 		*program = (struct program){ .node.id = id, .programs = programs };
 		program->watch =
 			(struct watch){ .fd = -1, .on_ready = program_on_error_pipe, .owner = program };
@@ -205,7 +205,7 @@ void program_start(struct programs *programs, uint64_t id, const struct child_pl
 void program_signal(struct programs *programs, uint64_t id, int signo)
 {
 	struct program *program = program_find(programs, id);
-	if (program && !program->released)
+	if (program != NULL && !program->released)
 		child_signal_group(program->child.pid, signo);
 }
 
@@ -213,7 +213,7 @@ void program_signal(struct programs *programs, uint64_t id, int signo)
 void program_release(struct programs *programs, uint64_t id)
 {
 	struct program *program = program_find(programs, id);
-	if (program && !program->released)
+	if (program != NULL && !program->released)
 		program_drop(program);
 }
 

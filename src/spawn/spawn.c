@@ -93,9 +93,9 @@ static void spawn_child_fail(struct spawn_child *child, const char *step, int er
 static int spawn_client_on_started(struct spawn_client *client, struct wire_received *received)
 {
 	struct spawn_child *child = spawn_client_find(client, received->header.id);
-	if (!child || child->state != SPAWN_STARTING) {
+	if (child == NULL || child->state != SPAWN_STARTING) {
 		wire_close_fds(received->fds);
-		return child ? -EPROTO : 0;
+		return child != NULL ? -EPROTO : 0;
 	}
 	if (received->fds[0] < 0) {
 		bool sent = received->header.n_fds > 0;
@@ -116,7 +116,7 @@ static int spawn_client_on_failed(struct spawn_client *client, const struct wire
 	struct spawn_child *child = spawn_client_find(client, received->header.id);
 	if (received->header.len > WIRE_STEP_MAX)
 		return -EPROTO;
-	if (!child)
+	if (child == NULL)
 		return 0;
 	if (child->state != SPAWN_STARTING)
 		return -EPROTO;
@@ -132,7 +132,7 @@ static int spawn_client_on_failed(struct spawn_client *client, const struct wire
 static int spawn_client_on_exited(struct spawn_client *client, const struct wire_received *received)
 {
 	struct spawn_child *child = spawn_client_find(client, received->header.id);
-	if (!child || child->state == SPAWN_ENDED)
+	if (child == NULL || child->state == SPAWN_ENDED)
 		return 0;
 	if (child->state != SPAWN_RUNNING)
 		return -EPROTO;
@@ -192,7 +192,7 @@ static void spawn_client_lose(struct spawn_client *client)
 {
 	struct spawn_child *child;
 	spawn_client_disconnect(client);
-	while (!client->freed && (child = LIST_FIRST(&client->alive))) {
+	while (!client->freed && (child = LIST_FIRST(&client->alive)) != NULL) {
 		bool started = child->state == SPAWN_RUNNING;
 		if (!started) {
 			spawn_child_fail(child, "spawner", ECONNRESET);
@@ -229,8 +229,8 @@ static void spawn_client_on_write(evutil_socket_t fd, short what, void *arg)
 /* Makes a client of a socket. */
 struct spawn_client *spawn_client_new(struct loop *loop, int fd, void (*on_lost)(void *arg), void *arg)
 {
-	struct spawn_client *client = calloc(1, sizeof *client);
-	if (!client || wire_init(&client->wire, fd, WIRE_STEP_MAX, true) < 0) {
+	struct spawn_client *client = calloc(1, sizeof(*client));
+	if (client == NULL || wire_init(&client->wire, fd, WIRE_STEP_MAX, true) < 0) {
 		free(client);
 		return NULL;
 	}
@@ -259,7 +259,7 @@ static void spawn_client_on_buried(struct grave *grave)
 /* Closes the socket, at which the spawner ends the programs. */
 void spawn_client_free(struct spawn_client *client)
 {
-	if (!client)
+	if (client == NULL)
 		return;
 	spawn_client_disconnect(client);
 	idmap_each(&client->children, spawn_child_orphan);
@@ -291,8 +291,8 @@ struct spawn_child *spawn_start(struct spawn_client *client, const struct spawn_
 	struct wire_header header = { .kind = WIRE_RELEASE, .id = ++client->last_id };
 	struct wire_message *release = wire_message_new(&header, NULL, NULL);
 	struct wire_message *start = spawn_start_message(request, header.id);
-	struct spawn_child *child = malloc(sizeof *child);
-	if (!release || !start || !child) {
+	struct spawn_child *child = malloc(sizeof(*child));
+	if (release == NULL || start == NULL || child == NULL) {
 		wire_message_free(release);
 		wire_message_free(start);
 		free(child);
@@ -312,11 +312,11 @@ struct spawn_child *spawn_start(struct spawn_client *client, const struct spawn_
 void spawn_signal(struct spawn_child *child, int signo)
 {
 	struct spawn_client *client = child->client;
-	if (!client || client->lost || !child->release || child->state == SPAWN_STARTING)
+	if (client == NULL || client->lost || child->release == NULL || child->state == SPAWN_STARTING)
 		return;
 	struct wire_header header = { .kind = WIRE_SIGNAL, .id = child->node.id, .value = signo };
 	struct wire_message *message = wire_message_new(&header, NULL, NULL);
-	if (!message)
+	if (message == NULL)
 		return; /* the release will end it */
 	wire_push(&client->wire, message);
 	spawn_client_flush(client);
@@ -326,11 +326,11 @@ void spawn_signal(struct spawn_child *child, int signo)
 void spawn_release(struct spawn_child *child)
 {
 	struct spawn_client *client = child->client;
-	if (client) {
+	if (client != NULL) {
 		if (child->state != SPAWN_ENDED)
 			LIST_REMOVE(child, alive);
 		idmap_remove(&client->children, &child->node);
-		if (child->release && !client->lost)
+		if (child->release != NULL && !client->lost)
 			spawn_child_send_release(child);
 	}
 	wire_message_free(child->release);

@@ -75,9 +75,9 @@ static void spawner_client_answer(
 {
 	struct spawner_client *client = arg;
 	struct wire_message *message = wire_message_new(header, step, fds);
-	if (message)
+	if (message != NULL)
 		wire_push(&client->wire, message);
-	if (!message || wire_flush(&client->wire) < 0)
+	if (message == NULL || wire_flush(&client->wire) < 0)
 		shutdown(client->wire.fd, SHUT_RDWR);
 	spawner_client_update(client);
 }
@@ -92,7 +92,7 @@ static void spawner_start(struct spawner_client *client, const struct wire_recei
 		return;
 	}
 	const struct config *config = spawner->config;
-	if (header->route >= config->n_routes || !config->routes[header->route].exec_path) {
+	if (header->route >= config->n_routes || config->routes[header->route].exec_path == NULL) {
 		program_refuse(&client->programs, header->id, "route", EINVAL);
 		return;
 	}
@@ -205,7 +205,7 @@ static void spawner_close_others(const int *ends, unsigned n_clients)
 static void spawner_settle(const int *ends, unsigned n_clients)
 {
 	child_reset_signals();
-	for (size_t i = 0; i < sizeof spawner_ignored / sizeof spawner_ignored[0]; i++)
+	for (size_t i = 0; i < sizeof(spawner_ignored) / sizeof(spawner_ignored[0]); i++)
 		signal(spawner_ignored[i], SIG_IGN);
 	prctl(PR_SET_NAME, "wsluice-spawner");
 	spawner_close_others(ends, n_clients);
@@ -224,8 +224,8 @@ static bool spawner_is_done(const struct spawner *spawner)
 /* Makes what the spawner needs. Returns 0 or -errno. */
 static int spawner_init(struct spawner *spawner, const int *ends)
 {
-	spawner->clients = calloc(spawner->n_clients, sizeof *spawner->clients);
-	if (!spawner->clients)
+	spawner->clients = calloc(spawner->n_clients, sizeof(*spawner->clients));
+	if (spawner->clients == NULL)
 		return -ENOMEM;
 	int rc = poller_init(&spawner->poller);
 	if (rc == 0)
@@ -275,8 +275,8 @@ static int spawner_connect(int *fds, int *ends, unsigned n_clients)
 /* Forks the spawner. */
 pid_t spawner_fork(const struct config *config, const struct rlimit *files, int *fds, unsigned n_clients)
 {
-	int *ends = calloc(n_clients, sizeof *ends);
-	if (!ends)
+	int *ends = calloc(n_clients, sizeof(*ends));
+	if (ends == NULL)
 		return -ENOMEM;
 	int rc = spawner_connect(fds, ends, n_clients);
 	if (rc < 0) {

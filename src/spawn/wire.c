@@ -56,13 +56,13 @@ int wire_init(struct wire *wire, int fd, size_t max_body, bool takes_fds)
 	if (wire->in_size < WIRE_READ_MIN)
 		wire->in_size = WIRE_READ_MIN;
 	wire->in = malloc(wire->in_size);
-	return wire->in ? 0 : -ENOMEM;
+	return wire->in != NULL ? 0 : -ENOMEM;
 }
 
 /* Closes the socket and drops everything that waits. */
 void wire_done(struct wire *wire)
 {
-	while (wire->first) {
+	while (wire->first != NULL) {
 		struct wire_message *message = wire->first;
 		wire->first = message->next;
 		wire_message_free(message);
@@ -79,35 +79,35 @@ void wire_done(struct wire *wire)
 static void wire_message_set_n_fds(struct wire_message *message, uint32_t n_fds)
 {
 	struct wire_header header;
-	memcpy(&header, message->bytes, sizeof header);
+	memcpy(&header, message->bytes, sizeof(header));
 	header.n_fds = n_fds;
-	memcpy(message->bytes, &header, sizeof header);
+	memcpy(message->bytes, &header, sizeof(header));
 }
 
 /* Makes a message of a header, its body and its descriptors. */
 struct wire_message *wire_message_new(const struct wire_header *header, const void *body, const int *fds)
 {
-	struct wire_message *message = malloc(sizeof *message + sizeof *header + header->len);
-	if (!message) {
-		for (int i = 0; fds && i < WIRE_FDS; i++)
+	struct wire_message *message = malloc(sizeof(*message) + sizeof(*header) + header->len);
+	if (message == NULL) {
+		for (int i = 0; fds != NULL && i < WIRE_FDS; i++)
 			close(fds[i]);
 		return NULL;
 	}
-	*message = (struct wire_message){ .len = sizeof *header + header->len };
-	memcpy(message->bytes, header, sizeof *header);
+	*message = (struct wire_message){ .len = sizeof(*header) + header->len };
+	memcpy(message->bytes, header, sizeof(*header));
 	if (header->len > 0)
-		memcpy(message->bytes + sizeof *header, body, header->len);
-	wire_message_set_n_fds(message, fds ? WIRE_FDS : 0);
+		memcpy(message->bytes + sizeof(*header), body, header->len);
+	wire_message_set_n_fds(message, fds != NULL ? WIRE_FDS : 0);
 	wire_clear_fds(message->fds);
-	if (fds)
-		memcpy(message->fds, fds, sizeof message->fds);
+	if (fds != NULL)
+		memcpy(message->fds, fds, sizeof(message->fds));
 	return message;
 }
 
 /* Frees a message with the descriptors that it still has. */
 void wire_message_free(struct wire_message *message)
 {
-	if (message)
+	if (message != NULL)
 		wire_close_fds(message->fds);
 	free(message);
 }
@@ -118,7 +118,7 @@ void wire_push(struct wire *wire, struct wire_message *message)
 	message->next = NULL;
 	*wire->last = message;
 	wire->last = &message->next;
-	wire->queued += sizeof *message + message->len;
+	wire->queued += sizeof(*message) + message->len;
 }
 
 /* Frees the message at the head of the queue. */
@@ -126,9 +126,9 @@ static void wire_pop(struct wire *wire)
 {
 	struct wire_message *message = wire->first;
 	wire->first = message->next;
-	if (!wire->first)
+	if (wire->first == NULL)
 		wire->last = &wire->first;
-	wire->queued -= sizeof *message + message->len;
+	wire->queued -= sizeof(*message) + message->len;
 	wire_message_free(message);
 }
 
@@ -140,12 +140,12 @@ static ssize_t wire_send(int fd, struct wire_message *message)
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	if (message->fds[0] >= 0) {
 		msg.msg_control = control.bytes;
-		msg.msg_controllen = sizeof control.bytes;
+		msg.msg_controllen = sizeof(control.bytes);
 		struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
 		cmsg->cmsg_level = SOL_SOCKET;
 		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(sizeof message->fds);
-		memcpy(CMSG_DATA(cmsg), message->fds, sizeof message->fds);
+		cmsg->cmsg_len = CMSG_LEN(sizeof(message->fds));
+		memcpy(CMSG_DATA(cmsg), message->fds, sizeof(message->fds));
 	}
 	ssize_t n;
 	do
@@ -157,7 +157,7 @@ static ssize_t wire_send(int fd, struct wire_message *message)
 /* Sends queued messages until the queue is empty or the socket full. */
 int wire_flush(struct wire *wire)
 {
-	while (wire->first) {
+	while (wire->first != NULL) {
 		struct wire_message *message = wire->first;
 		ssize_t n = wire_send(wire->fd, message);
 		if (n == -EAGAIN)
@@ -184,7 +184,7 @@ static void wire_parse_set(struct msghdr *msg, int fds[WIRE_FDS])
 {
 	wire_clear_fds(fds);
 	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
-	if (!cmsg || cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
+	if (cmsg == NULL || cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
 		return;
 	size_t len = cmsg->cmsg_len - CMSG_LEN(0);
 	memcpy(fds, CMSG_DATA(cmsg), len < sizeof(int[WIRE_FDS]) ? len : sizeof(int[WIRE_FDS]));
@@ -199,7 +199,7 @@ static int wire_keep_set(struct wire *wire, struct msghdr *msg)
 		return 0;
 	struct wire_set set;
 	wire_parse_set(msg, set.fds);
-	if (wire->n_sets == sizeof wire->sets / sizeof wire->sets[0]) {
+	if (wire->n_sets == sizeof(wire->sets) / sizeof(wire->sets[0])) {
 		wire_close_fds(set.fds);
 		return -EPROTO;
 	}
@@ -241,7 +241,7 @@ static int wire_take_set(struct wire *wire, struct wire_received *out)
 		return 0;
 	if (out->header.n_fds != WIRE_FDS || wire->n_sets == 0)
 		return -EPROTO;
-	memcpy(out->fds, wire->sets[0].fds, sizeof out->fds);
+	memcpy(out->fds, wire->sets[0].fds, sizeof(out->fds));
 	wire->sets[0] = wire->sets[1];
 	wire->n_sets--;
 	return 0;
@@ -252,14 +252,14 @@ int wire_next(struct wire *wire, struct wire_received *out)
 {
 	size_t have = wire->in_end - wire->in_start;
 	const uint8_t *at = wire->in + wire->in_start;
-	if (have < sizeof out->header)
+	if (have < sizeof(out->header))
 		return 0;
-	memcpy(&out->header, at, sizeof out->header);
-	if (out->header.len > wire->in_size - sizeof out->header)
+	memcpy(&out->header, at, sizeof(out->header));
+	if (out->header.len > wire->in_size - sizeof(out->header))
 		return -EPROTO;
-	if (have - sizeof out->header < out->header.len)
+	if (have - sizeof(out->header) < out->header.len)
 		return 0;
-	out->body = (struct text){ (const char *)at + sizeof out->header, out->header.len };
-	wire->in_start += sizeof out->header + out->header.len;
+	out->body = (struct text){ (const char *)at + sizeof(out->header), out->header.len };
+	wire->in_start += sizeof(out->header) + out->header.len;
 	return wire_take_set(wire, out) < 0 ? -EPROTO : 1;
 }
