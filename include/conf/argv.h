@@ -1,5 +1,5 @@
 /*
- * argv: the words of the command line, up to the first that is no option (SPEC 2).
+ * argv: the words of the command line, up to the first that is no option: what --help lists.
  */
 #ifndef CONF_ARGV_H
 #define CONF_ARGV_H

@@ -1,5 +1,5 @@
 /*
- * cli: the command line, turned into what to do and, for the forms that serve, a snapshot (SPEC 2).
+ * cli: the command line, turned into what to do and, for the forms that serve, a snapshot.
  */
 #ifndef CONF_CLI_H
 #define CONF_CLI_H

@@ -6,6 +6,7 @@
 #define CONF_COMMAND_H
 
 #include "conf/pool.h"
+#include "conf/value.h"
 
 #include <stdio.h>
 
@@ -23,5 +24,8 @@ void command_quote(const char *word, FILE *out);
  * the pool. Returns 0 or -errno (-ENOENT: none, -EACCES: not executable, ...).
  */
 int command_find(struct pool *pool, const char *word, char **path);
+
+/* The kind of value that is a command (exec), for the rows of conf/options.c. */
+extern const struct value_type command_value;
 
 #endif

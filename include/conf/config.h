@@ -11,6 +11,7 @@
 #include "base/addr.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "conf/errors.h"
 #include "conf/pool.h"
 
 #include <stdbool.h>
@@ -18,7 +19,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-/* SPEC 4: how messages map to bytes. */
+/* How messages map to the bytes of a backend: backend/framing.h. */
 enum framing { FRAMING_LINES, FRAMING_STREAM, FRAMING_TEXT_STREAM, FRAMING_RECORDS };
 
 enum { CONFIG_WORKERS_MAX = 1024 };
@@ -97,17 +98,6 @@ struct config {
 	size_t n_routes;
 };
 
-/*
- * The mistakes found while a configuration is read, all of them, each one line: "FILE:LINE: message" or, for
- * a command line, the message alone.
- */
-struct conf_errors {
-	struct conf_list lines;
-	unsigned n; /* how many were met; 0 is none (a line that would come twice is there once) */
-	bool usage; /* one of them at least is in what was written, not in what the machine lacks */
-	struct pool pool;
-};
-
 /* Takes and drops a reference; any thread. */
 const struct config *config_ref(const struct config *config);
 void config_unref(const struct config *config);
@@ -115,7 +105,7 @@ void config_unref(const struct config *config);
 /*
  * Reads an ini file (and its includes) into a new snapshot with one reference. NULL when anything is wrong,
  * and then `errors` (zeroed by the caller) has at least one line. `sets` are SECTION.KEY=VALUE words that win
- * over the file, or NULL. The caller frees with conf_errors_done().
+ * over the file, or NULL. The caller frees with errors_done().
  */
 const struct config *config_read(const char *file, const struct conf_list *sets, struct conf_errors *errors);
 
@@ -126,14 +116,5 @@ const struct config *config_read_stream(
 /* Builds a snapshot of what was written; mistakes go to the draft's errors. NULL when it has any. */
 struct draft;
 const struct config *config_build(struct draft *draft);
-
-/* Prints every key of every section in ini form; what it prints reads back to the same snapshot. Returns 0,
- * or -ENOMEM when some values are missing. Whether `out` took it all is for the caller to see. */
-int config_dump(const struct config *config, FILE *out);
-
-/* Prints every key with its section, default and help text (--help-config). */
-void config_help(FILE *out);
-
-void conf_errors_done(struct conf_errors *errors);
 
 #endif

@@ -4,7 +4,20 @@
 #ifndef CONF_ERRORS_H
 #define CONF_ERRORS_H
 
-#include "conf/config.h"
+#include "conf/pool.h"
+
+#include <stdbool.h>
+
+/*
+ * The mistakes found while a configuration is read, all of them, each one line: "FILE:LINE: message" or, for
+ * a command line, the message alone.
+ */
+struct conf_errors {
+	struct conf_list lines;
+	unsigned n; /* how many were met; 0 is none (a line that would come twice is there once) */
+	bool usage; /* one of them at least is in what was written, not in what the machine lacks */
+	struct pool pool;
+};
 
 /* Whether what was written is wrong, or the machine lacks what it asks for (a command, a directory). */
 enum errors_kind { ERRORS_USAGE, ERRORS_FAILED };
@@ -15,5 +28,8 @@ void errors_add(struct conf_errors *errors, enum errors_kind kind, const char *o
 
 /* The end of a sentence about an unknown name: `; did you mean "NAME"?`, or nothing. Returns out. */
 char *errors_hint(char out[96], const char *name, const char *const *names, size_t n);
+
+/* Gives the lines back; there are none then. */
+void errors_done(struct conf_errors *errors);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * expand: what a value of a file may refer to: the environment and systemd's credentials (SPEC 3).
+ * expand: what a value of a file may refer to: the environment and systemd's credentials.
  */
 #ifndef CONF_EXPAND_H
 #define CONF_EXPAND_H

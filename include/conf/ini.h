@@ -1,5 +1,5 @@
 /*
- * ini: reads configuration files (SPEC 3) into a draft.
+ * ini: reads configuration files into a draft. `wsluice --help-config` explains their form.
  */
 #ifndef CONF_INI_H
 #define CONF_INI_H

@@ -39,18 +39,18 @@ extern const struct option options[];
 extern const size_t options_n; /* at most OPTIONS_MAX */
 
 /* The section whose rows hold for this one. */
-enum option_section option_section_keys(enum option_section section);
+enum option_section options_section_keys(enum option_section section);
 
 /* The row of a key, or NULL. */
-const struct option *option_find(enum option_section section, struct text key);
+const struct option *options_find(enum option_section section, struct text key);
 
 /* A section's name as it is written: "gateway", "listen", ... */
-const char *option_section_name(enum option_section section);
+const char *options_section_name(enum option_section section);
 /* Finds it by that name: 0, or -1. */
-int option_section_find(struct text name, enum option_section *out);
+int options_section_find(struct text name, enum option_section *out);
 
 /* What to say after "unknown key": `; did you mean "buffer"?`, `; it belongs in [gateway]`, or "". Returns
  * out. */
-char *option_hint(enum option_section section, const char *key, char out[96]);
+char *options_hint(enum option_section section, const char *key, char out[96]);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * route: which route answers a request (SPEC 3, [route PATH]). Pure.
+ * route: which section [route PATH] answers a request. Pure.
  */
 #ifndef CONF_ROUTE_H
 #define CONF_ROUTE_H

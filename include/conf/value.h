@@ -5,8 +5,9 @@
 #ifndef CONF_VALUE_H
 #define CONF_VALUE_H
 
-#include "conf/config.h"
 #include "conf/errors.h"
+
+#include <stdio.h>
 
 struct option;
 
@@ -31,16 +32,9 @@ struct value_type {
 	size_t (*count)(const struct option *option, const void *conf);
 };
 
-/* Numbers of some sort: conf/value.c. */
+/* The kinds that are numbers underneath; the others are in conf/command.h, conf/items.h and conf/place.h. */
 extern const struct value_type value_bool, value_number, value_time, value_size, value_word, value_mode,
 	value_signal;
-/* Commands: conf/command.c. */
-extern const struct value_type value_command;
-/* Lists: conf/items.c. */
-extern const struct value_type value_listeners, value_hosts, value_origins, value_tokens, value_address,
-	value_headers;
-/* Places on this machine or another: conf/place.c. */
-extern const struct value_type value_connect, value_directory, value_owner, value_include;
 
 /* Adds "KEY: must be WHAT, not TEXT". */
 void value_reject(const struct value *value);

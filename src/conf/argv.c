@@ -5,6 +5,7 @@
  */
 #include "conf/argv.h"
 
+#include "conf/dump.h"
 #include "conf/help.h"
 #include "conf/options.h"
 
@@ -76,7 +77,7 @@ static void argv_take_pingms(struct argv_state *state, const char *value)
 
 	if (!text_to_u64(text_of(value), UINT64_MAX, &number))
 		argv_reject(state, "a number of milliseconds", value);
-	else if (time)
+	else if (time != NULL)
 		draft_put(&state->draft, state->route, "ping_interval", time, state->origin);
 }
 
@@ -89,7 +90,7 @@ static void argv_take_set(struct argv_state *state, const char *value)
 /* Takes a level, also by the names that websocketd has for two of them. */
 static void argv_take_loglevel(struct argv_state *state, const char *value)
 {
-	const struct option *option = option_find(OPTION_GATEWAY, text_of("log_level"));
+	const struct option *option = options_find(OPTION_GATEWAY, text_of("log_level"));
 	const struct option_word *word = option->words;
 	char what[VALUE_DESCRIBE];
 
@@ -97,9 +98,9 @@ static void argv_take_loglevel(struct argv_state *state, const char *value)
 		value = "info";
 	else if (strcmp(value, "fatal") == 0)
 		value = "error";
-	while (word->word && strcmp(word->word, value) != 0)
+	while (word->word != NULL && strcmp(word->word, value) != 0)
 		word++;
-	if (!word->word)
+	if (word->word == NULL)
 		argv_reject(state, value_describe(option, what), value);
 	else
 		pool_append(&state->draft.pool, &state->sets,
@@ -149,7 +150,7 @@ static const struct argv_option argv_options[] = {
 	{ "check", ARGV_FLAG, .file = true, .take = argv_take_check, .help = "say \"ok\" or every mistake, and exit" },
 	{ "dump", ARGV_FLAG, .file = true, .take = argv_take_dump, .help = "print the configuration that comes of it as a file, and exit" },
 	{ "help", ARGV_PRINT, .print = argv_print_help, .help = "print this" },
-	{ "help-config", ARGV_PRINT, .print = config_help, .help = "print a file with every key, its meaning and its default" },
+	{ "help-config", ARGV_PRINT, .print = dump_help, .help = "print a file with every key, its meaning and its default" },
 	{ "version", ARGV_PRINT, .print = help_version, .help = "print the version" },
 	{ "license", ARGV_PRINT, .print = help_license, .help = "print the licence" },
 	{ .name = "ssl", .kind = ARGV_LATER }, { .name = "sslcert", .kind = ARGV_LATER }, { .name = "sslkey", .kind = ARGV_LATER },
@@ -179,10 +180,10 @@ static void argv_print_help(FILE *out)
 		const struct argv_option *option = &argv_options[i];
 		char name[64];
 
-		if (!option->help)
+		if (option->help == NULL)
 			continue;
-		snprintf(name, sizeof(name), "--%s%s%s", option->name, option->arg ? "=" : "",
-			option->arg ? option->arg : "");
+		snprintf(name, sizeof(name), "--%s%s%s", option->name, option->arg != NULL ? "=" : "",
+			option->arg != NULL ? option->arg : "");
 		fprintf(out, "  %-23s %s\n", name, option->help);
 	}
 }
@@ -201,13 +202,14 @@ static const struct argv_option *argv_find(struct argv_state *state, struct text
 	}
 	snprintf(word, sizeof(word), "%.*s", name.len < 63 ? (int)name.len : 63, name.ptr);
 	nearest = text_nearest(word, names, ARGV_OPTIONS);
-	if (option_find(OPTION_ROUTE, name) || option_find(OPTION_LISTEN, name) ||
-		option_find(OPTION_GATEWAY, name))
+	if (options_find(OPTION_ROUTE, name) != NULL || options_find(OPTION_LISTEN, name) != NULL ||
+		options_find(OPTION_GATEWAY, name) != NULL)
 		errors_add(&state->errors, ERRORS_USAGE, NULL,
 			"unknown option --%s, but it is a key: use --set %s=VALUE", word, word);
 	else
 		errors_add(&state->errors, ERRORS_USAGE, NULL, "unknown option --%s%s%s%s", word,
-			nearest ? "; did you mean --" : "", nearest ? nearest : "", nearest ? "?" : "");
+			nearest != NULL ? "; did you mean --" : "", nearest != NULL ? nearest : "",
+			nearest != NULL ? "?" : "");
 	return NULL;
 }
 
@@ -217,13 +219,13 @@ static const char *argv_read_flag(const char *value)
 	static const char *const yes[] = { "true", "yes", "on", "1", "t" };
 	static const char *const no[] = { "false", "no", "off", "0", "f" };
 
-	for (size_t i = 0; value && i < 5; i++) {
+	for (size_t i = 0; value != NULL && i < 5; i++) {
 		if (text_is_nocase(text_of(value), yes[i]))
 			return "yes";
 		if (text_is_nocase(text_of(value), no[i]))
 			return "no";
 	}
-	return value ? NULL : "yes";
+	return value != NULL ? NULL : "yes";
 }
 
 /* Takes one option with its value; `value` is NULL when there was none. */
@@ -232,7 +234,7 @@ static void argv_take(struct argv_state *state, const struct argv_option *option
 	const char *given = value;
 
 	state->origin = pool_printf(&state->draft.pool, "--%s", option->name);
-	if (!option->file && !state->without_file)
+	if (!option->file && state->without_file == NULL)
 		state->without_file = state->origin;
 	if (option->kind == ARGV_LATER) {
 		errors_add(&state->errors, ERRORS_USAGE, NULL,
@@ -241,12 +243,12 @@ static void argv_take(struct argv_state *state, const struct argv_option *option
 	}
 	if (option->kind == ARGV_FLAG)
 		value = argv_read_flag(value);
-	if (option->kind == ARGV_FLAG && !value)
+	if (option->kind == ARGV_FLAG && value == NULL)
 		argv_reject(state, "true or false", given);
-	else if (!value || !value[0])
+	else if (value == NULL || !value[0])
 		errors_add(&state->errors, ERRORS_USAGE, state->origin, "needs a value: --%s=%s",
 			option->name, option->arg);
-	else if (option->key)
+	else if (option->key != NULL)
 		draft_put(&state->draft, state->route, option->key, value, state->origin);
 	else
 		option->take(state, value);
@@ -267,13 +269,13 @@ int argv_scan(struct argv_state *state, int argc, char **argv, FILE *out)
 		if (strcmp(word, "--") == 0)
 			break;
 		option = argv_find(state, (struct text){ name, (size_t)(equals - name) });
-		if (option && option->kind == ARGV_PRINT) {
+		if (option != NULL && option->kind == ARGV_PRINT) {
 			option->print(out);
 			return -1;
 		}
-		if (option && option->kind == ARGV_VALUE && !value && at < argc)
+		if (option != NULL && option->kind == ARGV_VALUE && value == NULL && at < argc)
 			value = argv[at++];
-		if (option)
+		if (option != NULL)
 			argv_take(state, option, value);
 	}
 	return at;

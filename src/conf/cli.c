@@ -1,5 +1,5 @@
 /*
- * cli: makes a configuration of the command line (SPEC 2) once its words were taken (conf/argv.h): reads the
+ * cli: makes a configuration of the command line once its words were taken (conf/argv.h): reads the
  * file that it names, or fills in what the forms without one leave out: one listener, one route that answers
  * everything. Owns what is printed, and the exit statuses. Runs once, before anything else.
  */
@@ -8,6 +8,7 @@
 #include "conf/argv.h"
 #include "conf/command.h"
 #include "conf/draft.h"
+#include "conf/dump.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,15 +22,15 @@ static void cli_put_command(struct argv_state *state, char **words, int n)
 	size_t len;
 	FILE *out = open_memstream(&bytes, &len);
 
-	state->draft.pool.failed |= !out;
-	if (!out)
+	state->draft.pool.failed |= out == NULL;
+	if (out == NULL)
 		return;
 	for (int i = 0; i < n; i++) {
 		if (i > 0)
 			fputc(' ', out);
 		command_quote(words[i], out);
 	}
-	state->draft.pool.failed |= fclose(out) != 0 || !bytes;
+	state->draft.pool.failed |= fclose(out) != 0 || bytes == NULL;
 	if (!state->draft.pool.failed)
 		draft_put(&state->draft, state->route, "exec", bytes, NULL);
 	free(bytes);
@@ -39,7 +40,7 @@ static void cli_put_command(struct argv_state *state, char **words, int n)
 static void cli_put_address(struct argv_state *state, const char *word, const char *origin)
 {
 	struct pool *pool = &state->draft.pool;
-	const char *port = state->port ? state->port : "8080";
+	const char *port = state->port != NULL ? state->port : "8080";
 	struct addr_name name;
 	struct in6_addr v6;
 	char *address;
@@ -50,7 +51,7 @@ static void cli_put_address(struct argv_state *state, const char *word, const ch
 		address = pool_printf(pool, "%s:%s", word, port);
 	else
 		address = pool_copy(pool, text_of(word));
-	if (address)
+	if (address != NULL)
 		draft_put(&state->draft, state->listen, "address", address, origin);
 }
 
@@ -63,11 +64,12 @@ static void cli_complete(struct argv_state *state)
 		cli_put_address(state, state->addresses.items[i], "--address");
 	for (size_t i = 0; i < state->sets.n; i++)
 		draft_set(draft, state->sets.items[i], true);
-	if (!draft_given(draft, state->listen, "address"))
+	if (draft_given(draft, state->listen, "address") == NULL)
 		cli_put_address(state, "127.0.0.1", NULL);
 	for (size_t i = 0; i < state->sockets.n; i++)
 		draft_put(draft, state->listen, "address", state->sockets.items[i], "--unixsocket");
-	if (!draft_given(draft, state->route, "static") && !draft_given(draft, state->route, "console"))
+	if (draft_given(draft, state->route, "static") == NULL &&
+		draft_given(draft, state->route, "console") == NULL)
 		draft_put(draft, state->route, "console", "yes", NULL);
 }
 
@@ -75,12 +77,12 @@ static void cli_complete(struct argv_state *state)
 static void cli_put_origins(struct argv_state *state)
 {
 	bool listed = draft_given(&state->draft, state->route, "origins") != NULL;
-	bool same = state->same_origin && strcmp(state->same_origin, "yes") == 0;
+	bool same = state->same_origin != NULL && strcmp(state->same_origin, "yes") == 0;
 
 	if (same && listed)
 		errors_add(&state->errors, ERRORS_USAGE, NULL,
 			"--sameorigin and --origin exclude each other (--origin=same adds to a list)");
-	else if (state->same_origin && !listed)
+	else if (state->same_origin != NULL && !listed)
 		draft_put(&state->draft, state->route, "origins", same ? "same" : "any", "--sameorigin");
 }
 
@@ -93,8 +95,9 @@ static const struct config *cli_build(struct argv_state *state, char **words, in
 		cli_put_command(state, words, n);
 	cli_put_origins(state);
 	cli_complete(state);
-	if (n == 0 && !draft_given(draft, state->route, "exec") &&
-		!draft_given(draft, state->route, "connect") && !draft_given(draft, state->route, "static"))
+	if (n == 0 && draft_given(draft, state->route, "exec") == NULL &&
+		draft_given(draft, state->route, "connect") == NULL &&
+		draft_given(draft, state->route, "static") == NULL)
 		errors_add(&state->errors, ERRORS_USAGE, NULL,
 			"nothing to serve: give a COMMAND, --connect=URI or --config=FILE (see --help)");
 	return state->errors.n > 0 && !draft->pool.failed ? NULL : config_build(draft);
@@ -105,7 +108,7 @@ static const struct config *cli_read_file(struct argv_state *state, char **words
 {
 	if (n > 0)
 		state->without_file = words[0];
-	if (state->without_file)
+	if (state->without_file != NULL)
 		errors_add(&state->errors, ERRORS_USAGE, NULL,
 			"%.200s does not go with --config (--set SECTION.KEY=VALUE does)",
 			state->without_file);
@@ -139,7 +142,7 @@ static struct cli cli_finish(
 	if (!state->check && !state->dump)
 		return (struct cli){ .action = CLI_RUN, .config = config };
 	if (state->dump)
-		error = config_dump(config, out);
+		error = dump_config(config, out);
 	else
 		fputs("ok\n", out);
 	config_unref(config);
@@ -156,11 +159,11 @@ static struct cli cli_run(struct argv_state *state, int argc, char **argv, FILE 
 	if (at < 0)
 		return cli_printed(0, out, err);
 	if (state->errors.n == 0) {
-		of_file = state->file && !state->without_file && at == argc;
-		config = state->file ? cli_read_file(state, argv + at, argc - at)
-				     : cli_build(state, argv + at, argc - at);
+		of_file = state->file != NULL && state->without_file == NULL && at == argc;
+		config = state->file != NULL ? cli_read_file(state, argv + at, argc - at)
+					     : cli_build(state, argv + at, argc - at);
 	}
-	if (config)
+	if (config != NULL)
 		return cli_finish(state, config, out, err);
 	return (struct cli){ .action = CLI_EXIT, .status = cli_print_errors(state, of_file, err) };
 }
@@ -175,11 +178,11 @@ struct cli cli_parse(int argc, char **argv, FILE *out, FILE *err)
 		state.listen = draft_open(&state.draft, "listen default", NULL);
 		state.route = draft_open(&state.draft, "route /*", NULL);
 	}
-	if (state.listen && state.route)
+	if (state.listen != NULL && state.route != NULL)
 		result = cli_run(&state, argc, argv, out, err);
 	else
 		fprintf(err, "wsluice: %s\n", strerror(ENOMEM));
 	draft_done(&state.draft);
-	conf_errors_done(&state.errors);
+	errors_done(&state.errors);
 	return result;
 }

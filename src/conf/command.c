@@ -1,9 +1,10 @@
 /*
- * command: splits, quotes and finds commands (SPEC 3, exec). Owns the quoting rules and the search along
+ * command: splits, quotes and finds commands. Owns the quoting rules and the search along
  * PATH; starts nothing. The environment and the file system are looked at when the configuration is read.
  */
 #include "conf/command.h"
 
+#include "conf/config.h"
 #include "conf/options.h"
 
 #include <errno.h>
@@ -36,7 +37,7 @@ static int command_read_escape(struct command_reader *reader)
 	const char *name = *reader->at ? strchr(names, *reader->at) : NULL;
 	int high, low;
 
-	if (name) {
+	if (name != NULL) {
 		command_put(reader, bytes[name - names]);
 		reader->at++;
 		return 0;
@@ -68,7 +69,7 @@ static int command_read_quoted(struct command_reader *reader, char kind)
 				return -EINVAL;
 			continue;
 		}
-		if (c == '\\' && kind == '"' && *reader->at && strchr("\"\\$`", *reader->at))
+		if (c == '\\' && kind == '"' && *reader->at && strchr("\"\\$`", *reader->at) != NULL)
 			c = *reader->at++;
 		command_put(reader, c);
 	}
@@ -105,7 +106,7 @@ static int command_read_word(struct command_reader *reader)
 int command_split(struct pool *pool, const char *text, struct conf_list *words)
 {
 	struct command_reader reader = { .at = text, .out = malloc(strlen(text) + 1) };
-	int error = reader.out ? 0 : -ENOMEM;
+	int error = reader.out != NULL ? 0 : -ENOMEM;
 
 	while (!error) {
 		reader.at += strspn(reader.at, " \t");
@@ -142,7 +143,7 @@ void command_quote(const char *word, FILE *out)
 		if (escape && ((unsigned char)*word < 0x20 || *word == 0x7f))
 			fprintf(out, "\\x%02x", (unsigned)*word);
 		else
-			fprintf(out, "%s%c", escape && strchr("\\'", *word) ? "\\" : "", *word);
+			fprintf(out, "%s%c", escape && strchr("\\'", *word) != NULL ? "\\" : "", *word);
 	}
 	fputc('\'', out);
 }
@@ -166,24 +167,24 @@ static int command_make_absolute(struct pool *pool, const char *path, char **out
 {
 	char *here = path[0] == '/' ? NULL : getcwd(NULL, 0);
 
-	if (path[0] != '/' && !here)
+	if (path[0] != '/' && here == NULL)
 		return -errno;
-	*out = pool_printf(pool, "%s%s%s", here ? here : "", here ? "/" : "", path);
+	*out = pool_printf(pool, "%s%s%s", here != NULL ? here : "", here != NULL ? "/" : "", path);
 	free(here);
-	return *out ? 0 : -ENOMEM;
+	return *out != NULL ? 0 : -ENOMEM;
 }
 
 /* Tries each directory of PATH; one that is there but not executable is remembered as the reason. */
 static int command_search(struct pool *pool, const char *word, char **path)
 {
 	const char *from_env = getenv("PATH");
-	const char *dir = from_env ? from_env : command_path;
+	const char *dir = from_env != NULL ? from_env : command_path;
 	int error = -ENOENT;
 
 	for (;;) {
 		size_t len = strcspn(dir, ":");
 		char *candidate = pool_printf(pool, "%.*s/%s", len ? (int)len : 1, len ? dir : ".", word);
-		int found = candidate ? command_check(candidate) : -ENOMEM;
+		int found = candidate != NULL ? command_check(candidate) : -ENOMEM;
 
 		if (found == 0)
 			return command_make_absolute(pool, candidate, path);
@@ -200,7 +201,7 @@ int command_find(struct pool *pool, const char *word, char **path)
 {
 	int error;
 
-	if (!strchr(word, '/'))
+	if (strchr(word, '/') == NULL)
 		return *word ? command_search(pool, word, path) : -ENOENT;
 	error = command_check(word);
 	return error ? error : command_make_absolute(pool, word, path);
@@ -222,7 +223,7 @@ static void command_parse(const struct value *value, void *conf)
 		return;
 	name = route->exec.items[0];
 	error = command_find(value->pool, name, &route->exec_path);
-	if (error == -ENOENT && !strchr(name, '/'))
+	if (error == -ENOENT && strchr(name, '/') == NULL)
 		value_complain(value, ERRORS_FAILED, "%.200s: command not found", name);
 	else if (error)
 		value_complain(value, ERRORS_FAILED, "%.200s: %s", name, strerror(-error));
@@ -249,5 +250,5 @@ static size_t command_count(const struct option *option, const void *conf)
 	return ((const struct route_conf *)conf)->exec.n > 0;
 }
 
-const struct value_type value_command = { "a command, its words quoted as for a shell", command_parse,
+const struct value_type command_value = { "a command, its words quoted as for a shell", command_parse,
 	command_format, command_count };

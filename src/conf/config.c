@@ -67,7 +67,7 @@ __attribute__((format(printf, 3, 4))) static void config_complain(
 	vsnprintf(words, sizeof(words), format, args);
 	va_end(args);
 	errors_add(build->draft->errors, ERRORS_USAGE, section->origin, "[%s %.200s] %s",
-		option_section_name(section->kind), section->name, words);
+		options_section_name(section->kind), section->name, words);
 }
 
 /* Reads one option of a section: what was given, or else its default. */
@@ -80,7 +80,7 @@ static void config_fill_option(struct config_build *build, void *conf, const str
 	const struct draft_text *text = draft_lookup(build->draft, section, option);
 	bool given = false;
 
-	for (; text; text = text->next) {
+	for (; text != NULL; text = text->next) {
 		value.text = text->text;
 		value.origin = text->origin;
 		if (!text->text[0])
@@ -97,7 +97,7 @@ static void config_fill_option(struct config_build *build, void *conf, const str
 /* Reads all options of a section into its struct. */
 static void config_fill(struct config_build *build, void *conf, const struct draft_section *section)
 {
-	enum option_section kind = option_section_keys(section->kind);
+	enum option_section kind = options_section_keys(section->kind);
 
 	for (size_t i = 0; i < options_n; i++) {
 		if (options[i].section == kind && !(options[i].flags & OPTION_FILE_ONLY))
@@ -111,7 +111,7 @@ static size_t config_count(const struct draft *draft, enum option_section kind)
 	const struct draft_section *section = NULL;
 	size_t n = 0;
 
-	while ((section = draft_next(draft, section, kind)))
+	while ((section = draft_next(draft, section, kind)) != NULL)
 		n++;
 	return n;
 }
@@ -122,13 +122,13 @@ static void config_check_listen(
 {
 	const struct config *config = &build->snapshot->config;
 
-	if (strpbrk(listen->name, " \t,"))
+	if (strpbrk(listen->name, " \t,") != NULL)
 		config_complain(build, section, "has a name with a space or a comma in it");
 	for (size_t i = 0; i < config->n_listens; i++) {
 		if (strcmp(config->listens[i].name, listen->name) == 0)
 			config_complain(build, section, "is there twice");
 	}
-	if (!draft_given(build->draft, section, "address"))
+	if (draft_given(build->draft, section, "address") == NULL)
 		config_complain(build, section, "has no address");
 }
 
@@ -141,11 +141,11 @@ static void config_fill_listens(struct config_build *build)
 
 	config->listens =
 		pool_alloc(pool, config_count(build->draft, OPTION_LISTEN) * sizeof(*config->listens));
-	while (!pool->failed && (section = draft_next(build->draft, section, OPTION_LISTEN))) {
+	while (!pool->failed && (section = draft_next(build->draft, section, OPTION_LISTEN)) != NULL) {
 		struct listen_conf *listen = &config->listens[config->n_listens];
 
 		listen->name = pool_copy(pool, text_of(section->name));
-		if (!listen->name)
+		if (listen->name == NULL)
 			return;
 		config_check_listen(build, listen, section);
 		config_fill(build, listen, section);
@@ -189,7 +189,7 @@ static void config_check_targets(
 
 	if (exec && connect)
 		config_complain(build, section, "has exec and connect; a route has only one of them");
-	if (!exec && !connect && !route->console && !draft_given(build->draft, section, "static"))
+	if (!exec && !connect && !route->console && draft_given(build->draft, section, "static") == NULL)
 		config_complain(build, section, "has none of exec, connect, static and console");
 }
 
@@ -220,12 +220,12 @@ static void config_fill_routes(struct config_build *build)
 	const struct draft_section *section = NULL;
 
 	config->routes = pool_alloc(pool, config_count(build->draft, OPTION_ROUTE) * sizeof(*config->routes));
-	while (!pool->failed && (section = draft_next(build->draft, section, OPTION_ROUTE))) {
+	while (!pool->failed && (section = draft_next(build->draft, section, OPTION_ROUTE)) != NULL) {
 		struct route_conf *route = &config->routes[config->n_routes];
 		bool good = config_fill_pattern(build, route, section);
 
 		config_fill(build, route, section);
-		if (!draft_given(build->draft, section, "framing"))
+		if (draft_given(build->draft, section, "framing") == NULL)
 			route->framing = route->has_connect ? FRAMING_STREAM : FRAMING_LINES;
 		config_check_targets(build, route, section);
 		config_check_listeners(build, route, section);
@@ -241,7 +241,7 @@ static void config_check_defaults(struct config_build *build)
 {
 	const struct draft_section *section = NULL;
 
-	while ((section = draft_next(build->draft, section, OPTION_DEFAULTS))) {
+	while ((section = draft_next(build->draft, section, OPTION_DEFAULTS)) != NULL) {
 		struct route_conf route = { 0 };
 
 		config_fill(build, &route, section);
@@ -254,33 +254,33 @@ const struct config *config_build(struct draft *draft)
 	struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
 	struct config_build build = { snapshot, draft };
 
-	if (snapshot && !draft->pool.failed) {
+	if (snapshot != NULL && !draft->pool.failed) {
 		atomic_init(&snapshot->refs, 1);
 		config_fill(&build, &snapshot->config.gateway, draft->gateway);
 		config_fill_listens(&build);
 		config_check_defaults(&build);
 		config_fill_routes(&build);
 	}
-	if (!snapshot || draft->pool.failed || snapshot->pool.failed)
+	if (snapshot == NULL || draft->pool.failed || snapshot->pool.failed)
 		errors_add(draft->errors, ERRORS_FAILED, NULL, "%s", strerror(ENOMEM));
-	if (snapshot && draft->errors->n > 0) {
+	if (snapshot != NULL && draft->errors->n > 0) {
 		pool_free(&snapshot->pool);
 		free(snapshot);
 		snapshot = NULL;
 	}
-	return snapshot ? &snapshot->config : NULL;
+	return snapshot != NULL ? &snapshot->config : NULL;
 }
 
 /* Adds what a file may leave out, then what --set puts over it, and builds. */
 static const struct config *config_finish(struct draft *draft, const struct conf_list *sets)
 {
-	if (!draft_next(draft, NULL, OPTION_LISTEN)) {
+	if (draft_next(draft, NULL, OPTION_LISTEN) == NULL) {
 		struct draft_section *listen = draft_open(draft, config_listener, NULL);
 
-		if (listen)
+		if (listen != NULL)
 			draft_put(draft, listen, "address", config_address, NULL);
 	}
-	for (size_t i = 0; sets && i < sets->n; i++)
+	for (size_t i = 0; sets != NULL && i < sets->n; i++)
 		draft_set(draft, sets->items[i], false);
 	return config_build(draft);
 }

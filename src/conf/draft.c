@@ -16,14 +16,14 @@ static struct draft_section *draft_append(
 {
 	struct draft_section *section = pool_alloc(&draft->pool, sizeof(*section));
 
-	if (!section)
+	if (section == NULL)
 		return NULL;
 	section->kind = kind;
 	section->origin = origin;
 	section->name = pool_copy(&draft->pool, name);
-	if (!section->name)
+	if (section->name == NULL)
 		return NULL;
-	if (draft->last)
+	if (draft->last != NULL)
 		draft->last->next = section;
 	draft->last = section;
 	return section;
@@ -62,7 +62,7 @@ static int draft_split_heading(const char *heading, enum option_section *kind, s
 	while (word.len < text.len && text.ptr[word.len] != ' ' && text.ptr[word.len] != '\t')
 		word.len++;
 	*name = text_trim(text_slice(text, word.len));
-	return option_section_find(word, kind);
+	return options_section_find(word, kind);
 }
 
 /* Says that there is no such kind of section, and which one was meant. */
@@ -74,7 +74,7 @@ static void draft_reject_heading(struct draft *draft, const char *heading, const
 	char word[64], hint[96];
 
 	for (size_t i = 0; i < 4; i++)
-		names[i] = option_section_name(kinds[i]);
+		names[i] = options_section_name(kinds[i]);
 	snprintf(word, sizeof(word), "%.*s", (int)strcspn(heading, " \t"), heading);
 	errors_add(draft->errors, ERRORS_USAGE, origin, "unknown section [%.200s]%s", heading,
 		errors_hint(hint, word, names, 4));
@@ -104,13 +104,13 @@ struct draft_section *draft_open(struct draft *draft, const char *heading, const
 static const struct option *draft_find(
 	struct draft *draft, const struct draft_section *section, const char *key, const char *origin)
 {
-	const struct option *option = option_find(section->kind, text_of(key));
+	const struct option *option = options_find(section->kind, text_of(key));
 	char hint[96];
 
-	if (!option)
+	if (option == NULL)
 		errors_add(draft->errors, ERRORS_USAGE, origin, "unknown key \"%.80s\" in [%s%s%.100s]%s",
-			key, option_section_name(section->kind), section->name[0] ? " " : "", section->name,
-			option_hint(section->kind, key, hint));
+			key, options_section_name(section->kind), section->name[0] ? " " : "", section->name,
+			options_hint(section->kind, key, hint));
 	return option;
 }
 
@@ -142,13 +142,13 @@ static void draft_append_text(struct draft *draft, struct draft_section *section
 	struct draft_text *item = pool_alloc(&draft->pool, sizeof(*item));
 	struct draft_text **at = &section->texts[option - options];
 
-	if (!item || !draft_check_text(draft, option, trimmed, origin))
+	if (item == NULL || !draft_check_text(draft, option, trimmed, origin))
 		return;
 	item->text = pool_copy(&draft->pool, trimmed);
 	item->origin = origin;
-	while (*at)
+	while (*at != NULL)
 		at = &(*at)->next;
-	if (item->text)
+	if (item->text != NULL)
 		*at = item;
 }
 
@@ -158,13 +158,13 @@ void draft_add(struct draft *draft, struct draft_section *section, const char *k
 {
 	const struct option *option = draft_find(draft, section, key, origin);
 
-	if (!option)
+	if (option == NULL)
 		return;
-	if (section->texts[option - options] && !(option->flags & OPTION_LIST)) {
+	if (section->texts[option - options] != NULL && !(option->flags & OPTION_LIST)) {
 		const char *first = section->texts[option - options]->origin;
 
 		errors_add(draft->errors, ERRORS_USAGE, origin, "%s: given twice (first at %s)", key,
-			first ? first : "the start");
+			first != NULL ? first : "the start");
 		return;
 	}
 	draft_append_text(draft, section, option, text, origin);
@@ -176,7 +176,7 @@ void draft_put(struct draft *draft, struct draft_section *section, const char *k
 {
 	const struct option *option = draft_find(draft, section, key, origin);
 
-	if (!option)
+	if (option == NULL)
 		return;
 	if (option->flags & OPTION_FILE_ONLY) {
 		errors_add(draft->errors, ERRORS_USAGE, origin, "%s: only a file can have this key", key);
@@ -190,10 +190,10 @@ void draft_put(struct draft *draft, struct draft_section *section, const char *k
 /* Puts a key of [defaults] that wins over those of the files: into the first section, out of the others. */
 static void draft_put_default(struct draft *draft, const char *key, const char *text, const char *origin)
 {
-	const struct option *option = option_find(OPTION_DEFAULTS, text_of(key));
+	const struct option *option = options_find(OPTION_DEFAULTS, text_of(key));
 	struct draft_section *section = draft->defaults;
 
-	while (option && (section = draft_next(draft, section, OPTION_DEFAULTS)))
+	while (option != NULL && (section = draft_next(draft, section, OPTION_DEFAULTS)) != NULL)
 		section->texts[option - options] = NULL;
 	draft_put(draft, draft->defaults, key, text, origin);
 }
@@ -209,8 +209,8 @@ static struct draft_section *draft_find_section(const struct draft *draft, const
 		return NULL;
 	section = draft_next(draft, NULL, kind);
 	if (name.len == 0 && draft_has_name(kind))
-		return section && draft_next(draft, section, kind) ? NULL : section;
-	while (section && !text_is(name, section->name))
+		return section != NULL && draft_next(draft, section, kind) != NULL ? NULL : section;
+	while (section != NULL && !text_is(name, section->name))
 		section = draft_next(draft, section, kind);
 	return section;
 }
@@ -221,7 +221,7 @@ static struct draft_section *draft_guess_section(const struct draft *draft, cons
 	static const enum option_section kinds[] = { OPTION_ROUTE, OPTION_LISTEN, OPTION_GATEWAY };
 
 	for (size_t i = 0; i < 3; i++) {
-		if (option_find(kinds[i], text_of(key)))
+		if (options_find(kinds[i], text_of(key)) != NULL)
 			return draft_next(draft, NULL, kinds[i]);
 	}
 	return draft_next(draft, NULL, OPTION_ROUTE);
@@ -231,24 +231,24 @@ static struct draft_section *draft_guess_section(const struct draft *draft, cons
 void draft_set(struct draft *draft, const char *word, bool bare)
 {
 	const char *equals = strchr(word, '=');
-	size_t head = equals ? (size_t)(equals - word) : strlen(word);
+	size_t head = equals != NULL ? (size_t)(equals - word) : strlen(word);
 	const char *dot = memrchr(word, '.', head);
 	char *origin = pool_printf(&draft->pool, "--set %.*s", (int)head, word);
-	const char *from = dot ? dot + 1 : word;
+	const char *from = dot != NULL ? dot + 1 : word;
 	char *heading, *key;
 	struct draft_section *section;
 
-	heading = pool_copy(&draft->pool, (struct text){ word, dot ? (size_t)(dot - word) : 0 });
+	heading = pool_copy(&draft->pool, (struct text){ word, dot != NULL ? (size_t)(dot - word) : 0 });
 	key = pool_copy(&draft->pool, text_trim((struct text){ from, (size_t)(word + head - from) }));
-	if (!origin || !heading || !key)
+	if (origin == NULL || heading == NULL || key == NULL)
 		return;
-	if (!equals || (!dot && !bare)) {
+	if (equals == NULL || (dot == NULL && !bare)) {
 		errors_add(draft->errors, ERRORS_USAGE, origin, "must be %s=VALUE",
 			bare ? "KEY" : "SECTION.KEY");
 		return;
 	}
-	section = dot ? draft_find_section(draft, heading) : draft_guess_section(draft, key);
-	if (!section)
+	section = dot != NULL ? draft_find_section(draft, heading) : draft_guess_section(draft, key);
+	if (section == NULL)
 		errors_add(draft->errors, ERRORS_USAGE, origin,
 			"there is no section [%.200s], or more than one", heading);
 	else if (section->kind == OPTION_DEFAULTS)
@@ -261,9 +261,9 @@ void draft_set(struct draft *draft, const char *word, bool bare)
 struct draft_section *draft_next(
 	const struct draft *draft, const struct draft_section *from, enum option_section kind)
 {
-	struct draft_section *section = from ? from->next : draft->defaults;
+	struct draft_section *section = from != NULL ? from->next : draft->defaults;
 
-	while (section && section->kind != kind)
+	while (section != NULL && section->kind != kind)
 		section = section->next;
 	return section;
 }
@@ -275,10 +275,10 @@ const struct draft_text *draft_lookup(
 	const struct draft_text *texts = section->texts[option - options];
 	const struct draft_section *at = draft->defaults;
 
-	if (texts || section->kind != OPTION_ROUTE)
+	if (texts != NULL || section->kind != OPTION_ROUTE)
 		return texts;
-	for (; at && at != section; at = at->next) {
-		if (at->kind == OPTION_DEFAULTS && at->texts[option - options])
+	for (; at != NULL && at != section; at = at->next) {
+		if (at->kind == OPTION_DEFAULTS && at->texts[option - options] != NULL)
 			texts = at->texts[option - options];
 	}
 	return texts;
@@ -288,11 +288,11 @@ const struct draft_text *draft_lookup(
 const struct draft_text *draft_given(
 	const struct draft *draft, const struct draft_section *section, const char *key)
 {
-	const struct option *option = option_find(section->kind, text_of(key));
+	const struct option *option = options_find(section->kind, text_of(key));
 	const struct draft_text *text;
 
 	must(option != NULL);
-	for (text = draft_lookup(draft, section, option); text && !text->text[0]; text = text->next)
+	for (text = draft_lookup(draft, section, option); text != NULL && !text->text[0]; text = text->next)
 		;
 	return text;
 }

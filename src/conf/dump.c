@@ -3,6 +3,8 @@
  * their defaults (--help-config, etc/wsluice.ini). Knows the form of a file; keys and values come from the
  * options table.
  */
+#include "conf/dump.h"
+
 #include "conf/expand.h"
 #include "conf/options.h"
 
@@ -37,10 +39,10 @@ static bool dump_item(const struct option *option, const void *conf, size_t i, F
 	FILE *value = open_memstream(&bytes, &len);
 	bool good;
 
-	if (!value)
+	if (value == NULL)
 		return false;
 	option->type->format(option, conf, i, value);
-	good = fclose(value) == 0 && bytes;
+	good = fclose(value) == 0 && bytes != NULL;
 	if (good) {
 		fprintf(out, "%s = ", option->key);
 		expand_quote(bytes, option->flags & OPTION_PATH, out);
@@ -55,7 +57,8 @@ static bool dump_section(enum option_section kind, const char *name, const void 
 {
 	bool good = true;
 
-	fprintf(out, "[%s%s%s]\n", option_section_name(kind), name ? " " : "", name ? name : "");
+	fprintf(out, "[%s%s%s]\n", options_section_name(kind), name != NULL ? " " : "",
+		name != NULL ? name : "");
 	for (size_t row = 0; row < options_n; row++) {
 		const struct option *option = &options[row];
 		size_t n;
@@ -72,7 +75,7 @@ static bool dump_section(enum option_section kind, const char *name, const void 
 }
 
 /* Writes all sections in their order. */
-int config_dump(const struct config *config, FILE *out)
+int dump_config(const struct config *config, FILE *out)
 {
 	bool good = dump_section(OPTION_GATEWAY, NULL, &config->gateway, out);
 
@@ -119,7 +122,7 @@ static void dump_option(const struct option *option, FILE *out)
 }
 
 /* Goes through the table; its rows are in the order of the sections. */
-void config_help(FILE *out)
+void dump_help(FILE *out)
 {
 	fputs(dump_head, out);
 	for (size_t i = 0; i < options_n; i++) {

@@ -5,6 +5,7 @@
 #include "conf/errors.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Whether the line is there already: a mistake in [defaults] is met again in each route. */
@@ -29,8 +30,9 @@ void errors_add(
 	va_end(args);
 	errors->n++;
 	errors->usage |= kind == ERRORS_USAGE;
-	line = pool_printf(&errors->pool, "%s%s%s", origin ? origin : "", origin ? ": " : "", words);
-	if (line && !errors_has(errors, line))
+	line = pool_printf(
+		&errors->pool, "%s%s%s", origin != NULL ? origin : "", origin != NULL ? ": " : "", words);
+	if (line != NULL && !errors_has(errors, line))
 		pool_append(&errors->pool, &errors->lines, line);
 }
 
@@ -39,7 +41,7 @@ char *errors_hint(char out[96], const char *name, const char *const *names, size
 {
 	const char *nearest = text_nearest(name, names, n);
 
-	if (nearest)
+	if (nearest != NULL)
 		snprintf(out, 96, "; did you mean \"%.63s\"?", nearest);
 	else
 		out[0] = '\0';
@@ -47,7 +49,7 @@ char *errors_hint(char out[96], const char *name, const char *const *names, size
 }
 
 /* Gives the lines back. */
-void conf_errors_done(struct conf_errors *errors)
+void errors_done(struct conf_errors *errors)
 {
 	pool_free(&errors->pool);
 	*errors = (struct conf_errors){ 0 };

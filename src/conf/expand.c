@@ -12,16 +12,16 @@ static const char *expand_variable(struct draft *draft, const char *from, const 
 {
 	size_t len = strcspn(from, "}");
 	char *name = pool_copy(&draft->pool, (struct text){ from, len });
-	const char *set = name ? getenv(name) : NULL;
+	const char *set = name != NULL ? getenv(name) : NULL;
 
-	if (!name)
+	if (name == NULL)
 		return NULL;
 	if (!from[len] || len == 0) {
 		errors_add(draft->errors, ERRORS_USAGE, origin,
 			"${ begins the name of a variable, and } ends it; $${ is a plain ${");
 		return NULL;
 	}
-	if (!set) {
+	if (set == NULL) {
 		errors_add(draft->errors, ERRORS_USAGE, origin,
 			"the environment has no variable %.80s; $${ is a plain ${", name);
 		return NULL;
@@ -35,7 +35,7 @@ static const char *expand_credentials(struct draft *draft, const char *at, const
 {
 	const char *dir = getenv("CREDENTIALS_DIRECTORY");
 
-	if (!dir) {
+	if (dir == NULL) {
 		errors_add(draft->errors, ERRORS_USAGE, origin,
 			"%%d is systemd's directory of credentials, and there is none; %%%% is a plain %%");
 		return NULL;
@@ -47,7 +47,7 @@ static const char *expand_credentials(struct draft *draft, const char *at, const
 /* Walks from one $ or % to the next, and stops when nobody would take a value so long. */
 static bool expand_into(struct draft *draft, const char *text, bool path, const char *origin, FILE *out)
 {
-	while (text && *text && ftell(out) <= DRAFT_VALUE_MAX) {
+	while (text != NULL && *text && ftell(out) <= DRAFT_VALUE_MAX) {
 		size_t plain = strcspn(text, "$%");
 
 		fwrite(text, 1, plain, out);
@@ -77,12 +77,12 @@ char *expand_text(struct draft *draft, const char *text, bool path, const char *
 	FILE *out = open_memstream(&bytes, &len);
 	bool good;
 
-	if (!out) {
+	if (out == NULL) {
 		draft->pool.failed = true;
 		return NULL;
 	}
 	good = expand_into(draft, text, path, origin, out);
-	draft->pool.failed |= fclose(out) != 0 || !bytes;
+	draft->pool.failed |= fclose(out) != 0 || bytes == NULL;
 	if (good && !draft->pool.failed)
 		copy = pool_copy(&draft->pool, text_of(bytes));
 	free(bytes);

@@ -10,6 +10,7 @@
 #include "base/must.h"
 #include "conf/expand.h"
 #include "conf/lines.h"
+#include "conf/place.h"
 
 #include <errno.h>
 #include <glob.h>
@@ -72,9 +73,9 @@ static bool ini_check_line(const struct ini *ini)
 {
 	const char *wrong = lines_check(&ini->lines);
 
-	if (wrong)
+	if (wrong != NULL)
 		ini_complain(ini, wrong);
-	return !wrong;
+	return wrong == NULL;
 }
 
 /* Adds a row to the table. Returns its number, or -1 when memory is short. */
@@ -86,13 +87,13 @@ static long ini_add_row(struct ini *ini, struct text text, const char *origin)
 	if ((n & (n - 1)) == 0) {
 		struct ini_row *rows = realloc(ini->rows, (2 * n + 1) * sizeof(*rows));
 
-		pool->failed |= !rows;
-		if (!rows)
+		pool->failed |= rows == NULL;
+		if (rows == NULL)
 			return -1;
 		ini->rows = rows;
 	}
 	ini->rows[n] = (struct ini_row){ .text = pool_copy(pool, text), .origin = origin };
-	if (!ini->rows[n].text || !origin)
+	if (ini->rows[n].text == NULL || origin == NULL)
 		return -1;
 	return (long)ini->n_rows++;
 }
@@ -141,7 +142,7 @@ static bool ini_take_pair(struct ini *ini, struct text line, char *token, size_t
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
 	const char *equals = memchr(line.ptr, '=', line.len);
-	size_t head = equals ? (size_t)(equals - line.ptr) : 0;
+	size_t head = equals != NULL ? (size_t)(equals - line.ptr) : 0;
 	struct text key = text_trim((struct text){ line.ptr, head });
 	struct text value = text_trim(text_slice(line, head + 1));
 	const char *origin = ini_origin(ini);
@@ -199,22 +200,22 @@ static void ini_include(struct ini *ini, const char *pattern, const char *origin
 	struct draft *draft = ini->draft;
 	const char *slash = strrchr(ini->name, '/');
 	char *full = pool_printf(&draft->pool, "%.*s%s",
-		pattern[0] == '/' || !slash ? 0 : (int)(slash + 1 - ini->name), ini->name, pattern);
+		pattern[0] == '/' || slash == NULL ? 0 : (int)(slash + 1 - ini->name), ini->name, pattern);
 	glob_t found = { 0 };
 
-	if (!full || !pattern[0])
+	if (full == NULL || !pattern[0])
 		return;
 	if (ini->depth == INI_DEPTH_MAX) {
 		errors_add(draft->errors, ERRORS_USAGE, origin, "include: more than %d files deep",
 			INI_DEPTH_MAX);
 		return;
 	}
-	if (glob(full, 0, NULL, &found) != 0 && !strpbrk(full, "*?["))
+	if (glob(full, 0, NULL, &found) != 0 && strpbrk(full, "*?[") == NULL)
 		errors_add(draft->errors, ERRORS_FAILED, origin, "include: %s: %s", full, strerror(ENOENT));
 	for (size_t i = 0; i < found.gl_pathc; i++) {
 		char *name = pool_copy(&draft->pool, text_of(found.gl_pathv[i]));
 
-		if (name)
+		if (name != NULL)
 			ini_open(draft, ini, name, origin);
 	}
 	globfree(&found);
@@ -239,13 +240,13 @@ static int ini_on_pair(void *arg, const char *section, const char *key, const ch
 		return 1;
 	}
 	target = ini->rows[strtoul(section, NULL, 10)].section;
-	if (!target)
+	if (target == NULL)
 		return 1;
-	option = option_find(target->kind, text_of(key));
-	value = expand_text(ini->draft, row->text, option && option->flags & OPTION_PATH, origin);
-	if (value && option && option->type == &value_include)
+	option = options_find(target->kind, text_of(key));
+	value = expand_text(ini->draft, row->text, option != NULL && option->flags & OPTION_PATH, origin);
+	if (value != NULL && option != NULL && option->type == &place_include)
 		ini_include(ini, value, origin);
-	else if (value)
+	else if (value != NULL)
 		draft_add(ini->draft, target, key, value, origin);
 	return 1;
 }
@@ -255,12 +256,12 @@ static void ini_read_file(struct draft *draft, const struct ini *parent, FILE *s
 {
 	struct ini *ini = calloc(1, sizeof(*ini));
 
-	draft->pool.failed |= !ini;
-	if (!ini)
+	draft->pool.failed |= ini == NULL;
+	if (ini == NULL)
 		return;
 	ini->draft = draft;
 	ini->parent = parent;
-	ini->depth = parent ? parent->depth + 1 : 1;
+	ini->depth = parent != NULL ? parent->depth + 1 : 1;
 	ini->name = name;
 	ini->lines.stream = stream;
 	if (fileno(stream) >= 0 && fstat(fileno(stream), &ini->st) < 0)
@@ -278,7 +279,7 @@ static bool ini_is_open(const struct ini *ini, FILE *stream)
 
 	if (fstat(fileno(stream), &st) < 0)
 		return false;
-	while (ini && (ini->st.st_dev != st.st_dev || ini->st.st_ino != st.st_ino))
+	while (ini != NULL && (ini->st.st_dev != st.st_dev || ini->st.st_ino != st.st_ino))
 		ini = ini->parent;
 	return ini != NULL;
 }
@@ -289,7 +290,7 @@ static void ini_open(struct draft *draft, const struct ini *parent, const char *
 	FILE *stream = fopen(name, "re");
 	const char *why = NULL;
 
-	if (!stream)
+	if (stream == NULL)
 		why = strerror(errno);
 	else if (ini_is_open(parent, stream))
 		why = "includes itself";
@@ -297,9 +298,9 @@ static void ini_open(struct draft *draft, const struct ini *parent, const char *
 		why = "is one file too many";
 	else
 		ini_read_file(draft, parent, stream, name);
-	if (why)
+	if (why != NULL)
 		errors_add(draft->errors, ERRORS_FAILED, origin, "%s: %s", name, why);
-	if (stream)
+	if (stream != NULL)
 		fclose(stream);
 }
 

@@ -4,10 +4,12 @@
  * hold spaces) or header. Whatever later meets a
  * peer's bytes or goes out on the wire is checked here, once. Pure but for the list of errors.
  */
+#include "conf/items.h"
+
 #include "base/authority.h"
 #include "base/chars.h"
+#include "conf/config.h"
 #include "conf/options.h"
-#include "conf/value.h"
 
 #include <string.h>
 
@@ -46,7 +48,7 @@ static void items_parse_words(
 		struct value one = *value;
 
 		at += word.len;
-		if (!item)
+		if (item == NULL)
 			return;
 		if (fold)
 			text_fold(item);
@@ -97,7 +99,7 @@ static bool items_check_origin_rule(const char *word)
 	return strcmp(word, "*") == 0 || items_check_origin(word);
 }
 
-/* Reads origins; "same", "any" and "null" look like hosts and mean what SPEC 3 says. */
+/* Reads origins; "same", "any" and "null" look like hosts; what they mean is in http/upgrade.h. */
 static void items_parse_origins(const struct value *value, void *conf)
 {
 	items_parse_words(value, conf, true, items_check_origin_rule);
@@ -148,7 +150,7 @@ static void items_parse_address(const struct value *value, void *conf)
 /* Whether the gateway itself answers for this header. */
 static bool items_is_own(struct text name)
 {
-	for (size_t i = 0; items_own_headers[i]; i++) {
+	for (size_t i = 0; items_own_headers[i] != NULL; i++) {
 		if (text_is_nocase(name, items_own_headers[i]))
 			return true;
 	}
@@ -163,7 +165,7 @@ static void items_append_header(struct pool *pool, struct header_list *list, str
 	if ((n & (n - 1)) == 0) {
 		struct header_conf *items = pool_alloc(pool, (2 * n + 1) * sizeof(*items));
 
-		if (!items)
+		if (items == NULL)
 			return;
 		if (n > 0)
 			memcpy(items, list->items, n * sizeof(*items));
@@ -178,13 +180,13 @@ static void items_parse_header(const struct value *value, void *conf)
 	const char *colon = strchr(value->text, ':');
 	struct header_conf header;
 
-	if (!colon) {
+	if (colon == NULL) {
 		value_reject(value);
 		return;
 	}
 	header.name = pool_copy(value->pool, (struct text){ value->text, (size_t)(colon - value->text) });
 	header.value = pool_copy(value->pool, text_trim(text_of(colon + 1)));
-	if (!header.name || !header.value)
+	if (header.name == NULL || header.value == NULL)
 		return;
 	if (!items_check_token(header.name))
 		value_reject(value);
@@ -209,17 +211,17 @@ static void items_format_header(const struct option *option, const void *conf, s
 	fprintf(out, "%s: %s", list->items[i].name, list->items[i].value);
 }
 
-const struct value_type value_hosts = { "host names (*.example.org is any below), separated by spaces",
+const struct value_type items_hosts = { "host names (*.example.org is any below), separated by spaces",
 	items_parse_hosts, items_format, items_count };
-const struct value_type value_origins = {
+const struct value_type items_origins = {
 	"same, any, null, or SCHEME://HOST[:PORT], HOST[:PORT], *.HOST, separated by spaces",
 	items_parse_origins, items_format, items_count
 };
-const struct value_type value_tokens = { "names, separated by spaces", items_parse_tokens, items_format,
+const struct value_type items_tokens = { "names, separated by spaces", items_parse_tokens, items_format,
 	items_count };
-const struct value_type value_listeners = { "names of [listen] sections, separated by spaces",
+const struct value_type items_listeners = { "names of [listen] sections, separated by spaces",
 	items_parse_listeners, items_format, items_count };
-const struct value_type value_address = { "HOST:PORT, [V6]:PORT, *:PORT or unix:PATH", items_parse_address,
+const struct value_type items_address = { "HOST:PORT, [V6]:PORT, *:PORT or unix:PATH", items_parse_address,
 	items_format, items_count };
-const struct value_type value_headers = { "a header: \"Name: value\"", items_parse_header,
+const struct value_type items_headers = { "a header: \"Name: value\"", items_parse_header,
 	items_format_header, items_count_headers };

@@ -5,6 +5,11 @@
  */
 #include "conf/options.h"
 
+#include "conf/command.h"
+#include "conf/config.h"
+#include "conf/items.h"
+#include "conf/place.h"
+
 #include <signal.h>
 #include <string.h>
 
@@ -18,29 +23,29 @@
 #define LISTEN(field)	   .section = OPTION_LISTEN, FIELD(listen_conf, field)
 #define ROUTE(field)	   .section = OPTION_ROUTE, FIELD(route_conf, field)
 
-static const struct option_word option_auto[] = { { "auto", 0 }, { NULL, 0 } };
+static const struct option_word options_auto[] = { { "auto", 0 }, { NULL, 0 } };
 
-static const struct option_word option_log_levels[] = { { "error", LOG_ERROR }, { "warning", LOG_WARNING },
+static const struct option_word options_log_levels[] = { { "error", LOG_ERROR }, { "warning", LOG_WARNING },
 	{ "info", LOG_INFO }, { "debug", LOG_DEBUG }, { "trace", LOG_TRACE }, { NULL, 0 } };
 
-static const struct option_word option_log_formats[] = { { "text", LOG_FORMAT_TEXT },
+static const struct option_word options_log_formats[] = { { "text", LOG_FORMAT_TEXT },
 	{ "logfmt", LOG_FORMAT_LOGFMT }, { "json", LOG_FORMAT_JSON }, { NULL, 0 } };
 
-static const struct option_word option_framings[] = { { "lines", FRAMING_LINES },
+static const struct option_word options_framings[] = { { "lines", FRAMING_LINES },
 	{ "stream", FRAMING_STREAM }, { "text-stream", FRAMING_TEXT_STREAM }, { "records", FRAMING_RECORDS },
 	{ NULL, 0 } };
 
-static const struct option_word option_signals[] = { { "TERM", SIGTERM }, { "HUP", SIGHUP },
+static const struct option_word options_signals[] = { { "TERM", SIGTERM }, { "HUP", SIGHUP },
 	{ "INT", SIGINT }, { "QUIT", SIGQUIT }, { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 }, { "ALRM", SIGALRM },
 	{ "ABRT", SIGABRT }, { "KILL", SIGKILL }, { NULL, 0 } };
 
 /* clang-format off */
 const struct option options[] = {
-	{ GATEWAY(workers), .key = "workers", .type = &value_number, .otherwise = "auto", .min = 1, .max = CONFIG_WORKERS_MAX, .words = option_auto,
+	{ GATEWAY(workers), .key = "workers", .type = &value_number, .otherwise = "auto", .min = 1, .max = CONFIG_WORKERS_MAX, .words = options_auto,
 	  .help = "Worker threads; auto is one for each CPU that the process may use." },
-	{ GATEWAY(log_level), .key = "log_level", .type = &value_word, .otherwise = "info", .words = option_log_levels,
+	{ GATEWAY(log_level), .key = "log_level", .type = &value_word, .otherwise = "info", .words = options_log_levels,
 	  .help = "How much is logged." },
-	{ GATEWAY(log_format), .key = "log_format", .type = &value_word, .otherwise = "text", .words = option_log_formats,
+	{ GATEWAY(log_format), .key = "log_format", .type = &value_word, .otherwise = "text", .words = options_log_formats,
 	  .help = "text is for people, logfmt and json are for machines." },
 	{ GATEWAY(max_sessions), .key = "max_sessions", .type = &value_number, .otherwise = "10000", .min = 1, .max = MILLIONS,
 	  .help = "Sessions in all; the next one gets 503 and Retry-After." },
@@ -50,16 +55,16 @@ const struct option options[] = {
 	  .help = "Connections that have not been upgraded yet; more wait in the kernel's backlog." },
 	{ GATEWAY(shutdown_grace_ms), .key = "shutdown_grace", .type = &value_time, .otherwise = "30s", .max = LONGEST,
 	  .help = "After SIGTERM or SIGINT: stop accepting, tell the clients (close code 1001), wait this long, then cut. A second signal cuts now." },
-	{ .section = OPTION_GATEWAY, .key = "include", .type = &value_include, .otherwise = "", .flags = OPTION_LIST | OPTION_PATH | OPTION_FILE_ONLY,
+	{ .section = OPTION_GATEWAY, .key = "include", .type = &place_include, .otherwise = "", .flags = OPTION_LIST | OPTION_PATH | OPTION_FILE_ONLY,
 	  .help = "Files to read at this place, in alphabetical order; relative to the file that includes them." },
 
-	{ LISTEN(address), .key = "address", .type = &value_address, .otherwise = "", .flags = OPTION_LIST | OPTION_PATH,
+	{ LISTEN(address), .key = "address", .type = &items_address, .otherwise = "", .flags = OPTION_LIST | OPTION_PATH,
 	  .help = "Where to listen; port 0 takes a free one. Without any [listen] section it is 127.0.0.1:8080." },
 	{ LISTEN(mode), .key = "mode", .type = &value_mode, .otherwise = "0660", .max = 0777,
 	  .help = "Permissions of a unix socket." },
-	{ LISTEN(owner), .key = "owner", .type = &value_owner, .otherwise = "",
+	{ LISTEN(owner), .key = "owner", .type = &place_owner, .otherwise = "",
 	  .help = "Owner of a unix socket." },
-	{ LISTEN(server_names), .key = "server_names", .type = &value_hosts, .otherwise = "", .flags = OPTION_LIST,
+	{ LISTEN(server_names), .key = "server_names", .type = &items_hosts, .otherwise = "", .flags = OPTION_LIST,
 	  .help = "Host values that are answered, others get 421. When empty: any, but on a loopback address only localhost and IP literals (against DNS rebinding)." },
 	{ LISTEN(backlog), .key = "backlog", .type = &value_number, .otherwise = "4096", .min = 1, .max = 65535,
 	  .help = "Connections that the kernel holds until they are accepted." },
@@ -68,23 +73,23 @@ const struct option options[] = {
 	{ LISTEN(max_header), .key = "max_header", .type = &value_size, .otherwise = "16k", .min = KIB, .max = KIB * KIB,
 	  .help = "Size of a request head; a larger one gets 431." },
 
-	{ ROUTE(exec), .key = "exec", .type = &value_command, .otherwise = "",
+	{ ROUTE(exec), .key = "exec", .type = &command_value, .otherwise = "",
 	  .help = "The program that an upgrade reaches. No shell runs it; it is found by PATH when the configuration is read." },
-	{ ROUTE(connect_uri), .key = "connect", .type = &value_connect, .otherwise = "", .flags = OPTION_PATH,
+	{ ROUTE(connect_uri), .key = "connect", .type = &place_connect, .otherwise = "", .flags = OPTION_PATH,
 	  .help = "The service that an upgrade reaches, instead of exec." },
-	{ ROUTE(static_dir), .key = "static", .type = &value_directory, .otherwise = "", .flags = OPTION_PATH,
+	{ ROUTE(static_dir), .key = "static", .type = &place_directory, .otherwise = "", .flags = OPTION_PATH,
 	  .help = "What a plain request gets: files of this directory." },
 	{ ROUTE(console), .key = "console", .type = &value_bool, .otherwise = "no",
 	  .help = "What a plain request gets (after static): the built-in test page." },
-	{ ROUTE(listen), .key = "listen", .type = &value_listeners, .otherwise = "", .flags = OPTION_LIST,
+	{ ROUTE(listen), .key = "listen", .type = &items_listeners, .otherwise = "", .flags = OPTION_LIST,
 	  .help = "The listeners that the route answers on; when empty, all." },
-	{ ROUTE(framing), .key = "framing", .type = &value_word, .otherwise = "", .words = option_framings,
+	{ ROUTE(framing), .key = "framing", .type = &value_word, .otherwise = "", .words = options_framings,
 	  .help = "How messages map to bytes; when empty, lines for exec and stream for connect." },
-	{ ROUTE(subprotocols), .key = "subprotocols", .type = &value_tokens, .otherwise = "", .flags = OPTION_LIST,
+	{ ROUTE(subprotocols), .key = "subprotocols", .type = &items_tokens, .otherwise = "", .flags = OPTION_LIST,
 	  .help = "Subprotocols that are answered, best first. When empty, the first one that the client offers." },
-	{ ROUTE(origins), .key = "origins", .type = &value_origins, .otherwise = "same", .flags = OPTION_LIST,
+	{ ROUTE(origins), .key = "origins", .type = &items_origins, .otherwise = "same", .flags = OPTION_LIST,
 	  .help = "Web pages that may connect. same: those that came from this host and port; any (or *): all; null: pages opened from disk. Giving any value replaces the default. A client without an Origin header is no browser and may always." },
-	{ ROUTE(stop_signal), .key = "stop_signal", .type = &value_signal, .otherwise = "TERM", .words = option_signals,
+	{ ROUTE(stop_signal), .key = "stop_signal", .type = &value_signal, .otherwise = "TERM", .words = options_signals,
 	  .help = "Sent to the program's process group when the client has gone." },
 	{ ROUTE(stop_grace_ms), .key = "stop_grace", .type = &value_time, .otherwise = "5s", .max = LONGEST,
 	  .help = "From that signal to KILL." },
@@ -104,11 +109,11 @@ const struct option options[] = {
 	  .help = "No frame for this long after a ping ends the session." },
 	{ ROUTE(connect_timeout_ms), .key = "connect_timeout", .type = &value_time, .otherwise = "5s", .min = 1, .max = LONGEST,
 	  .help = "For connecting to the service, all addresses of its name together." },
-	{ ROUTE(header), .key = "header", .type = &value_headers, .otherwise = "", .flags = OPTION_LIST,
+	{ ROUTE(header), .key = "header", .type = &items_headers, .otherwise = "", .flags = OPTION_LIST,
 	  .help = "Added to every response." },
-	{ ROUTE(header_ws), .key = "header_ws", .type = &value_headers, .otherwise = "", .flags = OPTION_LIST,
+	{ ROUTE(header_ws), .key = "header_ws", .type = &items_headers, .otherwise = "", .flags = OPTION_LIST,
 	  .help = "Added to the responses that upgrade." },
-	{ ROUTE(header_http), .key = "header_http", .type = &value_headers, .otherwise = "", .flags = OPTION_LIST,
+	{ ROUTE(header_http), .key = "header_http", .type = &items_headers, .otherwise = "", .flags = OPTION_LIST,
 	  .help = "Added to all other responses." },
 };
 /* clang-format on */
@@ -116,7 +121,7 @@ const struct option options[] = {
 const size_t options_n = sizeof(options) / sizeof(options[0]);
 _Static_assert(sizeof(options) / sizeof(options[0]) <= OPTIONS_MAX, "OPTIONS_MAX is too small");
 
-static const char *const option_sections[] = {
+static const char *const options_sections[] = {
 	[OPTION_GATEWAY] = "gateway",
 	[OPTION_LISTEN] = "listen",
 	[OPTION_ROUTE] = "route",
@@ -124,15 +129,15 @@ static const char *const option_sections[] = {
 };
 
 /* [defaults] takes the keys of a route. */
-enum option_section option_section_keys(enum option_section section)
+enum option_section options_section_keys(enum option_section section)
 {
 	return section == OPTION_DEFAULTS ? OPTION_ROUTE : section;
 }
 
 /* Looks through the rows. */
-const struct option *option_find(enum option_section section, struct text key)
+const struct option *options_find(enum option_section section, struct text key)
 {
-	section = option_section_keys(section);
+	section = options_section_keys(section);
 	for (size_t i = 0; i < options_n; i++) {
 		if (options[i].section == section && text_is(key, options[i].key))
 			return &options[i];
@@ -141,16 +146,16 @@ const struct option *option_find(enum option_section section, struct text key)
 }
 
 /* Names a section without its brackets. */
-const char *option_section_name(enum option_section section)
+const char *options_section_name(enum option_section section)
 {
-	return option_sections[section];
+	return options_sections[section];
 }
 
 /* Compares with the four names. */
-int option_section_find(struct text name, enum option_section *out)
+int options_section_find(struct text name, enum option_section *out)
 {
-	for (size_t i = 0; i < sizeof(option_sections) / sizeof(option_sections[0]); i++) {
-		if (text_is(name, option_sections[i])) {
+	for (size_t i = 0; i < sizeof(options_sections) / sizeof(options_sections[0]); i++) {
+		if (text_is(name, options_sections[i])) {
 			*out = (enum option_section)i;
 			return 0;
 		}
@@ -159,17 +164,17 @@ int option_section_find(struct text name, enum option_section *out)
 }
 
 /* Prefers the same key of another section to one that is only spelled alike. */
-char *option_hint(enum option_section section, const char *key, char out[96])
+char *options_hint(enum option_section section, const char *key, char out[96])
 {
 	const char *names[OPTIONS_MAX];
 	size_t n = 0;
 
 	for (size_t i = 0; i < options_n; i++) {
 		if (strcmp(options[i].key, key) == 0) {
-			snprintf(out, 96, "; it belongs in [%s]", option_sections[options[i].section]);
+			snprintf(out, 96, "; it belongs in [%s]", options_sections[options[i].section]);
 			return out;
 		}
-		if (options[i].section == option_section_keys(section))
+		if (options[i].section == options_section_keys(section))
 			names[n++] = options[i].key;
 	}
 	return errors_hint(out, key, names, n);

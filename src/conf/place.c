@@ -3,8 +3,10 @@
  * socket file. Looks at the file system and the user database when the configuration is read; resolves no
  * host name.
  */
+#include "conf/place.h"
+
+#include "conf/config.h"
 #include "conf/options.h"
-#include "conf/value.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -78,7 +80,7 @@ static bool place_check_user(const char *user)
 {
 	uint64_t number;
 
-	return text_to_u64(text_of(user), UINT32_MAX - 1, &number) || getpwnam(user);
+	return text_to_u64(text_of(user), UINT32_MAX - 1, &number) || getpwnam(user) != NULL;
 }
 
 /* Whether a group is known by name or is a number. */
@@ -86,7 +88,7 @@ static bool place_check_group(const char *group)
 {
 	uint64_t number;
 
-	return text_to_u64(text_of(group), UINT32_MAX - 1, &number) || getgrnam(group);
+	return text_to_u64(text_of(group), UINT32_MAX - 1, &number) || getgrnam(group) != NULL;
 }
 
 /* Reads USER or USER:GROUP. */
@@ -95,7 +97,7 @@ static void place_parse_owner(const struct value *value, void *conf)
 	const char *colon = strchrnul(value->text, ':');
 	char *user = pool_copy(value->pool, (struct text){ value->text, (size_t)(colon - value->text) });
 
-	if (!user)
+	if (user == NULL)
 		return;
 	if (!place_check_user(user))
 		value_complain(value, ERRORS_FAILED, "there is no user \"%.80s\"", user);
@@ -105,9 +107,9 @@ static void place_parse_owner(const struct value *value, void *conf)
 		*place_string(value->option, conf) = pool_copy(value->pool, text_of(value->text));
 }
 
-const struct value_type value_connect = { "tcp://HOST:PORT or unix:PATH", place_parse_connect, place_format,
+const struct value_type place_connect = { "tcp://HOST:PORT or unix:PATH", place_parse_connect, place_format,
 	place_count };
-const struct value_type value_directory = { "a directory", place_parse_directory, place_format, place_count };
-const struct value_type value_owner = { "USER or USER:GROUP", place_parse_owner, place_format, place_count };
+const struct value_type place_directory = { "a directory", place_parse_directory, place_format, place_count };
+const struct value_type place_owner = { "USER or USER:GROUP", place_parse_owner, place_format, place_count };
 /* The file's reader follows these itself. */
-const struct value_type value_include = { "a path; * ? [...] are patterns", NULL, NULL, NULL };
+const struct value_type place_include = { "a path; * ? [...] are patterns", NULL, NULL, NULL };

@@ -22,7 +22,7 @@ void *pool_alloc(struct pool *pool, size_t len)
 
 	if (len < SIZE_MAX - sizeof(*block))
 		block = calloc(1, sizeof(*block) + len);
-	if (!block) {
+	if (block == NULL) {
 		pool->failed = true;
 		return NULL;
 	}
@@ -36,7 +36,7 @@ char *pool_copy(struct pool *pool, struct text text)
 {
 	char *copy = pool_alloc(pool, text.len + 1);
 
-	if (copy && text.len > 0)
+	if (copy != NULL && text.len > 0)
 		memcpy(copy, text.ptr, text.len);
 	return copy;
 }
@@ -53,7 +53,7 @@ char *pool_printf(struct pool *pool, const char *format, ...)
 	len = vsnprintf(NULL, 0, format, args);
 	if (len >= 0)
 		out = pool_alloc(pool, (size_t)len + 1);
-	if (out)
+	if (out != NULL)
 		vsnprintf(out, (size_t)len + 1, format, again);
 	va_end(again);
 	va_end(args);
@@ -65,12 +65,12 @@ void pool_append(struct pool *pool, struct conf_list *list, char *item)
 {
 	size_t n = list->n;
 
-	if (!item)
+	if (item == NULL)
 		return;
 	if ((n & (n - 1)) == 0) {
 		char **items = pool_alloc(pool, (2 * n + 2) * sizeof(*items));
 
-		if (!items)
+		if (items == NULL)
 			return;
 		if (n > 0)
 			memcpy(items, list->items, n * sizeof(*items));
@@ -82,7 +82,7 @@ void pool_append(struct pool *pool, struct conf_list *list, char *item)
 /* Walks the blocks once. */
 void pool_free(struct pool *pool)
 {
-	while (pool->blocks) {
+	while (pool->blocks != NULL) {
 		struct pool_block *block = pool->blocks;
 
 		pool->blocks = block->next;

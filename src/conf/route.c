@@ -15,7 +15,7 @@ static int route_parse_host(struct pool *pool, struct route_conf *route, struct 
 	if (host.len == 0)
 		return 0;
 	route->host = pool_copy(pool, host);
-	if (!route->host)
+	if (route->host == NULL)
 		return ROUTE_NO_MEMORY;
 	text_fold(route->host);
 	return authority_is_host(host) ? 0 : ROUTE_BAD_HOST;
@@ -33,7 +33,7 @@ static int route_parse_path(struct pool *pool, struct route_conf *route, struct 
 			return ROUTE_BAD_PATH;
 	}
 	route->path = pool_alloc(pool, path.len + 1);
-	if (!route->path)
+	if (route->path == NULL)
 		return ROUTE_NO_MEMORY;
 	len = text_percent_decode(path, route->path);
 	if (len < 0)
@@ -55,7 +55,7 @@ int route_parse(struct pool *pool, struct route_conf *route, const char *pattern
 	route->prefix = text_ends_with(path, "/*");
 	path.len -= route->prefix;
 	route->pattern = pool_copy(pool, all);
-	if (!route->pattern)
+	if (route->pattern == NULL)
 		return ROUTE_NO_MEMORY;
 	error = route_parse_host(pool, route, host);
 	return error ? error : route_parse_path(pool, route, path);
@@ -132,11 +132,11 @@ struct route_match route_find(
 		const struct route_conf *route = &config->routes[i];
 
 		if (route_on_listener(route, listener) && route_matches(route, host, path) &&
-			(!match.route || route_is_better(route, match.route))) {
+			(match.route == NULL || route_is_better(route, match.route))) {
 			match.route = route;
 		}
 	}
-	if (match.route && match.route->prefix) {
+	if (match.route != NULL && match.route->prefix) {
 		named = strlen(match.route->path) - 1; /* the slash belongs to what follows */
 		match.script_name.len = named;
 		match.path_info = text_slice(path, named);

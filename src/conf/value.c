@@ -6,6 +6,7 @@
 #include "conf/value.h"
 
 #include "base/must.h"
+#include "conf/config.h"
 #include "conf/options.h"
 
 #include <inttypes.h>
@@ -65,7 +66,7 @@ static uint64_t value_load(const struct option *option, const void *conf)
 /* Finds a choice by its name. */
 static const struct option_word *value_find_word(const struct option_word *words, const char *name)
 {
-	while (words && words->word) {
+	while (words != NULL && words->word != NULL) {
 		if (strcasecmp(words->word, name) == 0)
 			return words;
 		words++;
@@ -76,7 +77,7 @@ static const struct option_word *value_find_word(const struct option_word *words
 /* Finds the first name of a number. */
 static const char *value_name_number(const struct option_word *words, uint64_t number)
 {
-	while (words && words->word) {
+	while (words != NULL && words->word != NULL) {
 		if ((uint64_t)words->value == number)
 			return words->word;
 		words++;
@@ -92,7 +93,7 @@ static bool value_read_units(const char *text, const struct value_unit *units, u
 
 	if (!text_to_u64((struct text){ text, digits }, UINT64_MAX, &number))
 		return false;
-	for (const struct value_unit *unit = units; unit->suffix; unit++) {
+	for (const struct value_unit *unit = units; unit->suffix != NULL; unit++) {
 		if (strcasecmp(text + digits, unit->suffix) == 0)
 			return !__builtin_mul_overflow(number, unit->factor, out);
 	}
@@ -125,7 +126,7 @@ static size_t value_describe_words(const struct option_word *words, char *out, s
 {
 	size_t len = 0;
 
-	for (; words->word; words++) {
+	for (; words->word != NULL; words++) {
 		const char *joint = words[1].word == NULL ? "" : words[2].word == NULL ? " or " : ", ";
 
 		len += (size_t)snprintf(out + len, size - len, "%s%s", words->word, joint);
@@ -140,9 +141,9 @@ char *value_describe(const struct option *option, char out[VALUE_DESCRIBE])
 	size_t len = 0;
 
 	out[0] = '\0';
-	if (option->words)
+	if (option->words != NULL)
 		len = value_describe_words(option->words, out, VALUE_DESCRIBE);
-	if (option->type->what)
+	if (option->type->what != NULL)
 		len += (size_t)snprintf(
 			out + len, VALUE_DESCRIBE - len, "%s%s", len ? " or " : "", option->type->what);
 	if (option->max > 0 && option->type != &value_mode) {
@@ -182,7 +183,7 @@ static void value_parse_bool(const struct value *value, void *conf)
 {
 	const struct option_word *word = value_find_word(value_booleans, value->text);
 
-	if (!word)
+	if (word == NULL)
 		value_reject(value);
 	else
 		*(bool *)value_field(value->option, conf) = word->value;
@@ -202,7 +203,7 @@ static void value_parse_number(const struct value *value, void *conf)
 	const struct option_word *word = value_find_word(option->words, value->text);
 	uint64_t number;
 
-	if (word)
+	if (word != NULL)
 		value_store(value, conf, (uint64_t)word->value);
 	else if (value_read_units(value->text, value_units(option), &number) && number >= option->min &&
 		 number <= option->max)
@@ -219,9 +220,9 @@ static void value_format_number(const struct option *option, const void *conf, s
 	char text[32];
 
 	(void)i;
-	if (!word)
+	if (word == NULL)
 		value_write_units(text, sizeof(text), value_units(option), number);
-	fputs(word ? word : text, out);
+	fputs(word != NULL ? word : text, out);
 }
 
 /* Stores the number of one of the option's words. */
@@ -229,7 +230,7 @@ static void value_take_word(const struct value *value, void *conf, const char *n
 {
 	const struct option_word *word = value_find_word(value->option->words, name);
 
-	if (word)
+	if (word != NULL)
 		value_store(value, conf, (uint64_t)word->value);
 	else
 		value_reject(value);

@@ -4,6 +4,7 @@
  */
 #include "base/must.h"
 #include "conf/config.h"
+#include "conf/dump.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,7 @@ static const struct config *fuzz_read(const void *data, size_t size)
 	must((config == NULL) == (errors.lines.n > 0));
 	for (size_t i = 0; i < errors.lines.n; i++)
 		must(errors.lines.items[i][0] && !strchr(errors.lines.items[i], '\n'));
-	conf_errors_done(&errors);
+	errors_done(&errors);
 	return config;
 }
 
@@ -34,7 +35,7 @@ static char *fuzz_dump(const struct config *config, size_t *len)
 	FILE *out = open_memstream(&bytes, len);
 
 	must(out != NULL);
-	must(config_dump(config, out) == 0);
+	must(dump_config(config, out) == 0);
 	must(fclose(out) == 0);
 	return bytes;
 }

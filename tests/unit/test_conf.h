@@ -5,6 +5,7 @@
 #define TESTS_UNIT_TEST_CONF_H
 
 #include "conf/config.h"
+#include "conf/dump.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -40,7 +41,7 @@ static inline const struct config *conf_good(const char *text)
 		print_error("%s\n", errors.lines.items[i]);
 	assert_non_null(config);
 	assert_int_equal(errors.n, 0);
-	conf_errors_done(&errors);
+	errors_done(&errors);
 	return config;
 }
 
@@ -57,7 +58,7 @@ static inline void conf_bad_with(const char *text, const struct conf_list *sets,
 	}
 	assert_null(config);
 	assert_string_equal(all, expected);
-	conf_errors_done(&errors);
+	errors_done(&errors);
 }
 
 static inline void conf_bad(const char *text, const char *expected)
@@ -73,7 +74,7 @@ __attribute__((noinline, unused)) static char *conf_dump(const struct config *co
 	FILE *out = open_memstream(&bytes, &len);
 
 	assert_non_null(out);
-	assert_int_equal(config_dump(config, out), 0);
+	assert_int_equal(dump_config(config, out), 0);
 	assert_int_equal(fclose(out), 0);
 	return bytes;
 }

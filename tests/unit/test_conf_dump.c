@@ -137,7 +137,7 @@ static void test_help(void **state)
 	FILE *out = open_memstream(&bytes, &len);
 
 	(void)state;
-	config_help(out);
+	dump_help(out);
 	fclose(out);
 	text = calloc(1, len + 256);
 	for (line = strtok_r(bytes, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
@@ -173,7 +173,7 @@ static void test_table(void **state)
 	for (size_t i = 0; i < options_n; i++) {
 		char what[VALUE_DESCRIBE];
 
-		assert_ptr_equal(option_find(options[i].section, text_of(options[i].key)), &options[i]);
+		assert_ptr_equal(options_find(options[i].section, text_of(options[i].key)), &options[i]);
 		assert_true(i == 0 || options[i].section >= options[i - 1].section);
 		assert_non_null(strchr(options[i].help, '.'));
 		assert_true(strlen(value_describe(&options[i], what)) > 5);

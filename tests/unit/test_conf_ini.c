@@ -197,7 +197,7 @@ static void test_nul(void **state)
 	assert_null(conf_parse(text, sizeof(text) - 1, NULL, &errors));
 	assert_int_equal(errors.lines.n, 2);
 	assert_string_equal(errors.lines.items[0], "t.ini:3: this line holds a control character");
-	conf_errors_done(&errors);
+	errors_done(&errors);
 }
 
 /* All mistakes are told, in one run. */
@@ -390,7 +390,7 @@ static const struct config *read_main(char errors_out[4096])
 		strcat(strcat(errors_out, line), "\n");
 	}
 	assert_true((config == NULL) == (errors.n > 0));
-	conf_errors_done(&errors);
+	errors_done(&errors);
 	return config;
 }
 
@@ -467,7 +467,7 @@ static void test_no_file(void **state)
 	assert_int_equal(errors.lines.n, 1);
 	assert_string_equal(errors.lines.items[0], "/no/such.ini: No such file or directory");
 	assert_false(errors.usage);
-	conf_errors_done(&errors);
+	errors_done(&errors);
 }
 
 /* What --set puts over a file. */
@@ -495,7 +495,7 @@ static void test_sets(void **state)
 	assert_int_equal(config->routes[0].idle_timeout_ms, 3600000);
 	assert_int_equal(config->routes[1].idle_timeout_ms, 3600000);
 	config_unref(config);
-	conf_errors_done(&errors);
+	errors_done(&errors);
 
 	sets = (struct conf_list){ (char **)(uintptr_t)bad, 8 };
 	conf_bad_with(text, &sets,
