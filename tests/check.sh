@@ -84,11 +84,11 @@ tsan_wrap() {
 	if setarch "$(uname -m)" -R true 2>/dev/null; then echo "setarch $(uname -m) -R"; fi
 }
 
-# Only those with threads have anything to show there.
+# Only those with threads have anything to show there; and the arena, which steps aside for ASan.
 check_unit_tsan() {
 	wrap=$(tsan_wrap)
 	# shellcheck disable=SC2046
-	build SAN=thread units && run_units $(unit_programs $tsan 'pthread_create|log_start')
+	build SAN=thread units && run_units $(unit_programs $tsan 'pthread_create|log_start|arena_')
 }
 
 # End to end on one build: pytest's own words for the log, its XML for the count. A skipped test is a failed one.

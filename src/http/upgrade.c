@@ -146,6 +146,13 @@ int upgrade_accept(struct text key, char out[UPGRADE_ACCEPT_SIZE])
 	return 0;
 }
 
+/* Has OpenSSL set up what the first hash of a process needs, while a failure is still a failed start. */
+int upgrade_init(void)
+{
+	char accept[UPGRADE_ACCEPT_SIZE];
+	return upgrade_accept(text_of("dGhlIHNhbXBsZSBub25jZQ=="), accept);
+}
+
 /* Our order decides, not the client's; without a list of ours the client's does. */
 int upgrade_choose_protocol(const struct upgrade *up, const char *const *known, size_t n)
 {

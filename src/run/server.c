@@ -7,6 +7,7 @@
 #include "run/server.h"
 
 #include "base/must.h"
+#include "http/upgrade.h"
 #include "run/doors.h"
 #include "run/worker.h"
 #include "spawn/spawner.h"
@@ -317,7 +318,7 @@ static int server_start(struct server *server, const char **step)
 	if ((error = server_start_spawner(server)) != 0)
 		return error;
 	*step = "prepare";
-	if ((error = loop_init(&server->loop, server->log)) != 0 ||
+	if ((error = upgrade_init()) != 0 || (error = loop_init(&server->loop, server->log)) != 0 ||
 		(error = limits_init(&server->limits)) != 0)
 		return error;
 	if ((server->resolver = resolver_new()) == NULL)

@@ -160,7 +160,9 @@ int wire_flush(struct wire *wire)
 	while (wire->first != NULL) {
 		struct wire_message *message = wire->first;
 		ssize_t n = wire_send(wire->fd, message);
-		if (n == -EAGAIN)
+		/* The kernel being short of memory is no reason to give the other side up either: the socket
+		 * is tried again. */
+		if (n == -EAGAIN || n == -ENOBUFS || n == -ENOMEM)
 			return 0;
 		if (n < 0 && message->fds[0] >= 0) {
 			/* ETOOMANYREFS: more descriptors in flight than this user may have, and nothing
