@@ -1,0 +1,563 @@
+/*
+ * Tests of what a request gets: whose Host is answered, which page may connect, what a plain request finds,
+ * and what a refusal says.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka.h needs these. */
+#include <cmocka.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "gate/answer.h"
+#include "gate/console.h"
+#include "test_conf.h"
+
+/* The directory that is served: hello.txt, dir/index.html. */
+static char place[64];
+
+/* Listener 0 has no names, 1 has. */
+static const struct config *config_of_test(void)
+{
+	char ini[2048];
+	snprintf(ini, sizeof(ini),
+		"[listen plain]\naddress = 127.0.0.1:0\n"
+		"[listen named]\naddress = 127.0.0.1:0\nserver_names = example.org *.example.net\n"
+		"[route /ws]\nconnect = tcp://127.0.0.1:9\n"
+		"[route /list]\nconnect = tcp://127.0.0.1:9\norigins = https://a.example null\n"
+		"[route /any]\nconnect = tcp://127.0.0.1:9\norigins = any\n"
+		"[route /both]\nconnect = tcp://127.0.0.1:9\nconsole = yes\n"
+		"[route /con]\nconsole = yes\n"
+		"[route /files/*]\nstatic = %s\n"
+		"[route /mixed/*]\nstatic = %s\nconsole = yes\n"
+		"[route /gone/*]\nstatic = %s\n"
+		"[route /one]\nstatic = %s\n"
+		"[route /named]\nlisten = named\nconsole = yes\n"
+		"[route host.example/ws]\nconsole = yes\n",
+		place, place, place, place);
+	return conf_good(ini);
+}
+
+/* A request, and what was decided about it. */
+struct ask {
+	char head[20000];
+	struct http_request request;
+	struct answer answer;
+};
+
+static const struct config *config;
+
+/* Decides; what is not set then must not be looked at, so it is filled with rubbish first. */
+static void ask_at(struct ask *ask, size_t listen, bool loopback, const char *head, size_t len)
+{
+	struct entrance entrance = {
+		.name = config->listens[listen].name, .listen = listen, .loopback = loopback
+	};
+	assert_true(len < sizeof(ask->head));
+	memcpy(ask->head, head, len);
+	assert_int_equal(http_request_parse(&ask->request, ask->head, len), 0);
+	memset(&ask->answer, 0x5a, sizeof(ask->answer));
+	answer_decide(&ask->answer, config, &entrance, &ask->request);
+}
+
+/* A plain GET without an upgrade, for a Host; NULL is one of HTTP/1.0 without Host. */
+static void ask_host(struct ask *ask, size_t listen, bool loopback, const char *path, const char *host)
+{
+	char head[20000];
+	int n = host == NULL
+			? snprintf(head, sizeof(head), "GET %s HTTP/1.0\r\n\r\n", path)
+			: snprintf(head, sizeof(head), "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", path, host);
+	ask_at(ask, listen, loopback, head, (size_t)n);
+}
+
+static void ask_path(struct ask *ask, const char *method, const char *path)
+{
+	char head[20000];
+	int n = snprintf(head, sizeof(head), "%s %s HTTP/1.1\r\nHost: localhost\r\n\r\n", method, path);
+	ask_at(ask, 0, true, head, (size_t)n);
+}
+
+/* An opening handshake; `more` are header lines. */
+static void ask_upgrade(struct ask *ask, const char *path, const char *more)
+{
+	char head[20000];
+	int n = snprintf(head, sizeof(head),
+		"GET %s HTTP/1.1\r\nHost: localhost:8080\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n",
+		path, more);
+	ask_at(ask, 0, true, head, (size_t)n);
+}
+
+/* A refusal, with a body of whole lines that only printable characters are in. */
+static void ask_refused(const struct ask *ask, int status)
+{
+	const struct answer *answer = &ask->answer;
+	size_t len = strnlen(answer->advice, sizeof(answer->advice));
+
+	assert_int_equal(answer->kind, ANSWER_REFUSE);
+	assert_int_equal(answer->status, status);
+	assert_true(strlen(answer->reason) > 0);
+	assert_in_range(len, 2, sizeof(answer->advice) - 1);
+	assert_int_equal(answer->advice[len - 1], '\n');
+	for (size_t i = 0; i + 1 < len; i++)
+		assert_in_range(answer->advice[i], 0x20, 0x7e);
+	assert_null(strstr(answer->advice, ".."));
+}
+
+/* A response without a file. */
+static void ask_replied(const struct ask *ask, int status)
+{
+	assert_int_equal(ask->answer.kind, ANSWER_REPLY);
+	assert_int_equal(ask->answer.reply.status, status);
+	assert_int_equal(ask->answer.file.fd, -1);
+	assert_true(strlen(ask->answer.reason) > 0);
+	assert_non_null(ask->answer.reply.route);
+}
+
+/* A file with these bytes; closes it. */
+static void ask_got_file(struct ask *ask, const char *bytes, const char *type)
+{
+	char got[64];
+	struct answer *answer = &ask->answer;
+
+	assert_int_equal(answer->kind, ANSWER_REPLY);
+	assert_int_equal(answer->reply.status, 200);
+	assert_string_equal(answer->reply.type, type);
+	assert_int_equal(answer->reply.len, strlen(bytes));
+	assert_null(answer->reply.body);
+	assert_true(answer->file.fd >= 0);
+	assert_int_equal(file_read(&answer->file, got, sizeof(got)), strlen(bytes));
+	assert_memory_equal(got, bytes, strlen(bytes));
+	file_close(&answer->file);
+}
+
+/* Behind a loopback address only localhost and addresses are answered: any other name was made to lead there.
+ */
+static void test_rebinding(void **state)
+{
+	static const char *const fine[] = { "localhost", "LocalHost", "localhost:8080", "127.0.0.1",
+		"127.0.0.1:80", "192.0.2.1", "[::1]", "[::1]:8080", "[2001:db8::1]" };
+	static const char *const foreign[] = { "evil.example", "localhost.evil.example",
+		"127.0.0.1.evil.example", "localhost.", "xlocalhost", "127.0.0.1.", "127.1", "2130706433",
+		"0x7f000001",
+		"a.very.long.name.that.is.longer.than.any.address.in.digits.could.ever.be.evil.example" };
+	struct ask ask;
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(fine) / sizeof(fine[0]); i++) {
+		ask_host(&ask, 0, true, "/con", fine[i]);
+		ask_replied(&ask, 200);
+	}
+	ask_host(&ask, 0, true, "/con", NULL);
+	ask_replied(&ask, 200);
+	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++) {
+		ask_host(&ask, 0, true, "/con", foreign[i]);
+		ask_refused(&ask, 421);
+		assert_non_null(strstr(ask.answer.advice, foreign[i]));
+		assert_non_null(strstr(ask.answer.advice, "in [listen plain]"));
+		ask_host(&ask, 0, false, "/con", foreign[i]); /* no guard, no harm */
+		ask_replied(&ask, 200);
+	}
+}
+
+/* With server_names they alone decide, on a loopback address as elsewhere. */
+static void test_server_names(void **state)
+{
+	static const struct {
+		const char *host;
+		bool ours;
+	} hosts[] = {
+		{ "example.org", true },
+		{ "EXAMPLE.org:99", true },
+		{ "a.example.net", true },
+		{ "a.b.example.net", true },
+		{ "example.net", false },
+		{ "aexample.net", false },
+		{ "a.example.org", false },
+		{ "localhost", false },
+		{ "127.0.0.1", false },
+		{ NULL, false },
+	};
+	struct ask ask;
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++)
+		for (int loopback = 0; loopback < 2; loopback++) {
+			ask_host(&ask, 1, loopback, "/named", hosts[i].host);
+			if (hosts[i].ours)
+				ask_replied(&ask, 200);
+			else
+				ask_refused(&ask, 421);
+		}
+	/* The refusal comes before anything is said about paths. */
+	ask_host(&ask, 1, true, "/nothing", "other.example");
+	ask_refused(&ask, 421);
+}
+
+/* A route may be on one listener, or for one host. */
+static void test_route(void **state)
+{
+	struct ask ask;
+	(void)state;
+
+	ask_host(&ask, 0, false, "/named", "localhost");
+	ask_refused(&ask, 404);
+	ask_host(&ask, 0, false, "/ws", "host.example");
+	ask_replied(&ask, 200);
+	ask_host(&ask, 0, false, "/ws", "other.example");
+	ask_refused(&ask, 426);
+}
+
+/* Paths are decoded once before a route is looked for; what can't be decoded finds none. */
+static void test_path(void **state)
+{
+	struct ask ask;
+	(void)state;
+
+	ask_path(&ask, "GET", "/%63on");
+	ask_replied(&ask, 200);
+	ask_path(&ask, "GET", "/%2563on");
+	ask_refused(&ask, 404);
+	ask_path(&ask, "GET", "/con%0a");
+	ask_refused(&ask, 400);
+	ask_path(&ask, "GET", "/files/%7f");
+	ask_refused(&ask, 400);
+}
+
+/* A correct handshake passes with what it asked for; `match` and `upgrade` are all there. */
+static void test_upgrade(void **state)
+{
+	struct ask ask;
+	(void)state;
+
+	ask_upgrade(&ask, "/ws?q", "Sec-WebSocket-Protocol: chat, super\r\n");
+	assert_int_equal(ask.answer.kind, ANSWER_UPGRADE);
+	assert_string_equal(ask.answer.match.route->pattern, "/ws");
+	assert_true(text_is(ask.answer.match.script_name, "/ws"));
+	assert_true(text_is(ask.answer.upgrade.key, "dGhlIHNhbXBsZSBub25jZQ=="));
+	assert_int_equal(ask.answer.upgrade.n_protocols, 2);
+	ask_upgrade(&ask, "/both", "");
+	assert_int_equal(ask.answer.kind, ANSWER_UPGRADE);
+}
+
+/* Nothing to upgrade to, or not correctly asked for. */
+static void test_upgrade_refused(void **state)
+{
+	static const char wrong_version[] =
+		"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+		"Sec-WebSocket-Version: 8\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+	static const char no_key[] = "GET /nothing HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+				     "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\r\n";
+	static const char *const paths[] = { "/nothing", "/con", "/files/hello.txt" };
+	struct ask ask;
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		ask_upgrade(&ask, paths[i], "");
+		ask_refused(&ask, 404);
+	}
+	ask_at(&ask, 0, true, wrong_version, sizeof(wrong_version) - 1);
+	ask_refused(&ask, 426);
+	ask_at(&ask, 0, true, no_key, sizeof(no_key) - 1);
+	ask_refused(&ask, 400);
+	assert_non_null(strstr(ask.answer.advice, upgrade_reason(UPGRADE_BAD_KEY)));
+}
+
+/* Which pages may connect. Without an Origin it is no page. */
+static void test_origin(void **state)
+{
+	static const struct {
+		const char *path, *origin;
+		bool fine;
+	} origins[] = {
+		{ "/ws", "http://localhost:8080", true },
+		{ "/ws", "https://localhost:8080", true }, /* a proxy may have taken TLS off */
+		{ "/ws", "http://localhost", false },
+		{ "/ws", "http://localhost:80800", false },
+		{ "/ws", "http://evil.example", false },
+		{ "/ws", "http://localhost:8080.evil.example", false },
+		{ "/ws", "null", false },
+		{ "/ws", "", false },
+		{ "/list", "https://a.example", true },
+		{ "/list", "https://a.example:443", true },
+		{ "/list", "null", true },
+		{ "/list", "http://a.example", false },
+		{ "/list", "https://b.a.example", false },
+		{ "/list", "http://localhost:8080", false },
+		{ "/any", "http://evil.example", true },
+		{ "/any", "null", true },
+	};
+	struct ask ask;
+	char line[128];
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(origins) / sizeof(origins[0]); i++) {
+		snprintf(line, sizeof(line), "Origin: %s\r\n", origins[i].origin);
+		ask_upgrade(&ask, origins[i].path, line);
+		if (origins[i].fine) {
+			assert_int_equal(ask.answer.kind, ANSWER_UPGRADE);
+			continue;
+		}
+		ask_refused(&ask, 403);
+		assert_non_null(strstr(ask.answer.advice, origins[i].origin));
+		snprintf(line, sizeof(line), "in [route %s]", origins[i].path);
+		assert_non_null(strstr(ask.answer.advice, line));
+	}
+	ask_upgrade(&ask, "/ws", "");
+	assert_int_equal(ask.answer.kind, ANSWER_UPGRADE);
+	/* A page is told about the route first, and a plain request is nobody's business. */
+	ask_upgrade(&ask, "/con", "Origin: http://evil.example\r\n");
+	ask_refused(&ask, 404);
+}
+
+/* What a refusal repeats of the client's words is harmless in a page, a terminal and a log, and not long. */
+static void test_echo(void **state)
+{
+	static char long_origin[2000] = "Origin: http://";
+	struct ask ask;
+	(void)state;
+
+	ask_upgrade(&ask, "/ws", "Origin: a<b>\"&'\tc d\xc3\xbc\x9b[31m~!\r\n");
+	ask_refused(&ask, 403);
+	assert_non_null(strstr(ask.answer.advice, "origins = a?b?????c?d???[31m~! in [route /ws]"));
+	memset(long_origin + 15, 'a', sizeof(long_origin) - 18);
+	memcpy(long_origin + sizeof(long_origin) - 3, "\r\n", 3);
+	ask_upgrade(&ask, "/ws", long_origin);
+	ask_refused(&ask, 403);
+	assert_non_null(strstr(ask.answer.advice, "aaa in [route /ws], or --origin=http://aaa"));
+}
+
+/* A plain request where only WebSocket is spoken, or nothing. */
+static void test_plain(void **state)
+{
+	struct ask ask;
+	(void)state;
+
+	ask_path(&ask, "GET", "/ws");
+	ask_refused(&ask, 426);
+	assert_non_null(strstr(ask.answer.advice, "console = yes"));
+	ask_path(&ask, "HEAD", "/ws");
+	ask_refused(&ask, 426);
+	ask_path(&ask, "GET", "/nothing");
+	ask_refused(&ask, 404);
+}
+
+/* The console's three files; a HEAD gets the length alone. */
+static void test_console(void **state)
+{
+	static const struct {
+		const char *path, *type, *begins;
+	} files[] = {
+		{ "/con", "text/html; charset=utf-8", "<!doctype html>" },
+		{ "/con?anything", "text/html; charset=utf-8", "<!doctype html>" },
+		{ "/con?console.js", "text/javascript; charset=utf-8", "" },
+		{ "/con?console.css", "text/css; charset=utf-8", "" },
+		{ "/both", "text/html; charset=utf-8", "<!doctype html>" },
+		{ "/mixed/nothing.txt", "text/html; charset=utf-8", "<!doctype html>" },
+	};
+	struct ask ask;
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		ask_path(&ask, "GET", files[i].path);
+		ask_replied(&ask, 200);
+		struct reply reply = ask.answer.reply;
+		assert_string_equal(reply.type, files[i].type);
+		assert_string_equal(reply.policy, CONSOLE_POLICY);
+		assert_true(reply.len > 100);
+		assert_int_equal(strncasecmp(reply.body, files[i].begins, strlen(files[i].begins)), 0);
+		ask_path(&ask, "HEAD", files[i].path);
+		ask_replied(&ask, 200);
+		assert_null(ask.answer.reply.body);
+		assert_int_equal(ask.answer.reply.len, reply.len);
+	}
+}
+
+/* Files are open when they are answered with; a HEAD leaves none open. */
+static void test_static(void **state)
+{
+	struct ask ask;
+	(void)state;
+
+	ask_path(&ask, "GET", "/files/hello.txt?query");
+	ask_got_file(&ask, "hello\n", "text/plain; charset=utf-8");
+	ask_path(&ask, "GET", "/files/dir/");
+	ask_got_file(&ask, "dir", "text/html; charset=utf-8");
+	ask_path(&ask, "GET", "/mixed/%68ello.txt");
+	ask_got_file(&ask, "hello\n", "text/plain; charset=utf-8");
+
+	int next = dup(0);
+	close(next);
+	ask_path(&ask, "HEAD", "/files/hello.txt");
+	ask_replied(&ask, 200);
+	assert_int_equal(ask.answer.reply.len, 6);
+	int now = dup(0);
+	close(now);
+	assert_int_equal(now, next);
+
+	ask_path(&ask, "GET", "/files/nothing");
+	ask_refused(&ask, 404);
+	ask_path(&ask, "GET", "/one"); /* the index, which is not there */
+	ask_refused(&ask, 404);
+}
+
+/* An escaped slash or backslash names no file, though what it decodes to is there. */
+static void test_hidden_slash(void **state)
+{
+	static const char *const paths[] = { "/files/dir%2findex.html", "/files/dir%2Findex.html",
+		"/files/%2e%2e%2fsecret", "/files/dir%5cindex.html", "/files/dir%5Cindex.html", "/files/%2f",
+		"/files%2fhello.txt" };
+	struct ask ask;
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		ask_path(&ask, "GET", paths[i]);
+		ask_refused(&ask, 404);
+	}
+	ask_path(&ask, "GET", "/mixed/dir%2findex.html");
+	ask_replied(&ask, 200); /* the console */
+}
+
+/* A directory without its slash; the new place never begins like another host's. */
+static void test_redirect(void **state)
+{
+	static const struct {
+		const char *path, *location;
+	} paths[] = {
+		{ "/files/dir", "/files/dir/" },
+		{ "/files/dir?a=b", "/files/dir/" },
+		{ "/files/d%69r", "/files/d%69r/" },
+	};
+	struct ask ask;
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		ask_path(&ask, "GET", paths[i].path);
+		ask_replied(&ask, 301);
+		assert_string_equal(ask.answer.reply.location, paths[i].location);
+		assert_ptr_equal(ask.answer.reply.location, ask.answer.location);
+		assert_int_equal(ask.answer.reply.len, 0);
+	}
+}
+
+/* ... where the whole tree is served, so that a path can begin with more than one slash. */
+static void test_redirect_root(void **state)
+{
+	char ini[256];
+	const struct config *before = config;
+	struct ask ask;
+	(void)state;
+
+	snprintf(ini, sizeof(ini), "[route /*]\nstatic = %s\n", place);
+	config = conf_good(ini);
+	ask_path(&ask, "GET", "//dir");
+	ask_replied(&ask, 301);
+	assert_string_equal(ask.answer.reply.location, "/dir/");
+	ask_path(&ask, "GET", "////dir");
+	ask_replied(&ask, 301);
+	assert_string_equal(ask.answer.reply.location, "/dir/");
+	ask_path(&ask, "GET", "/\\dir");
+	ask_refused(&ask, 404); /* to a browser it would be a slash */
+	config_unref(config);
+	config = before;
+}
+
+/* A directory that can't be opened is ours to mend, so it is no 404. */
+static void test_static_failed(void **state)
+{
+	struct ask ask;
+	char away[80];
+	(void)state;
+
+	snprintf(away, sizeof(away), "%s-away", place);
+	assert_int_equal(rename(place, away), 0);
+	ask_path(&ask, "GET", "/gone/hello.txt");
+	assert_int_equal(rename(away, place), 0);
+	ask_refused(&ask, 500);
+	assert_null(strstr(ask.answer.advice, place));
+}
+
+/* The longest path that a head can have. */
+static void test_longest(void **state)
+{
+	static char path[HTTP_LINE_MAX];
+	struct ask ask;
+	(void)state;
+
+	memset(path, 'x', sizeof(path));
+	memcpy(path, "/files/", 7);
+	path[HTTP_LINE_MAX - strlen("GET  HTTP/1.1")] = '\0';
+	ask_path(&ask, "GET", path);
+	ask_refused(&ask, 404);
+}
+
+/* Heads that could not be parsed, each with the status and the words of its error. */
+static void test_bad_head(void **state)
+{
+	struct ask ask;
+	(void)state;
+
+	for (int error = HTTP_BAD_H2; error <= HTTP_BAD_LINE; error++) {
+		memset(&ask.answer, 0x5a, sizeof(ask.answer));
+		answer_bad_head(&ask.answer, error);
+		ask_refused(&ask, http_request_status(error));
+		assert_non_null(strstr(ask.answer.advice, http_request_reason(error)));
+	}
+}
+
+static int make_place(void **state)
+{
+	char path[128];
+	(void)state;
+
+	strcpy(place, "/tmp/wsluice-XXXXXX");
+	if (mkdtemp(place) == NULL)
+		abort();
+	snprintf(path, sizeof(path), "%s/dir", place);
+	mkdir(path, 0755);
+	static const char *const files[][2] = { { "hello.txt", "hello\n" }, { "dir/index.html", "dir" } };
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/%s", place, files[i][0]);
+		FILE *file = fopen(path, "we");
+		if (file == NULL || fputs(files[i][1], file) == EOF || fclose(file) != 0)
+			abort();
+	}
+	config = config_of_test();
+	return 0;
+}
+
+static int remove_place(void **state)
+{
+	char command[128];
+	(void)state;
+	config_unref(config);
+	snprintf(command, sizeof(command), "rm -rf %s", place);
+	return system(command);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rebinding),
+		cmocka_unit_test(test_server_names),
+		cmocka_unit_test(test_route),
+		cmocka_unit_test(test_path),
+		cmocka_unit_test(test_upgrade),
+		cmocka_unit_test(test_upgrade_refused),
+		cmocka_unit_test(test_origin),
+		cmocka_unit_test(test_echo),
+		cmocka_unit_test(test_plain),
+		cmocka_unit_test(test_console),
+		cmocka_unit_test(test_static),
+		cmocka_unit_test(test_hidden_slash),
+		cmocka_unit_test(test_redirect),
+		cmocka_unit_test(test_redirect_root),
+		cmocka_unit_test(test_static_failed),
+		cmocka_unit_test(test_longest),
+		cmocka_unit_test(test_bad_head),
+	};
+	return cmocka_run_group_tests(tests, make_place, remove_place);
+}
