@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from backends import Service, service
+from backends import Service, sends, service
 from scripts import script
 from soak import SANITIZED, SCALE, THREADS, anonymous_kib, scaled
 from wait import eventually, plateau
@@ -381,14 +381,21 @@ def test_backend_stalls_longer_than_every_timer(gateway, memory, say, backend):
     say(f"{backend} stops reading for 12 s, pings each second, send_timeout 2 s: {len(flood.data)} bytes right")
 
 
-@pytest.mark.parametrize("closes_first", [False, True], ids=["", "closed"])
-@pytest.mark.parametrize("backend", ["program", "service"])
-@pytest.mark.parametrize("size", [30_000, 300_000, 6_000_000])
+PAUSED = [
+    (size, backend, closed)
+    for size in (30_000, 300_000, 6_000_000)
+    for backend in ("program", "service")
+    for closed in (False, True)
+]
+PAUSED.remove((6_000_000, "service", True))  # a service's output counts only for a while after the client's close
+
+
+@pytest.mark.parametrize("size, backend, closes_first", PAUSED)
 def test_client_pauses_behind_the_end(gateway, memory, say, size, backend, closes_first):
     """All was said, and waits in the kernel, in the gateway, or in the backend; the client sends something and reads late."""
     data, it, pause = os.urandom(size), None, 14
     if backend == "service":
-        it = Service(lambda _it, sock: (sock.sendall(data), sock.close()))
+        it = Service(sends(data))
         keys = {"connect": it.uri}
     else:
         (memory / "data").write_bytes(data)
