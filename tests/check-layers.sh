@@ -1,5 +1,6 @@
 #!/bin/sh
-# A file may include only headers of its own layer and of those to the left (docs/CONTRIBUTING.md).
+# What docs/CONTRIBUTING.md says of layers, headers and names is true.
+# A file includes only headers of its own layer and of those to the left:
 # base <- conf, http, ws <- net <- spawn <- backend <- gate <- run <- main; conf, http and ws do not know each other.
 set -eu
 cd "$(dirname "$0")/.."
@@ -36,10 +37,35 @@ allow spawn base conf http ws net
 allow backend base conf http ws net spawn
 allow gate base conf http ws net spawn backend
 allow run base conf http ws net spawn backend gate
-# Every header stands alone, is guarded, and has a source of its own or is an interface only.
+
+# Every header stands alone and is guarded. It has a source of its own, and every source has a header, but for
+# interfaces, and for the parts of a module (framing_lines.c), which have the header of the module.
+interfaces="include/base/piece.h include/net/endpoint.h include/gate/gate.h include/backend/framing_internal.h"
 for header in include/*/*.h; do
 	guard=$(echo "$header" | sed 's|include/||; s|[/.]|_|g' | tr "[:lower:]" "[:upper:]")
 	grep -q "^#ifndef $guard\$" "$header" || { echo "$header: guard $guard is missing" >&2; bad=1; }
 	echo "#include \"${header#include/}\"" | ${CC:-cc} -std=c11 -D_GNU_SOURCE -Iinclude -fsyntax-only -Wall -Wextra -Werror -x c - || bad=1
+	source=${header#include/}
+	source=src/${source%.h}.c
+	case " $interfaces " in
+	*" $header "*) [ ! -e "$source" ] || { echo "$header: is no mere interface, it has $source" >&2; bad=1; } ;;
+	*) [ -e "$source" ] || { echo "$header: $source is missing" >&2; bad=1; } ;;
+	esac
+done
+
+# What a source defines, static or not, is called after the file; requests and responses are http_*.
+for source in src/*/*.c; do
+	layer=$(basename "$(dirname "$source")")
+	module=$(basename "$source" .c)
+	[ -e "include/$layer/$module.h" ] || [ -e "include/$layer/${module%%_*}.h" ] ||
+		{ echo "$source: include/$layer/$module.h is missing" >&2; bad=1; }
+	prefix=${module%%_*}
+	case $source in
+	src/http/request.c | src/http/response.c) prefix="$prefix|http" ;;
+	esac
+	strangers=$(sed -nE 's/^(__attribute__\(\(.*\)\) )?[a-zA-Z_][a-zA-Z_0-9 *]*[ *]([a-z][a-z0-9_]*)\(.*/\2/p
+		s/^(static |const |extern )+[a-z][a-z_0-9 *]*[ *]([a-z][a-z0-9_]*)(\[[^]]*\])* = .*/\2/p' "$source" |
+		grep -vE "^($prefix)(_|\$)" | sort -u | tr "\n" " ")
+	[ -z "$strangers" ] || { echo "$source: not named after the file: $strangers" >&2; bad=1; }
 done
 exit $bad

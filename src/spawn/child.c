@@ -28,7 +28,7 @@ enum child_step {
 	STEPS,
 };
 
-static const char *const step_names[STEPS] = {
+static const char *const child_steps[STEPS] = {
 	[STEP_SETSID] = "setsid",
 	[STEP_DUP] = "dup2",
 	[STEP_CLOSE] = "close_range",
@@ -198,7 +198,7 @@ int child_read_error(int error_fd, const char **step)
 	if (n <= 0)
 		return n == 0 ? 0 : 1;
 	must(n == sizeof(error) && error.step >= 0 && error.step < STEPS && error.error > 0);
-	*step = step_names[error.step];
+	*step = child_steps[error.step];
 	return -error.error;
 }
 
