@@ -1,0 +1,277 @@
+/*
+ * Tests of what a program is told about its session: a golden environment, and which headers come through.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka.h needs the four above. */
+#include <arpa/inet.h>
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "gate/environ.h"
+#include "test_conf.h"
+
+/* Where the request came in, and what it led to. */
+struct scene {
+	const struct config *config;
+	struct entrance entrance;
+	struct addr peer;
+	struct exchange exchange;
+	struct http_request request;
+	struct upgrade upgrade;
+	struct route_match match;
+	char path[1024];
+};
+
+static struct addr addr_v4(const char *host, uint16_t port)
+{
+	struct addr addr = { .len = sizeof(struct sockaddr_in) };
+	addr.u.in.sin_family = AF_INET;
+	addr.u.in.sin_port = htons(port);
+	assert_int_equal(inet_pton(AF_INET, host, &addr.u.in.sin_addr), 1);
+	return addr;
+}
+
+static struct addr addr_v6(const char *host, uint16_t port)
+{
+	struct addr addr = { .len = sizeof(struct sockaddr_in6) };
+	addr.u.in6.sin6_family = AF_INET6;
+	addr.u.in6.sin6_port = htons(port);
+	assert_int_equal(inet_pton(AF_INET6, host, &addr.u.in6.sin6_addr), 1);
+	return addr;
+}
+
+static struct addr addr_unix(void)
+{
+	struct addr addr = { .len = sizeof(sa_family_t) };
+	addr.u.un.sun_family = AF_UNIX;
+	return addr;
+}
+
+static void scene_init(struct scene *scene)
+{
+	*scene = (struct scene){ .config = conf_good("[route /app/*]\nexec = /bin/cat\n") };
+	scene->entrance = (struct entrance){ .name = scene->config->listens[0].name,
+		.local = addr_v4("127.0.0.1", 8080) };
+	scene->peer = addr_v4("192.0.2.7", 40000);
+	scene->exchange.entrance = &scene->entrance;
+	scene->exchange.peer = &scene->peer;
+}
+
+static void scene_done(struct scene *scene)
+{
+	config_unref(scene->config);
+}
+
+/* The environment for one head, one variable a line; malloc'ed. */
+static char *scene_tell(struct scene *scene, const char *head, const char *protocol)
+{
+	struct exchange_upgrade upgrade = {
+		.request = &scene->request, .upgrade = &scene->upgrade, .match = &scene->match
+	};
+	size_t len;
+
+	assert_int_equal(http_request_parse(&scene->request, head, strlen(head)), 0);
+	long n = text_percent_decode(scene->request.path, scene->path);
+	assert_true(n > 0);
+	scene->match = route_find(scene->config, scene->entrance.name, scene->request.host,
+		(struct text){ .ptr = scene->path, .len = (size_t)n });
+	assert_non_null(scene->match.route);
+	char *env = environ_build(&scene->exchange, &upgrade, "0123456789abcdef", protocol, &len);
+	assert_non_null(env);
+	assert_true(len > 0);
+	assert_int_equal(env[len - 1], '\0');
+	for (size_t i = 0; i < len; i++) {
+		assert_int_not_equal(env[i], '\n');
+		if (env[i] == '\0')
+			env[i] = '\n';
+	}
+	char *lines = strndup(env, len);
+	free(env);
+	return lines;
+}
+
+#define HEAD(target) "GET " target " HTTP/1.1\r\n"
+
+/* All of it, in order. */
+static void test_golden(void **state)
+{
+	struct scene scene;
+	(void)state;
+
+	scene_init(&scene);
+	char *env = scene_tell(&scene,
+		HEAD("/app/a%20b/c?x=1&y=%41") "Host: example.org:8080\r\nUpgrade: websocket\r\n"
+					       "X-Odd-1: a \t b\r\nCookie: s=1\r\n\r\n",
+		"chat");
+	assert_string_equal(env, "GATEWAY_INTERFACE=CGI/1.1\n"
+				 "SERVER_SOFTWARE=wsluice/" WSLUICE_VERSION "\n"
+				 "SERVER_NAME=example.org\n"
+				 "SERVER_PORT=8080\n"
+				 "SERVER_PROTOCOL=HTTP/1.1\n"
+				 "REQUEST_METHOD=GET\n"
+				 "REQUEST_URI=/app/a%20b/c?x=1&y=%41\n"
+				 "SCRIPT_NAME=/app\n"
+				 "PATH_INFO=/a b/c\n"
+				 "QUERY_STRING=x=1&y=%41\n"
+				 "REMOTE_ADDR=192.0.2.7\n"
+				 "REMOTE_HOST=192.0.2.7\n"
+				 "REMOTE_PORT=40000\n"
+				 "UNIQUE_ID=0123456789abcdef\n"
+				 "HTTP_HOST=example.org:8080\n"
+				 "HTTP_UPGRADE=websocket\n"
+				 "HTTP_X_ODD_1=a \t b\n"
+				 "HTTP_COOKIE=s=1\n"
+				 "WEBSOCKET_PROTOCOL=chat\n"
+				 "WSLUICE_ROUTE=/app/*\n"
+				 "WSLUICE_SESSION=0123456789abcdef\n");
+	free(env);
+	scene_done(&scene);
+}
+
+/* What there is none of is empty, never absent: a program can't take it from the gateway's own environment.
+ */
+static void test_empty(void **state)
+{
+	struct scene scene;
+	(void)state;
+
+	scene_init(&scene);
+	char *env = scene_tell(&scene, HEAD("/app/") "Host: a\r\nX-Empty:\r\n\r\n", NULL);
+	assert_non_null(strstr(env, "\nQUERY_STRING=\n"));
+	assert_non_null(strstr(env, "\nWEBSOCKET_PROTOCOL=\n"));
+	assert_non_null(strstr(env, "\nHTTP_X_EMPTY=\n"));
+	assert_non_null(strstr(env, "\nPATH_INFO=/\n"));
+	free(env);
+	scene_done(&scene);
+}
+
+/* Headers that would pass for something else: HTTP_PROXY, which programs believe, and X_Y for X-Y. */
+static void test_left_out(void **state)
+{
+	static const char *const names[] = { "Proxy", "PROXY", "pRoXy", "X_Forwarded_For", "_", "A_", "_A",
+		"Content_Length" };
+	struct scene scene;
+	(void)state;
+
+	scene_init(&scene);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char head[256];
+		snprintf(head, sizeof(head), HEAD("/app/") "Host: a\r\n%s: secret\r\nX-Kept: b\r\n\r\n",
+			names[i]);
+		char *env = scene_tell(&scene, head, NULL);
+		assert_null(strstr(env, "secret"));
+		assert_null(strstr(env, "HTTP_PROXY"));
+		assert_non_null(strstr(env, "\nHTTP_HOST=a\nHTTP_X_KEPT=b\n"));
+		free(env);
+	}
+	/* Names that only look like it. */
+	char *env = scene_tell(&scene,
+		HEAD("/app/") "Host: a\r\nProxy-Authorization: b\r\nX-Proxy: c\r\nProx: d\r\n\r\n", NULL);
+	assert_non_null(strstr(env, "\nHTTP_PROXY_AUTHORIZATION=b\nHTTP_X_PROXY=c\nHTTP_PROX=d\n"));
+	free(env);
+	scene_done(&scene);
+}
+
+/* A name that comes again is one variable, where it came first, with the values in order. */
+static void test_repeated(void **state)
+{
+	struct scene scene;
+	(void)state;
+
+	scene_init(&scene);
+	char *env = scene_tell(&scene,
+		HEAD("/app/") "Host: a\r\nX-One: 1\r\nX-Two: 2\r\nx-one: 3, 4\r\nX-ONE:\r\nX-One-More: "
+			      "5\r\n\r\n",
+		NULL);
+	assert_non_null(
+		strstr(env, "\nHTTP_HOST=a\nHTTP_X_ONE=1, 3, 4, \nHTTP_X_TWO=2\nHTTP_X_ONE_MORE=5\nWEB"));
+	free(env);
+	scene_done(&scene);
+}
+
+/* No two variables ever have one name, whatever a client calls its headers. */
+static void test_distinct(void **state)
+{
+	struct scene scene;
+	(void)state;
+
+	scene_init(&scene);
+	char *env = scene_tell(&scene,
+		HEAD("/app/") "Host: a\r\nX-A: 1\r\nX_A: 2\r\nx-a: 3\r\nHost-: 4\r\nA.B: 5\r\nA!B: 6\r\n\r\n",
+		NULL);
+	for (char *line = env; *line != '\0'; line = strchr(line, '\n') + 1) {
+		size_t len = (size_t)(strchr(line, '=') + 1 - line);
+		for (char *other = strchr(line, '\n') + 1; *other != '\0'; other = strchr(other, '\n') + 1)
+			assert_int_not_equal(strncmp(line, other, len), 0);
+	}
+	free(env);
+	scene_done(&scene);
+}
+
+/* Nothing that ends a line, or a string, gets as far as a value. */
+static void test_controls(void **state)
+{
+	struct http_request request;
+	char decoded[64];
+	(void)state;
+
+	for (int c = 0; c <= 0x7f; c++) {
+		char head[] = HEAD("/app/") "Host: a\r\nX: b?c\r\n\r\n", escape[4];
+		bool control = (c < 0x20 && c != '\t') || c == 0x7f;
+		*strchr(head, '?') = (char)c;
+		assert_int_equal(http_request_parse(&request, head, sizeof(head) - 1) < 0, control);
+		snprintf(escape, sizeof(escape), "%%%02x", (unsigned)c);
+		assert_int_equal(text_percent_decode(text_of(escape), decoded) < 0, control || c == '\t');
+	}
+}
+
+/* Where the client and the server are, in digits; without a Host the server is called as it is bound. */
+static void test_addresses(void **state)
+{
+	static const char head[] = "GET /app/ HTTP/1.0\r\n\r\n";
+	struct scene scene;
+	(void)state;
+
+	scene_init(&scene);
+	char *env = scene_tell(&scene, head, NULL);
+	assert_non_null(strstr(env, "\nSERVER_NAME=127.0.0.1\nSERVER_PORT=8080\n"));
+	free(env);
+
+	scene.entrance.local = addr_v6("::1", 443);
+	scene.peer = addr_v6("2001:db8::7", 65535);
+	env = scene_tell(&scene, head, NULL);
+	assert_non_null(strstr(env, "\nSERVER_NAME=::1\nSERVER_PORT=443\n"));
+	assert_non_null(
+		strstr(env, "\nREMOTE_ADDR=2001:db8::7\nREMOTE_HOST=2001:db8::7\nREMOTE_PORT=65535\n"));
+	free(env);
+
+	scene.peer = addr_v6("::ffff:192.0.2.9", 1);
+	env = scene_tell(&scene, HEAD("/app/") "Host: [::1]:443\r\n\r\n", NULL);
+	assert_non_null(strstr(env, "\nSERVER_NAME=::1\n"));
+	assert_non_null(strstr(env, "\nREMOTE_ADDR=192.0.2.9\nREMOTE_HOST=192.0.2.9\nREMOTE_PORT=1\n"));
+	free(env);
+
+	scene.entrance.local = scene.peer = addr_unix();
+	env = scene_tell(&scene, head, NULL);
+	assert_non_null(strstr(env, "\nSERVER_NAME=unix\nSERVER_PORT=80\n"));
+	assert_non_null(strstr(env, "\nREMOTE_ADDR=unix\nREMOTE_HOST=unix\nREMOTE_PORT=0\n"));
+	free(env);
+	scene_done(&scene);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_golden),
+		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_left_out),
+		cmocka_unit_test(test_repeated),
+		cmocka_unit_test(test_distinct),
+		cmocka_unit_test(test_controls),
+		cmocka_unit_test(test_addresses),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
