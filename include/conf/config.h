@@ -38,7 +38,9 @@ struct listen_conf {
 	char *name;
 	struct conf_list address; /* as written; each has been checked by addr_parse() */
 	mode_t mode;
-	char *owner;		       /* USER or USER:GROUP of a unix socket, or NULL */
+	char *owner; /* USER or USER:GROUP of a unix socket, as written, or NULL */
+	uid_t uid;   /* of that; (uid_t)-1 and (gid_t)-1: as it is */
+	gid_t gid;
 	struct conf_list server_names; /* lower case */
 	unsigned backlog;
 	unsigned handshake_timeout_ms;

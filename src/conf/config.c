@@ -147,6 +147,8 @@ static void config_fill_listens(struct config_build *build)
 		listen->name = pool_copy(pool, text_of(section->name));
 		if (listen->name == NULL)
 			return;
+		listen->uid = (uid_t)-1;
+		listen->gid = (gid_t)-1;
 		config_check_listen(build, listen, section);
 		config_fill(build, listen, section);
 		config->n_listens++;

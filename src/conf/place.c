@@ -75,36 +75,45 @@ static void place_parse_directory(const struct value *value, void *conf)
 		*place_string(value->option, conf) = pool_copy(value->pool, text_of(value->text));
 }
 
-/* Whether a user is known by name or is a number. */
-static bool place_check_user(const char *user)
+/* Finds a user by name, then as a number, as chown(1) does. */
+static bool place_find_user(const char *user, uid_t *out)
 {
-	uint64_t number;
+	const struct passwd *passwd = getpwnam(user);
+	uint64_t number = 0;
 
-	return text_to_u64(text_of(user), UINT32_MAX - 1, &number) || getpwnam(user) != NULL;
+	if (passwd == NULL && !text_to_u64(text_of(user), UINT32_MAX - 1, &number))
+		return false;
+	*out = passwd != NULL ? passwd->pw_uid : (uid_t)number;
+	return true;
 }
 
-/* Whether a group is known by name or is a number. */
-static bool place_check_group(const char *group)
+/* Finds a group in the same way. */
+static bool place_find_group(const char *group, gid_t *out)
 {
-	uint64_t number;
+	const struct group *known = getgrnam(group);
+	uint64_t number = 0;
 
-	return text_to_u64(text_of(group), UINT32_MAX - 1, &number) || getgrnam(group) != NULL;
+	if (known == NULL && !text_to_u64(text_of(group), UINT32_MAX - 1, &number))
+		return false;
+	*out = known != NULL ? known->gr_gid : (gid_t)number;
+	return true;
 }
 
 /* Reads USER or USER:GROUP. */
 static void place_parse_owner(const struct value *value, void *conf)
 {
+	struct listen_conf *listen = conf;
 	const char *colon = strchrnul(value->text, ':');
 	char *user = pool_copy(value->pool, (struct text){ value->text, (size_t)(colon - value->text) });
 
 	if (user == NULL)
 		return;
-	if (!place_check_user(user))
+	if (!place_find_user(user, &listen->uid))
 		value_complain(value, ERRORS_FAILED, "there is no user \"%.80s\"", user);
-	else if (*colon && !place_check_group(colon + 1))
+	else if (*colon && !place_find_group(colon + 1, &listen->gid))
 		value_complain(value, ERRORS_FAILED, "there is no group \"%.80s\"", colon + 1);
 	else
-		*place_string(value->option, conf) = pool_copy(value->pool, text_of(value->text));
+		listen->owner = pool_copy(value->pool, text_of(value->text));
 }
 
 const struct value_type place_connect = { "tcp://HOST:PORT or unix:PATH", place_parse_connect, place_format,

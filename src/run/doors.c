@@ -10,8 +10,6 @@
 #include "net/listener.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,43 +146,15 @@ static int doors_open_tcp(
 	return error;
 }
 
-/* USER or USER:GROUP as numbers. Returns 0 or -errno. */
-static int doors_owner(const char *owner, uid_t *uid, gid_t *gid)
-{
-	char user[256];
-	const char *colon = owner == NULL ? NULL : strchr(owner, ':');
-
-	*uid = (uid_t)-1;
-	*gid = (gid_t)-1;
-	if (owner == NULL)
-		return 0;
-	snprintf(
-		user, sizeof(user), "%.*s", colon == NULL ? (int)strlen(owner) : (int)(colon - owner), owner);
-	const struct passwd *passwd = user[0] == '\0' ? NULL : getpwnam(user);
-	const struct group *group = colon == NULL ? NULL : getgrnam(colon + 1);
-	if ((user[0] != '\0' && passwd == NULL) || (colon != NULL && group == NULL))
-		return -EINVAL;
-	if (passwd != NULL)
-		*uid = passwd->pw_uid;
-	if (group != NULL)
-		*gid = group->gr_gid;
-	return 0;
-}
-
 /* A unix socket, for the acceptor. */
 static int doors_open_unix(struct doors *doors, struct loop *loop, const struct config *config,
 	const struct limits *limits, size_t listen, const struct addr_name *name)
 {
 	const struct listen_conf *conf = &config->listens[listen];
-	uid_t uid;
-	gid_t gid;
-	int error = doors_owner(conf->owner, &uid, &gid);
-	if (error != 0)
-		return error;
 	struct acceptor *acceptor = calloc(1, sizeof(*acceptor));
 	if (acceptor == NULL)
 		return -ENOMEM;
-	int fd = listener_bind_unix(name->path, conf->mode, uid, gid, (int)conf->backlog);
+	int fd = listener_bind_unix(name->path, conf->mode, conf->uid, conf->gid, (int)conf->backlog);
 	if (fd < 0) {
 		free(acceptor);
 		return fd;
@@ -196,7 +166,7 @@ static int doors_open_unix(struct doors *doors, struct loop *loop, const struct 
 	memcpy(acceptor->path, name->path, sizeof(acceptor->path));
 	doors->acceptors = acceptor;
 	acceptor->entrance = doors_entrance(doors, config, listen, fd);
-	error = listener_new(&acceptor->listener, loop, fd, &doors_listener_hooks, acceptor);
+	int error = listener_new(&acceptor->listener, loop, fd, &doors_listener_hooks, acceptor);
 	return acceptor->entrance == NULL ? -ENOMEM : error;
 }
 

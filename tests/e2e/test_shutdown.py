@@ -1,5 +1,6 @@
 """Signals, the drain, unix sockets."""
 import os
+import pwd
 import signal
 import stat
 import time
@@ -180,6 +181,27 @@ def test_unix_socket(gateway, tmp_path, mode):
     with wsraw.connect(path) as raw:
         raw.send(wsraw.request("/console"))
         assert raw.response().status == 200
+
+
+@pytest.mark.parametrize("owner", ["{user}", "{uid}", "{uid}:{gid}", "{user}:{gid}"])
+def test_unix_socket_owner(gateway, tmp_path, owner):
+    """Names and numbers, as chown takes them; root may give it to anybody, whether or not there is such a user."""
+    uid, gid = (12345, 54321) if os.getuid() == 0 and "{user}" not in owner else (os.getuid(), os.getgid())
+    owner = owner.format(user=pwd.getpwuid(os.getuid()).pw_name, uid=uid, gid=gid)
+    path = tmp_path / "s"
+    gateway(CAT, listen=unix(path, owner=owner))
+    got = path.stat()
+    assert (got.st_uid, got.st_gid) == (uid, gid if ":" in owner else os.getgid())
+
+
+@pytest.mark.parametrize("owner", ["nobody-by-that-name", "0:nobody-by-that-name", "4294967295", "-1", "0:"])
+def test_unknown_owner(tmp_path, owner):
+    """A mistake in the file, not one of the start."""
+    file = tmp_path / "test.ini"
+    file.write_text(f"[listen a]\naddress = unix:{tmp_path}/s\nowner = {owner}\n[route /]\nconsole = yes\n")
+    for check in (["--check"], []):
+        status, _, err = run(f"--config={file}", *check, timeout=5)
+        assert status == 1 and err.startswith(f"{file}:3: owner: there is no "), err
 
 
 def test_stale_socket_is_replaced(gateway, tmp_path):

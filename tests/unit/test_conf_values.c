@@ -141,6 +141,35 @@ static void test_listen(void **state)
 	CHECK("listen a", "address = 127.0.0.1:1\n", cases);
 }
 
+/* Who owns a socket is known once the configuration was read: a name or a number, whether or not somebody has
+ * it, and nothing where nothing is said. */
+static void test_owner(void **state)
+{
+	static const struct {
+		const char *owner;
+		uid_t uid;
+		gid_t gid;
+	} cases[] = {
+		{ "", (uid_t)-1, (gid_t)-1 },
+		{ "root", 0, (gid_t)-1 },
+		{ "root:root", 0, 0 },
+		{ "root:4294967294", 0, 4294967294 },
+		{ "0:0", 0, 0 },
+		{ "123456:root", 123456, 0 },
+		{ "4294967294", 4294967294, (gid_t)-1 },
+	};
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char text[128];
+		snprintf(text, sizeof(text), "[listen a]\naddress = unix:/x\nowner = %s\n", cases[i].owner);
+		const struct config *config = conf_good(text);
+		assert_int_equal(config->listens[0].uid, cases[i].uid);
+		assert_int_equal(config->listens[0].gid, cases[i].gid);
+		config_unref(config);
+	}
+}
+
 static void test_route(void **state)
 {
 	static const struct value_case cases[] = {
@@ -311,6 +340,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_gateway),
 		cmocka_unit_test(test_listen),
+		cmocka_unit_test(test_owner),
 		cmocka_unit_test(test_route),
 		cmocka_unit_test(test_booleans),
 		cmocka_unit_test(test_unix_path),
