@@ -43,6 +43,7 @@ struct stream {
 	int write_error;	/* of STREAM_WRITE_BROKEN */
 	size_t read_max;	/* bytes for one read */
 	struct evbuffer *queue; /* NULL while empty */
+	bool yielding;		/* stream_yield() */
 	struct event readable, writable;
 	uint64_t bytes_sent; /* given to the kernel */
 };

@@ -37,6 +37,7 @@ struct visitor {
 	struct event timer;
 	uint64_t deadline; /* CLOSE_SENT, LOST, LINGER: when we look whether to stop waiting */
 	struct pulse pulse;
+	bool watched; /* bytes wait, and the pulse knows */
 
 	unsigned pongs_queued;
 	uint64_t pongs_until; /* when so many bytes have left, the pongs queued have too */
@@ -272,6 +273,19 @@ static bool visitor_on_message(struct visitor *visitor, const struct message_eve
 	return false;
 }
 
+/* When the first byte has to wait, wherever that came to pass, the clock of send_timeout starts. */
+static void visitor_watch(struct visitor *visitor)
+{
+	bool open = visitor->state == VISITOR_OPEN || visitor->state == VISITOR_CLOSE_RECEIVED;
+
+	if (visitor->watched || !open || !stream_has_queue(visitor->stream))
+		return;
+	visitor->watched = true;
+	struct pulse_sight sight = visitor_look(visitor);
+	pulse_on_queue(&visitor->pulse, &sight);
+	visitor_arm(visitor);
+}
+
 /* Bytes of the client. */
 static void visitor_on_data(void *arg, uint8_t *data, size_t len)
 {
@@ -290,6 +304,7 @@ static void visitor_on_data(void *arg, uint8_t *data, size_t len)
 	}
 	visitor->endpoint.hooks->on_flush(visitor->endpoint.arg);
 	stream_flush(visitor->stream);
+	visitor_watch(visitor);
 }
 
 /* Queued bytes went out. */
@@ -297,6 +312,7 @@ static void visitor_on_sent(void *arg)
 {
 	struct visitor *visitor = arg;
 
+	visitor->watched = visitor->watched && stream_has_queue(visitor->stream);
 	if (visitor->pong_due && visitor_pongs_left(visitor) && visitor->state == VISITOR_OPEN) {
 		visitor->pong_due = false;
 		visitor->pongs_queued = 0;
@@ -454,18 +470,12 @@ static void visitor_send(struct endpoint *endpoint, const struct piece *piece)
 	stream_send(visitor->stream, piece->data, piece->len);
 }
 
-/* The turn's frames leave; when the first byte has to wait, the clock of send_timeout starts. */
+/* The turn's frames leave. */
 static void visitor_flush(struct endpoint *endpoint)
 {
 	struct visitor *visitor = (struct visitor *)endpoint;
-	bool had_queue = stream_has_queue(visitor->stream);
-
 	stream_flush(visitor->stream);
-	if (had_queue || !stream_has_queue(visitor->stream))
-		return;
-	struct pulse_sight sight = visitor_look(visitor);
-	pulse_on_queue(&visitor->pulse, &sight);
-	visitor_arm(visitor);
+	visitor_watch(visitor);
 }
 
 /* What the client has not taken. */

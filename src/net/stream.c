@@ -30,10 +30,11 @@ static void stream_want(struct stream *stream, struct event *event, bool want)
 /* The one place where interest in events is derived from the state. */
 static void stream_update(struct stream *stream)
 {
+	bool waits = stream->queue != NULL && stream->write <= STREAM_WRITE_FINISHING;
+
 	stream_want(stream, &stream->readable, stream->rfd >= 0 && stream->read == STREAM_READ_ON);
 	if (stream->write != STREAM_WRITE_BROKEN) /* that one is told by the event */
-		stream_want(stream, &stream->writable,
-			stream->queue != NULL && stream->write <= STREAM_WRITE_FINISHING);
+		stream_want(stream, &stream->writable, waits || stream->yielding);
 }
 
 /* Frees the queue: an idle stream holds none. */
@@ -99,8 +100,10 @@ static void stream_on_writable(evutil_socket_t fd, short what, void *arg)
 		stream->hooks->on_broken(stream->arg, stream->write_error);
 		return;
 	}
+	stream->yielding = false;
 	if (stream->queue == NULL) {
-		stream->hooks->on_sent(stream->arg); /* stream_yield() */
+		stream_update(stream);
+		stream->hooks->on_sent(stream->arg);
 		return;
 	}
 	int n = evbuffer_write(stream->queue, fd);
@@ -302,11 +305,11 @@ uint64_t stream_taken(const struct stream *stream)
 	return stream->bytes_sent > in_kernel ? stream->bytes_sent - in_kernel : 0;
 }
 
-/* Lets others have their turn. */
+/* Lets others have their turn: the next poll says again that it is writable. */
 void stream_yield(struct stream *stream)
 {
-	if (stream->wfd >= 0)
-		event_active(&stream->writable, EV_WRITE, 1);
+	stream->yielding = stream->write == STREAM_WRITE_OPEN;
+	stream_update(stream);
 }
 
 /* Sets how much one read may bring; 0 stops reading. */
