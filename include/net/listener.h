@@ -17,19 +17,6 @@ struct listener_hooks {
 
 struct listener;
 
-/*
- * Binds `name` (a host name gives every address that it has) and listens. Stores at most `max` descriptors in
- * fds and their number in *n. `port`: 0, or overrides the name's (for the second and later workers of a port
- * that the kernel chose). `shared`: SO_REUSEPORT, after a bind without it has shown that the address is free;
- * the caller binds once with it false to learn that. Returns 0 or -errno; on -errno nothing is open.
- */
-int listener_bind_tcp(const struct addr_name *name, uint16_t port, bool shared, int backlog, int *fds,
-	size_t max, size_t *n);
-
-/* Binds a unix socket: a stale file is replaced, a live one is -EADDRINUSE. `mode` is set before anybody can
- * connect. */
-int listener_bind_unix(const char *path, mode_t mode, uid_t uid, gid_t gid, int backlog);
-
 /* Accepts on a listening descriptor, which it takes. Returns 0, or -errno with *out NULL and fd closed. */
 int listener_new(
 	struct listener **out, struct loop *loop, int fd, const struct listener_hooks *hooks, void *arg);

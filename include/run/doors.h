@@ -10,6 +10,8 @@
 struct acceptor;
 
 struct doors {
+	const struct config *config;
+	const struct limits *limits;
 	struct entrance *entrances;
 	size_t n_entrances, room;
 	struct acceptor *acceptors; /* of unix sockets, on the main thread */

@@ -1,8 +1,8 @@
 /*
- * bind: makes listening sockets (the second half of net/listener.h). Accepts nothing.
+ * bind: makes listening sockets. Accepts nothing and keeps no descriptor.
  * Runs at start, on the main thread; resolving a host name may block there.
  */
-#include "net/listener.h"
+#include "net/bind.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -11,90 +11,96 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Closes what was opened so far and keeps the first error. */
-static int bind_undo(int *fds, size_t n, int error)
+/* Closes a socket that came to nothing and passes the error on. */
+static int bind_undo(int fd, int error)
 {
-	while (n > 0)
-		close(fds[--n]);
+	close(fd);
 	return -error;
 }
 
-/* One listening socket on one address. Returns it or -errno. */
-static int bind_one(const struct addrinfo *at, bool shared, int backlog)
+/* A TCP socket that is bound. Returns it or -errno. */
+static int bind_socket(const struct addr *at, bool shared)
 {
-	int on = 1;
-	int fd = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int on = 1, family = at->u.sa.sa_family;
+	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (shared)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
 	/* "*:80" is two sockets; the v6 one must leave v4 to the other. */
-	if (at->ai_family == AF_INET6)
+	if (family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-	if (bind(fd, at->ai_addr, at->ai_addrlen) == 0 && listen(fd, backlog) == 0)
-		return fd;
-	return bind_undo(&fd, 1, errno);
+	return bind(fd, &at->u.sa, at->len) == 0 ? fd : bind_undo(fd, errno);
 }
 
-/* The port that a socket was given. */
-static uint16_t bind_port(int fd)
+/* Binds and listens. */
+int bind_addr(const struct addr *at, bool shared, int backlog)
 {
-	struct addr addr = { .len = sizeof(addr.u) };
-	return getsockname(fd, &addr.u.sa, &addr.len) == 0 ? addr_port(&addr) : 0;
+	int fd = bind_socket(at, shared);
+	if (fd < 0)
+		return fd;
+	return listen(fd, backlog) == 0 ? fd : bind_undo(fd, errno);
 }
 
 /* getaddrinfo for a place to listen on. */
-static struct addrinfo *bind_resolve(const struct addr_name *name, uint16_t port)
+static struct addrinfo *bind_resolve(const struct addr_name *name)
 {
 	char service[8];
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
 	struct addrinfo *found = NULL;
 
-	snprintf(service, sizeof(service), "%u", port);
+	snprintf(service, sizeof(service), "%u", name->port);
 	const char *host = strcmp(name->host, "*") == 0 ? NULL : name->host;
 	return getaddrinfo(host, service, &hints, &found) == 0 ? found : NULL;
 }
 
-/* Port 0 must give every address of a name the same port: the one that the first socket got. */
-static void bind_set_port(struct addrinfo *at, uint16_t port)
+/* Port 0 must give every address of a name the same port: the one that the first was given. */
+static void bind_set_port(struct addr *at, uint16_t port)
 {
-	if (at->ai_family == AF_INET)
-		((struct sockaddr_in *)(void *)at->ai_addr)->sin_port = htons(port);
+	if (at->u.sa.sa_family == AF_INET)
+		at->u.in.sin_port = htons(port);
 	else
-		((struct sockaddr_in6 *)(void *)at->ai_addr)->sin6_port = htons(port);
+		at->u.in6.sin6_port = htons(port);
 }
 
-/* Binds every address of a name. */
-int listener_bind_tcp(const struct addr_name *name, uint16_t port, bool shared, int backlog, int *fds,
-	size_t max, size_t *n)
+/* Binds one address for a moment and writes down where that was. Returns 0 or -errno. */
+static int bind_try(const struct addrinfo *at, uint16_t port, struct addr *out)
 {
-	if (port == 0)
-		port = name->port;
+	*out = (struct addr){ .len = at->ai_addrlen };
+	memcpy(&out->u, at->ai_addr, at->ai_addrlen);
+	if (port != 0)
+		bind_set_port(out, port);
+	int fd = bind_socket(out, false);
+	if (fd < 0)
+		return fd;
+	out->len = sizeof(out->u);
+	int error = getsockname(fd, &out->u.sa, &out->len) == 0 ? 0 : -errno;
+	close(fd);
+	return error;
+}
+
+/* Tries every address of a name. */
+int bind_find(const struct addr_name *name, struct addr *out, size_t max, size_t *n)
+{
+	struct addrinfo *found = bind_resolve(name);
+	int error = 0, missing = -EADDRNOTAVAIL;
+
 	*n = 0;
-	struct addrinfo *found = bind_resolve(name, port);
-	if (found == NULL)
-		return -EADDRNOTAVAIL;
-	int error = 0;
-	for (struct addrinfo *at = found; at != NULL && *n < max; at = at->ai_next) {
+	for (struct addrinfo *at = found; error == 0 && at != NULL && *n < max; at = at->ai_next) {
 		if (at->ai_family != AF_INET && at->ai_family != AF_INET6)
 			continue;
-		if (port == 0 && *n > 0)
-			bind_set_port(at, bind_port(fds[0]));
-		int fd = bind_one(at, shared, backlog);
+		error = bind_try(at, *n == 0 ? 0 : addr_port(&out[0]), &out[*n]);
 		/* A machine without IPv6 still listens on "*" and "localhost". */
-		if (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL) {
-			error = -fd;
-			continue;
-		}
-		if (fd < 0) {
-			freeaddrinfo(found);
-			return bind_undo(fds, *n, -fd);
-		}
-		fds[(*n)++] = fd;
+		if (error == -EAFNOSUPPORT || error == -EADDRNOTAVAIL) {
+			missing = error;
+			error = 0;
+		} else if (error == 0)
+			(*n)++;
 	}
-	freeaddrinfo(found);
-	return *n > 0 ? 0 : -(error != 0 ? error : EADDRNOTAVAIL);
+	if (found != NULL)
+		freeaddrinfo(found);
+	return error == 0 && *n == 0 ? missing : error;
 }
 
 /* Does somebody answer on this unix socket? */
@@ -120,7 +126,7 @@ static int bind_remove_stale(const struct sockaddr_un *at)
 }
 
 /* Binds a unix socket with its mode and owner in place before listen() lets anybody in. */
-int listener_bind_unix(const char *path, mode_t mode, uid_t uid, gid_t gid, int backlog)
+int bind_unix(const char *path, mode_t mode, uid_t uid, gid_t gid, int backlog)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
 	if (strlen(path) >= sizeof(at.sun_path))
@@ -134,12 +140,12 @@ int listener_bind_unix(const char *path, mode_t mode, uid_t uid, gid_t gid, int 
 	if (fd < 0)
 		return -errno;
 	if (bind(fd, (struct sockaddr *)&at, sizeof(at)) != 0)
-		return bind_undo(&fd, 1, errno);
+		return bind_undo(fd, errno);
 	if (chmod(path, mode) == 0 &&
 		((uid == (uid_t)-1 && gid == (gid_t)-1) || chown(path, uid, gid) == 0) &&
 		listen(fd, backlog) == 0)
 		return fd;
 	error = errno;
 	unlink(path);
-	return bind_undo(&fd, 1, error);
+	return bind_undo(fd, error);
 }

@@ -2,7 +2,7 @@
  * listener: accepts connections in batches, and stays calm when there are no descriptors left.
  *
  * Owns the listening descriptor, its event, the back-off timer and a reserve descriptor. Limits are asked for
- * through a hook. Binding is in net/bind.c. Runs on its loop's thread.
+ * through a hook. Binding is in net/bind.h. Runs on its loop's thread.
  */
 #include "net/listener.h"
 

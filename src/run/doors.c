@@ -7,6 +7,7 @@
 #include "run/doors.h"
 
 #include "base/must.h"
+#include "net/bind.h"
 #include "net/listener.h"
 
 #include <errno.h>
@@ -21,17 +22,16 @@ struct acceptor {
 	struct acceptor *next;
 	struct doors *doors;
 	const struct entrance *entrance;
-	const struct limits *limits;
 	struct listener *listener;
-	unsigned max_pending, turn;
+	unsigned turn;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 };
 
 /* Is there room for one more connection that is not upgraded? */
 static bool doors_has_room(void *arg)
 {
-	const struct acceptor *acceptor = arg;
-	return limits_has_room(acceptor->limits, acceptor->max_pending);
+	const struct doors *doors = ((const struct acceptor *)arg)->doors;
+	return limits_has_room(doors->limits, doors->config->gateway.max_pending);
 }
 
 /* A visitor for the next worker. */
@@ -60,124 +60,79 @@ static void doors_say(struct doors *doors, const struct addr *addr)
 	doors->addresses = all;
 }
 
-/* What a visitor of this socket is told. There is room for all: doors_open() made it. */
-static struct entrance *doors_entrance(
-	struct doors *doors, const struct config *config, size_t listen, int fd)
+/* What a visitor of a socket that is bound there is told. There is room for all: doors_open() made it. */
+static struct entrance *doors_entrance(struct doors *doors, size_t listen, const struct addr *at)
 {
 	must(doors->n_entrances < doors->room);
 	struct entrance *entrance = &doors->entrances[doors->n_entrances++];
 	*entrance = (struct entrance){
-		.name = strdup(config->listens[listen].name),
+		.name = strdup(doors->config->listens[listen].name),
 		.listen = listen,
-		.local.len = sizeof(entrance->local.u),
+		.loopback = addr_is_loopback(at),
+		.local = *at,
 	};
-	if (getsockname(fd, &entrance->local.u.sa, &entrance->local.len) != 0)
-		entrance->local.len = 0;
-	entrance->loopback = addr_is_loopback(&entrance->local);
-	doors_say(doors, &entrance->local);
+	doors_say(doors, at);
 	return entrance->name == NULL ? NULL : entrance;
 }
 
-/* One door for the first worker for each descriptor. Takes them all. */
-static int doors_give_first(
-	struct doors *doors, const struct config *config, size_t listen, const int *fds, size_t n)
+/* One address, a socket for each worker: SO_REUSEPORT deals the connections. */
+static int doors_open_addr(struct doors *doors, size_t listen, const struct addr *at)
 {
-	int error = 0;
-	for (size_t i = 0; i < n; i++) {
-		const struct entrance *entrance =
-			error == 0 ? doors_entrance(doors, config, listen, fds[i]) : NULL;
-		if (entrance == NULL)
-			close(fds[i]);
-		if (error == 0)
-			error = entrance == NULL ? -ENOMEM
-						 : worker_add_door(&doors->workers[0], entrance, fds[i]);
+	int backlog = (int)doors->config->listens[listen].backlog, error = 0;
+	const struct entrance *entrance = doors_entrance(doors, listen, at);
+
+	if (entrance == NULL)
+		return -ENOMEM;
+	for (unsigned i = 0; error == 0 && i < doors->n_workers; i++) {
+		int fd = bind_addr(at, doors->n_workers > 1, backlog);
+		error = fd < 0 ? fd : worker_add_door(&doors->workers[i], entrance, fd);
 	}
 	return error;
 }
 
-/* The same addresses for another worker: SO_REUSEPORT deals the connections. */
-static int doors_give_next(
-	struct doors *doors, struct worker *worker, const struct addr_name *name, size_t first, int backlog)
+/* A TCP address, or all those of a host name. */
+static int doors_open_tcp(struct doors *doors, size_t listen, const struct addr_name *name)
 {
-	int fds[DOORS_ADDRS_MAX];
+	struct addr found[DOORS_ADDRS_MAX];
 	size_t n;
-	int error = listener_bind_tcp(
-		name, addr_port(&doors->entrances[first].local), true, backlog, fds, DOORS_ADDRS_MAX, &n);
-	if (error != 0)
-		return error;
-	for (size_t i = 0; i < n; i++) {
-		if (first + i >= doors->n_entrances) {
-			close(fds[i]);
-			continue;
-		}
-		int added = worker_add_door(worker, &doors->entrances[first + i], fds[i]);
-		error = error == 0 ? added : error;
-	}
-	return error;
-}
+	int error = bind_find(name, found, DOORS_ADDRS_MAX, &n);
 
-/* Shows that the address is free: with SO_REUSEPORT alone a second gateway would share it silently. */
-static int doors_probe(const struct addr_name *name, int backlog)
-{
-	int fds[DOORS_ADDRS_MAX];
-	size_t n;
-	int error =
-		name->port == 0 ? 0 : listener_bind_tcp(name, 0, false, backlog, fds, DOORS_ADDRS_MAX, &n);
-	while (error == 0 && name->port != 0 && n > 0)
-		close(fds[--n]);
-	return error;
-}
-
-/* A TCP address, for every worker. */
-static int doors_open_tcp(
-	struct doors *doors, const struct config *config, size_t listen, const struct addr_name *name)
-{
-	int fds[DOORS_ADDRS_MAX];
-	size_t n, first = doors->n_entrances;
-	int backlog = (int)config->listens[listen].backlog;
-
-	int error = doors_probe(name, backlog);
-	if (error == 0)
-		error = listener_bind_tcp(name, 0, doors->n_workers > 1, backlog, fds, DOORS_ADDRS_MAX, &n);
-	if (error == 0)
-		error = doors_give_first(doors, config, listen, fds, n);
-	for (unsigned i = 1; error == 0 && i < doors->n_workers; i++)
-		error = doors_give_next(doors, &doors->workers[i], name, first, backlog);
+	for (size_t i = 0; error == 0 && i < n; i++)
+		error = doors_open_addr(doors, listen, &found[i]);
 	return error;
 }
 
 /* A unix socket, for the acceptor. */
-static int doors_open_unix(struct doors *doors, struct loop *loop, const struct config *config,
-	const struct limits *limits, size_t listen, const struct addr_name *name)
+static int doors_open_unix(
+	struct doors *doors, struct loop *loop, size_t listen, const struct addr_name *name)
 {
-	const struct listen_conf *conf = &config->listens[listen];
+	const struct listen_conf *conf = &doors->config->listens[listen];
+	struct addr at = { .len = sizeof(at.u) };
 	struct acceptor *acceptor = calloc(1, sizeof(*acceptor));
 	if (acceptor == NULL)
 		return -ENOMEM;
-	int fd = listener_bind_unix(name->path, conf->mode, conf->uid, conf->gid, (int)conf->backlog);
+	int fd = bind_unix(name->path, conf->mode, conf->uid, conf->gid, (int)conf->backlog);
 	if (fd < 0) {
 		free(acceptor);
 		return fd;
 	}
-	*acceptor = (struct acceptor){ .next = doors->acceptors,
-		.doors = doors,
-		.limits = limits,
-		.max_pending = config->gateway.max_pending };
+	must(getsockname(fd, &at.u.sa, &at.len) == 0);
+	*acceptor = (struct acceptor){
+		.next = doors->acceptors, .doors = doors, .entrance = doors_entrance(doors, listen, &at)
+	};
 	memcpy(acceptor->path, name->path, sizeof(acceptor->path));
 	doors->acceptors = acceptor;
-	acceptor->entrance = doors_entrance(doors, config, listen, fd);
 	int error = listener_new(&acceptor->listener, loop, fd, &doors_listener_hooks, acceptor);
 	return acceptor->entrance == NULL ? -ENOMEM : error;
 }
 
 /* One `address`. */
-static int doors_open_one(struct doors *doors, struct loop *loop, const struct config *config,
-	const struct limits *limits, size_t listen, const char *address)
+static int doors_open_one(struct doors *doors, struct loop *loop, size_t listen, const char *address)
 {
 	struct addr_name name;
 	must(addr_parse(&name, address) == 0); /* conf has checked it */
-	int error = name.kind == ADDR_UNIX ? doors_open_unix(doors, loop, config, limits, listen, &name)
-					   : doors_open_tcp(doors, config, listen, &name);
+	int error = name.kind == ADDR_UNIX ? doors_open_unix(doors, loop, listen, &name)
+					   : doors_open_tcp(doors, listen, &name);
 	if (error != 0)
 		log_error(loop->log, "cannot listen", LOG_STR("address", address),
 			LOG_STR("error", strerror(-error)));
@@ -197,12 +152,13 @@ static int doors_make_room(struct doors *doors, const struct config *config)
 int doors_open(struct doors *doors, struct loop *loop, const struct config *config,
 	const struct limits *limits, struct worker *workers, unsigned n_workers)
 {
-	*doors = (struct doors){ .workers = workers, .n_workers = n_workers };
+	*doors = (struct doors){
+		.config = config, .limits = limits, .workers = workers, .n_workers = n_workers
+	};
 	int error = doors_make_room(doors, config);
 	for (size_t i = 0; i < config->n_listens; i++)
 		for (size_t k = 0; error == 0 && k < config->listens[i].address.n; k++)
-			error = doors_open_one(
-				doors, loop, config, limits, i, config->listens[i].address.items[k]);
+			error = doors_open_one(doors, loop, i, config->listens[i].address.items[k]);
 	return error;
 }
 

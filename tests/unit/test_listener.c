@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "net/bind.h"
 #include "net/listener.h"
 #include "rig.h"
 
@@ -74,15 +75,17 @@ static struct addr_name name_of(const char *word)
 	return name;
 }
 
-/* Binds one address that is one socket. */
+/* Listens at one address. */
 static int bind_tcp(const char *word)
 {
 	struct addr_name name = name_of(word);
-	int fds[4];
+	struct addr at;
 	size_t n;
-	assert_int_equal(listener_bind_tcp(&name, 0, false, 64, fds, 4, &n), 0);
+	assert_int_equal(bind_find(&name, &at, 1, &n), 0);
 	assert_int_equal(n, 1);
-	return fds[0];
+	int fd = bind_addr(&at, false, 256);
+	assert_true(fd >= 0);
+	return fd;
 }
 
 static void host_open(struct host *host, int fd)
@@ -140,80 +143,89 @@ static void test_v6(void **state)
 	test_accept("[::1]:0");
 }
 
-/* A name is bound at all of its addresses, with one port even if the kernel chooses it; "*" is both families
+/* A name stands for all of its addresses, with one port even if the kernel chooses it; "*" is both families
  * side by side. */
 static void test_every_address(void **state)
 {
 	struct addr_name name = name_of("*:0");
-	int fds[4];
+	struct addr found[4];
+	int fds[2], before = rig_count_fds();
 	size_t n;
 	(void)state;
 
-	assert_int_equal(listener_bind_tcp(&name, 0, false, 64, fds, 4, &n), 0);
+	assert_int_equal(bind_find(&name, found, 4, &n), 0);
 	assert_int_equal(n, 2);
-	struct addr first = bound_at(fds[0]), second = bound_at(fds[1]);
-	assert_true(addr_port(&first) != 0);
-	assert_int_equal(addr_port(&first), addr_port(&second));
-	assert_int_not_equal(first.u.sa.sa_family, second.u.sa.sa_family);
-
-	/* The port of another worker: the caller's wins over the name's. */
-	int again[4];
-	size_t n_again;
-	assert_int_equal(
-		listener_bind_tcp(&name, addr_port(&first), true, 64, again, 4, &n_again), -EADDRINUSE);
+	assert_int_equal(rig_count_fds(), before);
+	assert_true(addr_port(&found[0]) != 0);
+	assert_int_equal(addr_port(&found[0]), addr_port(&found[1]));
+	assert_int_not_equal(found[0].u.sa.sa_family, found[1].u.sa.sa_family);
+	for (size_t i = 0; i < 2; i++) {
+		fds[i] = bind_addr(&found[i], false, 64);
+		struct addr at = bound_at(fds[i]);
+		assert_int_equal(at.len, found[i].len);
+		assert_memory_equal(&at.u, &found[i].u, at.len);
+	}
 	close(fds[0]);
 	close(fds[1]);
-	assert_int_equal(listener_bind_tcp(&name, addr_port(&first), true, 64, again, 4, &n_again), 0);
-	struct addr third = bound_at(again[0]);
-	assert_int_equal(addr_port(&third), addr_port(&first));
-	close(again[0]);
-	close(again[1]);
 
 	/* No more than there is room for. */
-	assert_int_equal(listener_bind_tcp(&name, 0, false, 64, fds, 1, &n), 0);
+	assert_int_equal(bind_find(&name, found, 1, &n), 0);
 	assert_int_equal(n, 1);
-	close(fds[0]);
 }
 
-/* A port that is taken is an error, with and without sharing on our side, and nothing stays open; sharing
- * works among those who all do. */
+/* A port that is taken is an error, with and without sharing on our side, and nothing stays open. */
 static void test_taken(void **state)
 {
-	int fds[4], before = rig_count_fds();
+	struct addr found[4];
 	size_t n;
 	(void)state;
 
-	int taken = bind_tcp("127.0.0.1:0");
+	int taken = bind_tcp("127.0.0.1:0"), before = rig_count_fds();
 	struct addr at = bound_at(taken);
 	struct addr_name name = name_of("127.0.0.1:0");
 	name.port = addr_port(&at);
-	assert_int_equal(listener_bind_tcp(&name, 0, false, 64, fds, 4, &n), -EADDRINUSE);
-	assert_int_equal(listener_bind_tcp(&name, 0, true, 64, fds, 4, &n), -EADDRINUSE);
+	assert_int_equal(bind_find(&name, found, 4, &n), -EADDRINUSE);
+	assert_int_equal(bind_addr(&at, false, 64), -EADDRINUSE);
+	assert_int_equal(bind_addr(&at, true, 64), -EADDRINUSE);
 
 	/* "*" fails as a whole when one of the two is taken. */
 	struct addr_name every = name_of("*:0");
 	every.port = name.port;
-	assert_int_equal(listener_bind_tcp(&every, 0, false, 64, fds, 4, &n), -EADDRINUSE);
-	close(taken);
+	assert_int_equal(bind_find(&every, found, 4, &n), -EADDRINUSE);
 	assert_int_equal(rig_count_fds(), before);
+	close(taken);
+	assert_int_equal(bind_find(&name, found, 4, &n), 0);
+}
 
-	assert_int_equal(listener_bind_tcp(&name, 0, true, 64, fds, 4, &n), 0);
-	assert_int_equal(listener_bind_tcp(&name, 0, true, 64, fds + 1, 3, &n), 0);
-	close(fds[0]);
-	close(fds[1]);
+/* Sharing works among those who all do; to who looks whether it is free, such an address is taken. */
+static void test_shared(void **state)
+{
+	struct addr_name name = name_of("127.0.0.1:0");
+	struct addr at, again;
+	size_t n;
+	(void)state;
+
+	assert_int_equal(bind_find(&name, &at, 1, &n), 0);
+	int one = bind_addr(&at, true, 64), other = bind_addr(&at, true, 64);
+	assert_true(one >= 0 && other >= 0);
+	name.port = addr_port(&at);
+	assert_int_equal(bind_find(&name, &again, 1, &n), -EADDRINUSE);
+	close(one);
+	close(other);
 }
 
 /* An address that is not ours, a name that nobody has. */
 static void test_no_address(void **state)
 {
-	int fds[4], before = rig_count_fds();
+	struct addr found[4];
+	int before = rig_count_fds();
 	size_t n;
 	(void)state;
 
 	struct addr_name name = name_of("198.51.100.1:0");
-	assert_int_equal(listener_bind_tcp(&name, 0, false, 64, fds, 4, &n), -EADDRNOTAVAIL);
+	assert_int_equal(bind_find(&name, found, 4, &n), -EADDRNOTAVAIL);
 	name = name_of("no-such-name.invalid:0");
-	assert_int_equal(listener_bind_tcp(&name, 0, false, 64, fds, 4, &n), -EADDRNOTAVAIL);
+	assert_int_equal(bind_find(&name, found, 4, &n), -EADDRNOTAVAIL);
 	assert_int_equal(rig_count_fds(), before);
 }
 
@@ -240,9 +252,9 @@ static void place_free(const struct place *place)
 	assert_int_equal(rmdir(place->dir), 0);
 }
 
-static int bind_unix(const struct place *place, mode_t mode)
+static int place_bind(const struct place *place, mode_t mode)
 {
-	return listener_bind_unix(place->path, mode, (uid_t)-1, (gid_t)-1, 64);
+	return bind_unix(place->path, mode, (uid_t)-1, (gid_t)-1, 64);
 }
 
 /* The mode is what was asked for whatever the umask; visitors have no address. */
@@ -255,7 +267,7 @@ static void test_unix(void **state)
 	mode_t mask = umask(0077);
 	(void)state;
 
-	int fd = bind_unix(&place, 0666);
+	int fd = place_bind(&place, 0666);
 	umask(mask);
 	assert_true(fd >= 0);
 	assert_int_equal(stat(place.path, &st), 0);
@@ -279,10 +291,10 @@ static void test_unix_stale_and_live(void **state)
 	int before = rig_count_fds();
 	(void)state;
 
-	close(bind_unix(&place, 0600)); /* stale: closing leaves the file */
-	int live = bind_unix(&place, 0600);
+	close(place_bind(&place, 0600)); /* stale: closing leaves the file */
+	int live = place_bind(&place, 0600);
 	assert_true(live >= 0);
-	assert_int_equal(bind_unix(&place, 0600), -EADDRINUSE);
+	assert_int_equal(place_bind(&place, 0600), -EADDRINUSE);
 	int client = call(&place.addr);
 	assert_true(client >= 0); /* still that one's */
 	close(client);
@@ -290,13 +302,13 @@ static void test_unix_stale_and_live(void **state)
 
 	/* One that is alive but whose backlog is full: nobody answers, and yet it is live. */
 	int clients[8], n = 0;
-	live = listener_bind_unix(place.path, 0600, (uid_t)-1, (gid_t)-1, 0);
+	live = bind_unix(place.path, 0600, (uid_t)-1, (gid_t)-1, 0);
 	assert_true(live >= 0);
 	do {
 		clients[n] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
 		assert_true(n < 7);
 	} while (connect(clients[n++], &place.addr.u.sa, place.addr.len) == 0);
-	assert_int_equal(bind_unix(&place, 0600), -EADDRINUSE);
+	assert_int_equal(place_bind(&place, 0600), -EADDRINUSE);
 	while (n > 0)
 		close(clients[--n]);
 	close(live);
@@ -313,18 +325,18 @@ static void test_unix_not_a_socket(void **state)
 	(void)state;
 
 	close(open(place.path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-	assert_int_equal(bind_unix(&place, 0600), -EADDRINUSE);
+	assert_int_equal(place_bind(&place, 0600), -EADDRINUSE);
 	assert_int_equal(stat(place.path, &st), 0);
 	assert_true(S_ISREG(st.st_mode));
 	unlink(place.path);
 
 	assert_int_equal(symlink("nowhere", place.path), 0);
-	assert_int_equal(bind_unix(&place, 0600), -EADDRINUSE);
+	assert_int_equal(place_bind(&place, 0600), -EADDRINUSE);
 	assert_int_equal(lstat(place.path, &st), 0);
 	unlink(place.path);
 
 	assert_int_equal(mkdir(place.path, 0700), 0);
-	assert_int_equal(bind_unix(&place, 0600), -EADDRINUSE);
+	assert_int_equal(place_bind(&place, 0600), -EADDRINUSE);
 	assert_int_equal(rmdir(place.path), 0);
 	assert_int_equal(rig_count_fds(), before);
 	place_free(&place);
@@ -341,15 +353,14 @@ static void test_unix_errors(void **state)
 	memset(path, 'x', sizeof(path));
 	memcpy(path, "/tmp/", 5);
 	path[108] = '\0';
-	assert_int_equal(listener_bind_unix(path, 0600, (uid_t)-1, (gid_t)-1, 1), -ENAMETOOLONG);
-	assert_int_equal(
-		listener_bind_unix("/tmp/no-such-directory/s", 0600, (uid_t)-1, (gid_t)-1, 1), -ENOENT);
+	assert_int_equal(bind_unix(path, 0600, (uid_t)-1, (gid_t)-1, 1), -ENAMETOOLONG);
+	assert_int_equal(bind_unix("/tmp/no-such-directory/s", 0600, (uid_t)-1, (gid_t)-1, 1), -ENOENT);
 	if (geteuid() != 0) {
-		assert_int_equal(listener_bind_unix(place.path, 0600, 0, 0, 1), -EPERM);
+		assert_int_equal(bind_unix(place.path, 0600, 0, 0, 1), -EPERM);
 		assert_int_equal(access(place.path, F_OK), -1);
 	} else {
 		struct stat st;
-		int fd = listener_bind_unix(place.path, 0600, 1, 2, 1);
+		int fd = bind_unix(place.path, 0600, 1, 2, 1);
 		assert_int_equal(stat(place.path, &st), 0);
 		assert_int_equal(st.st_uid, 1);
 		assert_int_equal(st.st_gid, 2);
@@ -404,14 +415,11 @@ static void test_budget(void **state)
 	struct host host;
 	enum { CALLERS = 150 };
 	int clients[CALLERS];
-	struct addr_name name = name_of("127.0.0.1:0");
-	int fds[1];
-	size_t n;
+	int listening = bind_tcp("127.0.0.1:0");
+	struct addr at = bound_at(listening);
 	(void)state;
 
-	assert_int_equal(listener_bind_tcp(&name, 0, false, 256, fds, 1, &n), 0);
-	struct addr at = bound_at(fds[0]);
-	host_open(&host, fds[0]);
+	host_open(&host, listening);
 	for (size_t i = 0; i < CALLERS; i++)
 		assert_true((clients[i] = call(&at)) >= 0);
 	rig_turn(&host.rig);
@@ -536,6 +544,7 @@ int main(void)
 		cmocka_unit_test(test_v6),
 		cmocka_unit_test(test_every_address),
 		cmocka_unit_test(test_taken),
+		cmocka_unit_test(test_shared),
 		cmocka_unit_test(test_no_address),
 		cmocka_unit_test(test_unix),
 		cmocka_unit_test(test_unix_stale_and_live),

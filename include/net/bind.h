@@ -1,0 +1,29 @@
+/*
+ * bind: makes listening sockets, at start. Finding the addresses of a host name may block.
+ */
+#ifndef NET_BIND_H
+#define NET_BIND_H
+
+#include "base/addr.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/*
+ * Finds the addresses that a name of kind ADDR_TCP stands for: a host name has as many as it has, "*" both
+ * families; with port 0 they all get one that the kernel chose. Shows that each is free by binding it without
+ * SO_REUSEPORT, with which a second gateway would share it silently; nothing stays bound. Stores at most
+ * `max` in out and their number in *n. Returns 0 or -errno.
+ */
+int bind_find(const struct addr_name *name, struct addr *out, size_t max, size_t *n);
+
+/* Listens at exactly this address. `shared`: SO_REUSEPORT, for several sockets at one address. Returns a
+ * non-blocking, close-on-exec descriptor, or -errno. */
+int bind_addr(const struct addr *at, bool shared, int backlog);
+
+/* Listens on a unix socket: a stale file is replaced, a live one is -EADDRINUSE. Mode and owner ((uid_t)-1,
+ * (gid_t)-1: as they are) are set before anybody can connect. Returns a descriptor as above, or -errno. */
+int bind_unix(const char *path, mode_t mode, uid_t uid, gid_t gid, int backlog);
+
+#endif
