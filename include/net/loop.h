@@ -1,7 +1,8 @@
 /*
  * loop: what everything on one thread shares: the event base, the clock, the graveyard, its memory.
  *
- * A worker has one, the main thread has one. Nothing here is locked; only the owner's thread may touch it.
+ * A worker has one, the main thread has one. Nothing here is locked; only the owner's thread may touch it,
+ * but for loop_post() and loop_now().
  */
 #ifndef NET_LOOP_H
 #define NET_LOOP_H
@@ -61,12 +62,12 @@ void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop); /* same thread only */
 
 /*
- * Sends mail to a loop; the only function here for other threads. The order of one sender's mail is kept.
+ * Sends mail to a loop; for other threads. The order of one sender's mail is kept.
  * Mail that is still there in loop_done() is delivered then.
  */
 void loop_post(struct loop *loop, struct mail *mail, void (*deliver)(struct loop *, struct mail *));
 
-/* Monotonic milliseconds. */
+/* Monotonic milliseconds, the same clock for every loop. On any thread: it looks at nothing in the loop. */
 uint64_t loop_now(const struct loop *loop);
 
 /* Has `grave` freed after this turn's callbacks. Once per grave. The owner must have detached its events
