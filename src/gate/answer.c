@@ -158,12 +158,13 @@ static void answer_file(struct answer *out, const struct http_request *request, 
 		out->file = *file;
 }
 
-/* Has the path as it was sent an escaped slash or backslash? Such a name can't be told from a path. */
+/* Has the path as it was sent an escaped slash? Such a name can't be told from a path. (A backslash is
+ * nothing that file_open() would look for.) */
 static bool answer_hides_slash(struct text path)
 {
 	for (size_t i = 0; i + 2 < path.len; i++) {
 		struct text escape = { .ptr = path.ptr + i, .len = 3 };
-		if (text_is_nocase(escape, "%2f") || text_is_nocase(escape, "%5c"))
+		if (text_is_nocase(escape, "%2f"))
 			return true;
 	}
 	return false;
