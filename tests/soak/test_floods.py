@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from backends import Service, sends, service
 from scripts import script
-from soak import SANITIZED, SCALE, THREADS, anonymous_kib, scaled
+from soak import SANITIZED, SCALE, anonymous_kib, scaled
 from wait import eventually, plateau
 from wsraw import CLOSE, PONG, close_frame
 
@@ -17,7 +17,7 @@ BUFFER = 256  # KiB, the default
 EACH = BUFFER + 48  # a session's share: its queue, and what it is itself
 SLACK = 768  # what the gateway grows by on its own: threads' arenas, its log
 MANY = scaled(20, 5)
-HOLD = 55 if SCALE >= 1 else 2  # seconds of standing still; send_timeout is 60
+HOLD = 45 if SCALE >= 1 else 2  # seconds of standing still; send_timeout is 60
 PINGED = b"\x89\x00"
 
 
@@ -132,7 +132,8 @@ def check_memory(grown, sessions, what):
 
 
 def all_at_once(work, items):
-    with ThreadPoolExecutor(THREADS) as pool:
+    """All clients move again at the same time, else the last ones would stand still past send_timeout."""
+    with ThreadPoolExecutor(MANY) as pool:
         return list(pool.map(work, items))
 
 
