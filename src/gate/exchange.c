@@ -195,7 +195,7 @@ static void exchange_pump(struct exchange *exchange)
 {
 	for (int reads = 0; exchange_may_pump(exchange); reads++) {
 		if (reads == EXCHANGE_READS_MAX) {
-			loop_timer_set(&exchange->timer, 0);
+			stream_yield(exchange->stream);
 			return;
 		}
 		uint8_t *scratch = exchange->gate->loop->scratch;
@@ -294,22 +294,17 @@ static void exchange_on_data(void *arg, uint8_t *data, size_t len)
 	exchange_turn(exchange);
 }
 
-/* A response on its way has got on. */
-static void exchange_go_on(struct exchange *exchange)
-{
-	loop_timer_set(&exchange->timer, EXCHANGE_SEND_MS);
-	exchange_turn(exchange);
-}
-
-/* Queued bytes of a response left. */
+/* Queued bytes of a response left, or the next turn of a file has come. */
 static void exchange_on_sent(void *arg)
 {
 	struct exchange *exchange = arg;
 
 	if (exchange_is_over(exchange))
 		exchange_gone(exchange);
-	else if (exchange->state == EXCHANGE_BODY)
-		exchange_go_on(exchange);
+	else if (exchange->state == EXCHANGE_BODY) {
+		loop_timer_set(&exchange->timer, EXCHANGE_SEND_MS);
+		exchange_turn(exchange);
+	}
 }
 
 /* The client ended its side; a response on its way is still read by it. */
@@ -340,17 +335,14 @@ static const struct stream_hooks exchange_stream_hooks = {
 	.on_broken = exchange_on_broken,
 };
 
-/* Time is up, or the next turn of a file has come. A client that has begun a request is told; one that never
- * said a word is not. */
+/* Time is up. A client that has begun a request is told; one that never said a word is not. */
 static void exchange_on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct exchange *exchange = arg;
 	(void)fd;
 	(void)what;
 
-	if (exchange_may_pump(exchange))
-		exchange_go_on(exchange);
-	else if (exchange->state == EXCHANGE_HEAD && exchange->n_held > 0)
+	if (exchange->state == EXCHANGE_HEAD && exchange->n_held > 0)
 		exchange_refuse(exchange, 408, "request head not complete in time",
 			"The request did not come in time.\n", 0);
 	else
