@@ -1,5 +1,5 @@
 /*
- * framing: how messages map to the bytes of a backend (SPEC 4), both ways. Pure: pieces of messages in, bytes
+ * framing: how messages map to the bytes of a backend, both ways. Pure: pieces of messages in, bytes
  * out, and back; no sockets, no log. What must wait (half a message, half a line) waits here, within 64 KiB a
  * direction.
  */

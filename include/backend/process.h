@@ -1,5 +1,5 @@
 /*
- * process: a program's stdin and stdout as an endpoint, its stderr in the log (SPEC 5).
+ * process: a program's stdin and stdout as an endpoint, its stderr in the log.
  */
 #ifndef BACKEND_PROCESS_H
 #define BACKEND_PROCESS_H

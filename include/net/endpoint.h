@@ -9,7 +9,11 @@
 #include "base/piece.h"
 #include "net/loop.h"
 
-/* How a side ended, in the words of a WebSocket close (RFC 6455 7.4, SPEC 6). */
+/*
+ * How a side ended, in the words of a WebSocket close (RFC 6455 7.4): 1000 for a stream that is complete,
+ * 4000 and up for the status of a program, 1011 for what broke, 1006 (never sent) for a visitor that
+ * vanished.
+ */
 struct end {
 	uint16_t code;
 	char reason[64]; /* NUL-terminated, UTF-8, may be empty */

@@ -65,7 +65,8 @@ static void process_status_text(int status, char out[static 64])
 		snprintf(out, 64, "exit %d", WEXITSTATUS(status));
 }
 
-/* Its status as a close code (SPEC 6). */
+/* Its status as a close code: 1000 for exit 0, else 4000 + N for exit N and 4000 + 128 + S for death by
+ * signal S. */
 static struct end process_end_of(const struct process *process)
 {
 	struct end end = { .code = 1000 };

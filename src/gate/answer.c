@@ -84,9 +84,10 @@ static void answer_refuse_host(struct answer *out, const struct entrance *entran
 {
 	char word[ANSWER_WORD];
 	answer_show(host, word);
+	bool v6 = strchr(word, ':') != NULL; /* which is written in brackets there */
 	answer_refuse(out, 421, "host not answered",
-		"The name \"%s\" is not answered here. To allow it: server_names = %s in [listen %s].\n",
-		word, word, entrance->name);
+		"The name \"%s\" is not answered here. To allow it: server_names = %s%s%s in [listen %s].\n",
+		word, v6 ? "[" : "", word, v6 ? "]" : "", entrance->name);
 }
 
 /* 403, with the line that would let the origin in. */

@@ -255,6 +255,6 @@ struct dial *dial_start(struct loop *loop, struct resolver *resolver, const stru
 		return NULL;
 	}
 	if (dial->query == NULL)
-		event_active(&dial->stagger, EV_TIMEOUT, 1);
+		loop_timer_set(&dial->stagger, 0);
 	return dial;
 }

@@ -59,7 +59,6 @@ static void fake_abort(struct endpoint *endpoint, const struct end *end)
 }
 
 static const struct endpoint_ops fake_ops = {
-	.name = "fake",
 	.send = fake_send,
 	.flush = fake_flush,
 	.queued = fake_queued,
