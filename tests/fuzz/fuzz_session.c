@@ -20,16 +20,17 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BUFFER = 65536, SLACK = 16384, SYMBOLS_MAX = 1 << 21, CLIENT_MAX = 1 << 20 };
+enum { BUFFER = 65536, SLACK = 16384, BYTES_MAX = 1 << 21, MARKS_MAX = 1 << 18, CLIENT_MAX = 1 << 20 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Messages as they were heard: payload bytes, and these between them. */
-enum { SYMBOL_TEXT = 256, SYMBOL_BINARY, SYMBOL_END };
+/* Messages as they were heard: their bytes, and at which of them they begin and end. */
+enum fuzz_mark { MARK_TEXT, MARK_BINARY, MARK_END, MARKS };
 
-struct symbols {
-	uint16_t *at;
-	size_t n;
+struct record {
+	uint8_t *bytes;
+	size_t *marks; /* where * MARKS + which */
+	size_t n, n_marks;
 	bool in_message, text;
 };
 
@@ -52,7 +53,7 @@ int clock_gettime(clockid_t id, struct timespec *now)
 /* The backend: an endpoint that does what the input says. */
 struct fuzz_backend {
 	struct endpoint endpoint; /* first: an endpoint is its backend */
-	struct symbols got, said;
+	struct record got, said;
 	size_t queued, allowed;
 	bool told, eof, closed, buried; /* told: finish or abort came */
 };
@@ -83,27 +84,37 @@ static _Noreturn void fuzz_fail(const char *what, int line)
 	abort();
 }
 
+/* Adds a mark. */
+static void fuzz_mark(struct record *record, enum fuzz_mark mark)
+{
+	fuzz_check(record->n_marks < MARKS_MAX);
+	record->marks[record->n_marks++] = record->n * MARKS + mark;
+}
+
 /* Adds a piece of a message. */
 static void fuzz_note(
-	struct symbols *symbols, const uint8_t *data, size_t len, bool text, bool first, bool last)
+	struct record *record, const uint8_t *data, size_t len, bool text, bool first, bool last)
 {
-	fuzz_check(first == !symbols->in_message);
-	fuzz_check(first || text == symbols->text);
-	fuzz_check(symbols->n + len + 2 <= SYMBOLS_MAX);
+	fuzz_check(first == !record->in_message);
+	fuzz_check(first || text == record->text);
+	fuzz_check(record->n + len <= BYTES_MAX);
 	if (first)
-		symbols->at[symbols->n++] = text ? SYMBOL_TEXT : SYMBOL_BINARY;
-	for (size_t i = 0; i < len; i++)
-		symbols->at[symbols->n++] = data[i];
+		fuzz_mark(record, text ? MARK_TEXT : MARK_BINARY);
+	if (len > 0)
+		memcpy(record->bytes + record->n, data, len);
+	record->n += len;
 	if (last)
-		symbols->at[symbols->n++] = SYMBOL_END;
-	symbols->in_message = !last;
-	symbols->text = text;
+		fuzz_mark(record, MARK_END);
+	record->in_message = !last;
+	record->text = text;
 }
 
 /* Was all of `part` said, and nothing before it left out? */
-static bool fuzz_is_prefix(const struct symbols *part, const struct symbols *whole)
+static bool fuzz_is_prefix(const struct record *part, const struct record *whole)
 {
-	return part->n <= whole->n && memcmp(part->at, whole->at, part->n * sizeof(*part->at)) == 0;
+	return part->n <= whole->n && memcmp(part->bytes, whole->bytes, part->n) == 0 &&
+	       part->n_marks <= whole->n_marks &&
+	       memcmp(part->marks, whole->marks, part->n_marks * sizeof(*part->marks)) == 0;
 }
 
 static struct fuzz_backend *fuzz_backend_of(struct endpoint *endpoint)
@@ -138,7 +149,8 @@ static void fuzz_backend_allow(struct endpoint *endpoint, size_t max)
 static void fuzz_backend_finish(struct endpoint *endpoint, const struct end *end)
 {
 	struct fuzz_backend *backend = fuzz_backend_of(endpoint);
-	fuzz_check(!backend->told && !backend->buried && strlen(end->reason) < sizeof(end->reason));
+	fuzz_check(!backend->told && !backend->closed && !backend->buried &&
+		   strlen(end->reason) < sizeof(end->reason));
 	backend->told = true;
 }
 
@@ -220,6 +232,16 @@ static void fuzz_client_frame(struct fuzz_session *session, uint8_t first, const
 		memcpy(frame + n, data, len);
 	frame_mask(frame + n, len, header.key, 0);
 	fuzz_client_sends(session, frame, n + len);
+}
+
+/* The client pings many times, and may not read the answers meanwhile. */
+static void fuzz_client_pings(struct fuzz_session *session, uint8_t how)
+{
+	for (uint8_t i = 0; i < how % 80; i++) {
+		fuzz_client_frame(session, 0x80 | FRAME_PING, &i, 1);
+		if (how >= 80 && i % 16 == 15)
+			fuzz_turn(session);
+	}
 }
 
 /* The client reads. */
@@ -363,6 +385,9 @@ static size_t fuzz_step(struct fuzz_session *session, const uint8_t *data, size_
 		else
 			fuzz_gateway_ends(session);
 		return 1;
+	case 14:
+		fuzz_client_pings(session, how);
+		return 2;
 	default:
 		fuzz_turn(session);
 		return 1;
@@ -371,7 +396,7 @@ static size_t fuzz_step(struct fuzz_session *session, const uint8_t *data, size_
 
 /* What the client sent, read at once: messages, and pings one after another with their lengths. Returns
  * whether it closed or broke a rule. */
-static bool fuzz_read_sent(struct fuzz_session *session, struct symbols *messages, struct symbols *pings)
+static bool fuzz_read_sent(struct fuzz_session *session, struct record *messages, struct record *pings)
 {
 	struct message_reader reader;
 	struct message_event event;
@@ -393,23 +418,18 @@ static bool fuzz_read_sent(struct fuzz_session *session, struct symbols *message
 }
 
 /* A pong must answer one of the pings that are left, and those before it stay unanswered. */
-static void fuzz_check_pong(const struct symbols *pings, size_t *next, const uint8_t *data, size_t len)
+static void fuzz_check_pong(const struct record *pings, size_t *next, const uint8_t *data, size_t len)
 {
-	for (bool found = false; !found;) {
-		fuzz_check(*next < pings->n);
-		size_t end = *next + 1;
-		while (pings->at[end] != SYMBOL_END)
-			end++;
-		found = end - *next - 1 == len;
-		for (size_t i = 0; found && i < len; i++)
-			found = pings->at[*next + 1 + i] == data[i];
-		*next = end + 1;
+	for (bool found = false; !found; *next += 2) {
+		fuzz_check(*next < pings->n_marks);
+		size_t begin = pings->marks[*next] / MARKS, end = pings->marks[*next + 1] / MARKS;
+		found = end - begin == len && memcmp(pings->bytes + begin, data, len) == 0;
 	}
 }
 
 /* Checks the frames that the client heard, and gathers their messages. */
 static void fuzz_read_heard(
-	const struct fuzz_session *session, struct symbols *messages, const struct symbols *pings)
+	const struct fuzz_session *session, struct record *messages, const struct record *pings)
 {
 	struct frame_header frame;
 	bool closed = false;
@@ -441,7 +461,7 @@ static void fuzz_read_heard(
 	}
 }
 
-/* A session that has just been bridged. */
+/* A session that has just been bridged; its first frames may have come with the request. */
 static void fuzz_begin(struct fuzz_session *session, uint8_t how)
 {
 	int fds[2], room = 4096;
@@ -459,23 +479,32 @@ static void fuzz_begin(struct fuzz_session *session, uint8_t how)
 	session->n_sent = session->n_heard = 0;
 	session->backend = (struct fuzz_backend){
 		.endpoint = { .ops = &fuzz_backend_ops, .loop = &session->loop },
-		.got.at = session->backend.got.at,
-		.said.at = session->backend.said.at,
+		.got = { .bytes = session->backend.got.bytes, .marks = session->backend.got.marks },
+		.said = { .bytes = session->backend.said.bytes, .marks = session->backend.said.marks },
 	};
 	stream_open(&session->stream, &session->loop, fds[0], fds[0], NULL, NULL);
 	session->visitor = visitor_new(&session->loop, &session->stream, &session->route);
 	fuzz_check(session->visitor != NULL);
 	bridge_init(&session->bridge, BUFFER, fuzz_on_over, session);
 	bridge_join(&session->bridge, session->visitor, &session->backend.endpoint);
+	if (how & 8) {
+		uint8_t first[] = "\x82\x85\0\0\0\0first\x89\x80\0\0\0"; /* and half a ping */
+		memcpy(session->sent, first, sizeof(first));
+		session->n_sent = sizeof(first);
+		visitor_feed(session->visitor, first, sizeof(first));
+	}
 }
 
-/* Lets it come to its end: everybody reads and takes, then goes. */
+/* Lets it come to its end: everybody reads and takes as long as anything comes. */
 static void fuzz_finish(struct fuzz_session *session)
 {
 	fuzz_backend_holds(session, 0);
-	for (int i = 0; i < 40; i++) {
+	for (int quiet = 0; quiet < 4; quiet++) {
+		size_t before = session->n_heard + session->backend.got.n;
 		fuzz_client_reads(session, CLIENT_MAX);
 		fuzz_turn(session);
+		if (session->n_heard + session->backend.got.n != before)
+			quiet = 0;
 	}
 }
 
@@ -495,6 +524,20 @@ static void fuzz_end(struct fuzz_session *session)
 	fuzz_check(session->loop.n_events == 1 && session->loop.n_timers == 0);
 }
 
+/* Room for what was heard. */
+static struct record fuzz_record(void)
+{
+	return (struct record){ .bytes = malloc(BYTES_MAX), .marks = malloc(MARKS_MAX * sizeof(size_t)) };
+}
+
+/* Empties one that lives as long as the process. */
+static void fuzz_clear(struct record *record)
+{
+	if (record->bytes == NULL)
+		*record = fuzz_record();
+	*record = (struct record){ .bytes = record->bytes, .marks = record->marks };
+}
+
 /* What lives as long as the process. */
 static struct fuzz_session *fuzz_session(void)
 {
@@ -506,20 +549,21 @@ static struct fuzz_session *fuzz_session(void)
 	event_assign(&session.tick, session.loop.base, -1, 0, fuzz_on_tick, &session);
 	session.sent = malloc(CLIENT_MAX);
 	session.heard = malloc(CLIENT_MAX);
-	session.backend.got.at = malloc(SYMBOLS_MAX * sizeof(uint16_t));
-	session.backend.said.at = malloc(SYMBOLS_MAX * sizeof(uint16_t));
+	session.backend.got = fuzz_record();
+	session.backend.said = fuzz_record();
 	return &session;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static uint16_t messages_at[SYMBOLS_MAX], pings_at[SYMBOLS_MAX], heard_at[SYMBOLS_MAX];
-	struct symbols messages = { .at = messages_at }, pings = { .at = pings_at },
-		       heard = { .at = heard_at };
+	static struct record messages, pings, heard;
 	struct fuzz_session *session = fuzz_session();
 
 	if (size < 2)
 		return 0;
+	fuzz_clear(&messages);
+	fuzz_clear(&pings);
+	fuzz_clear(&heard);
 	fuzz_begin(session, data[0]);
 	for (size_t at = 1; at < size;)
 		at += fuzz_step(session, data + at, size - at);
