@@ -89,11 +89,34 @@ static struct addr addr_of(const char *digits, uint16_t port)
 	return addr;
 }
 
-/* A service on an address; with port 0 the kernel chooses. */
+/* A port that is free on all the addresses of the tests, and that the kernel gives to nobody meanwhile: below
+ * its own range. */
+static uint16_t free_port(void)
+{
+	static const char *const all[] = { "127.0.0.1", "127.0.0.2", "::1" };
+	static uint16_t next;
+
+	for (int tries = 0; tries < 1000; tries++) {
+		uint16_t port = (uint16_t)(10000 + (unsigned)(getpid() * 7 + next++) % 20000);
+		bool is_free = true;
+		for (size_t i = 0; i < 3; i++) {
+			struct addr addr = addr_of(all[i], port);
+			int fd = socket(addr.u.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+			is_free = is_free && bind(fd, &addr.u.sa, addr.len) == 0;
+			close(fd);
+		}
+		if (is_free)
+			return port;
+	}
+	fail_msg("no port is free");
+	return 0;
+}
+
+/* A service on an address; with port 0 on a port that no other address has. */
 static int serve(const char *digits, uint16_t port, int backlog)
 {
 	int on = 1;
-	struct addr addr = addr_of(digits, port);
+	struct addr addr = addr_of(digits, port != 0 ? port : free_port());
 	int fd = socket(addr.u.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	assert_int_equal(bind(fd, &addr.u.sa, addr.len), 0);
@@ -111,7 +134,7 @@ static uint16_t port_of(int fd)
 /* A port of an address on which nobody listens: bound, so that nobody else takes it meanwhile. */
 static int closed_port(const char *digits, uint16_t port)
 {
-	struct addr addr = addr_of(digits, port);
+	struct addr addr = addr_of(digits, port != 0 ? port : free_port());
 	int fd = socket(addr.u.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(fd, &addr.u.sa, addr.len), 0);
 	return fd;
