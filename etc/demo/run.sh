@@ -1,7 +1,7 @@
 #!/bin/sh
 # Serves etc/demo.ini until it is interrupted: starts the TCP service behind /tcp, gives the chat a private
 # directory, runs the gateway, and takes everything down again. Arguments go to the gateway.
-#   BUILD=build   WSLUICE=$BUILD/wsluice   WSLUICE_DEMO_ADDRESS=127.0.0.1:8080   WSLUICE_DEMO_TCP_PORT=18081
+#   BUILD=build   WSLUICE=$BUILD/wsluice   WSLUICE_DEMO_ADDRESS=127.0.0.1:8080   WSLUICE_DEMO_TCP_PORT=0
 set -u
 root=$(cd "$(dirname "$0")" && pwd) || exit 1
 build=${BUILD:-$root/../../build}
@@ -31,7 +31,7 @@ trap 'done_with 1' INT TERM HUP
 
 # Both get a session of their own, so that Ctrl+C reaches this script alone, which then ends them in order.
 mkfifo "$WSLUICE_DEMO_DIR/said"
-setsid "$build/tests/bench/tcpd" --mode=echo --port="${WSLUICE_DEMO_TCP_PORT:-18081}" >"$WSLUICE_DEMO_DIR/said" &
+setsid "$build/tests/bench/tcpd" --mode=echo --port="${WSLUICE_DEMO_TCP_PORT:-0}" >"$WSLUICE_DEMO_DIR/said" &
 service=$!
 read -r said <"$WSLUICE_DEMO_DIR/said" || {
 	echo "demo: no TCP service; WSLUICE_DEMO_TCP_PORT=PORT takes another port" >&2
@@ -44,7 +44,8 @@ setsid "$gateway" --config="$root/../demo.ini" "$@" &
 pid=$!
 told=
 trap 'told=yes; kill -TERM "$pid" 2>/dev/null' INT TERM HUP
-echo "demo: open http://localhost:${WSLUICE_DEMO_ADDRESS##*:}/ in a browser; Ctrl+C ends it" >&2
+echo "demo: once it listens, open http://localhost:${WSLUICE_DEMO_ADDRESS##*:}/ in a browser; Ctrl+C ends it" >&2
+echo "demo: (WSLUICE_DEMO_ADDRESS=127.0.0.1:PORT takes another address)" >&2
 
 # A signal ends the wait, not yet the gateway, which may still be telling its clients good-bye.
 while :; do

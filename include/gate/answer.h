@@ -12,7 +12,7 @@
 #include "http/request.h"
 #include "http/upgrade.h"
 
-enum { ANSWER_ADVICE = 512 };
+enum { ANSWER_WORD = 120, ANSWER_ADVICE = 768 };
 
 enum answer_kind {
 	ANSWER_REFUSE, /* status, reason, advice */
@@ -25,6 +25,7 @@ struct answer {
 	enum answer_kind kind;
 	int status;			  /* to refuse with */
 	const char *reason;		  /* for the log */
+	char why[ANSWER_WORD + 32];	  /* where the reason is when a word of the client is in it */
 	char advice[ANSWER_ADVICE];	  /* the body of a refusal, for people */
 	struct reply reply;		  /* all but `close`, which is not decided here */
 	struct file file;		  /* the body of the reply; whoever was answered closes it */

@@ -18,6 +18,15 @@ static bool errors_has(const struct conf_errors *errors, const char *line)
 	return false;
 }
 
+/* A mistake is one line, whatever was in the value that it repeats. */
+static void errors_make_line(char *line)
+{
+	for (; *line != '\0'; line++) {
+		if ((unsigned char)*line < ' ' || *line == 0x7f)
+			*line = '?';
+	}
+}
+
 /* Counts the mistake even when there is no memory for its words: a snapshot must not come of it. */
 void errors_add(
 	struct conf_errors *errors, enum errors_kind kind, const char *origin, const char *format, ...)
@@ -32,6 +41,8 @@ void errors_add(
 	errors->usage |= kind == ERRORS_USAGE;
 	line = pool_printf(
 		&errors->pool, "%s%s%s", origin != NULL ? origin : "", origin != NULL ? ": " : "", words);
+	if (line != NULL)
+		errors_make_line(line);
 	if (line != NULL && !errors_has(errors, line))
 		pool_append(&errors->pool, &errors->lines, line);
 }

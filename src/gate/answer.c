@@ -14,8 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ANSWER_WORD = 120 };
-
 /* A client's word that is safe to show: printable ASCII without quotes, cut. Returns out. */
 static const char *answer_show(struct text word, char out[ANSWER_WORD])
 {
@@ -79,23 +77,32 @@ static void answer_reply(struct answer *out, const struct reply *reply, const ch
 	out->file.fd = -1;
 }
 
-/* 421, with the line that would have the name answered. */
-static void answer_refuse_host(struct answer *out, const struct entrance *entrance, struct text host)
+/* For the log: the reason, and the client's word that it is about. */
+static const char *answer_why(struct answer *out, const char *reason, const char *word)
 {
-	char word[ANSWER_WORD];
-	answer_show(host, word);
-	bool v6 = strchr(word, ':') != NULL; /* which is written in brackets there */
-	answer_refuse(out, 421, "host not answered",
-		"The name \"%s\" is not answered here. To allow it: server_names = %s%s%s in [listen %s].\n",
-		word, v6 ? "[" : "", word, v6 ? "]" : "", entrance->name);
+	snprintf(out->why, sizeof(out->why), "%s: %s", reason, word);
+	return out->why;
 }
 
-/* 403, with the line that would let the origin in. */
+/* 421, with what would have the name answered. */
+static void answer_refuse_host(struct answer *out, const struct entrance *entrance, struct text host)
+{
+	char shown[ANSWER_WORD], word[ANSWER_WORD + 2];
+	answer_show(host, shown);
+	bool v6 = strchr(shown, ':') != NULL; /* which is written in brackets there */
+	snprintf(word, sizeof(word), "%s%s%s", v6 ? "[" : "", shown, v6 ? "]" : "");
+	answer_refuse(out, 421, answer_why(out, "host not answered", word),
+		"The name \"%s\" is not answered here. To allow it: server_names = %s in [listen %s], "
+		"or --set server_names=%s on the command line.\n",
+		shown, word, entrance->name, word);
+}
+
+/* 403, with what would let the origin in. */
 static void answer_refuse_origin(struct answer *out, struct text origin)
 {
 	char word[ANSWER_WORD];
 	answer_show(origin, word);
-	answer_refuse(out, 403, "origin not allowed",
+	answer_refuse(out, 403, answer_why(out, "origin not allowed", word),
 		"Pages of the origin \"%s\" may not connect to this route. To allow it: origins = %s in "
 		"[route %s], or --origin=%s on the command line.\n",
 		word, word, out->match.route->pattern, word);

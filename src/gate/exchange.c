@@ -154,6 +154,8 @@ static size_t exchange_next(struct exchange *exchange, const char *data, size_t 
 	exchange->n_requests++;
 	int error = head < 0 ? (int)head : http_request_parse(&request, data, (size_t)head);
 	if (error < 0) {
+		if (head > 0) /* as far as it was understood */
+			exchange_remember(exchange, &request);
 		answer_bad_head(&answer, error);
 		exchange_act(exchange, NULL, &answer);
 		return 0;

@@ -174,6 +174,18 @@ static void session_log(const struct session *session, const char *reason)
 		LOG_STR("reason", why[0] != '\0' ? why : reason));
 }
 
+/* For who watches sessions come: at info they are seen when they end. */
+static void session_log_begin(const struct session *session)
+{
+	char peer[ADDR_TEXT], who[128], how[64];
+
+	session->backend->ops->describe(session->backend, who, how);
+	log_debug(session->gate->loop->log, "session began", LOG_STR("id", session->id),
+		LOG_STR("route", session->route->pattern), LOG_STR("peer", addr_format(&session->peer, peer)),
+		LOG_STR("protocol", session->protocol), LOG_STR("backend", who),
+		LOG_MS("after", loop_now(session->gate->loop) - session->began_at));
+}
+
 /* Both sides are gone. */
 static void session_on_over(void *arg)
 {
@@ -223,6 +235,7 @@ static void session_bridge(struct session *session)
 		loop_event_init(session->gate->loop, &session->idle, -1, 0, session_on_idle, session);
 		loop_timer_set(&session->idle, session->route->idle_timeout_ms);
 	}
+	session_log_begin(session);
 	bridge_init(&session->bridge, session->route->buffer, session_on_over, session);
 	bridge_join(&session->bridge, session->visitor, session->backend);
 	if (len > 0)
@@ -431,6 +444,9 @@ void session_open(struct gate *gate, const struct entrance *entrance, int fd, co
 	if (++gate->n_held > gate->n_held_max)
 		gate->n_held_max = gate->n_held;
 
+	char text[ADDR_TEXT];
+	log_trace(gate->loop->log, "connection", LOG_STR("peer", addr_format(peer, text)),
+		LOG_STR("listen", entrance->name));
 	stream_open(&session->stream, gate->loop, fd, fd, &session_stream_hooks, session);
 	session_set_state(session, SESSION_REQUEST);
 	exchange_open(exchange, gate, session->config, entrance, &session->peer, &session->stream,

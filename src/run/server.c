@@ -181,7 +181,7 @@ static void server_on_spawner(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 
-	log_error(server->log, "the spawner died");
+	log_error(server->log, "the process that starts programs (the spawner) died");
 	server->status = 1;
 	event_del(server->on_spawner);
 	server->draining = true;
