@@ -265,7 +265,8 @@ static void fuzz_backend_says(struct fuzz_session *session, uint8_t how, size_t 
 		.text = goes_on ? backend->said.text : how & 1,
 		.first = !goes_on,
 		.last = how >> 1 & 1 };
-	if (backend->buried || backend->eof || backend->allowed == 0)
+	if (backend->buried || backend->eof || backend->allowed == 0 ||
+		backend->said.n + piece.len > CLIENT_MAX)
 		return;
 	memset(bytes, how, piece.len);
 	fuzz_note(&backend->said, bytes, piece.len, piece.text, piece.first, piece.last);
