@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { VISITOR_LOOK_MS = 100 }; /* between two looks at what a client that is to end has taken */
+
 /* In the order in which they may follow each other. */
 enum visitor_state {
 	VISITOR_OPEN,
@@ -35,7 +37,8 @@ struct visitor {
 	char how[64]; /* why it ended otherwise than by a close handshake, for the log */
 	uint16_t code_sent, code_received;
 	struct event timer;
-	uint64_t deadline; /* CLOSE_SENT, LOST, LINGER: when we look whether to stop waiting */
+	uint64_t deadline; /* CLOSE_SENT, LINGER: when we stop waiting; 0: it has not yet taken all that we
+			      sent */
 	struct pulse pulse;
 	bool watched; /* bytes wait, and the pulse knows */
 
@@ -83,13 +86,6 @@ static void visitor_arm(struct visitor *visitor)
 		event_del(&visitor->timer);
 }
 
-/* While it ends: waits so long for the client from now on. */
-static void visitor_wait(struct visitor *visitor, uint64_t ms)
-{
-	visitor->deadline = loop_now(visitor->endpoint.loop) + ms;
-	loop_timer_set(&visitor->timer, ms);
-}
-
 /* The one place where the state changes, and with it what the timer is for. */
 static void visitor_enter(struct visitor *visitor, enum visitor_state state)
 {
@@ -102,11 +98,12 @@ static void visitor_enter(struct visitor *visitor, enum visitor_state state)
 		visitor_arm(visitor);
 		return;
 	case VISITOR_CLOSE_SENT:
-	case VISITOR_LOST:
-		visitor_wait(visitor, VISITOR_CLOSE_MS);
-		return;
 	case VISITOR_LINGER:
-		visitor_wait(visitor, stream_is_over(visitor->stream) ? 0 : VISITOR_LINGER_MS);
+		visitor->deadline = 0;
+		loop_timer_set(&visitor->timer, 0);
+		return;
+	case VISITOR_LOST:
+		loop_timer_set(&visitor->timer, VISITOR_CLOSE_MS);
 		return;
 	case VISITOR_GONE:
 		event_del(&visitor->timer);
@@ -404,27 +401,42 @@ static void visitor_check_life(struct visitor *visitor)
 	visitor_arm(visitor);
 }
 
+/* Its time is up. */
+static void visitor_give_up(struct visitor *visitor)
+{
+	if (visitor->state == VISITOR_LINGER)
+		visitor_gone(visitor);
+	else
+		visitor_cut(visitor, "close timeout");
+}
+
 /*
  * A client that is to end. As long as it takes bytes, and for send_timeout after the last one, what waits for
- * it is not given up; when nothing waits it has its time, and what it sends does not lengthen that.
+ * it is not given up. When it has them all, our close frame too, its time begins, and what it sends does not
+ * lengthen that.
  */
 static void visitor_check_end(struct visitor *visitor)
 {
 	struct pulse_sight sight = visitor_look(visitor);
-	uint64_t patience = visitor->state == VISITOR_LINGER ? VISITOR_LINGER_MS : VISITOR_CLOSE_MS;
-	bool moved = pulse_moved(&visitor->pulse, &sight);
-	bool waits = sight.unsent && sight.now - visitor->pulse.moved_at < visitor->route->send_timeout_ms;
 
-	if (visitor->state == VISITOR_LINGER && stream_is_over(visitor->stream))
+	pulse_moved(&visitor->pulse, &sight);
+	if (visitor->state == VISITOR_LINGER && stream_is_over(visitor->stream)) {
 		visitor_gone(visitor);
-	else if (sight.now < visitor->deadline)
+	} else if (sight.unsent) {
+		visitor->deadline = 0;
+		if (sight.now - visitor->pulse.moved_at >= visitor->route->send_timeout_ms)
+			visitor_give_up(visitor);
+		else
+			loop_timer_set(&visitor->timer, VISITOR_LOOK_MS);
+	} else if (visitor->deadline == 0) {
+		visitor->deadline =
+			sight.now + (visitor->state == VISITOR_LINGER ? VISITOR_LINGER_MS : VISITOR_CLOSE_MS);
 		loop_timer_set(&visitor->timer, visitor->deadline - sight.now);
-	else if (moved || waits)
-		visitor_wait(visitor, patience);
-	else if (visitor->state == VISITOR_LINGER)
-		visitor_gone(visitor);
-	else
-		visitor_cut(visitor, "close timeout");
+	} else if (sight.now < visitor->deadline) {
+		loop_timer_set(&visitor->timer, visitor->deadline - sight.now);
+	} else {
+		visitor_give_up(visitor);
+	}
 }
 
 /* A client that nothing reaches: as long as the backend takes what it had sent, that is delivered. */
@@ -433,7 +445,7 @@ static void visitor_check_lost(struct visitor *visitor)
 	uint64_t quiet = loop_now(visitor->endpoint.loop) - visitor->pulse.heard_at;
 
 	if (quiet < VISITOR_CLOSE_MS)
-		visitor_wait(visitor, VISITOR_CLOSE_MS - quiet);
+		loop_timer_set(&visitor->timer, VISITOR_CLOSE_MS - quiet);
 	else
 		visitor_gone(visitor);
 }

@@ -158,6 +158,18 @@ static void guest_read(struct guest *guest, size_t max)
 		guest->got_error = errno;
 }
 
+/* Waits until the kernels have told each other everything: an acknowledgement may be some 40 ms late. */
+static void guest_calm(struct guest *guest)
+{
+	uint64_t taken = stream_taken(&guest->stream);
+	for (int quiet = 0; quiet < 80; quiet++) {
+		rig_wait(&guest->rig);
+		if (stream_taken(&guest->stream) != taken)
+			quiet = 0;
+		taken = stream_taken(&guest->stream);
+	}
+}
+
 /* Turns and reads until nothing comes any more. */
 static void guest_settle(struct guest *guest)
 {
@@ -818,6 +830,7 @@ static void test_linger_timer(void **state)
 	guest_settle(guest);
 	guest_finish(guest, 1000, "");
 	guest_settle(guest);
+	guest_calm(guest); /* the time runs from when all is acknowledged */
 	rig_pass(&guest->rig, VISITOR_LINGER_MS - 300, 100);
 	wire_send(guest->fd, 0x82, "x", 1); /* does not help it */
 	rig_turns(&guest->rig, 3);
@@ -854,18 +867,6 @@ static void guest_fill(struct guest *guest, size_t len)
 	static const uint8_t bytes[65536];
 	while (guest->stream.queue == NULL || evbuffer_get_length(guest->stream.queue) < len)
 		guest_say(guest, bytes, 5000);
-}
-
-/* Waits until the kernels have told each other everything: an acknowledgement may be some 40 ms late. */
-static void guest_calm(struct guest *guest)
-{
-	uint64_t taken = stream_taken(&guest->stream);
-	for (int quiet = 0; quiet < 80; quiet++) {
-		rig_wait(&guest->rig);
-		if (stream_taken(&guest->stream) != taken)
-			quiet = 0;
-		taken = stream_taken(&guest->stream);
-	}
 }
 
 /* Has the client been cut, that is, reset? */
