@@ -17,6 +17,7 @@ BUFFER = 256  # KiB, the default
 EACH = BUFFER + 48  # a session's share: its queue, and what it is itself
 SLACK = 768  # what the gateway grows by on its own: threads' arenas, its log
 MANY = scaled(20, 5)
+PATIENCE = 600 if SANITIZED else 60  # seconds for all of a flood to go through
 HOLD = 45 if SCALE >= 1 else 2  # seconds of standing still; send_timeout is 60
 PINGED = b"\x89\x00"
 
@@ -94,7 +95,7 @@ def rest_of(ws):
     """Everything up to the close frame with 1000; pings are answered in the end."""
     wire = bytearray(ws.ahead)
     end = close_frame(1000, mask=False)
-    ws.sock.settimeout(60)
+    ws.sock.settimeout(PATIENCE)
     while not wire.endswith(end):
         data = ws.sock.recv(1 << 20)
         if not data:
@@ -226,7 +227,7 @@ def push(ws, wire):
             sent += ws.sock.send(memoryview(wire)[sent : sent + (1 << 18)])
     except TimeoutError:
         pass
-    ws.sock.settimeout(60)
+    ws.sock.settimeout(PATIENCE)
     return sent
 
 
