@@ -4,7 +4,7 @@ import subprocess
 from contextlib import contextmanager
 
 from gateway import RELEASE, binary, descriptors_of
-from soak import SANITIZED, SCALE, pss_of, scaled
+from soak import SANITIZED, SCALE, anonymous_kib, scaled
 from wait import eventually
 
 BENCH = next(
@@ -45,17 +45,17 @@ def test_idle_sessions(gateway, say):
     with tcpd() as uri:
         gw = gateway({"route /tcp": {"connect": uri}, "route /true": {"exec": "true"}}, files=FILES)
         load(gw, "/tcp", "--mode=connect", "--sessions=8")  # what is only allocated once
-        memory = [eventually(lambda: pss_of(gw), "no memory")]
+        memory = [eventually(lambda: anonymous_kib(gw), "no memory")]
         descriptors = [n_descriptors(gw)]
         for turn in range(3):
             report = load(gw, "/tcp", "--mode=idle", f"--sessions={n}", f"--seconds={hold}")
             eventually(lambda: gw.counters()["sessions"] == 0, "sessions are left")
-            memory.append(pss_of(gw))
+            memory.append(anonymous_kib(gw))
             descriptors.append(n_descriptors(gw))
             during = report["pss_kib"][1]
             say(
-                f"{n} idle sessions, turn {turn + 1}: opened in {report['opening_seconds']:.1f} s, Pss {memory[0]} KiB before, "
-                f"{during} with them ({(during - memory[0]) / n:.2f} each), {memory[-1]} after; "
+                f"{n} idle sessions, turn {turn + 1}: opened in {report['opening_seconds']:.1f} s, own memory {memory[0]} KiB before, "
+                f"Pss {during} with them ({(during - memory[0]) / n:.2f} each), {memory[-1]} after; "
                 f"descriptors {descriptors[0]}, {report['fds'][1]}, {descriptors[-1]}"
             )
         assert descriptors[1:] == descriptors[:1] * 3, descriptors
