@@ -35,16 +35,6 @@ def side_by_side(n, work):
     return time.monotonic() - begin
 
 
-def pss_of(gw):
-    """Memory of the gateway and its spawner in KiB: their own pages, and their share of those that they share."""
-    total = 0
-    for pid in (gw.pid, gw.spawner):
-        if pid:
-            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-            total += next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
-    return total
-
-
 def anonymous_kib(gw):
     """Memory that the gateway has filled, without the pages of its program and libraries."""
     text = Path(f"/proc/{gw.pid}/status").read_text()
