@@ -52,10 +52,10 @@ def test_idle_sessions(gateway, say):
             eventually(lambda: gw.counters()["sessions"] == 0, "sessions are left")
             memory.append(anonymous_kib(gw))
             descriptors.append(n_descriptors(gw))
-            during = report["pss_kib"][1]
+            before, during, after = report["pss_kib"]
             say(
-                f"{n} idle sessions, turn {turn + 1}: opened in {report['opening_seconds']:.1f} s, own memory {memory[0]} KiB before, "
-                f"Pss {during} with them ({(during - memory[0]) / n:.2f} each), {memory[-1]} after; "
+                f"{n} idle sessions, turn {turn + 1}: opened in {report['opening_seconds']:.1f} s; Pss {before} KiB before, "
+                f"{during} with them, {after} after; its own memory {memory[0]} KiB at first, {memory[-1]} now; "
                 f"descriptors {descriptors[0]}, {report['fds'][1]}, {descriptors[-1]}"
             )
         assert descriptors[1:] == descriptors[:1] * 3, descriptors
