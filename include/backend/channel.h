@@ -20,7 +20,7 @@ struct channel_hooks {
 	void (*on_broken)(struct endpoint *endpoint, int error);
 	/* Some of its output was passed on; some of the input that was queued went to it. */
 	void (*on_output)(struct endpoint *endpoint);
-	void (*on_input)(struct endpoint *endpoint);
+	void (*on_input)(struct endpoint *endpoint); /* or NULL */
 };
 
 struct channel {

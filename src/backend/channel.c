@@ -55,7 +55,8 @@ static void channel_on_sent(void *arg)
 {
 	struct channel *channel = arg;
 	channel->endpoint->hooks->on_sent(channel->endpoint->arg);
-	channel->hooks->on_input(channel->endpoint);
+	if (channel->hooks->on_input != NULL)
+		channel->hooks->on_input(channel->endpoint);
 }
 
 /* The end of its output: what the framing held back goes out, unless the output was cut off. */

@@ -118,12 +118,6 @@ static void tcp_on_broken(struct endpoint *endpoint, int error)
 		tcp_gone(tcp);
 }
 
-/* Its input went on: an end that is under way looks by itself. */
-static void tcp_on_input(struct endpoint *endpoint)
-{
-	(void)endpoint;
-}
-
 /* Its output went on; before it has taken all of its input that is no progress towards its end. */
 static void tcp_on_output(struct endpoint *endpoint)
 {
@@ -137,7 +131,7 @@ static const struct channel_hooks tcp_channel_hooks = {
 	.on_bad = tcp_on_bad,
 	.on_broken = tcp_on_broken,
 	.on_output = tcp_on_output,
-	.on_input = tcp_on_input,
+	.on_input = NULL, /* an end that is under way looks by itself */
 };
 
 /* Notes whether the service has gone on taking its input. */
