@@ -74,7 +74,8 @@ export async function keyboardAlone(t) {
 	const view = await start(t, ['cat']);
 	const { page } = view;
 
-	await page.keyboard.press('Enter'); // Connect has the focus
+	await page.locator('#connect:focus').waitFor(); // given with the first frame drawn, which may come after the load event
+	await page.keyboard.press('Enter');
 	await view.state('open');
 	for (const text of ['one', 'two', 'three']) {
 		await page.keyboard.type(text);
