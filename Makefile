@@ -18,7 +18,7 @@ comma := ,
 Q = $(if $(V),,@echo "  $@";)
 BUILD ?= build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
 
-LIBS     := libevent_core libcrypto
+LIBS     := libevent_core libssl libcrypto libsystemd
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla -Wswitch-enum \
             -Wconversion -Wno-sign-conversion -Wpointer-arith -Wundef -Wwrite-strings $(WERROR)
 HARDEN   := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection

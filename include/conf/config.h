@@ -22,12 +22,23 @@
 /* How messages map to the bytes of a backend: backend/framing.h. */
 enum framing { FRAMING_LINES, FRAMING_STREAM, FRAMING_TEXT_STREAM, FRAMING_RECORDS };
 
+/* Where log lines go: base/log.h. */
+enum log_target { LOG_TARGET_STDERR, LOG_TARGET_SYSLOG, LOG_TARGET_FILE };
+
+/* Whether a client without a certificate of tls_client_ca is turned away. */
+enum tls_client { TLS_CLIENT_REQUIRE, TLS_CLIENT_ACCEPT };
+
 enum { CONFIG_WORKERS_MAX = 1024 };
 
 struct gateway_conf {
-	unsigned workers; /* at most CONFIG_WORKERS_MAX; 0 is auto */
+	unsigned workers;   /* at most CONFIG_WORKERS_MAX; 0 is auto */
+	char *user, *group; /* as written, or NULL */
+	uid_t uid;	    /* what to become; (uid_t)-1 and (gid_t)-1: stay */
+	gid_t gid;	    /* of `group`, else the user's own */
 	enum log_level log_level;
 	enum log_format log_format;
+	enum log_target log_target;
+	char *log_file; /* of LOG_TARGET_FILE, else NULL */
 	unsigned max_sessions;
 	unsigned max_sessions_per_ip; /* 0 is no limit */
 	unsigned max_pending;
@@ -45,6 +56,17 @@ struct listen_conf {
 	unsigned backlog;
 	unsigned handshake_timeout_ms;
 	size_t max_header; /* bytes */
+
+	/* TLS, if there is a certificate: as many keys as certificates, the i-th belongs to the i-th. */
+	struct conf_list tls_certificate, tls_key; /* PEM files */
+	char *tls_client_ca;			   /* PEM file, or NULL: clients have no certificates */
+	enum tls_client tls_client;
+	unsigned tls_min_version;	      /* 12 or 13, for 1.2 or 1.3 */
+	char *tls_ciphers, *tls_ciphersuites; /* as OpenSSL writes them, or NULL for our own */
+
+	/* It only answers 308 to this base URL, which has no slash at its end; the host "*" is the request's
+	 * own. NULL: it answers itself. */
+	char *redirect_to;
 };
 
 /* One header to add: split at the first colon when the configuration is read. */

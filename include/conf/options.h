@@ -34,7 +34,7 @@ struct option {
 	const char *help;		 /* sentences, without a newline */
 };
 
-enum { OPTIONS_MAX = 64 };
+enum { OPTIONS_MAX = 96 };
 extern const struct option options[];
 extern const size_t options_n; /* at most OPTIONS_MAX */
 

@@ -6,7 +6,8 @@
 
 #include "conf/value.h"
 
-extern const struct value_type place_connect, place_directory, place_owner;
+extern const struct value_type place_connect, place_directory, place_file, place_files, place_log_target,
+	place_redirect;
 
 /* Has neither reader nor writer: conf/ini.c follows includes itself. */
 extern const struct value_type place_include;

@@ -35,6 +35,8 @@ struct value_type {
 /* The kinds that are numbers underneath; the others are in conf/command.h, conf/items.h and conf/place.h. */
 extern const struct value_type value_bool, value_number, value_time, value_size, value_word, value_mode,
 	value_signal;
+/* Text as it is. */
+extern const struct value_type value_string;
 
 /* Adds "KEY: must be WHAT, not TEXT". */
 void value_reject(const struct value *value);

@@ -78,6 +78,13 @@ bool stream_is_over(const struct stream *stream); /* both are */
 void stream_send(struct stream *stream, const void *data, size_t len);
 void stream_flush(struct stream *stream);
 
+/*
+ * Sends at most `len` bytes of a file from `offset`, behind all that was sent before. Returns how many it
+ * took; 0 when the peer takes no more now (on_sent comes when it does), -1 when the file ends before or can't
+ * be read. No flush is needed. A TLS stream reads the file into the scratch buffer.
+ */
+long stream_send_file(struct stream *stream, int fd, uint64_t offset, size_t len);
+
 /* Bytes of memory held by the queue (an upper bound), 0 when nothing waits. */
 size_t stream_queued(const struct stream *stream);
 

@@ -132,6 +132,26 @@ static void config_check_listen(
 		config_complain(build, section, "has no address");
 }
 
+/* Checks that certificates and keys are pairs, and that nothing is said about TLS where there is none. */
+static void config_check_tls(
+	struct config_build *build, const struct listen_conf *listen, const struct draft_section *section)
+{
+	static const char *const with_tls[] = { "tls_client_ca", "tls_client", "tls_min_version",
+		"tls_ciphers", "tls_ciphersuites" };
+	size_t certificates = listen->tls_certificate.n, keys = listen->tls_key.n;
+
+	if (certificates != keys)
+		config_complain(build, section, "has %zu tls_certificate and %zu tls_key; they are pairs",
+			certificates, keys);
+	for (size_t i = 0; certificates == 0 && keys == 0 && i < 5; i++) {
+		if (draft_given(build->draft, section, with_tls[i]) != NULL)
+			config_complain(build, section, "has %s but no tls_certificate", with_tls[i]);
+	}
+	if (listen->tls_client_ca == NULL && draft_given(build->draft, section, "tls_client") != NULL &&
+		draft_given(build->draft, section, "tls_client_ca") == NULL)
+		config_complain(build, section, "has tls_client but no tls_client_ca");
+}
+
 /* Reads the listeners. */
 static void config_fill_listens(struct config_build *build)
 {
@@ -151,6 +171,7 @@ static void config_fill_listens(struct config_build *build)
 		listen->gid = (gid_t)-1;
 		config_check_listen(build, listen, section);
 		config_fill(build, listen, section);
+		config_check_tls(build, listen, section);
 		config->n_listens++;
 	}
 }
@@ -258,6 +279,8 @@ const struct config *config_build(struct draft *draft)
 
 	if (snapshot != NULL && !draft->pool.failed) {
 		atomic_init(&snapshot->refs, 1);
+		snapshot->config.gateway.uid = (uid_t)-1;
+		snapshot->config.gateway.gid = (gid_t)-1;
 		config_fill(&build, &snapshot->config.gateway, draft->gateway);
 		config_fill_listens(&build);
 		config_check_defaults(&build);

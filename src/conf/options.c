@@ -9,6 +9,7 @@
 #include "conf/config.h"
 #include "conf/items.h"
 #include "conf/place.h"
+#include "conf/who.h"
 
 #include <signal.h>
 #include <string.h>
@@ -31,6 +32,11 @@ static const struct option_word options_log_levels[] = { { "error", LOG_ERROR },
 static const struct option_word options_log_formats[] = { { "text", LOG_FORMAT_TEXT },
 	{ "logfmt", LOG_FORMAT_LOGFMT }, { "json", LOG_FORMAT_JSON }, { NULL, 0 } };
 
+static const struct option_word options_tls_client[] = { { "require", TLS_CLIENT_REQUIRE },
+	{ "accept", TLS_CLIENT_ACCEPT }, { NULL, 0 } };
+
+static const struct option_word options_tls_versions[] = { { "1.2", 12 }, { "1.3", 13 }, { NULL, 0 } };
+
 static const struct option_word options_framings[] = { { "lines", FRAMING_LINES },
 	{ "stream", FRAMING_STREAM }, { "text-stream", FRAMING_TEXT_STREAM }, { "records", FRAMING_RECORDS },
 	{ NULL, 0 } };
@@ -43,10 +49,16 @@ static const struct option_word options_signals[] = { { "TERM", SIGTERM }, { "HU
 const struct option options[] = {
 	{ GATEWAY(workers), .key = "workers", .type = &value_number, .otherwise = "auto", .min = 1, .max = CONFIG_WORKERS_MAX, .words = options_auto,
 	  .help = "Worker threads; auto is one for each CPU that the process may use." },
+	{ GATEWAY(user), .key = "user", .type = &who_user, .otherwise = "",
+	  .help = "The user to become once sockets are bound and files are opened; programs run as this user too. Needs a start as root." },
+	{ GATEWAY(group), .key = "group", .type = &who_group, .otherwise = "",
+	  .help = "The group to become; when empty, the user's own." },
 	{ GATEWAY(log_level), .key = "log_level", .type = &value_word, .otherwise = "info", .words = options_log_levels,
 	  .help = "How much is logged." },
 	{ GATEWAY(log_format), .key = "log_format", .type = &value_word, .otherwise = "text", .words = options_log_formats,
 	  .help = "text is for people, logfmt and json are for machines." },
+	{ GATEWAY(log_target), .key = "log_target", .type = &place_log_target, .otherwise = "stderr", .flags = OPTION_PATH,
+	  .help = "Where log lines go: stderr, syslog, or file:PATH, which is opened again on SIGUSR1." },
 	{ GATEWAY(max_sessions), .key = "max_sessions", .type = &value_number, .otherwise = "10000", .min = 1, .max = MILLIONS,
 	  .help = "Sessions in all; the next one gets 503 and Retry-After." },
 	{ GATEWAY(max_sessions_per_ip), .key = "max_sessions_per_ip", .type = &value_number, .otherwise = "0", .max = MILLIONS,
@@ -62,8 +74,24 @@ const struct option options[] = {
 	  .help = "Where to listen; port 0 takes a free one. Without any [listen] section it is 127.0.0.1:8080." },
 	{ LISTEN(mode), .key = "mode", .type = &value_mode, .otherwise = "0660", .max = 0777,
 	  .help = "Permissions of a unix socket." },
-	{ LISTEN(owner), .key = "owner", .type = &place_owner, .otherwise = "",
+	{ LISTEN(owner), .key = "owner", .type = &who_owner, .otherwise = "",
 	  .help = "Owner of a unix socket." },
+	{ LISTEN(tls_certificate), .key = "tls_certificate", .type = &place_files, .otherwise = "", .flags = OPTION_LIST | OPTION_PATH,
+	  .help = "PEM file with the certificate and its chain; with it the listener speaks TLS. Several (repeat tls_key too) are chosen by the name that the client asks for (SNI), the first one when none fits. Read again when the file changes." },
+	{ LISTEN(tls_key), .key = "tls_key", .type = &place_files, .otherwise = "", .flags = OPTION_LIST | OPTION_PATH,
+	  .help = "PEM file with the private key of the certificate, in the same order." },
+	{ LISTEN(tls_client_ca), .key = "tls_client_ca", .type = &place_file, .otherwise = "", .flags = OPTION_PATH,
+	  .help = "PEM file with the authorities whose certificates clients show." },
+	{ LISTEN(tls_client), .key = "tls_client", .type = &value_word, .otherwise = "require", .words = options_tls_client,
+	  .help = "With tls_client_ca: whether a client must show a certificate (require) or may (accept)." },
+	{ LISTEN(tls_min_version), .key = "tls_min_version", .type = &value_word, .otherwise = "1.2", .words = options_tls_versions,
+	  .help = "Lowest version of TLS." },
+	{ LISTEN(tls_ciphers), .key = "tls_ciphers", .type = &value_string, .otherwise = "",
+	  .help = "Ciphers of TLS 1.2, as OpenSSL writes them; when empty, those with forward secrecy and authenticated encryption." },
+	{ LISTEN(tls_ciphersuites), .key = "tls_ciphersuites", .type = &value_string, .otherwise = "",
+	  .help = "Ciphers of TLS 1.3, as OpenSSL writes them; when empty, OpenSSL's own." },
+	{ LISTEN(redirect_to), .key = "redirect_to", .type = &place_redirect, .otherwise = "",
+	  .help = "Only answer 308 to this base URL, with the request's path behind it. https://*:8443 keeps the host that was asked for." },
 	{ LISTEN(server_names), .key = "server_names", .type = &items_hosts, .otherwise = "", .flags = OPTION_LIST,
 	  .help = "Host values that are answered, others get 421. When empty: any, but on a loopback address only localhost and IP literals (against DNS rebinding)." },
 	{ LISTEN(backlog), .key = "backlog", .type = &value_number, .otherwise = "4096", .min = 1, .max = 65535,

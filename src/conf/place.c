@@ -1,18 +1,20 @@
 /*
- * place: the kinds of values that are places: the service to connect to, directories, and the owner of a
- * socket file. Looks at the file system and the user database when the configuration is read; resolves no
- * host name.
+ * place: the kinds of values that are places: the service to connect to, files and directories, where the log
+ * goes, where a visitor is sent. Looks at the file system when the configuration is read; resolves no host
+ * name.
  */
 #include "conf/place.h"
 
+#include "base/authority.h"
+#include "base/chars.h"
 #include "conf/config.h"
 #include "conf/options.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* The string that an option is stored in. */
 static char **place_string(const struct option *option, void *conf)
@@ -75,50 +77,116 @@ static void place_parse_directory(const struct value *value, void *conf)
 		*place_string(value->option, conf) = pool_copy(value->pool, text_of(value->text));
 }
 
-/* Finds a user by name, then as a number, as chown(1) does. */
-static bool place_find_user(const char *user, uid_t *out)
+/* Can this file be read? A mistake is added when not. */
+static bool place_is_readable(const struct value *value)
 {
-	const struct passwd *passwd = getpwnam(user);
-	uint64_t number = 0;
+	struct stat st = { 0 };
+	int fd = open(value->text, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int error = fd < 0 || fstat(fd, &st) < 0 ? errno : S_ISDIR(st.st_mode) ? EISDIR : 0;
 
-	if (passwd == NULL && !text_to_u64(text_of(user), UINT32_MAX - 1, &number))
-		return false;
-	*out = passwd != NULL ? passwd->pw_uid : (uid_t)number;
-	return true;
+	if (fd >= 0)
+		close(fd);
+	if (error != 0)
+		value_complain(value, ERRORS_FAILED, "%.500s: %s", value->text, strerror(error));
+	return error == 0;
 }
 
-/* Finds a group in the same way. */
-static bool place_find_group(const char *group, gid_t *out)
+/* Reads a file's name; it has to be there. */
+static void place_parse_file(const struct value *value, void *conf)
 {
-	const struct group *known = getgrnam(group);
-	uint64_t number = 0;
-
-	if (known == NULL && !text_to_u64(text_of(group), UINT32_MAX - 1, &number))
-		return false;
-	*out = known != NULL ? known->gr_gid : (gid_t)number;
-	return true;
+	if (place_is_readable(value))
+		*place_string(value->option, conf) = pool_copy(value->pool, text_of(value->text));
 }
 
-/* Reads USER or USER:GROUP. */
-static void place_parse_owner(const struct value *value, void *conf)
+/* The same for a list; one that can't be read is in it too, so that pairs are still pairs. */
+static void place_parse_files(const struct value *value, void *conf)
 {
-	struct listen_conf *listen = conf;
-	const char *colon = strchrnul(value->text, ':');
-	char *user = pool_copy(value->pool, (struct text){ value->text, (size_t)(colon - value->text) });
+	place_is_readable(value);
+	pool_append(
+		value->pool, value_field(value->option, conf), pool_copy(value->pool, text_of(value->text)));
+}
 
-	if (user == NULL)
-		return;
-	if (!place_find_user(user, &listen->uid))
-		value_complain(value, ERRORS_FAILED, "there is no user \"%.80s\"", user);
-	else if (*colon && !place_find_group(colon + 1, &listen->gid))
-		value_complain(value, ERRORS_FAILED, "there is no group \"%.80s\"", colon + 1);
+/* Reads stderr, syslog or file:PATH. */
+static void place_parse_log_target(const struct value *value, void *conf)
+{
+	struct gateway_conf *gateway = conf;
+
+	if (strcmp(value->text, "stderr") == 0)
+		gateway->log_target = LOG_TARGET_STDERR;
+	else if (strcmp(value->text, "syslog") == 0)
+		gateway->log_target = LOG_TARGET_SYSLOG;
+	else if (strncmp(value->text, "file:", 5) == 0 && value->text[5] != '\0') {
+		gateway->log_target = LOG_TARGET_FILE;
+		gateway->log_file = pool_copy(value->pool, text_of(value->text + 5));
+	} else
+		value_reject(value);
+}
+
+/* Writes it as it is read. */
+static void place_format_log_target(const struct option *option, const void *conf, size_t i, FILE *out)
+{
+	const struct gateway_conf *gateway = conf;
+	(void)option;
+	(void)i;
+	if (gateway->log_target == LOG_TARGET_FILE)
+		fprintf(out, "file:%s", gateway->log_file);
 	else
-		listen->owner = pool_copy(value->pool, text_of(value->text));
+		fputs(gateway->log_target == LOG_TARGET_SYSLOG ? "syslog" : "stderr", out);
+}
+
+/* Is this a base URL: http or https, a host or "*", perhaps a port and a path? */
+static bool place_is_base_url(const char *url)
+{
+	size_t scheme = strncmp(url, "https://", 8) == 0 ? 8 : strncmp(url, "http://", 7) == 0 ? 7 : 0;
+	struct text authority = { url + scheme, strcspn(url + scheme, "/") };
+	struct authority parsed;
+
+	if (scheme == 0 || !chars_all(text_of(url), CHARS_TARGET) || strchr(url, '?') != NULL)
+		return false;
+	if (authority.ptr[0] != '*')
+		return authority_parse(&parsed, authority);
+	/* The star stands for a host, so the rest is right if it is right behind one. */
+	char word[16];
+	int len = snprintf(word, sizeof(word), "x%.*s", (int)authority.len - 1, authority.ptr + 1);
+	return len < (int)sizeof(word) && authority_parse(&parsed, text_of(word));
+}
+
+/* Reads a base URL; a slash at its end is dropped, since the path of a request begins with one. */
+static void place_parse_redirect(const struct value *value, void *conf)
+{
+	struct text url = text_of(value->text);
+
+	while (url.len > 0 && url.ptr[url.len - 1] == '/')
+		url.len--;
+	char *copy = pool_copy(value->pool, url);
+	if (copy == NULL)
+		return;
+	if (place_is_base_url(copy))
+		*place_string(value->option, conf) = copy;
+	else
+		value_reject(value);
+}
+
+/* How many there are. */
+static size_t place_count_files(const struct option *option, const void *conf)
+{
+	return ((const struct conf_list *)value_field_const(option, conf))->n;
+}
+
+/* Writes one of them as it is. */
+static void place_format_files(const struct option *option, const void *conf, size_t i, FILE *out)
+{
+	fputs(((const struct conf_list *)value_field_const(option, conf))->items[i], out);
 }
 
 const struct value_type place_connect = { "tcp://HOST:PORT or unix:PATH", place_parse_connect, place_format,
 	place_count };
 const struct value_type place_directory = { "a directory", place_parse_directory, place_format, place_count };
-const struct value_type place_owner = { "USER or USER:GROUP", place_parse_owner, place_format, place_count };
+const struct value_type place_file = { "a file", place_parse_file, place_format, place_count };
+const struct value_type place_files = { "a file", place_parse_files, place_format_files, place_count_files };
+const struct value_type place_log_target = { "stderr, syslog or file:PATH", place_parse_log_target,
+	place_format_log_target, NULL };
+const struct value_type place_redirect = { "a base URL (https://example.org, https://*:8443)",
+	place_parse_redirect, place_format, place_count };
 /* The file's reader follows these itself. */
 const struct value_type place_include = { "a path; * ? [...] are patterns", NULL, NULL, NULL };

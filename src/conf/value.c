@@ -1,7 +1,7 @@
 /*
- * value: the kinds of values that are numbers underneath: yes or no, counts, times, sizes, named choices,
- * file modes, signals; and how any value is rejected and described. Every reader takes exactly what its
- * writer can write, and a few friendlier spellings. Pure but for the list of errors.
+ * value: plain text, and the kinds of values that are numbers underneath: yes or no, counts, times, sizes,
+ * named choices, file modes, signals; and how any value is rejected and described. Every reader takes exactly
+ * what its writer can write, and a few friendlier spellings. Pure but for the list of errors.
  */
 #include "conf/value.h"
 
@@ -271,6 +271,27 @@ static void value_format_mode(const struct option *option, const void *conf, siz
 	fprintf(out, "%04" PRIo64, value_load(option, conf));
 }
 
+/* Keeps the text. */
+static void value_parse_string(const struct value *value, void *conf)
+{
+	*(char **)value_field(value->option, conf) = pool_copy(value->pool, text_of(value->text));
+}
+
+/* Writes it as it is. */
+static void value_format_string(const struct option *option, const void *conf, size_t i, FILE *out)
+{
+	(void)i;
+	fputs(*(char *const *)value_field_const(option, conf), out);
+}
+
+/* A string is one item, or none. */
+static size_t value_count_string(const struct option *option, const void *conf)
+{
+	return *(char *const *)value_field_const(option, conf) != NULL;
+}
+
+const struct value_type value_string = { "text", value_parse_string, value_format_string,
+	value_count_string };
 const struct value_type value_bool = { "yes or no", value_parse_bool, value_format_bool, NULL };
 const struct value_type value_number = { "a number", value_parse_number, value_format_number, NULL };
 const struct value_type value_time = { "a time (500ms, 10s, 5m, 1h)", value_parse_number, value_format_number,

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -275,6 +276,32 @@ void stream_send(struct stream *stream, const void *data, size_t len)
 	batch_add(batch, data, len);
 	if (len > BATCH_COPY_MAX && !stream_in_scratch(stream, data))
 		stream_flush(stream);
+}
+
+/* Gives the socket a part of a file, without a copy in between. */
+long stream_send_file(struct stream *stream, int fd, uint64_t offset, size_t len)
+{
+	off_t at = (off_t)offset;
+
+	if (stream->write != STREAM_WRITE_OPEN)
+		return 0; /* on_broken is on its way */
+	stream_flush(stream);
+	if (stream->queue != NULL || stream->write != STREAM_WRITE_OPEN)
+		return 0;
+	ssize_t n = sendfile(stream->wfd, fd, &at, len);
+	if (n > 0) {
+		stream->bytes_sent += (uint64_t)n;
+		return n;
+	}
+	if (n == 0)
+		return -1;
+	if (errno == EAGAIN || errno == EINTR)
+		stream_yield(stream);
+	else if (errno == EPIPE || errno == ECONNRESET)
+		stream_break(stream, errno);
+	else
+		return -1;
+	return 0;
 }
 
 /* What the queue costs. */

@@ -1,0 +1,12 @@
+/*
+ * who: the kinds of values that name users and groups, for the rows of conf/options.c.
+ */
+#ifndef CONF_WHO_H
+#define CONF_WHO_H
+
+#include "conf/value.h"
+
+/* `owner` of a unix socket; `user` and `group` of the gateway. */
+extern const struct value_type who_owner, who_user, who_group;
+
+#endif

@@ -1,0 +1,97 @@
+/*
+ * who: the kinds of values that name users and groups. Looks at the user database when the configuration is
+ * read.
+ */
+#include "conf/who.h"
+
+#include "conf/config.h"
+#include "conf/options.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <string.h>
+
+/* Finds a user by name, then as a number, as chown(1) does. */
+static bool who_find_user(const char *user, uid_t *out)
+{
+	const struct passwd *passwd = getpwnam(user);
+	uint64_t number = 0;
+
+	if (passwd == NULL && !text_to_u64(text_of(user), UINT32_MAX - 1, &number))
+		return false;
+	*out = passwd != NULL ? passwd->pw_uid : (uid_t)number;
+	return true;
+}
+
+/* Finds a group in the same way. */
+static bool who_find_group(const char *group, gid_t *out)
+{
+	const struct group *known = getgrnam(group);
+	uint64_t number = 0;
+
+	if (known == NULL && !text_to_u64(text_of(group), UINT32_MAX - 1, &number))
+		return false;
+	*out = known != NULL ? known->gr_gid : (gid_t)number;
+	return true;
+}
+
+/* Reads USER or USER:GROUP. */
+static void who_parse_owner(const struct value *value, void *conf)
+{
+	struct listen_conf *listen = conf;
+	const char *colon = strchrnul(value->text, ':');
+	char *user = pool_copy(value->pool, (struct text){ value->text, (size_t)(colon - value->text) });
+
+	if (user == NULL)
+		return;
+	if (!who_find_user(user, &listen->uid))
+		value_complain(value, ERRORS_FAILED, "there is no user \"%.80s\"", user);
+	else if (*colon && !who_find_group(colon + 1, &listen->gid))
+		value_complain(value, ERRORS_FAILED, "there is no group \"%.80s\"", colon + 1);
+	else
+		listen->owner = pool_copy(value->pool, text_of(value->text));
+}
+
+/* Reads the user that the gateway becomes, and that user's own group unless `group` names one. */
+static void who_parse_user(const struct value *value, void *conf)
+{
+	struct gateway_conf *gateway = conf;
+	const struct passwd *passwd;
+
+	if (!who_find_user(value->text, &gateway->uid)) {
+		value_complain(value, ERRORS_FAILED, "there is no user \"%.80s\"", value->text);
+		return;
+	}
+	passwd = getpwuid(gateway->uid);
+	if (gateway->group == NULL && passwd != NULL)
+		gateway->gid = passwd->pw_gid;
+	gateway->user = pool_copy(value->pool, text_of(value->text));
+}
+
+/* Reads the group that the gateway becomes. */
+static void who_parse_group(const struct value *value, void *conf)
+{
+	struct gateway_conf *gateway = conf;
+
+	if (who_find_group(value->text, &gateway->gid))
+		gateway->group = pool_copy(value->pool, text_of(value->text));
+	else
+		value_complain(value, ERRORS_FAILED, "there is no group \"%.80s\"", value->text);
+}
+
+/* Writes a name as it is. */
+static void who_format(const struct option *option, const void *conf, size_t i, FILE *out)
+{
+	(void)i;
+	fputs(*(char *const *)value_field_const(option, conf), out);
+}
+
+/* A name is one item, or none. */
+static size_t who_count(const struct option *option, const void *conf)
+{
+	return *(char *const *)value_field_const(option, conf) != NULL;
+}
+
+const struct value_type who_owner = { "USER or USER:GROUP", who_parse_owner, who_format, who_count };
+const struct value_type who_user = { "a user", who_parse_user, who_format, who_count };
+const struct value_type who_group = { "a group", who_parse_group, who_format, who_count };
