@@ -18,6 +18,7 @@
 struct batch;
 struct loop;
 struct mailbox;
+struct outbox;
 
 /* Put into what must not be freed inside a callback; see loop_bury(). */
 struct grave {
@@ -45,7 +46,8 @@ struct loop {
 	struct grave *graveyard;
 	uint8_t *scratch; /* LOOP_SCRATCH bytes: every read of this thread goes here first, and may once what
 			     lies there was flushed */
-	struct batch *batch; /* writes of this turn, net/batch.h */
+	struct batch *batch;   /* writes of this turn, net/batch.h */
+	struct outbox *outbox; /* TLS records of this call, net/pump.h */
 	uint64_t n_events; /* that exist, for SIGUSR2 and the tests; timers are counted among them and beside
 			      them */
 	uint64_t n_timers;

@@ -16,11 +16,13 @@
 
 /* Records on their way to a socket; one a thread, empty but within a call of net/stream.c. */
 struct outbox {
+	BIO_METHOD *method; /* how OpenSSL writes into it */
 	uint8_t *bytes;
 	size_t len, size;
 };
 
-void outbox_done(struct outbox *outbox);
+struct outbox *outbox_new(void); /* NULL when memory is short */
+void outbox_free(struct outbox *outbox);
 
 /* Bytes of a peer's handshake before it is turned away; a chain of certificates fits. */
 enum { PUMP_HANDSHAKE_MAX = 65536 };
@@ -34,7 +36,8 @@ void pump_free(struct pump *pump); /* NULL is allowed */
 /*
  * Reads and decrypts at most `size` bytes; the handshake happens in here too. Look at the outbox after it,
  * whatever it returns. Returns how many bytes, 0 when the peer ended its side, -EAGAIN, or another -errno:
- * the connection is at its end in both directions (-EPROTO: TLS was broken, pump_reason() says how).
+ * the connection is at its end in both directions (-EPROTO: TLS was broken, pump_reason() says how). An end
+ * is returned again by every later call.
  */
 long pump_read(struct pump *pump, void *out, size_t size);
 

@@ -1,5 +1,6 @@
 /*
- * stream: one connection as two directions of bytes: a socket, or the pipe pair of a program.
+ * stream: one connection as two directions of bytes: a socket, plain or with TLS, or the pipe pair of a
+ * program.
  *
  * Reads go into the thread's scratch buffer and from there to the owner; writes are tried at once and only
  * the rest is queued, so an idle stream holds no buffer. Nothing is ever reported from within a call that the
@@ -10,6 +11,7 @@
 #define NET_STREAM_H
 
 #include "net/loop.h"
+#include "net/tls.h"
 
 #include <event2/buffer.h>
 #include <event2/event_struct.h>
@@ -17,13 +19,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct pump;
+
 struct stream_hooks {
 	/* Bytes came. They may be changed in place and are gone after the call. */
 	void (*on_data)(void *arg, uint8_t *data, size_t len);
 	/* Queued bytes went to the peer: stream_queued() is smaller now. */
 	void (*on_sent)(void *arg);
 	/* The peer ended its side; nothing more will be read. error: 0 for an orderly end, else the errno
-	 * (ECONNRESET). */
+	 * (ECONNRESET; EPROTO when it broke TLS, and then stream_tls_failure() has the words). */
 	void (*on_eof)(void *arg, int error);
 	/* Writing failed (EPIPE, ECONNRESET): what was queued is dropped, and so is what is sent from now on.
 	 * Reading goes on. */
@@ -42,7 +46,9 @@ struct stream {
 	enum stream_write write;
 	int write_error;	/* of STREAM_WRITE_BROKEN */
 	size_t read_max;	/* bytes for one read */
-	struct evbuffer *queue; /* NULL while empty */
+	struct evbuffer *queue; /* as it goes to the kernel: of TLS, records; NULL while empty */
+	struct pump *pump;	/* NULL: plain */
+	size_t unasked;		/* bytes that TLS made by itself while something was queued */
 	bool yielding;		/* stream_yield() */
 	struct event readable, writable;
 	uint64_t bytes_sent; /* given to the kernel */
@@ -52,6 +58,26 @@ struct stream {
 void stream_open(struct stream *stream, struct loop *loop, int rfd, int wfd, const struct stream_hooks *hooks,
 	void *arg);
 
+/*
+ * The same for a visitor's socket that speaks TLS: its handshake happens before the first bytes come. Returns
+ * 0, or -ENOMEM: then the descriptor is still the caller's.
+ */
+int stream_open_tls(struct stream *stream, struct loop *loop, int fd, struct tls *tls,
+	const struct stream_hooks *hooks, void *arg);
+
+/* TLS of it, to look at; NULL for a plain one. */
+SSL *stream_ssl(const struct stream *stream);
+
+/* Why TLS failed, a few words that are not the peer's; "" when it did not. */
+const char *stream_tls_failure(const struct stream *stream);
+
+/* Has TLS not begun yet, or not come to the end of its handshake? */
+bool stream_in_handshake(const struct stream *stream);
+
+/* Did the peer begin with HTTP where TLS is spoken? What is sent then goes out without TLS, so that it can be
+ * told. */
+bool stream_met_http(const struct stream *stream);
+
 /* Changes who is called. */
 void stream_set_hooks(struct stream *stream, const struct stream_hooks *hooks, void *arg);
 
@@ -59,7 +85,7 @@ void stream_set_hooks(struct stream *stream, const struct stream_hooks *hooks, v
  * Idempotent. */
 void stream_close(struct stream *stream);
 
-/* As stream_close(), but a TCP peer sees a reset instead of an orderly end. */
+/* As stream_close(), but a TCP peer sees a reset instead of an orderly end, and no close_notify. */
 void stream_reset(struct stream *stream);
 
 bool stream_is_open(const struct stream *stream);
@@ -104,7 +130,8 @@ void stream_allow(struct stream *stream, size_t max);
 /* Gives writing up, as if the kernel had failed it: on_broken follows. */
 void stream_break(struct stream *stream, int error);
 
-/* Sends what is queued, then ends our side: shutdown(SHUT_WR) of a socket, close of a pipe. */
+/* Sends what is queued, then ends our side: close_notify of TLS, then shutdown(SHUT_WR) of a socket; close of
+ * a pipe. */
 void stream_finish(struct stream *stream);
 
 #endif

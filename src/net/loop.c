@@ -8,6 +8,7 @@
 
 #include "base/must.h"
 #include "net/batch.h"
+#include "net/pump.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -117,8 +118,9 @@ int loop_init(struct loop *loop, struct log *log)
 
 	loop->scratch = malloc(LOOP_SCRATCH);
 	loop->batch = batch_new();
+	loop->outbox = outbox_new();
 	int error = -ENOMEM;
-	if (loop->base != NULL && loop->scratch != NULL && loop->batch != NULL)
+	if (loop->base != NULL && loop->scratch != NULL && loop->batch != NULL && loop->outbox != NULL)
 		error = loop_mailbox_init(loop);
 	if (error != 0)
 		loop_done(loop);
@@ -143,6 +145,7 @@ void loop_done(struct loop *loop)
 	must(loop->n_events == 0);
 	arena_done(&loop->arena);
 	batch_free(loop->batch);
+	outbox_free(loop->outbox);
 	free(loop->scratch);
 	if (loop->base != NULL)
 		event_base_free(loop->base);

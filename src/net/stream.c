@@ -1,15 +1,16 @@
 /*
  * stream: reading and writing one connection on bare events.
  *
- * Owns the descriptors, the two events and the queue of what the kernel did not take. Knows nothing of what
- * the bytes mean; back-pressure is decided above (gate/bridge.c) and arrives as stream_allow(). Runs on its
- * loop's thread.
+ * Owns the descriptors, the two events, TLS's pump and the queue of what the kernel did not take. Knows
+ * nothing of what the bytes mean; back-pressure is decided above (gate/bridge.c) and arrives as
+ * stream_allow(). Runs on its loop's thread.
  */
 #include "net/stream.h"
 
 #include "base/buffer.h"
 #include "base/must.h"
 #include "net/batch.h"
+#include "net/pump.h"
 
 #include <errno.h>
 #include <linux/sockios.h>
@@ -18,14 +19,29 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Waits for an event. A kernel that has no memory for that ends the stream, else nobody would ever look at it
- * again. */
-static void stream_want(struct stream *stream, struct event *event, bool want)
+enum {
+	/* Bytes that a peer which reads nothing may make us queue by records of its own (alerts, key
+	   updates). */
+	STREAM_UNASKED_MAX = 65536,
+	STREAM_DRAIN_READS = 4 /* of what is thrown away before a connection is closed */
+};
+
+/* Waits for an event, but `at_once` no longer than until the next turn. A kernel that has no memory for that
+ * ends the stream, else nobody would ever look at it again. */
+static void stream_want(struct stream *stream, struct event *event, bool want, bool at_once)
 {
+	static const struct timeval now = { 0, 0 };
+
 	if (!want)
 		event_del(event);
-	else if (event_add(event, NULL) != 0)
+	else if (event_add(event, at_once ? &now : NULL) != 0)
 		stream_break(stream, ENOMEM);
+}
+
+/* Has TLS bytes that the socket knows nothing of? */
+static bool stream_has_pending(const struct stream *stream)
+{
+	return stream->pump != NULL && pump_has_pending(stream->pump);
 }
 
 /* The one place where interest in events is derived from the state. */
@@ -33,9 +49,10 @@ static void stream_update(struct stream *stream)
 {
 	bool waits = stream->queue != NULL && stream->write <= STREAM_WRITE_FINISHING;
 
-	stream_want(stream, &stream->readable, stream->rfd >= 0 && stream->read == STREAM_READ_ON);
+	stream_want(stream, &stream->readable, stream->rfd >= 0 && stream->read == STREAM_READ_ON,
+		stream_has_pending(stream));
 	if (stream->write != STREAM_WRITE_BROKEN) /* that one is told by the event */
-		stream_want(stream, &stream->writable, waits || stream->yielding);
+		stream_want(stream, &stream->writable, waits || stream->yielding, false);
 }
 
 /* Frees the queue: an idle stream holds none. */
@@ -71,24 +88,110 @@ static void stream_shut(struct stream *stream)
 	stream->wfd = -1;
 }
 
+/* Appends to the queue what the kernel has not taken: all but the first `skip` bytes. */
+static int stream_queue_rest(struct stream *stream, const struct iovec *iov, int n, size_t skip)
+{
+	if (stream->queue == NULL && (stream->queue = evbuffer_new()) == NULL)
+		return -ENOMEM;
+	for (int i = 0; i < n; i++) {
+		size_t len = iov[i].iov_len;
+		size_t cut = skip < len ? skip : len;
+		skip -= cut;
+		if (buffer_append(stream->queue, (uint8_t *)iov[i].iov_base + cut, len - cut) != 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Gives bytes to the kernel, `len` in all, and what it does not take to the queue. */
+static void stream_push(struct stream *stream, const struct iovec *iov, int n, size_t len)
+{
+	ssize_t done = 0;
+
+	if (stream->queue == NULL) {
+		do
+			done = writev(stream->wfd, iov, n);
+		while (done < 0 && errno == EINTR);
+		if (done < 0 && errno != EAGAIN) {
+			stream_break(stream, errno);
+			return;
+		}
+		if (done < 0)
+			done = 0;
+		stream->bytes_sent += (uint64_t)done;
+	}
+	if ((size_t)done < len) {
+		if (stream_queue_rest(stream, iov, n, (size_t)done) != 0)
+			stream_break(stream, ENOMEM);
+		stream_update(stream);
+	}
+}
+
+/* Sends the records that TLS made: of what we send, or of its own (handshake, alerts). */
+static void stream_push_outbox(struct stream *stream)
+{
+	struct outbox *outbox = stream->loop->outbox;
+	struct iovec iov = { .iov_base = outbox->bytes, .iov_len = outbox->len };
+
+	if (outbox->len > 0 && stream->write <= STREAM_WRITE_FINISHING)
+		stream_push(stream, &iov, 1, outbox->len);
+	outbox->len = 0;
+}
+
+/* TLS has failed: its alert may be on its way, and closing with input unread would reset the connection
+ * before the peer has read it. */
+static void stream_fail_tls(struct stream *stream)
+{
+	for (int i = 0; i < STREAM_DRAIN_READS; i++)
+		if (read(stream->rfd, stream->loop->scratch, LOOP_SCRATCH) <= 0)
+			break;
+	if (stream->write != STREAM_WRITE_OPEN || pump_met_http(stream->pump))
+		return;
+	stream->write = STREAM_WRITE_FINISHING;
+	if (stream->queue == NULL)
+		stream_shut(stream);
+}
+
+/* Reads into the scratch buffer. Returns how many bytes, 0 at the end, or -errno. */
+static ssize_t stream_read(struct stream *stream)
+{
+	uint8_t *scratch = stream->loop->scratch;
+
+	if (stream->pump == NULL) {
+		ssize_t n = read(stream->rfd, scratch, stream->read_max);
+		return n < 0 ? -errno : n;
+	}
+	ssize_t n = pump_read(stream->pump, scratch, stream->read_max);
+	stream->unasked += stream->loop->outbox->len;
+	stream_push_outbox(stream);
+	if (stream->queue == NULL)
+		stream->unasked = 0;
+	else if (stream->unasked > STREAM_UNASKED_MAX)
+		stream_break(stream, ENOBUFS);
+	if (n == -EPROTO)
+		stream_fail_tls(stream);
+	return n;
+}
+
 /* Reads once; level-triggered, so what is left comes on the next turn, after everybody else had theirs. */
 static void stream_on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct stream *stream = arg;
+	(void)fd;
 	(void)what;
 
-	ssize_t n = read(fd, stream->loop->scratch, stream->read_max);
+	ssize_t n = stream_read(stream);
 	if (n > 0) {
 		stream->hooks->on_data(stream->arg, stream->loop->scratch, (size_t)n);
 		must(stream->loop->batch->owner == NULL);
-		return;
 	}
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	int error = n < 0 ? errno : 0;
-	stream->read = STREAM_READ_EOF;
-	stream_update(stream);
-	stream->hooks->on_eof(stream->arg, error);
+	if (n <= 0 && n != -EAGAIN && n != -EINTR) {
+		stream->read = STREAM_READ_EOF;
+		stream_update(stream);
+		stream->hooks->on_eof(stream->arg, (int)-n);
+	} else if (stream->pump != NULL && stream_is_open(stream)) {
+		stream_update(stream); /* the next look, which may be due without the socket */
+	}
 }
 
 /* Writes what is queued. */
@@ -123,6 +226,18 @@ static void stream_on_writable(evutil_socket_t fd, short what, void *arg)
 	stream->hooks->on_sent(stream->arg);
 }
 
+/* Begins to read, with TLS in between. */
+int stream_open_tls(struct stream *stream, struct loop *loop, int fd, struct tls *tls,
+	const struct stream_hooks *hooks, void *arg)
+{
+	struct pump *pump = pump_new(tls, fd, loop->outbox);
+	if (pump == NULL)
+		return -ENOMEM;
+	stream_open(stream, loop, fd, fd, hooks, arg);
+	stream->pump = pump;
+	return 0;
+}
+
 /* Begins to read. */
 void stream_open(struct stream *stream, struct loop *loop, int rfd, int wfd, const struct stream_hooks *hooks,
 	void *arg)
@@ -142,11 +257,18 @@ void stream_set_hooks(struct stream *stream, const struct stream_hooks *hooks, v
 	stream->arg = arg;
 }
 
-/* Ends everything at once. */
-void stream_close(struct stream *stream)
+/* Tells a TLS peer that nothing follows, so that it knows that nothing is missing. */
+static void stream_finish_tls(struct stream *stream)
 {
-	if (!stream_is_open(stream))
+	if (stream->pump == NULL || stream->write != STREAM_WRITE_OPEN)
 		return;
+	pump_finish(stream->pump);
+	stream_push_outbox(stream);
+}
+
+/* Gives everything back. */
+static void stream_release(struct stream *stream)
+{
 	if (stream->loop->batch->owner == stream)
 		batch_clear(stream->loop->batch);
 	stream_drop_queue(stream);
@@ -156,19 +278,56 @@ void stream_close(struct stream *stream)
 	if (stream->wfd >= 0 && stream->wfd != stream->rfd)
 		close(stream->wfd);
 	close(stream->rfd);
+	pump_free(stream->pump);
+	stream->pump = NULL;
 	stream->rfd = stream->wfd = -1;
 	stream->read = STREAM_READ_EOF;
 	stream->write = STREAM_WRITE_SHUT;
 }
 
+/* Ends everything at once. */
+void stream_close(struct stream *stream)
+{
+	if (!stream_is_open(stream))
+		return;
+	stream_finish_tls(stream);
+	stream_release(stream);
+}
+
 /* Ends a TCP connection with a reset: the peer must not take what it has for the whole. */
 void stream_reset(struct stream *stream)
 {
-	if (stream->rfd >= 0 && stream->rfd == stream->wfd) {
-		struct linger now = { .l_onoff = 1, .l_linger = 0 };
+	struct linger now = { .l_onoff = 1, .l_linger = 0 };
+
+	if (!stream_is_open(stream))
+		return;
+	if (stream->rfd == stream->wfd)
 		setsockopt(stream->rfd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-	}
-	stream_close(stream);
+	stream_release(stream);
+}
+
+/* For those who look. */
+SSL *stream_ssl(const struct stream *stream)
+{
+	return stream->pump == NULL ? NULL : pump_ssl(stream->pump);
+}
+
+/* Why TLS failed. */
+const char *stream_tls_failure(const struct stream *stream)
+{
+	return stream->pump == NULL ? "" : pump_reason(stream->pump);
+}
+
+/* Is TLS on its way? */
+bool stream_in_handshake(const struct stream *stream)
+{
+	return stream->pump != NULL && !pump_is_established(stream->pump);
+}
+
+/* Does the peer not know that this is TLS? */
+bool stream_met_http(const struct stream *stream)
+{
+	return stream->pump != NULL && pump_met_http(stream->pump);
 }
 
 /* Has it descriptors? */
@@ -207,48 +366,29 @@ bool stream_is_over(const struct stream *stream)
 	return stream_has_ended(stream) && stream_is_shut(stream);
 }
 
-/* Appends to the queue what the kernel has not taken: the pieces of the batch after the first `skip` bytes.
- */
-static int stream_queue_rest(struct stream *stream, const struct batch *batch, size_t skip)
+/* Encrypts the batch. */
+static void stream_encrypt(struct stream *stream, const struct batch *batch)
 {
-	if (stream->queue == NULL && (stream->queue = evbuffer_new()) == NULL)
-		return -ENOMEM;
-	for (int i = 0; i < batch->n; i++) {
-		size_t len = batch->iov[i].iov_len;
-		size_t cut = skip < len ? skip : len;
-		skip -= cut;
-		if (buffer_append(stream->queue, (uint8_t *)batch->iov[i].iov_base + cut, len - cut) != 0)
-			return -ENOMEM;
-	}
-	return 0;
+	int error = 0;
+
+	for (int i = 0; error == 0 && i < batch->n; i++)
+		error = pump_write(stream->pump, batch->iov[i].iov_base, batch->iov[i].iov_len);
+	stream_push_outbox(stream);
+	if (error != 0)
+		stream_break(stream, -error);
 }
 
 /* Gives the batch to the kernel, and what it does not take to the queue. */
 void stream_flush(struct stream *stream)
 {
 	struct batch *batch = stream->loop->batch;
-	ssize_t n = 0;
 
 	if (batch->owner != stream)
 		return;
-	if (stream->queue == NULL) {
-		do
-			n = writev(stream->wfd, batch->iov, batch->n);
-		while (n < 0 && errno == EINTR);
-		if (n < 0 && errno != EAGAIN) {
-			stream_break(stream, errno);
-			batch_clear(batch);
-			return;
-		}
-		if (n < 0)
-			n = 0;
-		stream->bytes_sent += (uint64_t)n;
-	}
-	if ((size_t)n < batch->len) {
-		if (stream_queue_rest(stream, batch, (size_t)n) != 0)
-			stream_break(stream, ENOMEM);
-		stream_update(stream);
-	}
+	if (stream->pump != NULL && !pump_met_http(stream->pump))
+		stream_encrypt(stream, batch);
+	else
+		stream_push(stream, batch->iov, batch->n, batch->len);
 	batch_clear(batch);
 }
 
@@ -278,6 +418,19 @@ void stream_send(struct stream *stream, const void *data, size_t len)
 		stream_flush(stream);
 }
 
+/* Sends a part of a file by way of the scratch buffer, since it has to be encrypted. */
+static long stream_send_file_tls(struct stream *stream, int fd, uint64_t offset, size_t len)
+{
+	uint8_t *scratch = stream->loop->scratch;
+	ssize_t n = pread(fd, scratch, len < LOOP_SCRATCH ? len : LOOP_SCRATCH, (off_t)offset);
+
+	if (n <= 0)
+		return -1;
+	stream_send(stream, scratch, (size_t)n);
+	stream_flush(stream);
+	return n;
+}
+
 /* Gives the socket a part of a file, without a copy in between. */
 long stream_send_file(struct stream *stream, int fd, uint64_t offset, size_t len)
 {
@@ -288,6 +441,8 @@ long stream_send_file(struct stream *stream, int fd, uint64_t offset, size_t len
 	stream_flush(stream);
 	if (stream->queue != NULL || stream->write != STREAM_WRITE_OPEN)
 		return 0;
+	if (stream->pump != NULL)
+		return stream_send_file_tls(stream, fd, offset, len);
 	ssize_t n = sendfile(stream->wfd, fd, &at, len);
 	if (n > 0) {
 		stream->bytes_sent += (uint64_t)n;
@@ -358,6 +513,7 @@ void stream_finish(struct stream *stream)
 	if (stream->write != STREAM_WRITE_OPEN)
 		return;
 	stream_flush(stream);
+	stream_finish_tls(stream);
 	if (stream->write != STREAM_WRITE_OPEN)
 		return;
 	stream->write = STREAM_WRITE_FINISHING;

@@ -69,6 +69,7 @@ static struct entrance *doors_entrance(struct doors *doors, size_t listen, const
 		.name = strdup(doors->config->listens[listen].name),
 		.listen = listen,
 		.loopback = addr_is_loopback(at),
+		.tls = doors->config->listens[listen].tls_certificate.n > 0,
 		.local = *at,
 	};
 	doors_say(doors, at);

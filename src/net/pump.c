@@ -1,0 +1,286 @@
+/*
+ * pump: TLS of one connection, between a socket and the thread's outbox.
+ *
+ * Owns the SSL object and what is known about how it ended. OpenSSL reads the socket through a BIO of its
+ * own, with read-ahead, and writes into the outbox through one of ours, which never says "later". Decides
+ * nothing and logs nothing. Runs on its loop's thread.
+ */
+#include "net/pump.h"
+
+#include <errno.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* After so much in one call there is probably more with the kernel. */
+enum { PUMP_BULK = SSL3_RT_MAX_PLAIN_LENGTH };
+
+struct pump {
+	SSL *ssl;
+	bool starved;	    /* the socket had no more when it was asked last */
+	bool over;	    /* the peer's side has ended: `end` is what pump_read() returns from now on */
+	bool failed;	    /* ... and ours too */
+	bool finished;	    /* close_notify was made */
+	bool renegotiation; /* the peer asked for one */
+	bool met_http;
+	long end;	    /* 0 or -errno */
+	const char *reason; /* static text of ours or OpenSSL's; never the peer's */
+};
+
+/* Makes room for `more` bytes behind those that are there. Returns whether there is. */
+static bool outbox_reserve(struct outbox *outbox, size_t more)
+{
+	size_t size = outbox->size == 0 ? 4096 : outbox->size;
+
+	while (size - outbox->len < more)
+		size *= 2;
+	if (size == outbox->size)
+		return true;
+	uint8_t *bytes = realloc(outbox->bytes, size);
+	if (bytes == NULL)
+		return false;
+	outbox->bytes = bytes;
+	outbox->size = size;
+	return true;
+}
+
+/* OpenSSL writes: all of it, unless memory is short. */
+static int outbox_on_write(BIO *bio, const char *data, size_t len, size_t *written)
+{
+	struct outbox *outbox = BIO_get_data(bio);
+
+	BIO_clear_retry_flags(bio);
+	if (!outbox_reserve(outbox, len)) {
+		BIO_set_retry_write(bio);
+		return 0;
+	}
+	memcpy(outbox->bytes + outbox->len, data, len);
+	outbox->len += len;
+	*written = len;
+	return 1;
+}
+
+/* The only request that a BIO for writing must grant is to flush, and there is nothing to do for it. */
+static long outbox_on_control(BIO *bio, int command, long number, void *pointer)
+{
+	(void)bio;
+	(void)number;
+	(void)pointer;
+	return command == BIO_CTRL_FLUSH;
+}
+
+/* An empty outbox. */
+struct outbox *outbox_new(void)
+{
+	struct outbox *outbox = calloc(1, sizeof(*outbox));
+	if (outbox == NULL)
+		return NULL;
+	outbox->method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "outbox");
+	if (outbox->method == NULL || !BIO_meth_set_write_ex(outbox->method, outbox_on_write) ||
+		!BIO_meth_set_ctrl(outbox->method, outbox_on_control)) {
+		outbox_free(outbox);
+		return NULL;
+	}
+	return outbox;
+}
+
+/* Frees it and its memory. */
+void outbox_free(struct outbox *outbox)
+{
+	if (outbox == NULL)
+		return;
+	BIO_meth_free(outbox->method);
+	free(outbox->bytes);
+	free(outbox);
+}
+
+/* Takes notice of our own alert against a renegotiation: OpenSSL sends it and would go on. */
+static void pump_on_info(const SSL *ssl, int where, int value)
+{
+	struct pump *pump = SSL_get_app_data(ssl);
+
+	if ((where & SSL_CB_WRITE_ALERT) == SSL_CB_WRITE_ALERT && (value & 0xff) == SSL_AD_NO_RENEGOTIATION)
+		pump->renegotiation = true;
+}
+
+/* Gives the connection its two BIOs; it owns them from here on. */
+static bool pump_attach(SSL *ssl, int fd, struct outbox *outbox)
+{
+	BIO *in = BIO_new_socket(fd, BIO_NOCLOSE);
+	BIO *out = BIO_new(outbox->method);
+
+	if (in == NULL || out == NULL) {
+		BIO_free(in);
+		BIO_free(out);
+		return false;
+	}
+	BIO_set_data(out, outbox);
+	BIO_set_init(out, 1);
+	SSL_set0_rbio(ssl, in);
+	SSL_set0_wbio(ssl, out);
+	return true;
+}
+
+/* Begins to wait for a handshake. */
+struct pump *pump_new(struct tls *tls, int fd, struct outbox *outbox)
+{
+	struct pump *pump = calloc(1, sizeof(*pump));
+	if (pump == NULL)
+		return NULL;
+	pump->reason = "";
+	pump->ssl = tls_accept(tls);
+	if (pump->ssl == NULL || !pump_attach(pump->ssl, fd, outbox)) {
+		pump_free(pump);
+		return NULL;
+	}
+	SSL_set_app_data(pump->ssl, pump);
+	SSL_set_info_callback(pump->ssl, pump_on_info);
+	return pump;
+}
+
+/* Frees it; says nothing to the peer. */
+void pump_free(struct pump *pump)
+{
+	if (pump == NULL)
+		return;
+	SSL_free(pump->ssl);
+	free(pump);
+}
+
+/* Remembers how it ended; a failure ends both directions. */
+static void pump_end(struct pump *pump, long end, const char *reason)
+{
+	pump->over = true;
+	pump->failed = end < 0;
+	pump->end = end;
+	pump->reason = reason;
+}
+
+/* OpenSSL's words for what went wrong first. */
+static const char *pump_words(const struct pump *pump)
+{
+	unsigned long error = ERR_peek_error();
+	const char *words = ERR_reason_error_string(error);
+
+	if (ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED)
+		return X509_verify_cert_error_string(SSL_get_verify_result(pump->ssl));
+	return words != NULL ? words : "protocol error";
+}
+
+/* What an unsuccessful SSL_read means. */
+static void pump_judge(struct pump *pump, int error, int saved)
+{
+	int reason = ERR_GET_REASON(ERR_peek_error());
+
+	switch (error) {
+	case SSL_ERROR_WANT_READ:
+		pump->starved = true;
+		return;
+	case SSL_ERROR_ZERO_RETURN:
+		pump_end(pump, 0, "");
+		return;
+	case SSL_ERROR_SYSCALL:
+		pump_end(pump, saved != 0 ? -saved : -ECONNRESET, "");
+		return;
+	case SSL_ERROR_WANT_WRITE: /* the outbox had no memory */
+		pump_end(pump, -ENOMEM, "");
+		return;
+	default:
+		pump->met_http = reason == SSL_R_HTTP_REQUEST || reason == SSL_R_HTTPS_PROXY_REQUEST;
+		pump_end(pump, -EPROTO, pump_words(pump));
+	}
+}
+
+/* What OpenSSL lets pass and we do not: a renegotiation, a handshake without end. */
+static void pump_restrict(struct pump *pump)
+{
+	if (pump->renegotiation && !pump->over)
+		pump_end(pump, -EPROTO, "renegotiation");
+	if (!pump_is_established(pump) && !pump->over &&
+		BIO_number_read(SSL_get_rbio(pump->ssl)) > PUMP_HANDSHAKE_MAX)
+		pump_end(pump, -EPROTO, "handshake too long");
+}
+
+/* Reads records until the room is used up or the socket is. */
+long pump_read(struct pump *pump, void *out, size_t size)
+{
+	size_t got = 0;
+
+	pump->starved = false;
+	while (got < size && !pump->over && !pump->starved) {
+		size_t n = 0;
+		ERR_clear_error();
+		errno = 0;
+		if (SSL_read_ex(pump->ssl, (uint8_t *)out + got, size - got, &n)) {
+			got += n;
+		} else {
+			int saved = errno;
+			pump_judge(pump, SSL_get_error(pump->ssl, 0), saved);
+		}
+		pump_restrict(pump);
+		if (!SSL_has_pending(pump->ssl) && got < PUMP_BULK && n > 0)
+			break;
+	}
+	if (got > 0)
+		return (long)got;
+	return pump->over ? pump->end : -EAGAIN;
+}
+
+/* An end that was not told yet counts too. */
+bool pump_has_pending(const struct pump *pump)
+{
+	return pump->over || (!pump->starved && SSL_has_pending(pump->ssl));
+}
+
+/* Makes records. */
+int pump_write(struct pump *pump, const void *data, size_t len)
+{
+	const uint8_t *at = data;
+
+	if (pump->failed || pump->finished || !pump_is_established(pump))
+		return -EPROTO;
+	while (len > 0) {
+		size_t n = 0;
+		ERR_clear_error();
+		if (!SSL_write_ex(pump->ssl, at, len, &n))
+			return SSL_get_error(pump->ssl, 0) == SSL_ERROR_WANT_WRITE ? -ENOMEM : -EPROTO;
+		at += n;
+		len -= n;
+	}
+	return 0;
+}
+
+/* Says that our side is at its end. */
+void pump_finish(struct pump *pump)
+{
+	if (pump->failed || pump->finished || !pump_is_established(pump))
+		return;
+	pump->finished = true;
+	ERR_clear_error();
+	SSL_shutdown(pump->ssl);
+}
+
+/* Is the handshake over? */
+bool pump_is_established(const struct pump *pump)
+{
+	return SSL_is_init_finished(pump->ssl);
+}
+
+/* Did HTTP come where TLS was to begin? */
+bool pump_met_http(const struct pump *pump)
+{
+	return pump->met_http;
+}
+
+/* Why it failed. */
+const char *pump_reason(const struct pump *pump)
+{
+	return pump->reason;
+}
+
+/* For those who look. */
+SSL *pump_ssl(const struct pump *pump)
+{
+	return pump->ssl;
+}
