@@ -1,10 +1,27 @@
 """Fixtures: gateways that are checked when the test is over."""
 import itertools
 
+import gateway as gateway_module
 import pytest
 from gateway import RELEASE, Gateway
 
 counter = itertools.count()
+
+
+def pytest_addoption(parser):
+    parser.addoption("--tls", action="store_true", help="the gateways of the tests speak TLS")
+
+
+def pytest_configure(config):
+    gateway_module.over_tls = config.getoption("--tls")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Over TLS, tests that are about its absence are left out."""
+    if config.getoption("--tls"):
+        without = [item for item in items if item.get_closest_marker("plain_only")]
+        config.hook.pytest_deselected(items=without)
+        items[:] = [item for item in items if item not in without]
 
 
 @pytest.fixture

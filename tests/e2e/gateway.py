@@ -6,9 +6,11 @@ import resource
 import shlex
 import signal
 import socket
+import ssl
 import subprocess
 from pathlib import Path
 
+import certs
 import wsraw
 from wait import eventually
 
@@ -17,6 +19,8 @@ SAN = ROOT / "build/san-address-undefined/wsluice"
 RELEASE = ROOT / "build/wsluice"
 COUNTERS = ("sessions", "descriptors", "events", "timers", "children", "pending")
 SECRET = "s3cr3t-token"  # tests put it into query strings; it must never be in a log
+
+over_tls = False  # every gateway whose test does not say otherwise (pytest --tls)
 
 
 def binary():
@@ -35,6 +39,20 @@ def ini(sections):
             lines += [f"{key} = {one}" for one in (value if isinstance(value, (list, tuple)) else [value])]
         lines.append("")
     return "\n".join(lines)
+
+
+def ini_with_tls(text, pair):
+    """The ini file with the certificate in every [listen] section that has none of its own."""
+    sections = re.split(r"^(?=\[)", text, flags=re.M)
+    if not any(section.startswith("[listen") for section in sections):
+        sections.append("\n[listen main]\naddress = 127.0.0.1:8080\n")
+    keys = ini({"": pair.keys}).partition("\n")[2]
+    return "".join(
+        section.replace("\n", "\n" + keys, 1)
+        if section.startswith("[listen") and not re.search("^(tls_certificate|redirect_to)", section, re.M)
+        else section
+        for section in sections
+    )
 
 
 def process_state(pid):
@@ -95,7 +113,10 @@ class Gateway:
         files=None,
         start=True,
         stderr=None,
+        tls=None,
     ):
+        """tls: True gives it the certificate of this run, an SSLContext is for clients of certificates that it is given
+        by the test, False is plain; None is what the run is about, plain when the test gives certificates."""
         self.dir = Path(tmp)
         self.dir.mkdir(parents=True, exist_ok=True)
         self.program = program or binary()
@@ -109,17 +130,45 @@ class Gateway:
         self.addresses = []
         self.log_at = 0
         self.log_seen = []
+        self.context = None  # of its clients
+        if tls is None:
+            tls = over_tls and not self.has_tls(listen, text, argv)
+        if isinstance(tls, ssl.SSLContext):
+            self.context, tls = tls, False
+        if tls:
+            self.context = certs.run_context()
         if argv is not None:
             self.argv = [str(word) for word in argv]
+            if tls:
+                self.argv = self.argv_with_tls(self.argv)
         else:
             if text is None:
                 sections = {"gateway": {"log_format": "json", "log_level": "info", "workers": 2, **(gateway or {})}}
                 sections["listen main"] = {"address": "127.0.0.1:0", **(listen or {})}
                 text = ini(sections) + "\n" + ini(routes or {})
+            if tls:
+                text = ini_with_tls(text, certs.run_pair())
             self.ini.write_text(text)
             self.argv = [f"--config={self.ini}"]
         if start:
             self.start()
+
+    @staticmethod
+    def has_tls(listen, text, argv):
+        """Does the test itself say what it is to be?"""
+        return (
+            any(key in (listen or {}) for key in ("tls_certificate", "redirect_to"))
+            or "tls_certificate" in str(text)
+            or any("ssl" in str(word) or "tls_certificate" in str(word) for word in argv or ())
+        )
+
+    @staticmethod
+    def argv_with_tls(argv):
+        """The command line with the certificate; a file that it names gets it instead."""
+        files = [Path(word.split("=", 1)[1]) for word in argv if word.startswith("--config=")]
+        for file in files:
+            file.write_text(ini_with_tls(file.read_text(), certs.run_pair()))
+        return argv if files else [*certs.run_pair().options, *argv]
 
     # process
 
@@ -183,8 +232,27 @@ class Gateway:
         return f"127.0.0.1:{self.port}"
 
     @property
+    def tls(self):
+        """Does it speak TLS?"""
+        return self.context is not None
+
+    @property
+    def scheme(self):
+        return "https" if self.tls else "http"
+
+    @property
+    def origin(self):
+        """Of its own pages."""
+        return f"{self.scheme}://{self.host}"
+
+    @property
     def url(self):
-        return f"ws://{self.host}"
+        return f"{'wss' if self.tls else 'ws'}://{self.host}"
+
+    @property
+    def for_websockets(self):
+        """What websockets.connect() is given besides the URL."""
+        return {"ssl": self.context} if self.tls else {}
 
     def signal(self, signo):
         self.process.send_signal(signo)
@@ -313,8 +381,10 @@ class Gateway:
 
     # clients
 
-    def connect(self, **options):
-        return wsraw.connect(("127.0.0.1", self.port), **options)
+    def connect(self, address=None, **options):
+        """A connection to it, to another of its addresses if told: (host, port) or the path of a unix socket."""
+        options.setdefault("tls", self.context)
+        return wsraw.connect(address or ("127.0.0.1", self.port), **options)
 
     def http(self, data, method="GET"):
         """Sends bytes on a connection of their own, returns the first response; the connection must then end."""

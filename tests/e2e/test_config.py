@@ -130,7 +130,7 @@ def test_defaults_of_the_command_line(gateway):
     assert len(gw.addresses) == 1 and gw.addresses[0].startswith("127.0.0.1:")
     assert gw.get("/").body == (ROOT / "src/gate/console.html").read_bytes()
     assert gw.refused("/", headers=[("Origin", "https://evil.example")]).status == 403
-    with gw.ws("/websockify", headers=[("Origin", f"http://{gw.host}")]) as ws:
+    with gw.ws("/websockify", headers=[("Origin", gw.origin)]) as ws:
         ws.send_text("x")
         assert ws.recv_text() == "x"
         ws.close()
@@ -199,9 +199,9 @@ def test_options_of_websocketd(gateway, tmp_path):
     assert len(gw.addresses) == 3, gw.addresses
     page = gw.get("/page.html")
     assert (page.body, page.header("X-A"), page.header("X-B"), page.header("X-C")) == (b"page", "1", None, "3")
-    assert gw.refused("/", headers=[("Origin", f"http://{gw.host}")]).status == 403
+    assert gw.refused("/", headers=[("Origin", gw.origin)]).status == 403
     for origin in ("https://a.example", "http://b.example:81"):
-        with gw.ws("/", over=wsraw.connect(f"{tmp_path}/s"), headers=[("Origin", origin)]) as ws:
+        with gw.ws("/", over=gw.connect(f"{tmp_path}/s"), headers=[("Origin", origin)]) as ws:
             assert (ws.answer.header("X-A"), ws.answer.header("X-B"), ws.answer.header("X-C")) == ("1", "2", None)
             ws.send_binary(b"\0\n")
             assert ws.recv_bytes(2) == b"\0\n"
@@ -556,7 +556,7 @@ def test_listeners_of_routes(gateway, tmp_path):
     )
     assert gw.refused("/b").status == 404
     for path in ("/both", "/b"):
-        with gw.ws(path, over=wsraw.connect(f"{tmp_path}/b")) as ws:
+        with gw.ws(path, over=gw.connect(f"{tmp_path}/b")) as ws:
             ws.close()
 
 
@@ -606,5 +606,5 @@ def test_start_says_where_it_listens(gateway):
 def test_every_address(gateway):
     gw = gateway({"route /*": {"exec": "cat"}}, listen={"address": "*:0"})
     for address in ("127.0.0.1", "::1"):
-        with gw.ws("/", over=wsraw.connect((address, gw.port))) as ws:
+        with gw.ws("/", over=gw.connect((address, gw.port))) as ws:
             ws.close()

@@ -61,6 +61,11 @@ def origin(value):
     return [("Origin", value)]
 
 
+def own(gw, value):
+    """An http origin as this gateway's own would be: over TLS with https and its port."""
+    return value.replace("http:", f"{gw.scheme}:").replace(":80", ":443") if gw.tls else value
+
+
 def test_accept(gw):
     """The key of the RFC and others."""
     answer = opens(gw)
@@ -185,15 +190,15 @@ def test_bytes_after_a_refused_head_reach_nobody(gw):
 
 @pytest.mark.parametrize("value", ["http://localhost", "http://localhost:80", "http://LOCALHOST"])
 def test_origin_same(gw, value):
-    opens(gw, headers=origin(value))
+    opens(gw, headers=origin(own(gw, value)))
 
 
 def test_origin_same_with_a_port(gw):
-    opens(gw, host=gw.host, headers=origin(f"http://{gw.host}"))
-    refuses(gw, 403, host=gw.host, headers=origin("http://127.0.0.1"))
-    refuses(gw, 403, host=gw.host, headers=origin(f"http://127.0.0.1:{gw.port ^ 1}"))
-    refuses(gw, 403, host=gw.host, headers=origin(f"http://localhost:{gw.port}"))
-    opens(gw, host=f"[::1]:{gw.port}", headers=origin(f"http://[::1]:{gw.port}"))
+    opens(gw, host=gw.host, headers=origin(gw.origin))
+    refuses(gw, 403, host=gw.host, headers=origin(f"{gw.scheme}://127.0.0.1"))
+    refuses(gw, 403, host=gw.host, headers=origin(f"{gw.scheme}://127.0.0.1:{gw.port ^ 1}"))
+    refuses(gw, 403, host=gw.host, headers=origin(f"{gw.scheme}://localhost:{gw.port}"))
+    opens(gw, host=f"[::1]:{gw.port}", headers=origin(f"{gw.scheme}://[::1]:{gw.port}"))
 
 
 FOREIGN = """https://evil.example http://localhost:90000 http://localhost:8080 http://localhost.evil.com http://evillocalhost http://localhost@evil
@@ -203,7 +208,7 @@ http://localhost: http://localhost. http://localho file:// http://localhost,http
 
 @pytest.mark.parametrize("value", FOREIGN)
 def test_origin_foreign(gw, value):
-    refuses(gw, 403, headers=origin(value))
+    refuses(gw, 403, headers=origin(value.replace("http:", f"{gw.scheme}:")))
 
 
 def test_origin_refusal_says_what_to_do(gw):
@@ -270,7 +275,7 @@ def test_origin_not_in_the_list(gw, value):
 
 
 def test_origin_list_with_same(gw):
-    opens(gw, "/list-and-same", headers=origin("http://localhost"))
+    opens(gw, "/list-and-same", headers=origin(f"{gw.scheme}://localhost"))
     opens(gw, "/list-and-same", headers=origin("https://app.example.org"))
     refuses(gw, 403, "/list-and-same", headers=origin("https://evil.example"))
 
@@ -299,7 +304,7 @@ def test_host_of_a_loopback_listener(gw, host):
 )
 def test_host_rebound(gw, host):
     """The Origin is the Host, and yet it is nobody's."""
-    answer = refuses(gw, 421, host=host, headers=origin(f"http://{host}"))
+    answer = refuses(gw, 421, host=host, headers=origin(f"{gw.scheme}://{host}"))
     assert "server_names" in answer.text
     assert gw.get("/ws", host=host).status == 421
 
@@ -377,7 +382,8 @@ def test_other_client(gw):
     """python3-websockets opens, talks and closes."""
 
     async def talk():
-        async with websockets.connect(f"{gw.url}/ws", subprotocols=["chat"], origin=f"http://{gw.host}") as ws:
+        options = {"subprotocols": ["chat"], "origin": gw.origin, **gw.for_websockets}
+        async with websockets.connect(f"{gw.url}/ws", **options) as ws:
             assert ws.subprotocol == "chat"
             for message in ("hello", b"\0\xff", "", "ä" * 100000, b"x" * 900000):
                 await ws.send(message)

@@ -490,9 +490,9 @@ def test_console_parts(gw):
     assert len(found) == 2, found
     assert not re.search(r"<script(?![^>]*src=)|<style|\son\w+=|\sstyle=", page.text), "nothing inline"
     for reference in found:
-        url = urljoin(f"http://{gw.host}/console", reference)
-        assert url.startswith(f"http://{gw.host}/")
-        answer = gw.get(url.removeprefix(f"http://{gw.host}"))
+        url = urljoin(f"{gw.origin}/console", reference)
+        assert url.startswith(f"{gw.origin}/")
+        answer = gw.get(url.removeprefix(gw.origin))
         assert answer.status == 200, (reference, answer)
         suffix = "css" if "css" in reference else "js"
         assert answer.body == (ROOT / f"src/gate/console.{suffix}").read_bytes()

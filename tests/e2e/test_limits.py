@@ -58,11 +58,11 @@ def test_max_sessions_per_ip(gateway):
     gw = gateway(CAT, gateway={"max_sessions_per_ip": 2, "workers": 4}, listen={"address": ["127.0.0.1:0", "[::1]:0"]})
     v6 = next(int(address.rsplit(":", 1)[1]) for address in gw.addresses if address.startswith("["))
     clients = [gw.ws("/ws", over=gw.connect(source=source)) for source in ("127.0.0.1", "127.0.0.1", "127.0.0.2")]
-    clients += [gw.ws("/ws", over=wsraw.connect(("::1", v6))) for _ in range(2)]
+    clients += [gw.ws("/ws", over=gw.connect(("::1", v6))) for _ in range(2)]
     busy(gw, 429, 503)
     clients.append(gw.ws("/ws", over=gw.connect(source="127.0.0.2")))
     busy(gw, 429, 503, source="127.0.0.2")
-    with wsraw.connect(("::1", v6)) as raw:
+    with gw.connect(("::1", v6)) as raw:
         raw.send(wsraw.upgrade("/ws", gw.host))
         assert raw.response().status in (429, 503)
     for ws in clients:

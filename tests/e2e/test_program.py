@@ -509,7 +509,7 @@ def test_environment(gw):
         ("X_Under_Score", "1"),
         ("X-Twice", "1"),
         ("X-Twice", "2"),
-        ("Origin", f"http://{gw.host}"),
+        ("Origin", gw.origin),
         ("Sec-WebSocket-Protocol", "chat"),
     ]
     env = environment(gw, f"/env/a%20b/c?x=1&token={SECRET}", headers=headers)
@@ -530,7 +530,7 @@ def test_environment(gw):
         "WSLUICE_ROUTE": "/env/*",
         "HTTP_USER_AGENT": "() { :;}; id",
         "HTTP_COOKIE": "a=b",
-        "HTTP_ORIGIN": f"http://{gw.host}",
+        "HTTP_ORIGIN": gw.origin,
         "HTTP_HOST": gw.host,
         "PATH": os.environ["PATH"],
         "LANG": "C.UTF-8",

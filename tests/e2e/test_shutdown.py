@@ -182,11 +182,11 @@ def test_unix_socket(gateway, tmp_path, mode):
     gw = gateway(CAT, listen=unix(path, **({"mode": mode} if mode else {})))
     assert stat.S_IMODE(os.stat(path).st_mode) == int(mode or "0660", 8)
     for _ in range(3):
-        with gw.ws("/ws", over=wsraw.connect(path)) as ws:
+        with gw.ws("/ws", over=gw.connect(path)) as ws:
             ws.send_text("x")
             assert ws.recv_text() == "x"
             ws.close()
-    with wsraw.connect(path) as raw:
+    with gw.connect(path) as raw:
         raw.send(wsraw.request("/console"))
         assert raw.response().status == 200
 
@@ -221,7 +221,7 @@ def test_stale_socket_is_replaced(gateway, tmp_path):
     gw.process = None
     assert os.path.exists(path)
     gw = gateway(CAT, listen=unix(path))
-    with gw.ws("/ws", over=wsraw.connect(path)) as ws:
+    with gw.ws("/ws", over=gw.connect(path)) as ws:
         ws.close()
 
 
@@ -230,7 +230,7 @@ def test_live_socket_is_refused(gateway, tmp_path):
     gw = gateway(CAT, listen=unix(path))
     status, _, err = run(f"--unixsocket={path}", "--port=0", "cat")
     assert status == 1 and path in err and "in use" in err
-    with gw.ws("/ws", over=wsraw.connect(path)) as ws:
+    with gw.ws("/ws", over=gw.connect(path)) as ws:
         ws.close()
 
 
@@ -247,7 +247,7 @@ def test_unix_socket_with_many_workers(gateway, tmp_path):
     """One acceptor deals to all of them."""
     path = str(tmp_path / "s")
     gw = gateway(CAT, gateway={"workers": 4}, listen=unix(path))
-    clients = [gw.ws("/ws", over=wsraw.connect(path)) for _ in range(60)]
+    clients = [gw.ws("/ws", over=gw.connect(path)) for _ in range(60)]
     for i, ws in enumerate(clients):
         ws.send_text(str(i))
     for i, ws in enumerate(clients):

@@ -298,7 +298,7 @@ def test_real_service(gateway, tmp_path):
         gw = gateway(route(f"unix:{path}"))
 
         async def talk():
-            async with websockets.connect(f"{gw.url}/tcp", subprotocols=["binary"]) as ws:
+            async with websockets.connect(f"{gw.url}/tcp", subprotocols=["binary"], **gw.for_websockets) as ws:
                 for request, answer in (
                     (b"PING\r\n", b"+PONG\r\n"),
                     (b"SET k %s\r\n" % (b"v" * 60000), b"+OK\r\n"),

@@ -6,6 +6,8 @@ import socket
 import struct
 from dataclasses import dataclass, field
 
+from tlssock import TlsSocket
+
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # RFC 6455 section 1.3
 ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
@@ -130,6 +132,7 @@ class Raw:
     sock: socket.socket
     ahead: bytes = b""
     frames: list = field(default_factory=list)
+    cut: bool = False  # it ended with a reset
 
     def __enter__(self):
         return self
@@ -152,6 +155,7 @@ class Raw:
         try:
             return self.sock.recv(65536)
         except ConnectionResetError:
+            self.cut = True
             return b""
 
     def fill(self):
@@ -183,6 +187,7 @@ class Raw:
         """Reads the end of file; nothing may come before it."""
         data = self.rest()
         assert data == b"", f"bytes after the end: {data[:200]!r}"
+        assert self.cut or getattr(self.sock, "notified", True), "TCP ended without close_notify"
         return True
 
     def shut(self):
@@ -334,8 +339,9 @@ class Raw:
                 return got
 
 
-def connect(address, rcvbuf=None, source=None):
-    """Connects to (host, port) or to the path of a unix socket."""
+def connect(address, rcvbuf=None, source=None, tls=None, handshake=True, name=None, session=None):
+    """Connects to (host, port) or to the path of a unix socket. tls: the SSLContext of a client; handshake: at once,
+    else when something is sent or read; name: the server's, else the address."""
     family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.settimeout(TIMEOUT)
@@ -346,4 +352,7 @@ def connect(address, rcvbuf=None, source=None):
     sock.connect(address)
     if family != socket.AF_UNIX:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return Raw(sock)
+    if tls is None:
+        return Raw(sock)
+    name = name or ("localhost" if family == socket.AF_UNIX else address[0])
+    return Raw(TlsSocket(sock, tls, name, session, handshake))

@@ -1,0 +1,167 @@
+"""A TLS client with the interface of a socket, for what ssl.SSLSocket can't do: end its own side and read on.
+
+One thread may send while another one receives. What was encrypted and does not fit into the kernel goes out first
+with the next call, so send() may be used with timeouts and without blocking.
+"""
+import socket
+import ssl
+import threading
+
+RECORD = 16384
+PIECE = 1 << 18  # what sendall() encrypts, and writes, in one go
+
+
+class TlsSocket:
+    """TLS over a connected socket. What is not here (settimeout, setsockopt, fileno, ...) is the socket's."""
+
+    def __init__(self, sock, context, name="localhost", session=None, handshake=True):
+        self.sock = sock
+        self.came, self.goes = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.came, self.goes, server_hostname=name, session=session)
+        self.state = threading.Lock()  # of the three above
+        self.sending = threading.Lock()  # of `pending` and of the order on the wire
+        self.pending = b""
+        self.decrypted = b""
+        self.eof = False  # the peer's TCP has ended
+        self.notified = False  # its close_notify came
+        self.shaken = False
+        if handshake:
+            try:
+                self.handshake()
+            except BaseException:
+                sock.close()
+                raise
+
+    def __getattr__(self, name):
+        return getattr(self.sock, name)
+
+    # ciphertext
+
+    def flush(self):
+        """Writes what waits; the lock `sending` is held."""
+        while True:
+            with self.state:
+                self.pending += self.goes.read()
+            if not self.pending:
+                return
+            self.pending = self.pending[self.sock.send(self.pending) :]
+
+    def flush_if_free(self):
+        """The same if nobody else is at it, who would write it too. A peer that is gone is found by who reads."""
+        while self.goes.pending and self.sending.acquire(blocking=False):
+            try:
+                self.flush()
+            except (BrokenPipeError, ConnectionResetError):
+                return
+            finally:
+                self.sending.release()
+
+    def feed(self, n):
+        """One read from the kernel."""
+        data = self.sock.recv(n)
+        with self.state:
+            if data:
+                self.came.write(data)
+            else:
+                self.eof = True
+                self.came.write_eof()
+
+    def handshake(self):
+        """The handshake, if it has not been yet."""
+        while not self.shaken:
+            try:
+                with self.state:
+                    self.tls.do_handshake()
+                self.shaken = True
+            except ssl.SSLWantReadError:
+                self.flush_if_free()
+                self.feed(RECORD)
+            finally:
+                self.flush_if_free()
+
+    # plaintext
+
+    def recv(self, n):
+        """Up to n bytes; b"" at the end, with or without close_notify: `notified` says."""
+        self.handshake()
+        if self.decrypted:
+            data, self.decrypted = self.decrypted[:n], self.decrypted[n:]
+            return data
+        while True:
+            try:
+                with self.state:
+                    data = self.tls.read(n)
+                if not data:
+                    self.notified = True
+                return data
+            except ssl.SSLZeroReturnError:
+                self.notified = True
+                return b""
+            except ssl.SSLEOFError:
+                return b""
+            except ssl.SSLWantReadError:
+                pass
+            self.flush_if_free()
+            self.feed(min(max(n, 4096), 65536))
+
+    def encrypt(self, data):
+        with self.state:
+            self.tls.write(data)
+
+    def send(self, data):
+        """Encrypts and writes as much as goes; how much of `data` that was. What is encrypted counts."""
+        self.handshake()
+        data, done = memoryview(data), 0
+        with self.sending:
+            self.flush()
+            while done < len(data):
+                piece = data[done : done + RECORD]
+                self.encrypt(piece)
+                done += len(piece)
+                try:
+                    self.flush()
+                except (BlockingIOError, TimeoutError):
+                    break
+        self.flush_if_free()
+        return done
+
+    def sendall(self, data):
+        self.handshake()
+        data = memoryview(data)
+        with self.sending:
+            for at in range(0, len(data), PIECE):
+                self.encrypt(data[at : at + PIECE])
+                self.flush()
+        self.flush_if_free()
+
+    def notify(self):
+        """Queues our close_notify. OpenSSL would throw away what it has not decrypted yet, so that is kept here."""
+        with self.state:
+            try:
+                while data := self.tls.read(RECORD):
+                    self.decrypted += data
+            except (ssl.SSLWantReadError, ssl.SSLZeroReturnError, ssl.SSLEOFError):
+                pass
+            try:
+                self.tls.unwrap()
+            except (ssl.SSLWantReadError, ssl.SSLSyscallError, ssl.SSLEOFError):
+                pass
+
+    def shutdown(self, how, tcp=True):
+        """Ends our side: close_notify, then TCP's end unless told. Reading goes on."""
+        if how != socket.SHUT_RD:
+            self.handshake()
+            self.notify()
+            with self.sending:
+                self.flush()
+        if tcp:
+            self.sock.shutdown(how)
+
+    def sendall_and_shutdown(self, data):
+        """The data, close_notify and TCP's end, in one write."""
+        self.handshake()
+        self.encrypt(data)
+        self.notify()
+        with self.sending:
+            self.flush()
+        self.sock.shutdown(socket.SHUT_WR)
