@@ -11,6 +11,7 @@
 #define NET_STREAM_H
 
 #include "net/loop.h"
+#include "net/outlet.h"
 #include "net/tls.h"
 
 #include <event2/buffer.h>
@@ -41,17 +42,17 @@ struct stream {
 	struct loop *loop;
 	const struct stream_hooks *hooks;
 	void *arg;
-	int rfd, wfd; /* equal for a socket; -1 once closed */
+	int rfd;	   /* -1 once closed */
+	struct outlet out; /* its descriptor is rfd for a socket; -1 once closed; its queue is as it goes to
+			    * the kernel: of TLS, records */
 	enum stream_read read;
 	enum stream_write write;
-	int write_error;	/* of STREAM_WRITE_BROKEN */
-	size_t read_max;	/* bytes for one read */
-	struct evbuffer *queue; /* as it goes to the kernel: of TLS, records; NULL while empty */
-	struct pump *pump;	/* NULL: plain */
-	size_t unasked;		/* bytes that TLS made by itself while something was queued */
-	bool yielding;		/* stream_yield() */
+	int write_error;   /* of STREAM_WRITE_BROKEN */
+	size_t read_max;   /* bytes for one read */
+	struct pump *pump; /* NULL: plain */
+	size_t unasked;	   /* bytes that TLS made by itself while something was queued */
+	bool yielding;	   /* stream_yield() */
 	struct event readable, writable;
-	uint64_t bytes_sent; /* given to the kernel */
 };
 
 /* Takes the descriptors (non-blocking) and begins to read. rfd == wfd for a socket. */

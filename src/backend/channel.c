@@ -109,7 +109,7 @@ void channel_init(struct channel *channel, struct endpoint *endpoint, enum frami
 	channel->hooks = hooks;
 	channel->muted = false;
 	channel->stream =
-		(struct stream){ .loop = endpoint->loop, .rfd = -1, .wfd = -1, .write = STREAM_WRITE_SHUT };
+		(struct stream){ .loop = endpoint->loop, .rfd = -1, .out.fd = -1, .write = STREAM_WRITE_SHUT };
 	framing_encoder_init(&channel->encoder, framing);
 	framing_decoder_init(&channel->decoder, framing);
 }

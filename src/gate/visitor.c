@@ -202,14 +202,14 @@ static void visitor_on_close(struct visitor *visitor, const struct message_event
 /* Have the pongs left that were queued behind data? */
 static bool visitor_pongs_left(const struct visitor *visitor)
 {
-	return !stream_has_queue(visitor->stream) || visitor->stream->bytes_sent >= visitor->pongs_until;
+	return !stream_has_queue(visitor->stream) || visitor->stream->out.n_written >= visitor->pongs_until;
 }
 
 /* Sends a pong, and remembers behind how much it is. */
 static void visitor_send_pong(struct visitor *visitor, const uint8_t *data, size_t len)
 {
 	visitor_send_control(visitor, FRAME_PONG, data, len);
-	visitor->pongs_until = visitor->stream->bytes_sent + stream_queued(visitor->stream);
+	visitor->pongs_until = visitor->stream->out.n_written + stream_queued(visitor->stream);
 	visitor->pongs_queued++;
 }
 

@@ -7,7 +7,6 @@
  */
 #include "net/stream.h"
 
-#include "base/buffer.h"
 #include "base/must.h"
 #include "net/batch.h"
 #include "net/pump.h"
@@ -15,7 +14,6 @@
 #include <errno.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
-#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -47,7 +45,7 @@ static bool stream_has_pending(const struct stream *stream)
 /* The one place where interest in events is derived from the state. */
 static void stream_update(struct stream *stream)
 {
-	bool waits = stream->queue != NULL && stream->write <= STREAM_WRITE_FINISHING;
+	bool waits = stream->out.queue != NULL && stream->write <= STREAM_WRITE_FINISHING;
 
 	stream_want(stream, &stream->readable, stream->rfd >= 0 && stream->read == STREAM_READ_ON,
 		stream_has_pending(stream));
@@ -55,22 +53,14 @@ static void stream_update(struct stream *stream)
 		stream_want(stream, &stream->writable, waits || stream->yielding, false);
 }
 
-/* Frees the queue: an idle stream holds none. */
-static void stream_drop_queue(struct stream *stream)
-{
-	if (stream->queue != NULL)
-		evbuffer_free(stream->queue);
-	stream->queue = NULL;
-}
-
 /* Remembers that writing failed; the callback comes from the loop, not from within the owner's call. */
 void stream_break(struct stream *stream, int error)
 {
-	if (stream->wfd < 0 || stream->write == STREAM_WRITE_BROKEN)
+	if (stream->out.fd < 0 || stream->write == STREAM_WRITE_BROKEN)
 		return;
 	stream->write = STREAM_WRITE_BROKEN;
 	stream->write_error = error;
-	stream_drop_queue(stream);
+	outlet_drop(&stream->out);
 	event_del(&stream->writable);
 	event_active(&stream->writable, EV_WRITE, 1);
 }
@@ -79,52 +69,24 @@ void stream_break(struct stream *stream, int error)
 static void stream_shut(struct stream *stream)
 {
 	stream->write = STREAM_WRITE_SHUT;
-	if (stream->wfd == stream->rfd) {
-		shutdown(stream->wfd, SHUT_WR); /* a peer that is gone already is found by reading */
+	if (stream->out.fd == stream->rfd) {
+		shutdown(stream->out.fd, SHUT_WR); /* a peer that is gone already is found by reading */
 		return;
 	}
 	loop_event_done(stream->loop, &stream->writable);
-	close(stream->wfd);
-	stream->wfd = -1;
-}
-
-/* Appends to the queue what the kernel has not taken: all but the first `skip` bytes. */
-static int stream_queue_rest(struct stream *stream, const struct iovec *iov, int n, size_t skip)
-{
-	if (stream->queue == NULL && (stream->queue = evbuffer_new()) == NULL)
-		return -ENOMEM;
-	for (int i = 0; i < n; i++) {
-		size_t len = iov[i].iov_len;
-		size_t cut = skip < len ? skip : len;
-		skip -= cut;
-		if (buffer_append(stream->queue, (uint8_t *)iov[i].iov_base + cut, len - cut) != 0)
-			return -ENOMEM;
-	}
-	return 0;
+	close(stream->out.fd);
+	stream->out.fd = -1;
 }
 
 /* Gives bytes to the kernel, `len` in all, and what it does not take to the queue. */
 static void stream_push(struct stream *stream, const struct iovec *iov, int n, size_t len)
 {
-	ssize_t done = 0;
+	int error = outlet_put(&stream->out, iov, n, len);
 
-	if (stream->queue == NULL) {
-		do
-			done = writev(stream->wfd, iov, n);
-		while (done < 0 && errno == EINTR);
-		if (done < 0 && errno != EAGAIN) {
-			stream_break(stream, errno);
-			return;
-		}
-		if (done < 0)
-			done = 0;
-		stream->bytes_sent += (uint64_t)done;
-	}
-	if ((size_t)done < len) {
-		if (stream_queue_rest(stream, iov, n, (size_t)done) != 0)
-			stream_break(stream, ENOMEM);
+	if (error != 0)
+		stream_break(stream, -error);
+	else if (stream->out.queue != NULL)
 		stream_update(stream);
-	}
 }
 
 /* Sends the records that TLS made: of what we send, or of its own (handshake, alerts). */
@@ -148,7 +110,7 @@ static void stream_fail_tls(struct stream *stream)
 	if (stream->write != STREAM_WRITE_OPEN || pump_met_http(stream->pump))
 		return;
 	stream->write = STREAM_WRITE_FINISHING;
-	if (stream->queue == NULL)
+	if (stream->out.queue == NULL)
 		stream_shut(stream);
 }
 
@@ -164,7 +126,7 @@ static ssize_t stream_read(struct stream *stream)
 	ssize_t n = pump_read(stream->pump, scratch, stream->read_max);
 	stream->unasked += stream->loop->outbox->len;
 	stream_push_outbox(stream);
-	if (stream->queue == NULL)
+	if (stream->out.queue == NULL)
 		stream->unasked = 0;
 	else if (stream->unasked > STREAM_UNASKED_MAX)
 		stream_break(stream, ENOBUFS);
@@ -198,6 +160,7 @@ static void stream_on_readable(evutil_socket_t fd, short what, void *arg)
 static void stream_on_writable(evutil_socket_t fd, short what, void *arg)
 {
 	struct stream *stream = arg;
+	(void)fd;
 	(void)what;
 
 	if (stream->write == STREAM_WRITE_BROKEN) {
@@ -205,20 +168,17 @@ static void stream_on_writable(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	stream->yielding = false;
-	if (stream->queue == NULL) {
+	if (stream->out.queue == NULL) {
 		stream_update(stream);
 		stream->hooks->on_sent(stream->arg);
 		return;
 	}
-	int n = evbuffer_write(stream->queue, fd);
-	if (n < 0) {
-		if (errno != EAGAIN && errno != EINTR)
-			stream_break(stream, errno);
+	int moved = outlet_retry(&stream->out);
+	if (moved < 0)
+		stream_break(stream, -moved);
+	if (moved <= 0)
 		return;
-	}
-	stream->bytes_sent += (uint64_t)n;
-	if (evbuffer_get_length(stream->queue) == 0) {
-		stream_drop_queue(stream);
+	if (stream->out.queue == NULL) {
 		if (stream->write == STREAM_WRITE_FINISHING)
 			stream_shut(stream);
 		stream_update(stream);
@@ -243,7 +203,7 @@ void stream_open(struct stream *stream, struct loop *loop, int rfd, int wfd, con
 	void *arg)
 {
 	*stream = (struct stream){
-		.loop = loop, .hooks = hooks, .arg = arg, .rfd = rfd, .wfd = wfd, .read_max = LOOP_SCRATCH
+		.loop = loop, .hooks = hooks, .arg = arg, .rfd = rfd, .out.fd = wfd, .read_max = LOOP_SCRATCH
 	};
 	loop_event_init(loop, &stream->readable, rfd, EV_READ | EV_PERSIST, stream_on_readable, stream);
 	loop_event_init(loop, &stream->writable, wfd, EV_WRITE | EV_PERSIST, stream_on_writable, stream);
@@ -271,16 +231,16 @@ static void stream_release(struct stream *stream)
 {
 	if (stream->loop->batch->owner == stream)
 		batch_clear(stream->loop->batch);
-	stream_drop_queue(stream);
+	outlet_drop(&stream->out);
 	loop_event_done(stream->loop, &stream->readable);
-	if (stream->wfd >= 0)
+	if (stream->out.fd >= 0)
 		loop_event_done(stream->loop, &stream->writable);
-	if (stream->wfd >= 0 && stream->wfd != stream->rfd)
-		close(stream->wfd);
+	if (stream->out.fd >= 0 && stream->out.fd != stream->rfd)
+		close(stream->out.fd);
 	close(stream->rfd);
 	pump_free(stream->pump);
 	stream->pump = NULL;
-	stream->rfd = stream->wfd = -1;
+	stream->rfd = stream->out.fd = -1;
 	stream->read = STREAM_READ_EOF;
 	stream->write = STREAM_WRITE_SHUT;
 }
@@ -301,7 +261,7 @@ void stream_reset(struct stream *stream)
 
 	if (!stream_is_open(stream))
 		return;
-	if (stream->rfd == stream->wfd)
+	if (stream->rfd == stream->out.fd)
 		setsockopt(stream->rfd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	stream_release(stream);
 }
@@ -339,7 +299,7 @@ bool stream_is_open(const struct stream *stream)
 /* Does anything wait? An empty queue is freed at once. */
 bool stream_has_queue(const struct stream *stream)
 {
-	return stream->queue != NULL;
+	return stream->out.queue != NULL;
 }
 
 /* Is it not read though it could be? */
@@ -434,26 +394,20 @@ static long stream_send_file_tls(struct stream *stream, int fd, uint64_t offset,
 /* Gives the socket a part of a file, without a copy in between. */
 long stream_send_file(struct stream *stream, int fd, uint64_t offset, size_t len)
 {
-	off_t at = (off_t)offset;
-
 	if (stream->write != STREAM_WRITE_OPEN)
 		return 0; /* on_broken is on its way */
 	stream_flush(stream);
-	if (stream->queue != NULL || stream->write != STREAM_WRITE_OPEN)
+	if (stream->out.queue != NULL || stream->write != STREAM_WRITE_OPEN)
 		return 0;
 	if (stream->pump != NULL)
 		return stream_send_file_tls(stream, fd, offset, len);
-	ssize_t n = sendfile(stream->wfd, fd, &at, len);
-	if (n > 0) {
-		stream->bytes_sent += (uint64_t)n;
+	long n = outlet_put_file(&stream->out, fd, offset, len);
+	if (n > 0)
 		return n;
-	}
-	if (n == 0)
-		return -1;
-	if (errno == EAGAIN || errno == EINTR)
+	if (n == -EAGAIN)
 		stream_yield(stream);
-	else if (errno == EPIPE || errno == ECONNRESET)
-		stream_break(stream, errno);
+	else if (n == -EPIPE || n == -ECONNRESET)
+		stream_break(stream, (int)-n);
 	else
 		return -1;
 	return 0;
@@ -462,14 +416,14 @@ long stream_send_file(struct stream *stream, int fd, uint64_t offset, size_t len
 /* What the queue costs. */
 size_t stream_queued(const struct stream *stream)
 {
-	return stream->queue == NULL ? 0 : buffer_cost(stream->queue);
+	return outlet_cost(&stream->out);
 }
 
 /* What the kernel holds for the peer: of a TCP connection until it is acknowledged. */
 static size_t stream_in_kernel(const struct stream *stream)
 {
 	int n = 0;
-	if (stream->wfd < 0 || stream->wfd != stream->rfd || ioctl(stream->wfd, SIOCOUTQ, &n) != 0)
+	if (stream->out.fd < 0 || stream->out.fd != stream->rfd || ioctl(stream->out.fd, SIOCOUTQ, &n) != 0)
 		return 0;
 	return (size_t)n;
 }
@@ -477,14 +431,15 @@ static size_t stream_in_kernel(const struct stream *stream)
 /* What the peer has not taken, here and in the kernel. */
 size_t stream_unsent(const struct stream *stream)
 {
-	return stream_in_kernel(stream) + (stream->queue == NULL ? 0 : evbuffer_get_length(stream->queue));
+	return stream_in_kernel(stream) +
+	       (stream->out.queue == NULL ? 0 : evbuffer_get_length(stream->out.queue));
 }
 
 /* What the peer has taken; the end of our side is one more, which the kernel counts. */
 uint64_t stream_taken(const struct stream *stream)
 {
 	size_t in_kernel = stream_in_kernel(stream);
-	return stream->bytes_sent > in_kernel ? stream->bytes_sent - in_kernel : 0;
+	return stream->out.n_written > in_kernel ? stream->out.n_written - in_kernel : 0;
 }
 
 /* Lets others have their turn: the next poll says again that it is writable. */
@@ -517,6 +472,6 @@ void stream_finish(struct stream *stream)
 	if (stream->write != STREAM_WRITE_OPEN)
 		return;
 	stream->write = STREAM_WRITE_FINISHING;
-	if (stream->queue == NULL)
+	if (stream->out.queue == NULL)
 		stream_shut(stream);
 }

@@ -182,7 +182,7 @@ static void test_split(void **state)
 		struct guest *guest = guest_new();
 		wire_write(guest->fd, request, cut);
 		rig_turns(&guest->rig, 2);
-		assert_int_equal(guest->stream.bytes_sent == 0, cut < sizeof(request) - 1);
+		assert_int_equal(guest->stream.out.n_written == 0, cut < sizeof(request) - 1);
 		if (cut < sizeof(request) - 1)
 			wire_write(guest->fd, request + cut, sizeof(request) - 1 - cut);
 		guest_settle(guest);
@@ -459,13 +459,13 @@ static void test_slow_reader(void **state)
 	int room = 4 << 20;
 	(void)state;
 
-	setsockopt(guest->stream.wfd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
+	setsockopt(guest->stream.out.fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
 	guest_say(guest, GET("/big.bin"));
 	for (int i = 0; i < 100000 && guest->n_got < BIG; i++) {
 		rig_turn(&guest->rig);
-		if (guest->stream.bytes_sent - before > most)
-			most = guest->stream.bytes_sent - before;
-		before = guest->stream.bytes_sent;
+		if (guest->stream.out.n_written - before > most)
+			most = guest->stream.out.n_written - before;
+		before = guest->stream.out.n_written;
 		guest_read(guest, 10000);
 		assert_in_range(stream_queued(&guest->stream), 0, 3 * 65536);
 	}

@@ -206,7 +206,7 @@ static void test_large(void **state)
 
 	for (size_t i = 0; i < len; i++)
 		body[i] = (char)('a' + i % 23);
-	assert_int_equal(setsockopt(reader->stream.wfd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+	assert_int_equal(setsockopt(reader->stream.out.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
 	assert_int_equal(reply_send(&reader->stream, &reply), 0);
 	stream_flush(&reader->stream);
 	assert_true(stream_has_queue(&reader->stream));

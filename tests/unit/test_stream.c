@@ -125,9 +125,9 @@ static void test_order(void **state)
 	}
 	assert_memory_equal(sent, got, TOTAL);
 	assert_int_equal(stream_queued(&peer->stream), 0);
-	assert_null(peer->stream.queue);
+	assert_null(peer->stream.out.queue);
 	assert_true(peer->n_sent > 0);
-	assert_int_equal(peer->stream.bytes_sent, TOTAL);
+	assert_int_equal(peer->stream.out.n_written, TOTAL);
 	free(sent);
 	free(got);
 	peer_free(peer);

@@ -724,7 +724,7 @@ static void test_ping_flood(void **state)
 		wire_write(guest->fd, frame, len);
 		if (i % 100 == 0)
 			rig_turn(&guest->rig);
-		size_t queued = guest->stream.queue == NULL ? 0 : evbuffer_get_length(guest->stream.queue);
+		size_t queued = guest->stream.out.queue == NULL ? 0 : evbuffer_get_length(guest->stream.out.queue);
 		most = queued > most ? queued : most;
 	}
 	assert_in_range(most, 1, 65536);
@@ -865,7 +865,7 @@ static void test_close_received_waits(void **state)
 static void guest_fill(struct guest *guest, size_t len)
 {
 	static const uint8_t bytes[65536];
-	while (guest->stream.queue == NULL || evbuffer_get_length(guest->stream.queue) < len)
+	while (guest->stream.out.queue == NULL || evbuffer_get_length(guest->stream.out.queue) < len)
 		guest_say(guest, bytes, 5000);
 }
 

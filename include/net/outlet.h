@@ -1,0 +1,37 @@
+/*
+ * outlet: bytes on their way to one descriptor: written at once, and what the kernel does not take is queued,
+ * in order. Used by net/stream.c, which decides when the queue is tried again and what an error means.
+ */
+#ifndef NET_OUTLET_H
+#define NET_OUTLET_H
+
+#include <event2/buffer.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+/* Zeroed but for fd to begin. */
+struct outlet {
+	int fd;			/* the owner's; non-blocking */
+	struct evbuffer *queue; /* NULL while empty */
+	uint64_t n_written;	/* bytes that the kernel has taken */
+};
+
+/* Sends n pieces, `len` bytes in all. Returns 0, or -errno: what was queued is lost. */
+int outlet_put(struct outlet *outlet, const struct iovec *iov, int n, size_t len);
+
+/* Tries the queue again. Returns whether the kernel took any of it, or -errno. */
+int outlet_retry(struct outlet *outlet);
+
+/* Gives the descriptor, a socket, at most len bytes of a file without a copy in between; with an empty queue
+ * only. Returns how many were taken, -EAGAIN, or another -errno (-ENODATA: the file ends before `offset`). */
+long outlet_put_file(struct outlet *outlet, int file, uint64_t offset, size_t len);
+
+/* Bytes of memory that the queue holds (an upper bound), 0 while it is empty. */
+size_t outlet_cost(const struct outlet *outlet);
+
+/* Forgets what is queued. */
+void outlet_drop(struct outlet *outlet);
+
+#endif
