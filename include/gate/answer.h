@@ -12,7 +12,12 @@
 #include "http/request.h"
 #include "http/upgrade.h"
 
-enum { ANSWER_WORD = 120, ANSWER_ADVICE = 768 };
+enum {
+	ANSWER_WORD = 120,
+	ANSWER_ADVICE = 768,
+	/* A base URL, the request's host and its target. */
+	ANSWER_LOCATION = 2 * HTTP_LINE_MAX + 512
+};
 
 enum answer_kind {
 	ANSWER_REFUSE, /* status, reason, advice */
@@ -23,16 +28,16 @@ enum answer_kind {
 /* Points into itself, the request and the configuration: is not copied, and outlives neither. */
 struct answer {
 	enum answer_kind kind;
-	int status;			  /* to refuse with */
-	const char *reason;		  /* for the log */
-	char why[ANSWER_WORD + 32];	  /* where the reason is when a word of the client is in it */
-	char advice[ANSWER_ADVICE];	  /* the body of a refusal, for people */
-	struct reply reply;		  /* all but `close`, which is not decided here */
-	struct file file;		  /* the body of the reply; whoever was answered closes it */
-	struct upgrade upgrade;		  /* what the handshake asks for */
-	struct route_match match;	  /* in `path` */
-	char path[HTTP_LINE_MAX];	  /* decoded, not NUL-terminated */
-	char location[HTTP_LINE_MAX + 2]; /* of a redirect */
+	int status;			/* to refuse with */
+	const char *reason;		/* for the log */
+	char why[ANSWER_WORD + 32];	/* where the reason is when a word of the client is in it */
+	char advice[ANSWER_ADVICE];	/* the body of a refusal, for people */
+	struct reply reply;		/* all but `close`, which is not decided here */
+	struct file file;		/* the body of the reply; whoever was answered closes it */
+	struct upgrade upgrade;		/* what the handshake asks for */
+	struct route_match match;	/* in `path` */
+	char path[HTTP_LINE_MAX];	/* decoded, not NUL-terminated */
+	char location[ANSWER_LOCATION]; /* of a redirect */
 };
 
 /* Decides about a request whose head was parsed and that came in by `entrance`. */

@@ -109,17 +109,17 @@ static void answer_refuse_origin(struct answer *out, struct text origin)
 }
 
 /* An opening handshake that is correct as HTTP: is there something behind it, and may this page have it? */
-static void answer_upgrade(struct answer *out, const struct http_request *request)
+static void answer_upgrade(
+	struct answer *out, const struct entrance *entrance, const struct http_request *request)
 {
 	const struct route_conf *route = out->match.route;
 	const struct http_header *origin = http_request_header(request, "Origin");
 
 	if (route == NULL || (route->exec.n == 0 && !route->has_connect))
 		answer_refuse(out, 404, "no such route", "Nothing answers a WebSocket on this path.\n");
-	/* TLS is none yet, so the last argument is false. */
 	else if (origin != NULL &&
 		 !upgrade_origin_allowed(origin->value, (const char *const *)route->origins.items,
-			 route->origins.n, request->host, request->host_port, false))
+			 route->origins.n, request->host, request->host_port, entrance->tls))
 		answer_refuse_origin(out, origin->value);
 	else
 		out->kind = ANSWER_UPGRADE;
@@ -218,12 +218,39 @@ static void answer_plain(struct answer *out, const struct http_request *request)
 			"route.\n");
 }
 
+/* 308 to the same target elsewhere; "*" in the base URL is the host that was asked for. */
+static void answer_elsewhere(struct answer *out, const char *base, const struct http_request *request)
+{
+	const char *star = strstr(base, "//*");
+	struct text host = request->host, target = request->target;
+	bool v6 = host.len > 0 && memchr(host.ptr, ':', host.len) != NULL;
+	struct reply reply = { .status = 308, .location = out->location };
+	int len;
+
+	if (star == NULL)
+		len = snprintf(out->location, ANSWER_LOCATION, "%s%.*s", base, TEXT_ARG(target));
+	else
+		len = snprintf(out->location, ANSWER_LOCATION, "%.*s%s%.*s%s%s%.*s", (int)(star + 2 - base),
+			base, v6 ? "[" : "", TEXT_ARG(host), v6 ? "]" : "", star + 3, TEXT_ARG(target));
+	if (star != NULL && host.len == 0)
+		answer_refuse(out, 400, "no host to redirect to", "The request names no host.\n");
+	else if (len >= ANSWER_LOCATION)
+		answer_refuse(out, 414, "target too long to redirect", "The request's target is too long.\n");
+	else
+		answer_reply(out, &reply, "redirect");
+}
+
 /* Judges what belongs to no route first: Host, path, handshake. */
 void answer_decide(struct answer *out, const struct config *config, const struct entrance *entrance,
 	const struct http_request *request)
 {
 	if (!answer_host_allowed(config, entrance, request->host)) {
 		answer_refuse_host(out, entrance, request->host);
+		return;
+	}
+	const char *elsewhere = config->listens[entrance->listen].redirect_to;
+	if (elsewhere != NULL) {
+		answer_elsewhere(out, elsewhere, request);
 		return;
 	}
 	long len = text_percent_decode(request->path, out->path);
@@ -241,7 +268,7 @@ void answer_decide(struct answer *out, const struct config *config, const struct
 	struct text path = { .ptr = out->path, .len = (size_t)len };
 	out->match = route_find(config, entrance->name, request->host, path);
 	if (wanted > 0)
-		answer_upgrade(out, request);
+		answer_upgrade(out, entrance, request);
 	else
 		answer_plain(out, request);
 }

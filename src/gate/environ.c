@@ -7,6 +7,8 @@
  */
 #include "gate/environ.h"
 
+#include "net/clientcert.h"
+
 #include <ctype.h>
 #include <event2/buffer.h>
 #include <stdio.h>
@@ -84,10 +86,11 @@ static int environ_add_server(
 {
 	char local[ADDR_TEXT];
 	unsigned port = addr_port(&exchange->entrance->local);
+	unsigned otherwise = exchange->entrance->tls ? 443 : 80;
 
 	addr_format_host(&exchange->entrance->local, local);
 	int error = environ_add(out, "SERVER_NAME", request->host.len > 0 ? request->host : text_of(local));
-	return error | environ_add_port(out, "SERVER_PORT", port != 0 ? port : 80);
+	return error | environ_add_port(out, "SERVER_PORT", port != 0 ? port : otherwise);
 }
 
 /* The client in digits: no name is looked up, and CGI has the address stand in for it (4.1.9). */
@@ -98,6 +101,28 @@ static int environ_add_remote(struct evbuffer *out, const struct addr *peer)
 	int error = environ_add(out, "REMOTE_ADDR", text_of(host)) |
 		    environ_add(out, "REMOTE_HOST", text_of(host));
 	return error | environ_add_port(out, "REMOTE_PORT", addr_port(peer));
+}
+
+/* A variable whose value was made for it; none without a value. */
+static int environ_add_made(struct evbuffer *out, const char *name, char *value)
+{
+	int error = value == NULL ? 0 : environ_add(out, name, text_of(value));
+	free(value);
+	return error;
+}
+
+/* TLS as Apache's mod_ssl names it: that it is on, what was agreed, who the client is. */
+static int environ_add_tls(struct evbuffer *out, const SSL *ssl)
+{
+	if (ssl == NULL)
+		return 0;
+	bool known = SSL_get0_peer_certificate(ssl) != NULL;
+	int error = environ_add(out, "HTTPS", text_of("on"));
+	error |= environ_add(out, "SSL_PROTOCOL", text_of(SSL_get_version(ssl)));
+	error |= environ_add(out, "SSL_CIPHER", text_of(SSL_get_cipher_name(ssl)));
+	error |= environ_add(out, "SSL_CLIENT_VERIFY", text_of(known ? "SUCCESS" : "NONE"));
+	error |= environ_add_made(out, "SSL_CLIENT_S_DN", clientcert_subject(ssl));
+	return error | environ_add_made(out, "SSL_CLIENT_S_DN_CN", clientcert_common_name(ssl));
 }
 
 /* The variables of CGI, the headers, then our own. An error is kept and looked at once, at the end. */
@@ -120,6 +145,7 @@ char *environ_build(const struct exchange *exchange, const struct exchange_upgra
 	error |= environ_add(out, "PATH_INFO", match->path_info);
 	error |= environ_add(out, "QUERY_STRING", request->query);
 	error |= environ_add_remote(out, exchange->peer);
+	error |= environ_add_tls(out, stream_ssl(exchange->stream));
 	error |= environ_add(out, "UNIQUE_ID", text_of(session));
 	error |= environ_add_headers(out, request);
 	error |= environ_add(out, "WEBSOCKET_PROTOCOL", text_of(protocol));

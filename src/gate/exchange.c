@@ -309,11 +309,27 @@ static void exchange_on_sent(void *arg)
 	}
 }
 
+/* The one line of a connection that came to no request since TLS did not come about, or broke. */
+static void exchange_log_tls(const struct exchange *exchange, const char *reason)
+{
+	char peer[ADDR_TEXT];
+	log_info(exchange->gate->loop->log, "TLS failed", LOG_STR("peer", addr_format(exchange->peer, peer)),
+		LOG_STR("listen", exchange->entrance->name), LOG_STR("reason", reason));
+}
+
 /* The client ended its side; a response on its way is still read by it. */
 static void exchange_on_eof(void *arg, int error)
 {
 	struct exchange *exchange = arg;
+	const char *failure = stream_tls_failure(exchange->stream);
 
+	if (stream_met_http(exchange->stream) && exchange->state == EXCHANGE_HEAD) {
+		exchange_refuse(exchange, 400, "HTTP without TLS on a TLS port",
+			"This port speaks TLS. Open it with https:// or wss://.\n", 0);
+		return;
+	}
+	if (failure[0] != '\0')
+		exchange_log_tls(exchange, failure);
 	/* First frames that are here already are for the backend, whether or not the client waits for an
 	 * answer. */
 	bool left = exchange->state == EXCHANGE_ASKED && exchange->n_held == 0;
@@ -344,6 +360,8 @@ static void exchange_on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 
+	if (stream_in_handshake(exchange->stream))
+		exchange_log_tls(exchange, "handshake not complete in time");
 	if (exchange->state == EXCHANGE_HEAD && exchange->n_held > 0)
 		exchange_refuse(exchange, 408, "request head not complete in time",
 			"The request did not come in time.\n", 0);

@@ -14,6 +14,7 @@
 #include "gate/environ.h"
 #include "gate/exchange.h"
 #include "gate/visitor.h"
+#include "net/clientcert.h"
 #include "ws/message.h"
 
 #include <errno.h>
@@ -57,6 +58,7 @@ struct session {
 	bool counted;	      /* in limits->sessions */
 	uint64_t visitor_key; /* as whom; 0 when visitors are not counted */
 	char *protocol;
+	char *certificate; /* the client's, its subject; NULL without */
 	uint64_t began_at;
 	struct endpoint *backend, *visitor;
 	struct bridge bridge;
@@ -104,6 +106,7 @@ static void session_free(struct grave *grave)
 	struct arena *arena = &gate->loop->arena;
 	arena_free(arena, session->exchange);
 	free(session->protocol);
+	free(session->certificate);
 	config_unref(session->config);
 	arena_free(arena, session);
 	gate->n_held--;
@@ -165,8 +168,8 @@ static void session_log(const struct session *session, const char *reason)
 		visitor->ops->describe(visitor, nobody, why);
 	log_info(session->gate->loop->log, "session ended", LOG_STR("id", session->id),
 		LOG_STR("route", session->route->pattern), LOG_STR("peer", addr_format(&session->peer, peer)),
-		LOG_STR("protocol", session->protocol), LOG_STR("backend", who),
-		LOG_U64("in_bytes", in->bytes), LOG_U64("in_messages", in->messages),
+		LOG_STR("certificate", session->certificate), LOG_STR("protocol", session->protocol),
+		LOG_STR("backend", who), LOG_U64("in_bytes", in->bytes), LOG_U64("in_messages", in->messages),
 		LOG_U64("out_bytes", out->bytes), LOG_U64("out_messages", out->messages),
 		LOG_MS("duration", loop_now(session->gate->loop) - session->began_at), LOG_STR("end", how),
 		LOG_U64("code_sent", visitor == NULL ? 0 : visitor_code_sent(visitor)),
@@ -387,6 +390,8 @@ static void session_on_upgrade(void *arg, const struct exchange_upgrade *upgrade
 	session->route = upgrade->match->route;
 	if (!session_enter(session))
 		return;
+	if (stream_ssl(&session->stream) != NULL)
+		session->certificate = clientcert_subject(stream_ssl(&session->stream));
 	session->began_at = loop_now(session->gate->loop);
 	int error = session_make_id(session);
 	if (error == 0)
@@ -419,22 +424,24 @@ static const struct exchange_hooks session_exchange_hooks = {
 /* The stream has no owner but the exchange from the start; these are never called. */
 static const struct stream_hooks session_stream_hooks = { 0 };
 
-/* Begins with HTTP. */
-void session_open(struct gate *gate, const struct entrance *entrance, int fd, const struct addr *peer)
+/* Begins to read, with TLS where the listener has it. Returns 0 or -ENOMEM. */
+static int session_open_stream(struct session *session, const struct entrance *entrance, int fd)
 {
-	struct arena *arena = &gate->loop->arena;
-	struct session *session = arena_alloc(arena, sizeof(*session));
-	struct exchange *exchange = arena_alloc(arena, sizeof(*exchange));
-	if (session == NULL || exchange == NULL) {
-		arena_free(arena, session);
-		arena_free(arena, exchange);
-		close(fd);
-		return;
-	}
-	session->gate = gate;
-	session->config = config_ref(gate->config);
-	session->peer = *peer;
-	session->exchange = exchange;
+	struct gate *gate = session->gate;
+
+	must(!entrance->tls || gate->tls != NULL);
+	if (entrance->tls)
+		return stream_open_tls(&session->stream, gate->loop, fd, gate->tls[entrance->listen],
+			&session_stream_hooks, session);
+	stream_open(&session->stream, gate->loop, fd, fd, &session_stream_hooks, session);
+	return 0;
+}
+
+/* Puts it among the gate's. */
+static void session_link(struct session *session)
+{
+	struct gate *gate = session->gate;
+
 	session->next = gate->sessions;
 	session->link = &gate->sessions;
 	if (session->next != NULL)
@@ -443,11 +450,30 @@ void session_open(struct gate *gate, const struct entrance *entrance, int fd, co
 	gate->n_sessions++;
 	if (++gate->n_held > gate->n_held_max)
 		gate->n_held_max = gate->n_held;
+}
 
+/* Begins with HTTP. */
+void session_open(struct gate *gate, const struct entrance *entrance, int fd, const struct addr *peer)
+{
+	struct arena *arena = &gate->loop->arena;
+	struct session *session = arena_alloc(arena, sizeof(*session));
+	struct exchange *exchange = arena_alloc(arena, sizeof(*exchange));
 	char text[ADDR_TEXT];
+
+	if (session != NULL)
+		session->gate = gate;
+	if (session == NULL || exchange == NULL || session_open_stream(session, entrance, fd) != 0) {
+		arena_free(arena, session);
+		arena_free(arena, exchange);
+		close(fd);
+		return;
+	}
+	session->config = config_ref(gate->config);
+	session->peer = *peer;
+	session->exchange = exchange;
+	session_link(session);
 	log_trace(gate->loop->log, "connection", LOG_STR("peer", addr_format(peer, text)),
 		LOG_STR("listen", entrance->name));
-	stream_open(&session->stream, gate->loop, fd, fd, &session_stream_hooks, session);
 	session_set_state(session, SESSION_REQUEST);
 	exchange_open(exchange, gate, session->config, entrance, &session->peer, &session->stream,
 		&session_exchange_hooks, session);

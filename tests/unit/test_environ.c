@@ -18,6 +18,7 @@ struct scene {
 	const struct config *config;
 	struct entrance entrance;
 	struct addr peer;
+	struct stream stream; /* plain */
 	struct exchange exchange;
 	struct http_request request;
 	struct upgrade upgrade;
@@ -58,6 +59,7 @@ static void scene_init(struct scene *scene)
 	scene->peer = addr_v4("192.0.2.7", 40000);
 	scene->exchange.entrance = &scene->entrance;
 	scene->exchange.peer = &scene->peer;
+	scene->exchange.stream = &scene->stream;
 }
 
 static void scene_done(struct scene *scene)
