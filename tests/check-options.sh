@@ -1,33 +1,51 @@
 #!/bin/sh
 # What is written down about the options is what the program knows: etc/wsluice.ini is its --help-config, LICENSE
-# its --license, and the manual pages, as far as they are there, name every key and every option.
+# its --license, docs/wsluice.ini.5 what tools/man.sh makes of its keys; docs/wsluice.8 and the completion have every
+# option and no other. The pages are such that neither mandoc nor groff has anything to say about them.
 set -eu
 cd "$(dirname "$0")/.."
 wsluice=${WSLUICE:-build/wsluice}
 bad=0
 
-same() {
-	"$wsluice" "$1" | diff -u "$2" - || { echo "$2: not what $wsluice $1 prints" >&2; bad=1; }
+complain() {
+	echo "$*" >&2
+	bad=1
 }
 
-# named PATTERN PAGE WORD...: the page, if it is there, has every word, put for WORD into the pattern.
-named() {
-	pattern=$1
-	page=$2
-	shift 2
-	[ $# -gt 0 ] || { echo "$page: nothing to look for" >&2; bad=1; }
-	[ -e "$page" ] || return 0
-	for word; do
-		sed 's/\\-/-/g' "$page" | grep -qE -e "$(echo "$pattern" | sed "s/WORD/$word/")" ||
-			{ echo "$page: $word is missing" >&2; bad=1; }
-	done
+same() {
+	"$wsluice" "$1" | diff -u "$2" - || complain "$2: not what $wsluice $1 prints"
+}
+
+# What a page looks like: without bold and underlined letters.
+rendered() {
+	mandoc -Tascii -Owidth=100 "$1" | sed 's/.\x08//g'
+}
+
+# lint PAGE: no warning of any reader.
+lint() {
+	mandoc -T lint -W warning "$1" || complain "$1: mandoc"
+	words=$(groff -mandoc -Tutf8 -ww -rCHECKSTYLE=0 "$1" 2>&1 >/dev/null) || complain "$1: groff"
+	[ -z "$words" ] || complain "$1: $words"
 }
 
 same --help-config etc/wsluice.ini
 same --license LICENSE
+WSLUICE=$wsluice tools/man.sh | diff -u docs/wsluice.ini.5 - || complain "docs/wsluice.ini.5: make man"
+lint docs/wsluice.ini.5
+lint docs/wsluice.8
 
-# shellcheck disable=SC2046 # one word each
-named '(^|[^a-z_])WORD([^a-z_]|$)' docs/wsluice.ini.5 $("$wsluice" --help-config | sed -n 's/^#\([a-z_]*\) =.*/\1/p')
-# shellcheck disable=SC2046
-named '--WORD([^a-z-]|$)' docs/wsluice.8 $("$wsluice" --help | sed -n 's/^  --\([a-z-]*\).*/\1/p')
+options=$("$wsluice" --help | sed -n 's/^  \(--[a-z-]*\).*/\1/p' | sort)
+keys=$("$wsluice" --help-config | sed -n 's/^#\([a-z_]*\) =.*/\1/p' | sort -u)
+[ "$(echo "$options" | wc -l)" -gt 20 ] || complain "--help has too few options"
+[ "$(echo "$keys" | wc -l)" -gt 30 ] || complain "--help-config has too few keys"
+
+described=$(rendered docs/wsluice.8 | sed -n 's/^     \(--[a-z-]*\).*/\1/p' | sort)
+# shellcheck disable=SC2086 # one line
+[ "$options" = "$described" ] || complain "docs/wsluice.8 describes" $described ", but --help has" $options
+page=$(rendered docs/wsluice.ini.5)
+for key in $keys; do
+	echo "$page" | grep -qE "^ +$key( =|  |\$)" || complain "docs/wsluice.ini.5: $key is missing"
+done
+
+WSLUICE=$wsluice tests/check-completion.sh || complain "etc/completion/wsluice"
 exit $bad

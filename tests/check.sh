@@ -28,7 +28,7 @@ check_format() {
 }
 
 check_shell() {
-	find .ci/run tests tools etc -name node_modules -prune -o \( -name '*.sh' -o -path .ci/run \) -print | one xargs shellcheck
+	find .ci/run tests tools etc -name node_modules -prune -o \( -name '*.sh' -o -path .ci/run -o -path 'etc/completion/*' \) -type f -print | one xargs shellcheck
 }
 
 check_layers() {
