@@ -360,7 +360,7 @@ static void exchange_on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 
-	if (stream_in_handshake(exchange->stream))
+	if (exchange->state == EXCHANGE_HEAD && stream_in_handshake(exchange->stream))
 		exchange_log_tls(exchange, "handshake not complete in time");
 	if (exchange->state == EXCHANGE_HEAD && exchange->n_held > 0)
 		exchange_refuse(exchange, 408, "request head not complete in time",
