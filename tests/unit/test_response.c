@@ -83,8 +83,8 @@ static void test_failure_is_told(void **state)
 
 static void test_phrases(void **state)
 {
-	static const int used[] = { 101, 200, 301, 400, 403, 404, 405, 408, 414, 417, 421, 426, 429, 431, 500,
-		501, 502, 503, 504, 505 };
+	static const int used[] = { 101, 200, 206, 301, 304, 400, 403, 404, 405, 408, 412, 414, 416, 417, 421,
+		426, 429, 431, 500, 501, 502, 503, 504, 505 };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(used) / sizeof(used[0]); i++)
