@@ -1,0 +1,458 @@
+/*
+ * Tests of TLS in a stream: every byte and every end, whatever the budget; what breaks TLS, and what a peer
+ * may make us hold.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka.h needs the four above. */
+#include <cmocka.h>
+
+#include <signal.h>
+
+#include "rig.h"
+
+#include "certs.h"
+#include "net/pump.h"
+#include "net/stream.h"
+
+enum { ROOM = 4 << 20 };
+
+static struct cert server_cert;
+static struct tls *server_tls;
+static struct tickets *server_tickets;
+
+/* A stream that speaks TLS, and a client at the other end of its socket. */
+struct pair {
+	struct rig rig;
+	struct stream stream;
+	SSL_CTX *ctx;
+	SSL *client;
+	int far;
+	uint8_t *got; /* by the stream */
+	size_t n_got, n_sent, n_eof, n_broken;
+	int eof_error;
+	bool echo;
+};
+
+static void pair_on_data(void *arg, uint8_t *data, size_t len)
+{
+	struct pair *pair = arg;
+	assert_true(pair->n_got + len <= ROOM);
+	assert_true(len <= pair->stream.read_max);
+	memcpy(pair->got + pair->n_got, data, len);
+	pair->n_got += len;
+	if (pair->echo) {
+		stream_send(&pair->stream, data, len);
+		stream_flush(&pair->stream);
+	}
+}
+
+static void pair_on_sent(void *arg)
+{
+	((struct pair *)arg)->n_sent++;
+}
+
+static void pair_on_eof(void *arg, int error)
+{
+	struct pair *pair = arg;
+	pair->n_eof++;
+	pair->eof_error = error;
+}
+
+static void pair_on_broken(void *arg, int error)
+{
+	(void)error;
+	((struct pair *)arg)->n_broken++;
+}
+
+static const struct stream_hooks pair_hooks = {
+	.on_data = pair_on_data, .on_sent = pair_on_sent, .on_eof = pair_on_eof, .on_broken = pair_on_broken
+};
+
+static int pair_setup(void **state)
+{
+	char name[] = "main";
+	struct listen_conf listen = { .name = name, .tls_min_version = 12 };
+	char *file[2] = { NULL, NULL }, *key[2] = { NULL, NULL };
+
+	if (certs_setup(state) != 0)
+		return -1;
+	server_cert = certs_make("server", (struct cert_wish){ .names = "DNS:localhost" });
+	file[0] = server_cert.file;
+	key[0] = server_cert.key_file;
+	listen.tls_certificate = (struct conf_list){ .items = file, .n = 1 };
+	listen.tls_key = (struct conf_list){ .items = key, .n = 1 };
+	server_tickets = tickets_new();
+	return server_tickets == NULL ? -1 : tls_new(&server_tls, &listen, server_tickets, NULL, NULL);
+}
+
+static int pair_teardown(void **state)
+{
+	tls_unref(server_tls);
+	tickets_free(server_tickets);
+	certs_free(&server_cert);
+	return certs_teardown(state);
+}
+
+/* Both ends, nothing said yet. */
+static struct pair *pair_new(int version)
+{
+	int fds[2], small = 16384;
+	struct pair *pair = calloc(1, sizeof(*pair));
+	assert_non_null(pair);
+	pair->got = malloc(ROOM);
+	rig_init(&pair->rig);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+	setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	pair->far = fds[1];
+	assert_int_equal(
+		stream_open_tls(&pair->stream, &pair->rig.loop, fds[0], server_tls, &pair_hooks, pair), 0);
+	pair->ctx = certs_client(NULL);
+	SSL_CTX_set_max_proto_version(pair->ctx, version);
+	SSL_CTX_set_min_proto_version(pair->ctx, version);
+	pair->client = SSL_new(pair->ctx);
+	SSL_set_fd(pair->client, fds[1]);
+	SSL_set_connect_state(pair->client);
+	return pair;
+}
+
+static void pair_free(struct pair *pair)
+{
+	stream_close(&pair->stream);
+	SSL_free(pair->client);
+	SSL_CTX_free(pair->ctx);
+	close(pair->far);
+	rig_done(&pair->rig);
+	free(pair->got);
+	free(pair);
+}
+
+/* The handshake; of TLS 1.3 the tickets too. */
+static void pair_shake(struct pair *pair)
+{
+	char byte;
+	assert_true(stream_in_handshake(&pair->stream));
+	for (int i = 0; i < 10 && SSL_do_handshake(pair->client) != 1; i++)
+		rig_turns(&pair->rig, 2);
+	assert_true(SSL_is_init_finished(pair->client));
+	rig_turns(&pair->rig, 3);
+	assert_int_equal(SSL_read(pair->client, &byte, 1), -1);
+	assert_false(stream_in_handshake(&pair->stream));
+	ERR_clear_error();
+}
+
+/* Sends all of it, with the stream reading as it goes. */
+static void pair_say(struct pair *pair, const uint8_t *data, size_t len)
+{
+	for (size_t done = 0; done < len;) {
+		size_t n = 0;
+		if (SSL_write_ex(pair->client, data + done, len - done, &n))
+			done += n;
+		else
+			assert_int_equal(SSL_get_error(pair->client, 0), SSL_ERROR_WANT_WRITE);
+		rig_turn(&pair->rig);
+	}
+}
+
+/* What the client has been sent, until there are `len` bytes. */
+static void pair_hear(struct pair *pair, uint8_t *data, size_t len)
+{
+	for (size_t done = 0, idle = 0; done < len; idle++) {
+		size_t n = 0;
+		assert_true(idle < 100000);
+		if (SSL_read_ex(pair->client, data + done, len - done, &n))
+			done += n;
+		rig_turn(&pair->rig);
+	}
+	ERR_clear_error();
+}
+
+/* How the client's next read ends, after a turn or two. */
+static int pair_verdict(struct pair *pair)
+{
+	char byte;
+	int error = SSL_ERROR_WANT_READ;
+	for (int i = 0; i < 20 && error == SSL_ERROR_WANT_READ; i++) {
+		rig_turns(&pair->rig, 2);
+		ERR_clear_error();
+		error = SSL_get_error(pair->client, SSL_read(pair->client, &byte, 1));
+	}
+	ERR_clear_error();
+	return error;
+}
+
+static void fill(uint8_t *data, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		data[i] = (uint8_t)(i * 31 + i / 251);
+}
+
+static const size_t lengths[] = { 1, 4095, 4096, 4097, 16383, 16384, 16385, 65535, 65536, 65537, 1 << 20 };
+enum { LENGTHS = sizeof(lengths) / sizeof(lengths[0]) };
+
+/* Every length, both ways, in both versions; and with little budget, where a record is more than one read
+ * takes and the socket has nothing more to say (FAULTS K4). */
+static void test_echo(void **state)
+{
+	static const size_t budgets[] = { LOOP_SCRATCH, 4096, 1000 };
+	uint8_t *data = malloc(ROOM), *back = malloc(ROOM);
+	(void)state;
+
+	fill(data, ROOM);
+	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++)
+		for (size_t b = 0; b < 3; b++) {
+			struct pair *pair = pair_new(version);
+			pair_shake(pair);
+			pair->echo = true;
+			stream_allow(&pair->stream, budgets[b]);
+			for (size_t i = 0; i < LENGTHS - (b > 0); i++) {
+				pair->n_got = 0;
+				pair_say(pair, data, lengths[i] < 20000 ? lengths[i] : 16384);
+				if (lengths[i] >= 20000)
+					pair_say(pair, data + 16384, lengths[i] - 16384);
+				pair_hear(pair, back, lengths[i]);
+				assert_int_equal(pair->n_got, lengths[i]);
+				assert_memory_equal(data, back, lengths[i]);
+			}
+			assert_int_equal(pair->n_eof + pair->n_broken, 0);
+			assert_int_equal(stream_queued(&pair->stream), 0);
+			pair_free(pair);
+		}
+	free(data);
+	free(back);
+}
+
+/* The client's last bytes and its close_notify in one segment: the bytes first, all of them, then an orderly
+ * end (K1); our own bytes still go (K2), and our close_notify is behind them. */
+static void test_tail(void **state)
+{
+	uint8_t *data = malloc(ROOM), *back = malloc(ROOM);
+	(void)state;
+
+	fill(data, ROOM);
+	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++)
+		for (size_t i = 0; i < LENGTHS; i++) {
+			struct pair *pair = pair_new(version);
+			pair_shake(pair);
+			stream_send(&pair->stream, data, 200000);
+			stream_flush(&pair->stream);
+			pair_say(pair, data, lengths[i]);
+			SSL_shutdown(pair->client);
+			rig_until(&pair->rig, pair->n_eof > 0);
+			assert_int_equal(pair->eof_error, 0);
+			assert_int_equal(pair->n_got, lengths[i]);
+			assert_memory_equal(pair->got, data, lengths[i]);
+			stream_finish(&pair->stream);
+			pair_hear(pair, back, 200000);
+			assert_memory_equal(back, data, 200000);
+			assert_int_equal(pair_verdict(pair), SSL_ERROR_ZERO_RETURN);
+			assert_true(stream_is_over(&pair->stream));
+			assert_int_equal(pair->n_eof, 1);
+			pair_free(pair);
+		}
+	free(data);
+	free(back);
+}
+
+/* An end without close_notify: what is on its way to the client still gets there. */
+static void test_eof_without_notify(void **state)
+{
+	struct pair *pair = pair_new(TLS1_3_VERSION);
+	uint8_t back[5];
+	(void)state;
+
+	pair_shake(pair);
+	pair_say(pair, (const uint8_t *)"abc", 3);
+	shutdown(pair->far, SHUT_WR);
+	rig_until(&pair->rig, pair->n_eof > 0);
+	assert_int_equal(pair->eof_error, 0);
+	assert_int_equal(pair->n_got, 3);
+	stream_send(&pair->stream, "after", 5);
+	stream_flush(&pair->stream);
+	pair_hear(pair, back, 5);
+	assert_memory_equal(back, "after", 5);
+	pair_free(pair);
+}
+
+/* stream_close() says that it is the end, stream_reset() does not. */
+static void test_close_and_reset(void **state)
+{
+	(void)state;
+	for (int reset = 0; reset <= 1; reset++) {
+		struct pair *pair = pair_new(TLS1_3_VERSION);
+		pair_shake(pair);
+		if (reset)
+			stream_reset(&pair->stream);
+		else
+			stream_close(&pair->stream);
+		int verdict = pair_verdict(pair);
+		assert_true(reset ? verdict != SSL_ERROR_ZERO_RETURN : verdict == SSL_ERROR_ZERO_RETURN);
+		pair_free(pair);
+	}
+}
+
+/* Nothing is read while reading is stopped, and then what TLS holds already is. */
+static void test_pause(void **state)
+{
+	struct pair *pair = pair_new(TLS1_3_VERSION);
+	uint8_t data[16384];
+	(void)state;
+
+	fill(data, sizeof(data));
+	pair_shake(pair);
+	stream_allow(&pair->stream, 100);
+	pair_say(pair, data, sizeof(data));
+	stream_allow(&pair->stream, 0);
+	size_t before = pair->n_got;
+	assert_true(before > 0 && before < sizeof(data));
+	rig_turns(&pair->rig, 10);
+	assert_int_equal(pair->n_got, before);
+	stream_allow(&pair->stream, LOOP_SCRATCH);
+	rig_until(&pair->rig, pair->n_got == sizeof(data));
+	assert_memory_equal(pair->got, data, sizeof(data));
+	pair_free(pair);
+}
+
+/* What is no TLS: told by an alert, with the reason in words. */
+static void test_garbage(void **state)
+{
+	struct pair *pair = pair_new(TLS1_3_VERSION);
+	uint8_t answer[16];
+	(void)state;
+
+	assert_int_equal(write(pair->far, "\x16\x03\x01\x00\x05hello more", 15), 15);
+	rig_until(&pair->rig, pair->n_eof > 0);
+	assert_int_equal(pair->eof_error, EPROTO);
+	assert_string_not_equal(stream_tls_failure(&pair->stream), "");
+	assert_false(stream_met_http(&pair->stream));
+	stream_send(&pair->stream, "plain", 5);
+	stream_flush(&pair->stream);
+	ssize_t n = read(pair->far, answer, sizeof(answer));
+	assert_int_equal(n, 7);		 /* one alert and nothing else */
+	assert_int_equal(answer[0], 21); /* RFC 8446 6 */
+	assert_int_equal(answer[5], 2);	 /* fatal */
+	assert_int_equal(read(pair->far, answer, sizeof(answer)), 0);
+	pair_free(pair);
+}
+
+/* HTTP on a TLS port can be answered as HTTP. */
+static void test_http(void **state)
+{
+	struct pair *pair = pair_new(TLS1_3_VERSION);
+	char answer[16] = "";
+	(void)state;
+
+	assert_int_equal(write(pair->far, "GET / HTTP/1.1\r\n\r\n", 18), 18);
+	rig_until(&pair->rig, pair->n_eof > 0);
+	assert_int_equal(pair->eof_error, EPROTO);
+	assert_true(stream_met_http(&pair->stream));
+	stream_send(&pair->stream, "HTTP/1.1 400", 12);
+	stream_finish(&pair->stream);
+	assert_int_equal(read(pair->far, answer, sizeof(answer)), 12);
+	assert_memory_equal(answer, "HTTP/1.1 400", 12);
+	assert_int_equal(read(pair->far, answer, sizeof(answer)), 0);
+	assert_int_equal(pair->n_got, 0);
+	pair_free(pair);
+}
+
+/* A ClientHello of so many bytes in all, never complete: one more than fit is too many. */
+static void test_long_handshake(void **state)
+{
+	(void)state;
+	for (int over = -1; over <= 1; over++) {
+		struct pair *pair = pair_new(TLS1_2_VERSION);
+		size_t total = PUMP_HANDSHAKE_MAX + over, done = 0;
+		uint8_t record[5 + 1024] = { 22, 3, 1, 4, 0, 1, 1, 0xff, 0 }; /* of 130,816 bytes */
+
+		while (done < total) {
+			size_t len = total - done < sizeof(record) ? total - done : sizeof(record);
+			assert_int_equal(write(pair->far, record, len), len);
+			done += len;
+			memset(record + 5, 0, 4); /* only the first one begins a message */
+			rig_turns(&pair->rig, 2);
+		}
+		rig_turns(&pair->rig, 3);
+		assert_int_equal(pair->n_eof, over > 0);
+		if (over > 0)
+			assert_string_equal(stream_tls_failure(&pair->stream), "handshake too long");
+		pair_free(pair);
+	}
+}
+
+/* TLS 1.2 lets a client ask for another handshake; we end the connection (G2). */
+static void test_renegotiation(void **state)
+{
+	struct pair *pair = pair_new(TLS1_2_VERSION);
+	(void)state;
+
+	pair_shake(pair);
+	SSL_renegotiate(pair->client);
+	SSL_do_handshake(pair->client);
+	rig_until(&pair->rig, pair->n_eof > 0);
+	assert_int_equal(pair->eof_error, EPROTO);
+	assert_string_equal(stream_tls_failure(&pair->stream), "renegotiation");
+	pair_free(pair);
+}
+
+/* A client that asks for new keys again and again and reads nothing makes us hold little. */
+static void test_key_updates(void **state)
+{
+	struct pair *pair = pair_new(TLS1_3_VERSION);
+	static uint8_t block[100000];
+	(void)state;
+
+	pair_shake(pair);
+	stream_send(&pair->stream, block, sizeof(block)); /* so that there is a queue */
+	stream_flush(&pair->stream);
+	size_t before = stream_queued(&pair->stream);
+	assert_true(before > 0);
+	for (int i = 0; i < 20000 && pair->n_eof + pair->n_broken == 0; i++) {
+		SSL_key_update(pair->client, SSL_KEY_UPDATE_REQUESTED);
+		if (SSL_do_handshake(pair->client) != 1)
+			ERR_clear_error();
+		rig_turn(&pair->rig);
+		assert_true(stream_queued(&pair->stream) < before + 2 * 65536 + 4096);
+	}
+	pair_free(pair);
+}
+
+/* A file goes through the encryption; with an end before what was asked for it fails. */
+static void test_file(void **state)
+{
+	struct pair *pair = pair_new(TLS1_3_VERSION);
+	uint8_t data[20000], back[20000];
+	int file = memfd_create("file", MFD_CLOEXEC);
+	(void)state;
+
+	fill(data, sizeof(data));
+	assert_int_equal(write(file, data, sizeof(data)), sizeof(data));
+	pair_shake(pair);
+	stream_send(&pair->stream, data, 100);
+	assert_int_equal(stream_send_file(&pair->stream, file, 100, 15000), 15000);
+	pair_hear(pair, back, 15100);
+	assert_memory_equal(back, data, 15100);
+	assert_int_equal(stream_send_file(&pair->stream, file, 20000, 1), -1);
+	close(file);
+	pair_free(pair);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_echo),
+		cmocka_unit_test(test_tail),
+		cmocka_unit_test(test_eof_without_notify),
+		cmocka_unit_test(test_close_and_reset),
+		cmocka_unit_test(test_pause),
+		cmocka_unit_test(test_garbage),
+		cmocka_unit_test(test_http),
+		cmocka_unit_test(test_long_handshake),
+		cmocka_unit_test(test_renegotiation),
+		cmocka_unit_test(test_key_updates),
+		cmocka_unit_test(test_file),
+	};
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, pair_setup, pair_teardown);
+}
