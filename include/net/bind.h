@@ -1,5 +1,5 @@
 /*
- * bind: makes listening sockets, at start. Finding the addresses of a host name may block.
+ * bind: listening sockets, made or looked at, at start. Finding the addresses of a host name may block.
  */
 #ifndef NET_BIND_H
 #define NET_BIND_H
@@ -18,6 +18,9 @@
  */
 int bind_find(const struct addr_name *name, struct addr *out, size_t max, size_t *n);
 
+/* Why the name can't be listened on, in words: strerror(), or better where the remedy is known. */
+const char *bind_error(const struct addr_name *name, int error);
+
 /* Listens at exactly this address. `shared`: SO_REUSEPORT, for several sockets at one address. Returns a
  * non-blocking, close-on-exec descriptor, or -errno. */
 int bind_addr(const struct addr *at, bool shared, int backlog);
@@ -25,5 +28,11 @@ int bind_addr(const struct addr *at, bool shared, int backlog);
 /* Listens on a unix socket: a stale file is replaced, a live one is -EADDRINUSE. Mode and owner ((uid_t)-1,
  * (gid_t)-1: as they are) are set before anybody can connect. Returns a descriptor as above, or -errno. */
 int bind_unix(const char *path, mode_t mode, uid_t uid, gid_t gid, int backlog);
+
+/*
+ * Looks at a descriptor that somebody else made: a listening stream socket of TCP or unix. Makes it
+ * non-blocking and stores where it is bound. Returns NULL, or what is wrong with it, in words.
+ */
+const char *bind_adopt(int fd, struct addr *at);
 
 #endif

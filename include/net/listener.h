@@ -20,6 +20,8 @@ struct listener;
 /* Accepts on a listening descriptor, which it takes. Returns 0, or -errno with *out NULL and fd closed. */
 int listener_new(
 	struct listener **out, struct loop *loop, int fd, const struct listener_hooks *hooks, void *arg);
+/* Accepts who is connected already, as far as there is room, and frees it. NULL is allowed. */
+void listener_finish(struct listener *listener);
 void listener_free(struct listener *listener); /* NULL is allowed; not from within its own hooks */
 
 #endif

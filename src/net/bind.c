@@ -1,10 +1,11 @@
 /*
- * bind: makes listening sockets. Accepts nothing and keeps no descriptor.
+ * bind: makes listening sockets, and looks at those made by others. Accepts nothing, keeps no descriptor.
  * Runs at start, on the main thread; resolving a host name may block there.
  */
 #include "net/bind.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
@@ -103,6 +104,16 @@ int bind_find(const struct addr_name *name, struct addr *out, size_t max, size_t
 	return error == 0 && *n == 0 ? missing : error;
 }
 
+/* Knows the one mistake that many make at their first start. */
+const char *bind_error(const struct addr_name *name, int error)
+{
+	if (error == -EACCES && name->kind == ADDR_TCP && name->port > 0 && name->port < IPPORT_RESERVED)
+		return "a port below 1024 needs a start as root (with user in [gateway]), "
+		       "CAP_NET_BIND_SERVICE "
+		       "or a socket of systemd; ports from 1024 need nothing";
+	return strerror(-error);
+}
+
 /* Does somebody answer on this unix socket? */
 static bool bind_is_live(const struct sockaddr_un *at)
 {
@@ -148,4 +159,28 @@ int bind_unix(const char *path, mode_t mode, uid_t uid, gid_t gid, int backlog)
 	error = errno;
 	unlink(path);
 	return bind_undo(fd, error);
+}
+
+/* A number that the kernel knows of a socket; -1 when it is none. */
+static int bind_ask(int fd, int option)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+	return getsockopt(fd, SOL_SOCKET, option, &value, &len) == 0 ? value : -1;
+}
+
+/* Looks at what it was given. */
+const char *bind_adopt(int fd, struct addr *at)
+{
+	*at = (struct addr){ .len = sizeof(at->u) };
+	if (getsockname(fd, &at->u.sa, &at->len) != 0)
+		return strerror(errno);
+	if (at->u.sa.sa_family != AF_INET && at->u.sa.sa_family != AF_INET6 && at->u.sa.sa_family != AF_UNIX)
+		return "it is a socket of neither TCP nor unix";
+	if (bind_ask(fd, SO_TYPE) != SOCK_STREAM)
+		return "it is not a stream socket (ListenStream=)";
+	if (bind_ask(fd, SO_ACCEPTCONN) != 1)
+		return "it does not listen (Accept=no)";
+	int flags = fcntl(fd, F_GETFL);
+	return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0 ? NULL : strerror(errno);
 }

@@ -16,6 +16,7 @@
 
 enum {
 	LISTENER_BUDGET = 64,	   /* connections accepted in one turn */
+	LISTENER_LAST = 4096,	   /* accepted at the end: the longest queue that kernels keep by default */
 	LISTENER_BACKOFF_MS = 100, /* until the next try when descriptors are short */
 	LISTENER_ROOM_MS = 10,	   /* until the next look when there is no room: whoever makes room may be on
 				      another thread */
@@ -91,32 +92,39 @@ static void listener_set_nodelay(int fd, const struct addr *peer)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
+/* Accepts one. Returns 0 when there may be more, -EBUSY without room for it, -EAGAIN when nobody waits, or
+ * another -errno. */
+static int listener_accept(struct listener *listener)
+{
+	if (!listener->hooks->has_room(listener->arg))
+		return -EBUSY;
+	struct addr peer = { .len = sizeof(peer.u) };
+	int client = accept4(listener->fd, &peer.u.sa, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (client < 0)
+		return listener_is_transient(errno) ? 0 : -errno;
+	if (listener->warned)
+		log_info(listener->loop->log, "accepting connections again");
+	listener->warned = false;
+	listener_set_nodelay(client, &peer);
+	listener->hooks->on_accept(listener->arg, client, &peer);
+	return 0;
+}
+
 /* Accepts what is there, within a budget so that the sessions have their turn. */
 static void listener_on_acceptable(evutil_socket_t fd, short what, void *arg)
 {
 	struct listener *listener = arg;
+	int error = 0;
+	(void)fd;
 	(void)what;
 
-	for (int i = 0; i < LISTENER_BUDGET; i++) {
-		if (!listener->hooks->has_room(listener->arg)) {
-			event_del(listener->acceptable);
-			loop_timer_set(listener->retry, LISTENER_ROOM_MS);
-			return;
-		}
-		struct addr peer = { .len = sizeof(peer.u) };
-		int client = accept4(fd, &peer.u.sa, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (client < 0 && listener_is_transient(errno))
-			continue;
-		if (client < 0 && errno != EAGAIN)
-			listener_back_off(listener, errno);
-		if (client < 0)
-			return;
-		if (listener->warned)
-			log_info(listener->loop->log, "accepting connections again");
-		listener->warned = false;
-		listener_set_nodelay(client, &peer);
-		listener->hooks->on_accept(listener->arg, client, &peer);
-	}
+	for (int i = 0; error == 0 && i < LISTENER_BUDGET; i++)
+		error = listener_accept(listener);
+	if (error == -EBUSY) {
+		event_del(listener->acceptable);
+		loop_timer_set(listener->retry, LISTENER_ROOM_MS);
+	} else if (error != 0 && error != -EAGAIN)
+		listener_back_off(listener, -error);
 }
 
 /* Accepts (again). */
@@ -162,6 +170,16 @@ int listener_new(
 	listener_resume(listener);
 	*out = listener;
 	return 0;
+}
+
+/* Whoever is in the queue when it is closed is reset, though it was told that it is connected. */
+void listener_finish(struct listener *listener)
+{
+	for (int i = 0; listener != NULL && i < LISTENER_LAST; i++) {
+		if (listener_accept(listener) != 0)
+			break;
+	}
+	listener_free(listener);
 }
 
 /* Stops and closes. */

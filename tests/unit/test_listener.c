@@ -537,6 +537,80 @@ static void test_no_descriptors_edge(void **state)
 	assert_in_range(warnings, 1, 2); /* two seconds have passed on this clock */
 }
 
+/* At the end those who are connected are let in, all of them though they are more than a turn's, and nobody
+ * after; without room they are not. */
+static void test_finish(void **state)
+{
+	enum { CALLERS = 150 };
+	static const size_t rooms[] = { CALLERS - 1, CALLERS, CALLERS + 1 };
+	(void)state;
+
+	for (size_t i = 0; i < 3; i++) {
+		struct host host;
+		int clients[CALLERS];
+		int listening = bind_tcp("127.0.0.1:0");
+		struct addr at = bound_at(listening);
+
+		host_open(&host, listening);
+		host.room = rooms[i];
+		for (size_t k = 0; k < CALLERS; k++)
+			assert_true((clients[k] = call(&at)) >= 0);
+		listener_finish(host.listener);
+		host.listener = NULL;
+		assert_int_equal(host.n, rooms[i] < CALLERS ? rooms[i] : CALLERS);
+		assert_int_equal(call(&at), -1);
+		assert_int_equal(errno, ECONNREFUSED);
+		for (size_t k = 0; k < CALLERS; k++)
+			close(clients[k]);
+		host_close(&host);
+	}
+	listener_finish(NULL);
+}
+
+/* What is given from outside is used if it is a listening stream socket of TCP or unix; else it is said why
+ * not. */
+static void test_adopt(void **state)
+{
+	struct place place = place_new();
+	struct addr at;
+	char text[ADDR_TEXT];
+	int pair[2];
+	(void)state;
+
+	int fd = bind_tcp("127.0.0.1:0");
+	assert_int_equal(fcntl(fd, F_SETFL, 0), 0);
+	assert_null(bind_adopt(fd, &at));
+	assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+	struct addr bound = bound_at(fd);
+	assert_int_equal(addr_port(&at), addr_port(&bound));
+	assert_int_equal(at.len, bound.len);
+	close(fd);
+
+	fd = place_bind(&place, 0600);
+	assert_null(bind_adopt(fd, &at));
+	assert_string_equal(addr_format(&at, text) + strlen("unix:"), place.path);
+	close(fd);
+
+	assert_string_equal(bind_adopt(fd, &at), strerror(EBADF));
+	fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	assert_string_equal(bind_adopt(fd, &at), strerror(ENOTSOCK));
+	close(fd);
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_non_null(strstr(bind_adopt(fd, &at), "stream"));
+	close(fd);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_non_null(strstr(bind_adopt(fd, &at), "listen"));
+	close(fd);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_non_null(strstr(bind_adopt(pair[0], &at), "listen"));
+	close(pair[0]);
+	close(pair[1]);
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0);
+	assert_non_null(strstr(bind_adopt(fd, &at), "neither"));
+	close(fd);
+	place_free(&place);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -555,6 +629,8 @@ int main(void)
 		cmocka_unit_test(test_no_reserve),
 		cmocka_unit_test(test_no_descriptors),
 		cmocka_unit_test(test_no_descriptors_edge),
+		cmocka_unit_test(test_finish),
+		cmocka_unit_test(test_adopt),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
