@@ -21,6 +21,7 @@
 enum {
 	EXCHANGE_KEEPALIVE_MS = 15000, /* from a response to the next request's head */
 	EXCHANGE_REQUESTS_MAX = 100,   /* on one connection */
+	EXCHANGE_DRAIN_MS = 1000,      /* for a request that is on its way when the gateway stops */
 	EXCHANGE_LINGER_MS = 2000,     /* after a refusal, for the client to read it before TCP is closed */
 	EXCHANGE_LINGER_MAX = 65536    /* bytes that it may still send then */
 };
@@ -87,7 +88,8 @@ char *exchange_take_rest(struct exchange *exchange, size_t *len);
 void exchange_refuse(
 	struct exchange *exchange, int status, const char *reason, const char *advice, unsigned retry_after);
 
-/* The gateway stops: a connection that is not within a response ends. */
+/* The gateway stops: an idle connection ends; one whose first request is still to come, or that has begun
+ * another, has EXCHANGE_DRAIN_MS for it; what is answered is the last response. */
 void exchange_drain(struct exchange *exchange);
 
 #endif

@@ -15,6 +15,7 @@ struct worker {
 	struct gate gate;
 	pthread_t thread;
 	bool started;
+	bool over; /* whoever comes now finds nobody */
 	struct door *doors;
 	struct mail drain, cut, ended;				     /* one each is all that is ever sent */
 	void (*on_ended)(struct loop *main_loop, struct mail *mail); /* on the main thread */

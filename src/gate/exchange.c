@@ -443,10 +443,16 @@ char *exchange_take_rest(struct exchange *exchange, size_t *len)
 	return rest;
 }
 
-/* Ends an idle connection; a response on its way is the last one. */
+/* A client that was let in is not sent away before it could ask; one that has been answered is. */
 void exchange_drain(struct exchange *exchange)
 {
+	uint64_t ms = exchange->config->listens[exchange->entrance->listen].handshake_timeout_ms;
+
 	exchange->keep_alive = false;
-	if (exchange->state == EXCHANGE_HEAD)
+	if (exchange->state != EXCHANGE_HEAD)
+		return;
+	if (exchange->n_requests > 0 && exchange->n_held == 0)
 		exchange_gone(exchange);
+	else
+		loop_timer_set(&exchange->timer, ms < EXCHANGE_DRAIN_MS ? ms : EXCHANGE_DRAIN_MS);
 }

@@ -424,6 +424,15 @@ static const struct exchange_hooks session_exchange_hooks = {
 /* The stream has no owner but the exchange from the start; these are never called. */
 static const struct stream_hooks session_stream_hooks = { 0 };
 
+/* Asks one session to end. */
+static void session_drain(struct session *session)
+{
+	if (session->state == SESSION_REQUEST)
+		exchange_drain(session->exchange);
+	else if (session->state != SESSION_CONNECT) /* who is about to be let in is told then */
+		session_end(session, CLOSE_GOING_AWAY, "going away");
+}
+
 /* Begins to read, with TLS where the listener has it. Returns 0 or -ENOMEM. */
 static int session_open_stream(struct session *session, const struct entrance *entrance, int fd)
 {
@@ -477,17 +486,8 @@ void session_open(struct gate *gate, const struct entrance *entrance, int fd, co
 	session_set_state(session, SESSION_REQUEST);
 	exchange_open(exchange, gate, session->config, entrance, &session->peer, &session->stream,
 		&session_exchange_hooks, session);
-}
-
-/* Asks one session to end. */
-static void session_drain(struct session *session)
-{
-	if (session->state == SESSION_REQUEST)
-		exchange_drain(session->exchange);
-	else if (session->state == SESSION_CONNECT)
-		session_refuse(session, 503, "going away", "The gateway is stopping.\n");
-	else
-		session_end(session, CLOSE_GOING_AWAY, "going away");
+	if (gate->draining)
+		session_drain(session);
 }
 
 /* Asks all of them. One that dies of it is freed after the turn, so its `next` is still there. */

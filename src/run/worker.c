@@ -57,24 +57,33 @@ static const struct listener_hooks worker_listener_hooks = {
 	.on_accept = worker_on_accept,
 };
 
-/* No one comes in any more. */
-static void worker_close_doors(struct worker *worker)
+/* No one comes in any more; with `finish` but those who are connected already. */
+static void worker_close_doors(struct worker *worker, bool finish)
 {
 	while (worker->doors != NULL) {
 		struct door *door = worker->doors;
 		worker->doors = door->next;
-		listener_free(door->listener);
+		if (finish)
+			listener_finish(door->listener);
+		else
+			listener_free(door->listener);
 		if (door->fd >= 0)
 			close(door->fd);
 		free(door);
 	}
 }
 
+/* Nobody is left, and nobody else is let in. */
+static void worker_end(struct worker *worker)
+{
+	worker->over = true;
+	loop_stop(&worker->loop);
+}
+
 /* While draining: the last session is gone. */
 static void worker_on_empty(void *arg)
 {
-	struct worker *worker = arg;
-	loop_stop(&worker->loop);
+	worker_end(arg);
 }
 
 /* The spawner is gone; the main thread hears of it by itself and ends the gateway. */
@@ -151,11 +160,11 @@ static void worker_on_drain(struct loop *loop, struct mail *mail)
 {
 	struct worker *worker = worker_of(loop);
 	(void)mail;
-	worker_close_doors(worker);
+	worker_close_doors(worker, true);
 	worker->gate.draining = true;
 	session_drain_all(&worker->gate);
 	if (worker->gate.n_sessions == 0)
-		loop_stop(loop);
+		worker_end(worker);
 }
 
 /* Time is up for those who are still here. */
@@ -163,10 +172,10 @@ static void worker_on_cut(struct loop *loop, struct mail *mail)
 {
 	struct worker *worker = worker_of(loop);
 	(void)mail;
-	worker_close_doors(worker);
+	worker_close_doors(worker, false);
 	worker->gate.draining = true;
 	session_cut_all(&worker->gate);
-	loop_stop(loop);
+	worker_end(worker);
 }
 
 /* Asks it to end. */
@@ -181,13 +190,13 @@ void worker_cut(struct worker *worker)
 	loop_post(&worker->loop, &worker->cut, worker_on_cut);
 }
 
-/* A connection that the acceptor of a unix socket dealt to this worker. */
+/* A connection that an acceptor dealt to this worker. */
 static void worker_on_parcel(struct loop *loop, struct mail *mail)
 {
 	struct worker *worker = worker_of(loop);
 	struct worker_parcel *parcel = (struct worker_parcel *)mail;
 
-	if (worker->gate.draining)
+	if (worker->over)
 		close(parcel->fd);
 	else
 		session_open(&worker->gate, parcel->entrance, parcel->fd, &parcel->peer);
@@ -232,9 +241,8 @@ void worker_done(struct worker *worker)
 {
 	if (worker->loop.base == NULL)
 		return;
-	worker_close_doors(worker);
-	/* A connection may still be in the mailbox: it is closed there, since draining is set. */
-	worker->gate.draining = true;
+	worker_close_doors(worker, false);
+	worker->over = true; /* a connection may still be in the mailbox: it is closed there */
 	spawn_client_free(worker->gate.spawner);
 	loop_done(&worker->loop);
 }

@@ -126,9 +126,12 @@ def test_pending_connections_do_not_hold_it(gateway):
     half.send(wsraw.upgrade("/ws", gw.host)[:-2])
     eventually(lambda: gw.counters()["pending"] == 1, "not accepted")
     begin = time.monotonic()
+    gw.signal(signal.SIGTERM)
+    assert half.response().status == 408
+    half.ended()
+    half.drop()
     gw.stop()
     assert time.monotonic() - begin < 5
-    half.ended()
 
 
 def test_hup_is_said_and_ignored(gateway):

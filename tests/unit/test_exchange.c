@@ -736,15 +736,93 @@ static void test_upgrade_left(void **state)
 	}
 }
 
-/* The gateway stops: an idle connection ends, one that waits for its response gets it, as the last one. */
-static void test_drain(void **state)
+/* The gateway stops, for this connection too. */
+static void guest_drain(struct guest *guest)
+{
+	guest->gate.draining = true;
+	exchange_drain(&guest->exchange);
+}
+
+/* One that was let in and has not asked yet has a second for it; its answer is the last one. */
+static void test_drain_before_the_first_request(void **state)
+{
+	static const char *const before[] = { "", GET("/hello.txt"), "GET /hel" };
+	(void)state;
+
+	for (size_t i = 0; i < 3; i++) {
+		struct guest *guest = guest_new();
+		const char *said = before[i];
+		guest_say(guest, said);
+		if (i == 2) {
+			guest_settle(guest);
+			said = GET("/hello.txt") + strlen(said);
+		} else
+			said = i == 0 ? GET("/hello.txt") : "";
+		guest_drain(guest);
+		assert_int_equal(guest->n_gone, 0);
+		rig_skip(EXCHANGE_DRAIN_MS - 500);
+		guest_settle(guest);
+		guest_say(guest, said);
+		guest_settle(guest);
+		assert_int_equal(guest_count(guest, "HTTP/1.1 200 OK\r\n"), 1);
+		assert_int_equal(guest_count(guest, "Connection: close\r\n"), 1);
+		assert_true(guest->got_eof);
+		guest_free(guest);
+	}
+}
+
+/* The second is over: silence ends without a word, half a head with the usual one. */
+static void test_drain_time(void **state)
+{
+	static const char *const heads[] = { "", "GET /hel" };
+	(void)state;
+
+	for (size_t i = 0; i < 2; i++) {
+		struct guest *guest = guest_new();
+		guest_say(guest, heads[i]);
+		guest_settle(guest);
+		guest_drain(guest);
+		rig_skip(EXCHANGE_DRAIN_MS - 500);
+		guest_settle(guest);
+		assert_false(guest->got_eof);
+		rig_skip(500);
+		guest_settle(guest);
+		assert_true(guest->got_eof);
+		assert_int_equal(guest_count(guest, "HTTP/1.1 408 "), i);
+		guest_free(guest);
+	}
+}
+
+/* One that has had its answers is idle, unless it has begun to ask again. */
+static void test_drain_between_requests(void **state)
 {
 	struct guest *guest = guest_new();
 	(void)state;
 
-	exchange_drain(&guest->exchange);
+	guest_say(guest, GET("/empty.txt"));
+	guest_settle(guest);
+	guest_drain(guest);
 	assert_int_equal(guest->n_gone, 1);
 	guest_free(guest);
+
+	guest = guest_new();
+	guest_say(guest, GET("/empty.txt") "GET /hel");
+	guest_settle(guest);
+	guest_drain(guest);
+	assert_int_equal(guest->n_gone, 0);
+	guest_say(guest, GET("/hello.txt") + strlen("GET /hel"));
+	guest_settle(guest);
+	assert_int_equal(guest_count(guest, "HTTP/1.1 200 OK\r\n"), 2);
+	assert_int_equal(guest_count(guest, "Connection: close\r\n"), 1);
+	assert_true(guest->got_eof);
+	guest_free(guest);
+}
+
+/* The gateway stops: one that waits for its response gets it, as the last one. */
+static void test_drain(void **state)
+{
+	struct guest *guest;
+	(void)state;
 
 	guest = guest_new_with(true);
 	guest_say(guest, GET("/big.bin") GET("/hello.txt"));
@@ -865,6 +943,9 @@ int main(void)
 		cmocka_unit_test(test_upgrade_refused),
 		cmocka_unit_test(test_upgrade_left),
 		cmocka_unit_test(test_drain),
+		cmocka_unit_test(test_drain_before_the_first_request),
+		cmocka_unit_test(test_drain_time),
+		cmocka_unit_test(test_drain_between_requests),
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_log),
 	};
