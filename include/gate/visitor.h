@@ -10,10 +10,8 @@
 #include "net/stream.h"
 
 enum {
-	VISITOR_CLOSE_MS = 5000,  /* from our close frame's leaving to the client's */
-	VISITOR_LINGER_MS = 2000, /* from the last close frame to the client's end of TCP */
-	VISITOR_PONGS_MAX =
-		32 /* pongs queued behind data; of more pings only the last one is answered (5.5.3) */
+	VISITOR_CLOSE_MS = 5000, /* from our close frame's leaving to the client's */
+	VISITOR_LINGER_MS = 2000 /* from the last close frame to the client's end of TCP */
 };
 
 /*

@@ -118,6 +118,9 @@ size_t stream_queued(const struct stream *stream);
 /* Bytes that the peer has not taken yet: the queue's and, for a socket, the kernel's (SIOCOUTQ). */
 size_t stream_unsent(const struct stream *stream);
 
+/* Bytes that the kernel has taken since the stream was opened: of TLS, of its records. */
+uint64_t stream_written(const struct stream *stream);
+
 /* Bytes that the peer has taken (of TCP: acknowledged) since the stream was opened; never falls. */
 uint64_t stream_taken(const struct stream *stream);
 

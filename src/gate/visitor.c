@@ -7,6 +7,7 @@
 #include "gate/visitor.h"
 
 #include "base/must.h"
+#include "gate/pongs.h"
 #include "gate/pulse.h"
 #include "ws/message.h"
 
@@ -42,11 +43,7 @@ struct visitor {
 	struct pulse pulse;
 	bool watched; /* bytes wait, and the pulse knows */
 
-	unsigned pongs_queued;
-	uint64_t pongs_until; /* when so many bytes have left, the pongs queued have too */
-	bool pong_due;	      /* `pong` waits for that */
-	uint8_t n_pong;
-	uint8_t pong[FRAME_CONTROL_MAX];
+	struct pongs pongs;
 };
 
 /* What the pulse is taken from. */
@@ -199,35 +196,33 @@ static void visitor_on_close(struct visitor *visitor, const struct message_event
 	visitor_report_eof(visitor, &end);
 }
 
-/* Have the pongs left that were queued behind data? */
-static bool visitor_pongs_left(const struct visitor *visitor)
-{
-	return !stream_has_queue(visitor->stream) || visitor->stream->out.n_written >= visitor->pongs_until;
-}
-
 /* Sends a pong, and remembers behind how much it is. */
 static void visitor_send_pong(struct visitor *visitor, const uint8_t *data, size_t len)
 {
 	visitor_send_control(visitor, FRAME_PONG, data, len);
-	visitor->pongs_until = visitor->stream->out.n_written + stream_queued(visitor->stream);
-	visitor->pongs_queued++;
+	pongs_on_pong(&visitor->pongs, stream_written(visitor->stream) + stream_queued(visitor->stream));
 }
 
-/* A ping: answered in order, but a client that pings and does not read can't make us queue more than a few
- * pongs. */
+/* A ping: answered unless too many answers wait already. */
 static void visitor_on_ping(struct visitor *visitor, const uint8_t *data, size_t len)
 {
-	if (visitor->state != VISITOR_OPEN)
-		return;
-	if (visitor_pongs_left(visitor))
-		visitor->pongs_queued = 0;
-	if (visitor->pongs_queued < VISITOR_PONGS_MAX) {
+	const struct stream *stream = visitor->stream;
+
+	if (visitor->state == VISITOR_OPEN &&
+		pongs_on_ping(&visitor->pongs, stream_written(stream), !stream_has_queue(stream), data, len))
 		visitor_send_pong(visitor, data, len);
+}
+
+/* The last ping of a flood is answered when there is room. */
+static void visitor_send_late_pong(struct visitor *visitor)
+{
+	const struct stream *stream = visitor->stream;
+
+	if (visitor->state != VISITOR_OPEN ||
+		!pongs_take(&visitor->pongs, stream_written(stream), !stream_has_queue(stream)))
 		return;
-	}
-	visitor->pong_due = true;
-	visitor->n_pong = (uint8_t)len;
-	memcpy(visitor->pong, data, len);
+	visitor_send_pong(visitor, visitor->pongs.data, visitor->pongs.len);
+	stream_flush(visitor->stream);
 }
 
 /* May what the client sends still mean something? */
@@ -310,12 +305,7 @@ static void visitor_on_sent(void *arg)
 	struct visitor *visitor = arg;
 
 	visitor->watched = visitor->watched && stream_has_queue(visitor->stream);
-	if (visitor->pong_due && visitor_pongs_left(visitor) && visitor->state == VISITOR_OPEN) {
-		visitor->pong_due = false;
-		visitor->pongs_queued = 0;
-		visitor_send_pong(visitor, visitor->pong, visitor->n_pong);
-		stream_flush(visitor->stream);
-	}
+	visitor_send_late_pong(visitor);
 	if (visitor->state == VISITOR_LINGER && stream_is_over(visitor->stream))
 		visitor_gone(visitor);
 	else

@@ -435,6 +435,12 @@ size_t stream_unsent(const struct stream *stream)
 	       (stream->out.queue == NULL ? 0 : evbuffer_get_length(stream->out.queue));
 }
 
+/* What the kernel has taken. */
+uint64_t stream_written(const struct stream *stream)
+{
+	return stream->out.n_written;
+}
+
 /* What the peer has taken; the end of our side is one more, which the kernel counts. */
 uint64_t stream_taken(const struct stream *stream)
 {
