@@ -4,12 +4,16 @@
 #   make bench       cost per message, beside nginx        make check      install what tests need, run them all
 #   make format      rewrite the sources in our style      make unit e2e fuzz browser   one kind of test
 #   make soak        the long runs, SCALE=1                make units benches fuzzers   their programs only
-#   make clean       remove build/
+#   make install     into DESTDIR and PREFIX, below        make uninstall               what install put there
+#   make man         docs/wsluice.ini.5 anew               make clean                   remove build/
 #
 #   SAN=address,undefined | thread   sanitizers; builds in build/san-...      TIME=10   seconds for each fuzz target
 #   CC=clang BUILD=build/clang       another compiler, another directory      WERROR=   warnings stay warnings
 #   CFLAGS=-g CPPFLAGS= LDFLAGS=     added to ours                            V=1       show the commands
+#   DESTDIR=   put in front of every path that is written      PREFIX=/usr/local   and from it, each to be set alone:
+#   bindir mandir docdir bashcompletiondir sysconfdir unitdir  `make install-strip` leaves debugging symbols out
 CC      ?= cc
+INSTALL ?= install
 SAN     ?=
 WERROR  ?= -Werror
 VERSION := 0.1.0
@@ -101,7 +105,52 @@ format:
 clean:
 	rm -rf build
 
+# The page is committed, so that a build needs nothing to make it.
+man: $(BUILD)/wsluice
+	WSLUICE=$< tools/man.sh >$(BUILD)/wsluice.ini.5
+	mv $(BUILD)/wsluice.ini.5 docs/wsluice.ini.5
+
+# Where things go. systemd looks in /usr/local/lib/systemd/system too; its own directory is for packages (PREFIX=/usr).
+PREFIX     ?= /usr/local
+prefix      = $(PREFIX)
+bindir      = $(prefix)/bin
+datadir     = $(prefix)/share
+docdir      = $(datadir)/doc/wsluice
+mandir      = $(datadir)/man
+sysconfdir  = $(if $(filter /usr,$(prefix)),/etc,$(prefix)/etc)
+unitdir     = $(or $(if $(filter /usr,$(prefix)),$(shell pkg-config --variable=systemdsystemunitdir systemd 2>/dev/null)),$(prefix)/lib/systemd/system)
+bashcompletiondir = $(datadir)/bash-completion/completions
+
+INSTALL_PROGRAM = $(INSTALL)
+CONFIG   = $(sysconfdir)/wsluice/wsluice.ini
+TEXTS    = docs/wsluice.8:$(mandir)/man8 docs/wsluice.ini.5:$(mandir)/man5 etc/completion/wsluice:$(bashcompletiondir) \
+           $(patsubst %,%:$(unitdir),$(wildcard systemd/*.service systemd/*.socket)) docs/deployment.md:$(docdir) LICENSE:$(docdir) \
+           $(patsubst %,%:$(docdir)/examples,etc/wsluice.ini $(wildcard etc/*logrotate* systemd/*.conf))
+
+# The sources say /usr/bin/wsluice, /etc/wsluice and /usr/share/doc/wsluice; what is installed says where these are.
+LOCALIZE = sed -e 's|/usr/bin/wsluice|$(bindir)/wsluice|g' -e 's|/etc/wsluice|$(sysconfdir)/wsluice|g' -e 's|/usr/share/doc/wsluice|$(docdir)|g'
+
+# A configuration that is there is never written over.
+install: all
+	$(INSTALL_PROGRAM) -D -m 755 $(BUILD)/wsluice '$(DESTDIR)$(bindir)/wsluice'
+	@set -e; for text in $(TEXTS); do from=$${text%%:*}; to='$(DESTDIR)'"$${text#*:}/$${from##*/}"; \
+		echo "  $$to"; test -r $$from; $(LOCALIZE) $$from | $(INSTALL) -D -m 644 /dev/stdin "$$to"; done
+	@if [ -e '$(DESTDIR)$(CONFIG)' ] || [ -L '$(DESTDIR)$(CONFIG)' ]; then echo '  kept: $(DESTDIR)$(CONFIG)'; \
+	else $(LOCALIZE) etc/service.ini | $(INSTALL) -D -m 644 /dev/stdin '$(DESTDIR)$(CONFIG)' && echo '  $(DESTDIR)$(CONFIG)'; fi
+
+install-strip:
+	@$(MAKE) --no-print-directory install INSTALL_PROGRAM='$(INSTALL) -s'
+
+# Takes away what install put there, and the directories that are ours alone; leaves a configuration that was changed.
+uninstall:
+	rm -f '$(DESTDIR)$(bindir)/wsluice'
+	@for text in $(TEXTS); do from=$${text%%:*}; rm -f '$(DESTDIR)'"$${text#*:}/$${from##*/}"; done
+	@[ ! -e '$(DESTDIR)$(CONFIG)' ] || if $(LOCALIZE) etc/service.ini | cmp -s - '$(DESTDIR)$(CONFIG)'; \
+	then rm -f '$(DESTDIR)$(CONFIG)'; else echo '  left, since it was changed: $(DESTDIR)$(CONFIG)'; fi
+	@for dir in '$(docdir)/examples' '$(docdir)' '$(sysconfdir)/wsluice'; do \
+		[ ! -d '$(DESTDIR)'"$$dir" ] || rmdir --ignore-fail-on-non-empty '$(DESTDIR)'"$$dir"; done
+
 -include $(OBJECTS:.o=.d) $(BUILD)/src/main.d $(UNITS:=.d) $(BENCHES:=.d) $(FUZZERS:$(BUILD)/%=$(BUILD)/tests/fuzz/%.d)
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all units benches fuzzers fuzz-programs run check unit e2e fuzz browser bench soak format clean
+.PHONY: all units benches fuzzers fuzz-programs run check unit e2e fuzz browser bench soak format clean man install install-strip uninstall
