@@ -418,6 +418,24 @@ static void test_key_updates(void **state)
 	pair_free(pair);
 }
 
+/* A record that is not data, and data right behind it, in one segment: the data does not wait for more. */
+static void test_data_behind_key_update(void **state)
+{
+	struct pair *pair = pair_new(TLS1_3_VERSION);
+	size_t n = 0;
+	(void)state;
+
+	pair_shake(pair);
+	for (int i = 0; i < 100; i++) {
+		SSL_key_update(pair->client, SSL_KEY_UPDATE_NOT_REQUESTED);
+		assert_int_equal(SSL_do_handshake(pair->client), 1);
+	}
+	assert_true(SSL_write_ex(pair->client, "data", 4, &n));
+	rig_turns(&pair->rig, 10);
+	assert_int_equal(pair->n_got, 4);
+	pair_free(pair);
+}
+
 /* A file goes through the encryption; with an end before what was asked for it fails. */
 static void test_file(void **state)
 {
@@ -451,6 +469,7 @@ int main(void)
 		cmocka_unit_test(test_long_handshake),
 		cmocka_unit_test(test_renegotiation),
 		cmocka_unit_test(test_key_updates),
+		cmocka_unit_test(test_data_behind_key_update),
 		cmocka_unit_test(test_file),
 	};
 	signal(SIGPIPE, SIG_IGN);
