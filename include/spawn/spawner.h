@@ -14,12 +14,16 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+enum { SPAWNER_STEP = 48 }; /* bytes of a step's name, with its NUL */
+
 /*
- * Forks the spawner with n_clients (at least one) socket pairs. Stores the workers' ends in fds
+ * Forks the spawner with n_clients (at least one) socket pairs and waits until it has become the user of
+ * [gateway], for good (spawn/privileges.h). Stores the workers' ends in fds
  * (non-blocking, close-on-exec). `files` is the RLIMIT_NOFILE that the gateway was given, which programs get
  * back. 0, 1 and 2 must be open, and the process single-threaded. The spawner ends by itself when all fds are
- * closed. Returns its pid, or -errno. The caller reaps it.
+ * closed. Returns its pid, or -errno with the step that failed, and then there is none. The caller reaps it.
  */
-pid_t spawner_fork(const struct config *config, const struct rlimit *files, int *fds, unsigned n_clients);
+pid_t spawner_fork(const struct config *config, const struct rlimit *files, int *fds, unsigned n_clients,
+	char step[SPAWNER_STEP]);
 
 #endif

@@ -132,6 +132,16 @@ static void config_check_listen(
 		config_complain(build, section, "has no address");
 }
 
+/* Is a key of a listener given another value than its default? A dump writes the defaults too. */
+static bool config_is_set(
+	const struct config_build *build, const struct draft_section *section, const char *key)
+{
+	const struct draft_text *given = draft_given(build->draft, section, key);
+
+	return given != NULL &&
+	       strcmp(given->text, options_find(section->kind, text_of(key))->otherwise) != 0;
+}
+
 /* Checks that certificates and keys are pairs, and that nothing is said about TLS where there is none. */
 static void config_check_tls(
 	struct config_build *build, const struct listen_conf *listen, const struct draft_section *section)
@@ -144,12 +154,25 @@ static void config_check_tls(
 		config_complain(build, section, "has %zu tls_certificate and %zu tls_key; they are pairs",
 			certificates, keys);
 	for (size_t i = 0; certificates == 0 && keys == 0 && i < 5; i++) {
-		if (draft_given(build->draft, section, with_tls[i]) != NULL)
+		if (config_is_set(build, section, with_tls[i]))
 			config_complain(build, section, "has %s but no tls_certificate", with_tls[i]);
 	}
-	if (listen->tls_client_ca == NULL && draft_given(build->draft, section, "tls_client") != NULL &&
+	if (listen->tls_client_ca == NULL && config_is_set(build, section, "tls_client") &&
 		draft_given(build->draft, section, "tls_client_ca") == NULL)
 		config_complain(build, section, "has tls_client but no tls_client_ca");
+}
+
+/* Checks that it is known which group comes with a user that is only a number. */
+static void config_check_user(struct config_build *build)
+{
+	const struct gateway_conf *gateway = &build->snapshot->config.gateway;
+	const struct draft_section *section = build->draft->gateway;
+
+	if (gateway->user != NULL && gateway->gid == (gid_t)-1 &&
+		draft_given(build->draft, section, "group") == NULL)
+		errors_add(build->draft->errors, ERRORS_USAGE,
+			draft_given(build->draft, section, "user")->origin,
+			"user: %.80s is nobody's number, so group must be given too", gateway->user);
 }
 
 /* Reads the listeners. */
@@ -282,6 +305,7 @@ const struct config *config_build(struct draft *draft)
 		snapshot->config.gateway.uid = (uid_t)-1;
 		snapshot->config.gateway.gid = (gid_t)-1;
 		config_fill(&build, &snapshot->config.gateway, draft->gateway);
+		config_check_user(&build);
 		config_fill_listens(&build);
 		config_check_defaults(&build);
 		config_fill_routes(&build);

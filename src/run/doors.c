@@ -136,7 +136,7 @@ static int doors_open_one(struct doors *doors, struct loop *loop, size_t listen,
 					   : doors_open_tcp(doors, listen, &name);
 	if (error != 0)
 		log_error(loop->log, "cannot listen", LOG_STR("address", address),
-			LOG_STR("error", strerror(-error)));
+			LOG_STR("error", bind_error(&name, error)));
 	return error;
 }
 

@@ -1,8 +1,8 @@
 /*
  * server: starts everything in the one right order, then waits for signals on the main thread.
  *
- * The order: log, spawner (before there are threads or sockets), sockets, workers, log's thread. Owns all of
- * it and takes it down in the opposite order. Runs on the main thread.
+ * The order: log, spawner (before there are threads or sockets), sockets, privileges, workers, log's thread.
+ * Owns all of it and takes it down in the opposite order. Runs on the main thread.
  */
 #include "run/server.h"
 
@@ -10,6 +10,7 @@
 #include "http/upgrade.h"
 #include "run/doors.h"
 #include "run/worker.h"
+#include "spawn/privileges.h"
 #include "spawn/spawner.h"
 
 #include <dirent.h>
@@ -39,6 +40,7 @@ struct server {
 	struct doors doors;
 	struct rlimit files; /* as we were given it; programs get it back */
 	pid_t spawner;
+	char spawner_step[sizeof("start the spawner: ") + SPAWNER_STEP];
 	int *spawn_fds; /* the workers' sockets to it, each -1 once its worker has it; NULL: no programs */
 	int spawner_fd, signal_fd;
 	struct event *on_signal, *on_spawner, *grace;
@@ -233,12 +235,14 @@ static bool server_has_programs(const struct config *config)
 /* Forks the spawner. Without programs there is none. */
 static int server_start_spawner(struct server *server)
 {
+	char step[SPAWNER_STEP];
 	if (!server_has_programs(server->config))
 		return 0;
 	int *fds = calloc(server->n_workers, sizeof(*fds));
 	if (fds == NULL)
 		return -ENOMEM;
-	server->spawner = spawner_fork(server->config, &server->files, fds, server->n_workers);
+	server->spawner = spawner_fork(server->config, &server->files, fds, server->n_workers, step);
+	snprintf(server->spawner_step, sizeof(server->spawner_step), "start the spawner: %s", step);
 	if (server->spawner < 0) {
 		free(fds);
 		return (int)server->spawner;
@@ -308,13 +312,43 @@ static int server_start_workers(struct server *server)
 	return error;
 }
 
+/* Is it in vain to try to become the user of the configuration? Logged, since it is the one mistake that
+ * needs no errno. */
+static int server_check_privileges(struct server *server)
+{
+	const struct gateway_conf *gateway = &server->config->gateway;
+	const char *words = privileges_check(gateway);
+
+	if (words == NULL)
+		return 0;
+	log_error(server->log, words, LOG_STR("user", gateway->user != NULL ? gateway->user : ""),
+		LOG_STR("group", gateway->group != NULL ? gateway->group : ""), LOG_U64("uid", geteuid()),
+		LOG_U64("gid", getegid()));
+	return -EPERM;
+}
+
+/* The last thing that root is needed for has been done. */
+static int server_drop_privileges(struct server *server, const char **step)
+{
+	int error = privileges_drop(&server->config->gateway, step);
+
+	if (error == 0 && geteuid() == 0 && server->spawner > 0)
+		log_warning(server->log,
+			"programs run as root: user in [gateway] names another user (a run_as for each route "
+			"comes with a later version)");
+	return error;
+}
+
 /* All that comes before the first visitor. Returns 0 or -errno; `step` says what failed unless it was logged.
  */
 static int server_start(struct server *server, const char **step)
 {
 	int error;
 
-	*step = "start the spawner";
+	*step = NULL;
+	if ((error = server_check_privileges(server)) != 0)
+		return error;
+	*step = server->spawner_step;
 	if ((error = server_start_spawner(server)) != 0)
 		return error;
 	*step = "prepare";
@@ -329,6 +363,8 @@ static int server_start(struct server *server, const char **step)
 	*step = NULL;
 	if ((error = doors_open(&server->doors, &server->loop, server->config, &server->limits,
 		     server->workers, server->n_workers)) != 0)
+		return error;
+	if ((error = server_drop_privileges(server, step)) != 0)
 		return error;
 	/* Whatever the level: with port 0 there is no other way to learn the port. */
 	LOG_CALL(server->log, LOG_INFO, "listening", LOG_STR("address", server->doors.addresses),

@@ -10,6 +10,7 @@
 #include "base/must.h"
 #include "spawn/environment.h"
 #include "spawn/poller.h"
+#include "spawn/privileges.h"
 #include "spawn/program.h"
 #include "spawn/spawn.h"
 #include "spawn/wire.h"
@@ -17,10 +18,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* A client with more than this in answers that it hasn't read is not read from. */
@@ -31,6 +35,12 @@ enum { SPAWNER_GENERATION = 1 };
 
 /* What must not end the spawner: only the end of the gateway does. */
 static const int spawner_ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2 };
+
+/* What the gateway hears before it goes on: how the start went. Small enough to be written at once. */
+struct spawner_report {
+	int error; /* 0 or -errno */
+	char step[SPAWNER_STEP];
+};
 
 struct spawner_client {
 	struct spawner *spawner;
@@ -183,11 +193,11 @@ static int spawner_client_init(struct spawner_client *client, struct spawner *sp
 	return rc < 0 ? rc : poller_add(&spawner->poller, &client->watch, fd, EPOLLIN);
 }
 
-/* Keeps 0, 1, 2 and the sockets, which are in ascending order; programs get no input from ours. */
-static void spawner_close_others(const int *ends, unsigned n_clients)
+/* Keeps 0, 1, 2 and our ends, which are in ascending order; programs get no input from ours. */
+static void spawner_close_others(const int *ends, unsigned n)
 {
 	unsigned next = STDERR_FILENO + 1;
-	for (unsigned i = 0; i < n_clients; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		must(ends[i] >= (int)next);
 		if ((unsigned)ends[i] > next)
 			close_range(next, (unsigned)ends[i] - 1, 0);
@@ -202,13 +212,13 @@ static void spawner_close_others(const int *ends, unsigned n_clients)
 }
 
 /* Becomes the spawner as far as signals, name and descriptors go. */
-static void spawner_settle(const int *ends, unsigned n_clients)
+static void spawner_settle(const int *ends, unsigned n)
 {
 	child_reset_signals();
 	for (size_t i = 0; i < sizeof(spawner_ignored) / sizeof(spawner_ignored[0]); i++)
 		signal(spawner_ignored[i], SIG_IGN);
 	prctl(PR_SET_NAME, "wsluice-spawner");
-	spawner_close_others(ends, n_clients);
+	spawner_close_others(ends, n);
 }
 
 /* Is there neither a worker nor a program left? */
@@ -221,9 +231,14 @@ static bool spawner_is_done(const struct spawner *spawner)
 	return true;
 }
 
-/* Makes what the spawner needs. Returns 0 or -errno. */
-static int spawner_init(struct spawner *spawner, const int *ends)
+/* Drops the rights that no program is to have, and makes what the spawner needs. Returns 0 or -errno with the
+ * step that failed. */
+static int spawner_init(struct spawner *spawner, const int *ends, const char **step)
 {
+	int error = privileges_drop(&spawner->config->gateway, step);
+	if (error != 0)
+		return error;
+	*step = "prepare";
 	spawner->clients = calloc(spawner->n_clients, sizeof(*spawner->clients));
 	if (spawner->clients == NULL)
 		return -ENOMEM;
@@ -235,13 +250,26 @@ static int spawner_init(struct spawner *spawner, const int *ends)
 	return rc;
 }
 
-/* The spawner's life. */
+/* Says how the start went. */
+static void spawner_report(int fd, int error, const char *step)
+{
+	struct spawner_report report = { .error = error };
+	snprintf(report.step, sizeof(report.step), "%s", step);
+	ssize_t n = write(fd, &report, sizeof(report));
+	(void)n; /* a gateway that is gone needs no report */
+	close(fd);
+}
+
+/* The spawner's life. ends[0] is for the report, the clients' follow. */
 static _Noreturn void spawner_run(
 	const struct config *config, const struct rlimit *files, const int *ends, unsigned n_clients)
 {
 	struct spawner spawner = { .config = config, .files = *files, .n_clients = n_clients };
-	spawner_settle(ends, n_clients);
-	if (spawner_init(&spawner, ends) < 0)
+	const char *step;
+	spawner_settle(ends, n_clients + 1);
+	int error = spawner_init(&spawner, ends + 1, &step);
+	spawner_report(ends[0], error, step);
+	if (error != 0)
 		_exit(1);
 	while (!spawner_is_done(&spawner))
 		poller_turn(&spawner.poller);
@@ -255,42 +283,75 @@ static void spawner_close_all(const int *fds, unsigned n)
 		close(fds[i]);
 }
 
-/* Makes the socket pairs: the workers' ends and ours. Returns 0 or -errno. */
-static int spawner_connect(int *fds, int *ends, unsigned n_clients)
+/* Makes the pipe of the report, fds[0] and ends[0], and the socket pairs, the workers' ends and ours. Returns
+ * 0 or -errno. */
+static int spawner_connect(int *fds, int *ends, unsigned n)
 {
-	for (unsigned i = 0; i < n_clients; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		int pair[2];
-		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0) {
+		int rc = i == 0 ? pipe2(pair, O_CLOEXEC)
+				: socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair);
+		if (rc < 0) {
 			int error = errno;
 			spawner_close_all(fds, i);
 			spawner_close_all(ends, i);
 			return -error;
 		}
-		ends[i] = pair[0];
-		fds[i] = pair[1];
+		fds[i] = pair[0];
+		ends[i] = pair[1];
 	}
 	return 0;
 }
 
-/* Forks the spawner. */
-pid_t spawner_fork(const struct config *config, const struct rlimit *files, int *fds, unsigned n_clients)
+/* Waits for the report. A spawner that ends without one is as bad as one that reports a mistake. */
+static int spawner_wait_report(pid_t pid, int fd, char step[SPAWNER_STEP])
 {
-	int *ends = calloc(n_clients, sizeof(*ends));
-	if (ends == NULL)
-		return -ENOMEM;
-	int rc = spawner_connect(fds, ends, n_clients);
-	if (rc < 0) {
-		free(ends);
-		return rc;
-	}
+	struct spawner_report report;
+	ssize_t n;
+	do
+		n = read(fd, &report, sizeof(report));
+	while (n < 0 && errno == EINTR);
+	if (n != sizeof(report))
+		report.error = -ECHILD;
+	else
+		memcpy(step, report.step, SPAWNER_STEP);
+	if (report.error != 0)
+		waitpid(pid, NULL, 0);
+	return report.error;
+}
+
+/* Forks, and closes those ends that are only the spawner's. */
+static pid_t spawner_begin(const struct config *config, const struct rlimit *files, const int *ours,
+	const int *ends, unsigned n_clients, char step[SPAWNER_STEP])
+{
 	pid_t pid = fork();
 	if (pid == 0)
 		spawner_run(config, files, ends, n_clients);
-	if (pid < 0) {
-		pid = -errno;
-		spawner_close_all(fds, n_clients);
-	}
-	spawner_close_all(ends, n_clients);
-	free(ends);
+	int error = pid < 0 ? -errno : 0;
+	spawner_close_all(ends, n_clients + 1);
+	if (error == 0)
+		error = spawner_wait_report(pid, ours[0], step);
+	close(ours[0]);
+	if (error != 0)
+		spawner_close_all(ours + 1, n_clients);
+	return error != 0 ? error : pid;
+}
+
+/* Forks the spawner and waits until it has begun. */
+pid_t spawner_fork(const struct config *config, const struct rlimit *files, int *fds, unsigned n_clients,
+	char step[SPAWNER_STEP])
+{
+	unsigned n = n_clients + 1;
+	int *ours = calloc((size_t)n * 2, sizeof(*ours));
+	snprintf(step, SPAWNER_STEP, "fork");
+	if (ours == NULL)
+		return -ENOMEM;
+	int *ends = ours + n;
+	pid_t pid = spawner_connect(ours, ends, n);
+	if (pid == 0)
+		pid = spawner_begin(config, files, ours, ends, n_clients, step);
+	if (pid > 0)
+		memcpy(fds, ours + 1, n_clients * sizeof(*fds));
+	free(ours);
 	return pid;
 }

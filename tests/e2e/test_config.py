@@ -357,7 +357,7 @@ def test_all_mistakes_at_once(ini):
 @pytest.mark.parametrize(
     "text,words",
     [
-        ("[route /*]\nexec = cat\n[gateway]\nuser = nobody\n", "user"),
+        ("[route /*]\nexec = cat\n[gateway]\nuser = no-such-user\n", "no-such-user"),
         ("[route /*]\nexec = cat\ntls_certificate = x\n", "tls_certificate"),
         ("[route /*]\nexec = cat\n[listen a]\naddress = unix:" + "/x" * 60 + "\n", "address"),
         ("[route /*]\nexec = cat\nheader = no colon here\n", "header"),

@@ -167,7 +167,8 @@ static const struct rlimit test_files = { .rlim_cur = 123, .rlim_max = 456 };
 static void open_spawner(struct world *world)
 {
 	world->config.routes = world->routes;
-	world->spawner = spawner_fork(&world->config, &test_files, world->fds, CLIENTS);
+	char step[SPAWNER_STEP];
+	world->spawner = spawner_fork(&world->config, &test_files, world->fds, CLIENTS, step);
 	assert_true(world->spawner > 0);
 }
 

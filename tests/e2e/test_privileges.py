@@ -1,0 +1,415 @@
+"""What is left of the rights that it was started with: user and group, capabilities instead of root, every step that may fail."""
+import contextlib
+import ctypes
+import errno
+import os
+import platform
+import pwd
+import shlex
+import shutil
+import socket
+import struct
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+from gateway import binary
+
+STATUS = {"route /status": {"exec": "cat /proc/self/status", "framing": "stream"}, "route /cat": {"exec": "cat"}}
+NONE = "0" * 16
+# A process that became another user is none of that user's to look at, and so LeakSanitizer can't look at itself.
+NO_LEAKS = {"ASAN_OPTIONS": "detect_leaks=0:exitcode=86"}
+WARNING = (
+    "programs run as root: user in [gateway] names another user (a run_as for each route comes with a later version)"
+)
+
+
+@pytest.fixture
+def everyone():
+    """A directory that every user can look into, with a copy of the program."""
+    path = Path(tempfile.mkdtemp(prefix="wsluice-"))
+    path.chmod(0o755)
+    shutil.copy(binary(), path / "wsluice")
+    (path / "wsluice").chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def start(gateway, everyone):
+    """Starts a gateway with JSON lines and these routes; with `wrap` by these words, from where every user can."""
+
+    def start(routes=None, wrap=None, **options):
+        it = gateway(routes or STATUS, environment=NO_LEAKS, start=False, tls=False if wrap else None, **options)
+        if wrap:
+            shutil.copy(it.ini, everyone / "wsluice.ini")
+            it.argv = [*wrap[1:], everyone / "wsluice", f"--config={everyone}/wsluice.ini"]
+            it.program = wrap[0]
+        it.start()
+        it.take_baseline()
+        return it
+
+    return start
+
+
+def status_of(text):
+    """A /proc/PID/status as a dict."""
+    return {name: value.split() for name, _, value in (line.partition(":") for line in text.splitlines())}
+
+
+def statuses(pid):
+    """Those of every thread."""
+    return [status_of((task / "status").read_text()) for task in Path(f"/proc/{pid}/task").iterdir()]
+
+
+def program_status(gw):
+    """What a program sees of itself."""
+    with gw.ws("/status") as ws:
+        text, code, _ = ws.recv_all()
+    assert code == 1000
+    return status_of(text.decode())
+
+
+def check_identity(status, uid, gid, groups):
+    assert status["Uid"] == [str(uid)] * 4, status["Name"]
+    assert status["Gid"] == [str(gid)] * 4, status["Name"]
+    assert sorted(map(int, status["Groups"])) == sorted(groups), status["Name"]
+    assert status["NoNewPrivs"] == ["1"], status["Name"]
+
+
+def check_no_capabilities(status, bounding=None):
+    for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+        assert status[name] == [NONE], (status["Name"], name)
+    if bounding:
+        assert status["CapBnd"] == [bounding], status["Name"]
+
+
+def everybody(gw):
+    """The statuses of the gateway's threads, of the spawner and of a program; each kind is there."""
+    threads = statuses(gw.pid)
+    spawner = statuses(gw.spawner)
+    assert len(threads) >= 4, threads  # main, log, two workers
+    assert len(spawner) == 1
+    return [*threads, *spawner, program_status(gw)]
+
+
+def low_port():
+    """A port below 1024 that is free on loopback."""
+    for port in range(1023, 600, -1):
+        with contextlib.suppress(OSError), socket.socket() as sock:
+            sock.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port below 1024 is free")
+
+
+def run_in_vain(directory, text, wrap=(), program=None, before=None):
+    """A start with this ini file that must fail with status 1: its lines."""
+    (directory / "vain.ini").write_text(text)
+    out = subprocess.run(
+        [*wrap, program or binary(), f"--config={directory}/vain.ini"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env={"PATH": os.environ["PATH"], **NO_LEAKS},
+        preexec_fn=before,
+        cwd="/",
+    )
+    assert (out.returncode, out.stdout) == (1, ""), out.stderr
+    assert "listening" not in out.stderr
+    return out.stderr.splitlines()
+
+
+# user and group
+
+
+@pytest.mark.parametrize(
+    "keys, uid, gid, groups",
+    [
+        ({"user": "daemon"}, 1, 1, [1]),
+        ({"user": "1"}, 1, 1, [1]),
+        ({"user": "nobody", "group": "daemon"}, 65534, 1, [1]),
+        ({"user": "nobody", "group": "4243"}, 65534, 4243, [4243]),
+        ({"user": "4242", "group": "4243"}, 4242, 4243, [4243]),
+        ({"user": "4242", "group": "root"}, 4242, 0, [0]),
+    ],
+)
+def test_user(start, keys, uid, gid, groups):
+    """Every thread and process is exactly that user, whatever groups it was started with, and has no capability left."""
+    wrap = ["setpriv", "--groups=4,27,5", "--inh-caps=+net_bind_service,+setuid"]
+    gw = start(wrap=wrap, gateway=keys)
+    for status in everybody(gw):
+        check_identity(status, uid, gid, groups)
+        check_no_capabilities(status, NONE)
+    assert not gw.logged(WARNING, since_mark=False)
+
+
+def test_supplementary_groups(start, everyone):
+    """The user's own groups come with it: all that the group database has, and none twice."""
+    known = [f"daemon:x:{pwd.getpwnam('daemon').pw_gid}:daemon"]
+    known += [f"wsluice-{gid}:x:{gid}:other,daemon" for gid in range(5000, 5070)]
+    known += ["wsluice-other:x:6000:other"]
+    (everyone / "group").write_text("\n".join(known) + "\n")
+    inside = f'mount --bind {everyone}/group /etc/group && exec "$0" "$@"'
+    gw = start(wrap=["unshare", "--mount", "sh", "-c", inside], gateway={"user": "daemon"})
+    for status in everybody(gw):
+        check_identity(status, 1, 1, [1, *range(5000, 5070)])
+
+
+def test_group_alone(start):
+    """Only the group changes; root stays, and that is said."""
+    gw = start(wrap=["setpriv", "--groups=4,27"], gateway={"group": "daemon"})
+    for status in everybody(gw):
+        check_identity(status, 0, 1, [1])
+    assert len(gw.logged(WARNING, since_mark=False)) == 1
+
+
+@pytest.mark.parametrize("user", [None, "root"])
+def test_root_stays(start, user):
+    """One warning, before anybody can come in; the capabilities are as they were."""
+    gw = start(gateway={"user": user} if user else {})
+    assert len(gw.logged(WARNING, since_mark=False, level="warning")) == 1
+    before = status_of(Path("/proc/self/status").read_text())
+    for status in everybody(gw):
+        assert status["Uid"] == ["0"] * 4
+        assert status["CapEff"] == before["CapEff"]
+        assert status["NoNewPrivs"] == ["1"]
+
+
+def test_root_without_programs(start, tmp_path):
+    """Nothing runs as root but the gateway itself: no warning."""
+    gw = start({"route /*": {"static": tmp_path}})
+    assert not [line for line in gw.log_lines() if line.get("level") == "warning"]
+
+
+def test_after_the_drop(start, tmp_path, everyone):
+    """Counters, programs, files and the socket file go on, with that user's rights."""
+    (everyone / "secret").write_text("root's")
+    (everyone / "secret").chmod(0o600)
+    (everyone / "page").write_text("everybody's")
+    (everyone / "page").chmod(0o644)
+    tmp_path.chmod(0o700)  # where the socket is: only root may remove it
+    sock = tmp_path / "socket"
+    routes = {**STATUS, "route /files/*": {"static": everyone}}
+    options = {"gateway": {"user": "daemon"}, "listen": {"address": ["127.0.0.1:0", f"unix:{sock}"]}}
+    gw = start(routes, **options)
+    assert gw.counters()["descriptors"] == len(os.listdir(f"/proc/{gw.pid}/fd"))
+    assert gw.get("/files/page").body == b"everybody's"
+    assert gw.get("/files/secret").status in (403, 404)
+    with gw.ws("/cat") as ws:
+        ws.send_text("hello")
+        assert ws.recv_text() == "hello"
+        ws.close()
+    gw.check_idle()
+    gw.stop()
+    assert sock.is_socket(), "it was removed without the right to"
+    start(routes, **options)  # takes its place
+
+
+def test_programs_can_not_look_into_the_gateway(start):
+    """A program is the same user and yet reads neither the memory nor the environment of those who started it."""
+    look = "for f in environ mem maps; do head -c 1 /proc/%s/$f; done 2>&1 | grep -c 'Permission denied'"
+    gw = start({"route /spawner": {"exec": ["sh -c " + shlex.quote(look % "$PPID")]}}, gateway={"user": "daemon"})
+    with gw.ws("/spawner") as ws:
+        assert ws.recv_all()[:2] == (b"3", 1000)
+    out = subprocess.run(
+        ["setpriv", "--reuid=1", "--regid=1", "--clear-groups", "sh", "-c", look % gw.pid], capture_output=True
+    )
+    assert out.stdout == b"3\n"
+
+
+# capabilities instead of root
+
+
+def as_user(uid, capabilities):
+    """The words that start a program as this user with these ambient capabilities and no other."""
+    words = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--inh-caps=-all" + capabilities]
+    return [*words, "--ambient-caps=-all" + capabilities]
+
+
+@pytest.mark.parametrize("user", [{}, {"user": "4242", "group": "4242"}])
+def test_low_port_by_capability(start, user):
+    """The capability is used for the port and is then gone, from programs too."""
+    port = low_port()
+    gw = start(
+        wrap=as_user(4242, ",+net_bind_service"),
+        gateway=user,
+        listen={"address": f"127.0.0.1:{port}"},
+    )
+    assert gw.port == port
+    for status in everybody(gw):
+        check_identity(status, 4242, 4242, [])
+        check_no_capabilities(status)
+
+
+def test_low_port_by_file_capability(start, everyone):
+    """The same with the capability on the program's file."""
+    # struct vfs_cap_data, revision 2: permitted and effective CAP_NET_BIND_SERVICE (10)
+    os.setxattr(everyone / "wsluice", "security.capability", struct.pack("<5I", 0x02000001, 1 << 10, 0, 0, 0))
+    gw = start(wrap=as_user(4242, ""), listen={"address": f"127.0.0.1:{low_port()}"})
+    for status in everybody(gw):
+        check_identity(status, 4242, 4242, [])
+        check_no_capabilities(status)
+
+
+def test_low_port_by_root(start):
+    """Bound before root is gone."""
+    gw = start(gateway={"user": "daemon"}, listen={"address": f"127.0.0.1:{low_port()}"})
+    for status in everybody(gw):
+        check_identity(status, 1, 1, [1])
+
+
+def test_low_port_without_rights(everyone):
+    """The line says what to do."""
+    address = f"127.0.0.1:{low_port()}"
+    lines = run_in_vain(
+        everyone,
+        f"[listen a]\naddress = {address}\n[route /*]\nexec = cat\n",
+        as_user(4242, ""),
+        everyone / "wsluice",
+    )
+    assert len(lines) == 1, lines
+    for word in (
+        f"cannot listen address={address} ",
+        "user in [gateway]",
+        "CAP_NET_BIND_SERVICE",
+        "systemd",
+        "from 1024",
+    ):
+        assert word in lines[0], lines
+
+
+# mistakes
+
+SERVED = "[listen a]\naddress = 127.0.0.1:0\n[route /*]\nexec = cat\n"
+FILES = "[listen a]\naddress = 127.0.0.1:0\n[route /*]\nconsole = yes\n"
+
+
+@pytest.mark.parametrize(
+    "keys, words",
+    [
+        ("user = no-such", ':2: user: there is no user "no-such"'),
+        ("user = 4294967295", ':2: user: there is no user "4294967295"'),
+        ("group = no-such", ':2: group: there is no group "no-such"'),
+        ("user = 4242", ":2: user: 4242 is nobody's number, so group must be given too"),
+        ("user = 4242\ngroup = no-such", ':3: group: there is no group "no-such"'),
+    ],
+)
+def test_unknown(tmp_path, keys, words):
+    lines = run_in_vain(tmp_path, f"[gateway]\n{keys}\n{SERVED}")
+    assert lines == [f"{tmp_path}/vain.ini{words}"]
+
+
+@pytest.mark.parametrize(
+    "keys, words",
+    [
+        ("user = daemon", "user in [gateway] needs a start as root, or as that user user=daemon uid=4242 gid=4242"),
+        ("group = daemon", "group in [gateway] needs a start as root, or with that group group=daemon uid=4242 gid=4242"),
+        (
+            "user = 4242\ngroup = daemon",
+            "group in [gateway] needs a start as root, or with that group user=4242 group=daemon uid=4242 gid=4242",
+        ),
+    ],
+)
+@pytest.mark.parametrize("routes", [SERVED, FILES])
+def test_not_started_as_root(everyone, keys, words, routes):
+    lines = run_in_vain(everyone, f"[gateway]\n{keys}\n{routes}", as_user(4242, ""), everyone / "wsluice")
+    assert len(lines) == 1, lines
+    assert lines[0].endswith(f"ERROR {words}"), lines
+
+
+@pytest.mark.parametrize("keys", [{}, {"user": "daemon"}, {"user": "daemon", "group": "daemon"}])
+def test_is_that_user_already(start, keys):
+    """It stays, with the supplementary groups that it was given."""
+    wrap = ["setpriv", "--reuid=1", "--regid=1", "--groups=1,27"]
+    gw = start(wrap=wrap, gateway=keys)
+    for status in everybody(gw):
+        check_identity(status, 1, 1, [1, 27])
+        check_no_capabilities(status)
+
+
+def shown(words):
+    """As the log has them."""
+    return f'"{words}"' if " " in words else words
+
+
+@pytest.mark.parametrize("capability, step", [("setgid", "setgroups"), ("setuid", "setresuid")])
+@pytest.mark.parametrize("routes, prefix", [(SERVED, "start the spawner: "), (FILES, "")])
+def test_root_without_the_right(tmp_path, capability, step, routes, prefix):
+    """A root that may not become somebody else, as in a container, does not go on as root."""
+    wrap = ["setpriv", f"--bounding-set=-{capability}"]
+    lines = run_in_vain(tmp_path, f"[gateway]\nuser = daemon\n{routes}", wrap)
+    assert len(lines) == 1, lines
+    words = f'ERROR cannot start step={shown(prefix + step)} error="Operation not permitted"'
+    assert lines[0].endswith(words), lines
+
+
+def test_bounding_set_stays_where_it_must(start):
+    """Without CAP_SETPCAP it can't be emptied; everything else is as it should be."""
+    wrap = ["setpriv", "--bounding-set=-all,+setuid,+setgid,+chown"]
+    gw = start(wrap=wrap, gateway={"user": "daemon"})
+    for status in everybody(gw):
+        check_identity(status, 1, 1, [1])
+        check_no_capabilities(status, f"{1 << 0 | 1 << 6 | 1 << 7:016x}")
+
+
+PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, PR_CAP_AMBIENT = 38, 22, 47
+CALLS = {
+    "x86_64": {"setuid": 105, "setgroups": 116, "setresuid": 117, "setresgid": 119, "capget": 125, "capset": 126, "prctl": 157},
+    "aarch64": {"capget": 90, "capset": 91, "setuid": 146, "setresuid": 147, "setresgid": 149, "setgroups": 159, "prctl": 167},
+}[platform.machine()]
+
+
+def answering(call, error, argument=None):
+    """For preexec_fn: the kernel answers `error` to a system call (0: it says that it has done it) and does nothing."""
+    load, equal, answer = 0x20, 0x15, 0x06  # BPF_LD | BPF_W | BPF_ABS, BPF_JMP | BPF_JEQ | BPF_K, BPF_RET | BPF_K
+    steps = [(load, 0, 0, 0), (equal, 0, 1, CALLS[call]), (answer, 0, 0, 0x00050000 | error)]
+    if argument is not None:
+        steps[2:2] = [(load, 0, 0, 16), (equal, 0, 1, argument)]
+        steps[1] = (equal, 0, 3, CALLS[call])
+    steps.append((answer, 0, 0, 0x7FFF0000))
+    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
+    program = ctypes.create_string_buffer(struct.pack("@HP", len(steps), ctypes.addressof(code)))
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def install(keep=code):
+        # Groups and a capability that stay where a step is left out.
+        os.setgroups([4, 27])
+        header, data = struct.pack("Ii", 0x20080522, 0), ctypes.create_string_buffer(24)
+        assert libc.capget(header, data) == 0
+        words = list(struct.unpack("6I", data))
+        words[2] |= 1  # inheritable: CAP_CHOWN
+        assert libc.capset(header, struct.pack("6I", *words)) == 0
+        assert libc.prctl(PR_SET_SECCOMP, 2, program, 0, 0) == 0, os.strerror(ctypes.get_errno())
+
+    return install
+
+
+@pytest.mark.parametrize("routes, prefix", [(SERVED, "start the spawner: "), (FILES, "")])
+@pytest.mark.parametrize(
+    "call, argument, error, step",
+    [
+        ("setgroups", None, errno.EPERM, "setgroups"),
+        ("setgroups", None, 0, "verify the supplementary groups"),
+        ("setresgid", None, errno.EAGAIN, "setresgid"),
+        ("setresgid", None, 0, "verify the group"),
+        ("setresuid", None, errno.EAGAIN, "setresuid"),
+        ("setresuid", None, 0, "verify the user"),
+        ("setuid", None, 0, "verify that root is gone"),
+        ("prctl", PR_CAP_AMBIENT, errno.EINVAL, "clear the ambient capabilities"),
+        ("capset", None, errno.EPERM, "capset"),
+        ("capset", None, 0, "verify that no capability is left"),
+        ("capget", None, errno.EPERM, "capget"),
+        ("prctl", PR_SET_NO_NEW_PRIVS, errno.EINVAL, "no_new_privs"),
+    ],
+)
+def test_each_step(tmp_path, call, argument, error, step, routes, prefix):
+    """Whichever step fails, or only seems to work, nobody is served and the one line names it."""
+    lines = run_in_vain(
+        tmp_path, f"[gateway]\nuser = daemon\n{routes}", before=answering(call, error, argument)
+    )
+    assert len(lines) == 1, lines
+    words = shown(prefix + step)
+    assert f"ERROR cannot start step={words} error=" in lines[0], lines
+    assert os.strerror(error or errno.EPERM) in lines[0], lines
