@@ -178,10 +178,19 @@ static int pem_refuse_passphrase(char *buf, int size, int writing, void *arg)
 	return -1;
 }
 
+/* Is there a key of any kind? OpenSSL's own words for none are "unsupported". */
+static bool pem_has_key(BIO *bio)
+{
+	static const char mark[] = "PRIVATE KEY-----";
+	char *bytes;
+	long len = BIO_get_mem_data(bio, &bytes);
+	return len > 0 && memmem(bytes, (size_t)len, mark, sizeof(mark) - 1) != NULL;
+}
+
 /* Reads a key. NULL after a note. */
 static EVP_PKEY *pem_read_key(const struct pem_notes *notes, BIO *bio, const char *file)
 {
-	bool encrypted = false;
+	bool encrypted = false, has_key = pem_has_key(bio);
 
 	ERR_clear_error();
 	EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, pem_refuse_passphrase, &encrypted);
@@ -189,7 +198,7 @@ static EVP_PKEY *pem_read_key(const struct pem_notes *notes, BIO *bio, const cha
 		return key;
 	if (encrypted)
 		pem_say(notes, LOG_ERROR, file, "holds a key that is encrypted; it must have no passphrase");
-	else if (pem_is_end())
+	else if (!has_key)
 		pem_say(notes, LOG_ERROR, file, "holds no private key in PEM form");
 	else
 		pem_refuse(notes, file, "private key");

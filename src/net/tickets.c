@@ -163,7 +163,9 @@ static int tickets_on_key(
 	OPENSSL_cleanse(&key, sizeof(key));
 	if (!good)
 		return -1;
-	return age > 0 ? 2 : 1;
+	/* Clients of TLS 1.3 show a ticket once (RFC 8446 C.4), so that nobody can tell that they come again.
+	 */
+	return age > 0 || SSL_version(ssl) >= TLS1_3_VERSION ? 2 : 1;
 }
 
 /* The context's one pointer for its application is the tickets'. */
