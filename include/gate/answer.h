@@ -9,6 +9,7 @@
 #include "gate/file.h"
 #include "gate/gate.h"
 #include "gate/reply.h"
+#include "gate/site.h"
 #include "http/request.h"
 #include "http/upgrade.h"
 
@@ -34,6 +35,7 @@ struct answer {
 	char advice[ANSWER_ADVICE];	/* the body of a refusal, for people */
 	struct reply reply;		/* all but `close`, which is not decided here */
 	struct file file;		/* the body of the reply; whoever was answered closes it */
+	struct site site;		/* of a static file: what `reply` points to */
 	struct upgrade upgrade;		/* what the handshake asks for */
 	struct route_match match;	/* in `path` */
 	char path[HTTP_LINE_MAX];	/* decoded, not NUL-terminated */

@@ -1,5 +1,5 @@
 /*
- * file: one static file: found beneath its directory, sent in bounded memory.
+ * file: one static file, found beneath its directory, and what its response says of it.
  */
 #ifndef GATE_FILE_H
 #define GATE_FILE_H
@@ -9,12 +9,25 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
+/* What is to be sent of a file. */
 struct file {
-	int fd;
-	uint64_t len;	  /* as it was when it was opened */
-	uint64_t sent;	  /* by file_read() */
-	const char *type; /* Content-Type, by the name's ending */
+	int fd;	      /* -1 once closed */
+	uint64_t at;  /* the next byte */
+	uint64_t end; /* behind the last one */
+};
+
+/* Room for an entity tag with its quotes and its NUL. */
+enum { FILE_ETAG_SIZE = 64 };
+
+/* What it was when it was opened. */
+struct file_facts {
+	uint64_t len;
+	const char *type;	   /* Content-Type, by the ending of the name that was asked for */
+	bool gzip;		   /* it is the gzip form of that */
+	time_t modified;	   /* of what is sent */
+	char etag[FILE_ETAG_SIZE]; /* strong */
 };
 
 enum file_error {
@@ -24,14 +37,11 @@ enum file_error {
 };
 
 /*
- * Opens `path` (decoded, begins with a slash; one that ends with a slash gets index.html) beneath `dir`.
- * Never a byte from outside of it, no dotfiles, regular files only. Returns 0 or a file_error.
+ * Opens `path` (decoded, begins with a slash; one that ends with a slash gets index.html) beneath `dir`, to
+ * be sent whole. Never a byte from outside of it, no dotfiles, regular files only. With `gzip`, NAME.gz is
+ * opened instead when it is there beside NAME and not older. Returns 0 or a file_error.
  */
-int file_open(struct file *file, const char *dir, struct text path);
-
-/* Reads the next bytes, at most size. Returns how many, 0 at the end, -1 when the file has become shorter
- * than it was or can't be read. */
-long file_read(struct file *file, void *out, size_t size);
+int file_open(struct file *file, struct file_facts *facts, const char *dir, struct text path, bool gzip);
 
 void file_close(struct file *file);
 

@@ -12,16 +12,25 @@ struct reply {
 	const char *type;     /* Content-Type, or NULL */
 	const char *policy;   /* Content-Security-Policy, or NULL */
 	const char *location; /* or NULL */
+	const char *etag;     /* ETag, or NULL */
+	const char *modified; /* Last-Modified, or NULL */
+	const char *encoding; /* Content-Encoding, or NULL */
+	const char *range;    /* Content-Range, or NULL */
 	const char *body;     /* len bytes, or NULL when the body comes later or not at all (HEAD) */
 	uint64_t len;	      /* Content-Length */
 	unsigned retry_after; /* seconds, 0 for none */
+	bool is_file;	      /* about a static file: what caches must know, and that there are ranges */
 	bool allow;	      /* names the methods that there are (405) */
 	bool upgrade;	      /* names the protocol version that there is (426) */
 	bool close;	      /* the last one on this connection */
 	const struct route_conf *route; /* whose header and header_http are added, or NULL */
 };
 
-/* Sends head and body. Flush follows. Returns 0 or -ENOMEM: then nothing was sent. */
+/*
+ * Sends head and body. Flush follows. Returns 0 or -ENOMEM: then nothing was sent.
+ * Headers that keep a page from harm, and Cache-Control, are ours only where the route's header and
+ * header_http do not name them. A 304 has no Content-Length (RFC 9110 8.6).
+ */
 int reply_send(struct stream *stream, const struct reply *reply);
 
 /* Sends the 101 (RFC 6455 4.2.2). protocol may be NULL. Returns as above. */

@@ -141,7 +141,7 @@ static void answer_console(struct answer *out, const struct http_request *reques
 }
 
 /* A directory was named without its slash: the same path with one, which must not begin like the name of
- * another host. */
+ * another host, and the same query. */
 static void answer_redirect(struct answer *out, const struct http_request *request)
 {
 	struct text path = request->path;
@@ -149,21 +149,9 @@ static void answer_redirect(struct answer *out, const struct http_request *reque
 
 	while (path.len > 1 && path.ptr[1] == '/')
 		path = text_slice(path, 1);
-	snprintf(out->location, sizeof(out->location), "%.*s/", TEXT_ARG(path));
+	snprintf(out->location, sizeof(out->location), "%.*s/%s%.*s", TEXT_ARG(path),
+		request->has_query ? "?" : "", TEXT_ARG(request->query));
 	answer_reply(out, &reply, "directory");
-}
-
-/* A file that was opened; of a HEAD only its length is told. */
-static void answer_file(struct answer *out, const struct http_request *request, struct file *file)
-{
-	struct reply reply = {
-		.status = 200, .type = file->type, .len = file->len, .route = out->match.route
-	};
-	answer_reply(out, &reply, "file");
-	if (text_is(request->method, "HEAD"))
-		file_close(file);
-	else
-		out->file = *file;
 }
 
 /* Has the path as it was sent an escaped slash? Such a name can't be told from a path. (A backslash is
@@ -183,19 +171,21 @@ static bool answer_static(struct answer *out, const struct http_request *request
 {
 	const struct route_conf *route = out->match.route;
 	struct text path = route->prefix ? out->match.path_info : text_of("/");
-	struct file file;
+	struct site *site = &out->site;
 
 	if (answer_hides_slash(request->path))
 		return false;
-	int error = file_open(&file, route->static_dir, path);
+	int error = site_find(site, request, route, path);
 	if (error == FILE_NONE)
 		return false;
 	if (error == FILE_DIRECTORY)
 		answer_redirect(out, request);
 	else if (error < 0)
 		answer_refuse(out, 500, "file could not be opened", "The file could not be opened.\n");
-	else
-		answer_file(out, request, &file);
+	else {
+		answer_reply(out, &site->reply, site->reason);
+		out->file = site->file;
+	}
 	return true;
 }
 

@@ -16,8 +16,8 @@
 #include <string.h>
 
 enum {
-	EXCHANGE_SEND_MS = 60000, /* without a byte leaving, while a response is on its way */
-	EXCHANGE_READS_MAX = 8,	  /* of a file in one turn */
+	EXCHANGE_SEND_MS = 60000,	      /* without a byte leaving, while a response is on its way */
+	EXCHANGE_TURN_MAX = 8 * LOOP_SCRATCH, /* bytes of a file in one turn */
 	/* Bytes read before an upgrade is answered; one read more at most. */
 	EXCHANGE_EARLY_MAX = 16384
 };
@@ -195,23 +195,28 @@ static bool exchange_may_pump(const struct exchange *exchange)
  * became shorter ends in a cut connection, never in wrong bytes. */
 static void exchange_pump(struct exchange *exchange)
 {
-	for (int reads = 0; exchange_may_pump(exchange); reads++) {
-		if (reads == EXCHANGE_READS_MAX) {
+	struct file *file = &exchange->file;
+	size_t budget = EXCHANGE_TURN_MAX;
+
+	while (exchange_may_pump(exchange)) {
+		if (budget == 0) {
 			stream_yield(exchange->stream);
 			return;
 		}
-		uint8_t *scratch = exchange->gate->loop->scratch;
-		long n = file_read(&exchange->file, scratch, LOOP_SCRATCH);
+		uint64_t left = file->end - file->at;
+		long n =
+			stream_send_file(exchange->stream, file->fd, file->at, left < budget ? left : budget);
 		if (n < 0) {
 			exchange_drop_file(exchange);
 			stream_reset(exchange->stream);
 			exchange_gone(exchange);
-			return;
 		}
-		if (n == 0)
+		if (n <= 0)
+			return;
+		file->at += (uint64_t)n;
+		budget -= (size_t)n;
+		if (file->at == file->end)
 			exchange_drop_file(exchange);
-		stream_send(exchange->stream, scratch, (size_t)n);
-		stream_flush(exchange->stream);
 	}
 }
 

@@ -1,5 +1,5 @@
 /*
- * file: finds and reads static files.
+ * file: finds and opens static files.
  *
  * The kernel keeps the search beneath the directory (openat2, RESOLVE_BENEATH); a symlink that is written as
  * an absolute path but ends inside is resolved first and opened beneath as well. Owns the descriptor. Runs on
@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
@@ -20,6 +21,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+enum { FILE_TRIES = 8 };
+
+/* clang-format off */
 static const struct {
 	const char *ending, *type;
 } file_types[] = {
@@ -28,26 +32,55 @@ static const struct {
 	{ ".css", "text/css; charset=utf-8" },
 	{ ".js", "text/javascript; charset=utf-8" },
 	{ ".mjs", "text/javascript; charset=utf-8" },
+	{ ".txt", "text/plain; charset=utf-8" },
+	{ ".md", "text/plain; charset=utf-8" }, /* text/markdown is a download to browsers */
+	{ ".log", "text/plain; charset=utf-8" },
+	{ ".csv", "text/csv; charset=utf-8" },
+	{ ".vtt", "text/vtt; charset=utf-8" },
+	{ ".ics", "text/calendar; charset=utf-8" },
+	{ ".xhtml", "application/xhtml+xml" }, /* XML says its charset itself, and JSON is UTF-8 */
+	{ ".xml", "application/xml" },
+	{ ".xsl", "application/xml" },
+	{ ".rss", "application/rss+xml" },
+	{ ".atom", "application/atom+xml" },
 	{ ".json", "application/json" },
 	{ ".map", "application/json" },
-	{ ".txt", "text/plain; charset=utf-8" },
-	{ ".md", "text/plain; charset=utf-8" },
-	{ ".xml", "application/xml" },
+	{ ".webmanifest", "application/manifest+json" },
 	{ ".svg", "image/svg+xml" },
 	{ ".png", "image/png" },
+	{ ".apng", "image/apng" },
 	{ ".jpg", "image/jpeg" },
 	{ ".jpeg", "image/jpeg" },
 	{ ".gif", "image/gif" },
 	{ ".webp", "image/webp" },
+	{ ".avif", "image/avif" },
+	{ ".bmp", "image/bmp" },
 	{ ".ico", "image/vnd.microsoft.icon" },
 	{ ".woff", "font/woff" },
 	{ ".woff2", "font/woff2" },
+	{ ".ttf", "font/ttf" },
+	{ ".otf", "font/otf" },
+	{ ".mp3", "audio/mpeg" },
+	{ ".m4a", "audio/mp4" },
+	{ ".aac", "audio/aac" },
+	{ ".flac", "audio/flac" },
+	{ ".wav", "audio/wav" },
+	{ ".oga", "audio/ogg" },
+	{ ".ogg", "audio/ogg" },
+	{ ".opus", "audio/ogg" },
+	{ ".weba", "audio/webm" },
+	{ ".mp4", "video/mp4" },
+	{ ".m4v", "video/mp4" },
+	{ ".ogv", "video/ogg" },
+	{ ".webm", "video/webm" },
 	{ ".wasm", "application/wasm" },
 	{ ".pdf", "application/pdf" },
-	{ ".mp3", "audio/mpeg" },
-	{ ".mp4", "video/mp4" },
-	{ ".oga", "audio/ogg" },
+	{ ".zip", "application/zip" },
+	{ ".gz", "application/gzip" },
+	{ ".tgz", "application/gzip" },
+	{ ".tar", "application/x-tar" },
 };
+/* clang-format on */
 
 /* The Content-Type of a name. */
 static const char *file_type(struct text name)
@@ -74,14 +107,22 @@ static bool file_path_allowed(struct text path)
 	return utf8_check(&utf8, (const uint8_t *)path.ptr, path.len) == path.len && utf8_complete(&utf8);
 }
 
-/* openat2(2), which glibc does not wrap. */
+/* openat2(2), which glibc does not wrap. Where a path goes up, a rename anywhere in the system makes the
+ * kernel unsure (EAGAIN), so it is asked again, some times. */
 static int file_openat2(int dir, const char *path)
 {
 	struct open_how how = {
 		.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
 	};
-	return (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
+	long fd = -1;
+
+	for (int i = 0; i < FILE_TRIES && fd < 0; i++) {
+		fd = syscall(SYS_openat2, dir, path, &how, sizeof(how));
+		if (fd < 0 && errno != EAGAIN)
+			break;
+	}
+	return (int)fd;
 }
 
 /* A symlink led out of the directory, or is absolute: where it ends decides, and is again opened beneath. */
@@ -108,25 +149,98 @@ static int file_error_of(int error)
 	return error == EMFILE || error == ENFILE || error == ENOMEM ? FILE_FAILED : FILE_NONE;
 }
 
-/* Opens beneath the directory. Returns a descriptor or a file_error. */
-static int file_open_beneath(const char *dir, const char *path)
+/* Opens what is a regular file beneath the directory. Returns a descriptor or a file_error. */
+static int file_open_beneath(int dir_fd, const char *dir, const char *path, struct stat *st)
 {
-	int dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (dir_fd < 0)
-		return FILE_FAILED;
 	int fd = file_openat2(dir_fd, path);
+
 	if (fd < 0 && errno == EXDEV)
 		fd = file_open_resolved(dir_fd, dir, path);
-	int error = errno;
-	close(dir_fd);
-	return fd < 0 ? file_error_of(error) : fd;
+	if (fd < 0)
+		return file_error_of(errno);
+	if (fstat(fd, st) == 0 && S_ISREG(st->st_mode))
+		return fd;
+	close(fd);
+	return S_ISDIR(st->st_mode) ? FILE_DIRECTORY : FILE_NONE;
 }
 
-/* Turns the path into a name beneath the directory, and takes what is there if it is a regular file. */
-int file_open(struct file *file, const char *dir, struct text path)
+/*
+ * Opens the gzip form beside a file, if that is not older: what is older was made of something else. (nginx
+ * takes it whatever its age.) Seconds are compared, since tools that copy the time of the file to the gzip
+ * form cut it. Returns a descriptor or a file_error.
+ */
+static int file_open_gzip(int dir_fd, const char *dir, const char *name, struct stat *st)
+{
+	char path[PATH_MAX];
+	struct stat gz = { 0 };
+	int n = snprintf(path, sizeof(path), "%s.gz", name);
+
+	if (n >= (int)sizeof(path))
+		return FILE_NONE;
+	int fd = file_open_beneath(dir_fd, dir, path, &gz);
+	if (fd < 0)
+		return fd;
+	if (gz.st_mtim.tv_sec < st->st_mtim.tv_sec) {
+		close(fd);
+		return FILE_NONE;
+	}
+	*st = gz;
+	return fd;
+}
+
+/* Nanoseconds of a time; wraps where that does not matter. */
+static uint64_t file_ns(const struct timespec *time)
+{
+	return (uint64_t)time->tv_sec * 1000000000 + (uint64_t)time->tv_nsec;
+}
+
+/*
+ * An entity tag that is another one whenever the bytes are, as far as the file system tells: time of
+ * modification, size, inode, and the time of the last change of anything, since the first can be set
+ * (archives whose files all have one time, cp -p). The factor only keeps the last two from cancelling each
+ * other out.
+ */
+static void file_make_etag(char out[FILE_ETAG_SIZE], const struct stat *st, bool gzip)
+{
+	uint64_t which = (uint64_t)st->st_ino * 0x9e3779b97f4a7c15 + file_ns(&st->st_ctim);
+
+	snprintf(out, FILE_ETAG_SIZE, "\"%" PRIx64 "-%" PRIx64 "-%" PRIx64 "%s\"", file_ns(&st->st_mtim),
+		(uint64_t)st->st_size, which, gzip ? "-gz" : "");
+}
+
+/* Opens a name, or its gzip form. */
+static int file_open_name(
+	struct file *file, struct file_facts *facts, const char *dir, const char *name, bool gzip)
+{
+	struct stat st = { 0 };
+	int dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir_fd < 0)
+		return FILE_FAILED;
+	int fd = file_open_beneath(dir_fd, dir, name, &st);
+	int gz = fd >= 0 && gzip ? file_open_gzip(dir_fd, dir, name, &st) : -1;
+	close(dir_fd);
+	if (fd < 0)
+		return fd;
+	if (gz >= 0) {
+		close(fd);
+		fd = gz;
+	}
+	*file = (struct file){ .fd = fd, .end = (uint64_t)st.st_size };
+	*facts = (struct file_facts){
+		.len = (uint64_t)st.st_size,
+		.type = file_type(text_of(name)),
+		.gzip = gz >= 0,
+		.modified = st.st_mtim.tv_sec,
+	};
+	file_make_etag(facts->etag, &st, facts->gzip);
+	return 0;
+}
+
+/* Turns the path into a name beneath the directory. */
+int file_open(struct file *file, struct file_facts *facts, const char *dir, struct text path, bool gzip)
 {
 	char name[PATH_MAX];
-	struct stat st = { 0 };
 
 	if (!file_path_allowed(path))
 		return FILE_NONE;
@@ -136,29 +250,8 @@ int file_open(struct file *file, const char *dir, struct text path)
 	int n = snprintf(name, sizeof(name), "%.*s%s", TEXT_ARG(path), index ? "index.html" : "");
 	if (n <= 0 || n >= (int)sizeof(name))
 		return FILE_NONE;
-
-	int fd = file_open_beneath(dir, name);
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-		close(fd);
-		return S_ISDIR(st.st_mode) && !index ? FILE_DIRECTORY : FILE_NONE;
-	}
-	*file = (struct file){ .fd = fd, .len = (uint64_t)st.st_size, .type = file_type(text_of(name)) };
-	return 0;
-}
-
-/* An end before the length that was promised is an error. */
-long file_read(struct file *file, void *out, size_t size)
-{
-	uint64_t left = file->len - file->sent;
-	if (left == 0)
-		return 0;
-	ssize_t n = pread(file->fd, out, left < size ? left : size, (off_t)file->sent);
-	if (n <= 0)
-		return -1;
-	file->sent += (uint64_t)n;
-	return n;
+	int error = file_open_name(file, facts, dir, name, gzip);
+	return error == FILE_DIRECTORY && index ? FILE_NONE : error;
 }
 
 /* Leaves -1, so that it is closed once. */

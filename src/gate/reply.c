@@ -25,27 +25,88 @@ static int reply_add(struct evbuffer *out, const char *name, const char *value)
 	return value == NULL ? 0 : http_response_header(out, name, value);
 }
 
+/* Does a list of the configuration name this header? */
+static bool reply_list_has(const struct header_list *list, const char *name)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (text_is_nocase(text_of(list->items[i].name), name))
+			return true;
+	return false;
+}
+
+/* One header that the operator may set in its place. */
+static int reply_add_default(
+	struct evbuffer *out, const struct reply *reply, const char *name, const char *value)
+{
+	const struct route_conf *route = reply->route;
+
+	if (route != NULL &&
+		(reply_list_has(&route->header, name) || reply_list_has(&route->header_http, name)))
+		return 0;
+	return reply_add(out, name, value);
+}
+
+/* What keeps a page from harm that other pages, or its own links, could do: it is what it says that it is,
+ * tells nobody its URL, and is neither embedded nor framed by another origin's. */
+static int reply_add_protection(struct evbuffer *out, const struct reply *reply)
+{
+	int error = reply_add_default(out, reply, "Content-Security-Policy", reply->policy);
+
+	error |= reply_add_default(out, reply, "X-Content-Type-Options", "nosniff");
+	error |= reply_add_default(out, reply, "Referrer-Policy", "no-referrer");
+	error |= reply_add_default(out, reply, "Cross-Origin-Resource-Policy", "same-origin");
+	return error | reply_add_default(out, reply, "X-Frame-Options", "SAMEORIGIN");
+}
+
+/*
+ * What caches have to know. A file without Cache-Control would be taken from a browser's cache for a tenth of
+ * its age, so that pages stay old after an update; with no-cache they ask each time, and a 304 is cheap. Vary
+ * is on every file, since its gzip form may be there tomorrow.
+ */
+static int reply_add_caching(struct evbuffer *out, const struct reply *reply)
+{
+	const char *file = reply->is_file ? "no-cache" : NULL;
+	int error = reply_add_default(out, reply, "Cache-Control", reply->status >= 400 ? "no-store" : file);
+
+	error |= reply_add(out, "ETag", reply->etag);
+	error |= reply_add(out, "Last-Modified", reply->modified);
+	return error | reply_add(out, "Vary", reply->is_file ? "Accept-Encoding" : NULL);
+}
+
+/* What the body is. */
+static int reply_add_body(struct evbuffer *out, const struct reply *reply)
+{
+	int error = reply_add(out, "Content-Type", reply->type);
+
+	if (reply->status != 304)
+		error |= http_response_header_u64(out, "Content-Length", reply->len);
+	error |= reply_add(out, "Content-Encoding", reply->encoding);
+	error |= reply_add(out, "Content-Range", reply->range);
+	return error | reply_add(out, "Accept-Ranges", reply->is_file ? "bytes" : NULL);
+}
+
+/* What a refusal has to say besides its words. */
+static int reply_add_advice(struct evbuffer *out, const struct reply *reply)
+{
+	int error = 0;
+
+	if (reply->retry_after > 0)
+		error |= http_response_header_u64(out, "Retry-After", reply->retry_after);
+	error |= reply_add(out, "Allow", reply->allow ? "GET, HEAD" : NULL);
+	error |= reply_add(out, "Upgrade", reply->upgrade ? "websocket" : NULL);
+	return error | reply_add(out, "Sec-WebSocket-Version", reply->upgrade ? "13" : NULL);
+}
+
 /* The head of a response: what it needs itself, then what the route adds. */
 static int reply_head(struct evbuffer *out, const struct reply *reply)
 {
 	int error = http_response_begin(out, reply->status, time(NULL));
 
-	error |= reply_add(out, "Content-Type", reply->type);
-	error |= http_response_header_u64(out, "Content-Length", reply->len);
+	error |= reply_add_body(out, reply);
 	error |= reply_add(out, "Location", reply->location);
-	error |= reply_add(out, "Content-Security-Policy", reply->policy);
-	error |= http_response_header(out, "X-Content-Type-Options", "nosniff");
-	error |= http_response_header(out, "Referrer-Policy", "no-referrer");
-	if (reply->status >= 400)
-		error |= http_response_header(out, "Cache-Control", "no-store");
-	if (reply->retry_after > 0)
-		error |= http_response_header_u64(out, "Retry-After", reply->retry_after);
-	if (reply->allow)
-		error |= http_response_header(out, "Allow", "GET, HEAD");
-	if (reply->upgrade) {
-		error |= http_response_header(out, "Upgrade", "websocket");
-		error |= http_response_header(out, "Sec-WebSocket-Version", "13");
-	}
+	error |= reply_add_protection(out, reply);
+	error |= reply_add_caching(out, reply);
+	error |= reply_add_advice(out, reply);
 	if (reply->close)
 		error |= http_response_header(out, "Connection", "close");
 	else if (reply->upgrade)

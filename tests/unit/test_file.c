@@ -46,6 +46,14 @@ static void link_to(const char *target, const char *path)
 		abort();
 }
 
+/* One name becomes another; the two paths need a place each. */
+static int move(const char *from, const char *to, int (*how)(const char *, const char *))
+{
+	char path[2 * PATH_MAX];
+	snprintf(path, sizeof(path), "%s", at(from));
+	return how(path, at(to));
+}
+
 static void make_dir(const char *path)
 {
 	if (mkdir(at(path), 0755) != 0)
@@ -126,23 +134,38 @@ static struct text text_from(const char *bytes, size_t len)
 	return (struct text){ .ptr = bytes, .len = len };
 }
 
-/* Opens, reads everything, and compares; nothing may be left open. */
+/* Opens without its gzip form. */
+static int open_plain(struct file *file, struct text path)
+{
+	struct file_facts facts;
+	return file_open(file, &facts, root, path, false);
+}
+
+/* What is left to be sent is `content`; closes it. */
+static void holds(struct file *file, const char *content)
+{
+	char got[256];
+	assert_int_equal(file->end - file->at, strlen(content));
+	assert_int_equal(pread(file->fd, got, sizeof(got), (off_t)file->at), strlen(content));
+	assert_memory_equal(got, content, strlen(content));
+	file_close(file);
+	assert_int_equal(file->fd, -1);
+}
+
+/* Opens and compares; nothing may be left open. */
 static void serves(const char *path, const char *content, const char *type)
 {
 	struct file file;
-	char got[256];
-	int error = file_open(&file, root, text_of(path));
+	struct file_facts facts;
+	int error = file_open(&file, &facts, root, text_of(path), false);
 	if (error != 0)
 		fail_msg("%s: %d", path, error);
-	long n = file_read(&file, got, sizeof(got));
-	assert_int_equal(n, strlen(content));
-	assert_memory_equal(got, content, strlen(content));
-	assert_int_equal(file.len, strlen(content));
-	assert_int_equal(file_read(&file, got, sizeof(got)), 0);
+	assert_int_equal(facts.len, strlen(content));
+	assert_int_equal(file.at, 0);
 	assert_true(fcntl(file.fd, F_GETFD) & FD_CLOEXEC);
-	assert_string_equal(file.type, type);
-	file_close(&file);
-	assert_int_equal(file.fd, -1);
+	assert_string_equal(facts.type, type);
+	assert_false(facts.gzip);
+	holds(&file, content);
 }
 
 static const char text_type[] = "text/plain; charset=utf-8", html_type[] = "text/html; charset=utf-8",
@@ -194,14 +217,14 @@ static void test_not_found(void **state)
 	(void)state;
 
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
-		int error = file_open(&file, root, text_of(paths[i]));
+		int error = open_plain(&file, text_of(paths[i]));
 		if (error != FILE_NONE)
 			fail_msg("%s: %d", paths[i], error);
 	}
-	assert_int_equal(file_open(&file, root, text_from("/plain.txt\0.html", 16)), FILE_NONE);
-	assert_int_equal(file_open(&file, root, text_from("/plain.txt\0", 11)), FILE_NONE);
+	assert_int_equal(open_plain(&file, text_from("/plain.txt\0.html", 16)), FILE_NONE);
+	assert_int_equal(open_plain(&file, text_from("/plain.txt\0", 11)), FILE_NONE);
 	/* Only the first len bytes are the path. */
-	assert_int_equal(file_open(&file, root, text_from("/plain.txtx", 10)), 0);
+	assert_int_equal(open_plain(&file, text_from("/plain.txtx", 10)), 0);
 	file_close(&file);
 }
 
@@ -214,12 +237,12 @@ static void test_long(void **state)
 
 	memset(path, 'a', sizeof(path));
 	path[0] = '/';
-	assert_int_equal(file_open(&file, root, text_from(path, sizeof(path))), FILE_NONE);
+	assert_int_equal(open_plain(&file, text_from(path, sizeof(path))), FILE_NONE);
 	for (size_t len = PATH_MAX - 12; len < PATH_MAX + 3; len++)
-		assert_int_equal(file_open(&file, root, text_from(path, len)), FILE_NONE);
+		assert_int_equal(open_plain(&file, text_from(path, len)), FILE_NONE);
 	path[PATH_MAX - 1] = '/';
-	assert_int_equal(file_open(&file, root, text_from(path, PATH_MAX)), FILE_NONE);
-	assert_int_equal(file_open(&file, root, text_from(path, 257)), FILE_NONE);
+	assert_int_equal(open_plain(&file, text_from(path, PATH_MAX)), FILE_NONE);
+	assert_int_equal(open_plain(&file, text_from(path, 257)), FILE_NONE);
 }
 
 /* A directory named without its slash is told apart, through a symlink too; there is no listing. */
@@ -228,12 +251,12 @@ static void test_directory(void **state)
 	struct file file;
 	(void)state;
 
-	assert_int_equal(file_open(&file, root, text_of("/sub")), FILE_DIRECTORY);
-	assert_int_equal(file_open(&file, root, text_of("/bare")), FILE_DIRECTORY);
-	assert_int_equal(file_open(&file, root, text_of("/dir-inside")), FILE_DIRECTORY);
-	assert_int_equal(file_open(&file, root, text_of("/absolute-dir")), FILE_DIRECTORY);
-	assert_int_equal(file_open(&file, root, text_of("/up")), FILE_NONE);
-	assert_int_equal(file_open(&file, root, text_of("/bare/")), FILE_NONE);
+	assert_int_equal(open_plain(&file, text_of("/sub")), FILE_DIRECTORY);
+	assert_int_equal(open_plain(&file, text_of("/bare")), FILE_DIRECTORY);
+	assert_int_equal(open_plain(&file, text_of("/dir-inside")), FILE_DIRECTORY);
+	assert_int_equal(open_plain(&file, text_of("/absolute-dir")), FILE_DIRECTORY);
+	assert_int_equal(open_plain(&file, text_of("/up")), FILE_NONE);
+	assert_int_equal(open_plain(&file, text_of("/bare/")), FILE_NONE);
 }
 
 /* An index.html that is a directory is no file. */
@@ -243,23 +266,24 @@ static void test_index_is_directory(void **state)
 	(void)state;
 	make_dir("root/odd");
 	make_dir("root/odd/index.html");
-	assert_int_equal(file_open(&file, root, text_of("/odd/")), FILE_NONE);
+	assert_int_equal(open_plain(&file, text_of("/odd/")), FILE_NONE);
 }
 
 /* The directory itself: behind a symlink it works, gone or no directory it is an error of ours. */
 static void test_root(void **state)
 {
 	struct file file;
+	struct file_facts facts;
 	char path[PATH_MAX + 32];
 	(void)state;
 
 	link_to("root", "alias");
 	snprintf(path, sizeof(path), "%s/alias", base);
-	assert_int_equal(file_open(&file, path, text_of("/absolute-inside")), 0);
+	assert_int_equal(file_open(&file, &facts, path, text_of("/absolute-inside"), false), 0);
 	file_close(&file);
-	assert_int_equal(file_open(&file, path, text_of("/outside")), FILE_NONE);
-	assert_int_equal(file_open(&file, at("gone"), text_of("/plain.txt")), FILE_FAILED);
-	assert_int_equal(file_open(&file, at("canary"), text_of("/plain.txt")), FILE_FAILED);
+	assert_int_equal(file_open(&file, &facts, path, text_of("/outside"), false), FILE_NONE);
+	assert_int_equal(file_open(&file, &facts, at("gone"), text_of("/plain.txt"), false), FILE_FAILED);
+	assert_int_equal(file_open(&file, &facts, at("canary"), text_of("/plain.txt"), false), FILE_FAILED);
 }
 
 /* What may not be read is not there; what can't be opened for want of descriptors is our failure. */
@@ -276,7 +300,7 @@ static void test_errors(void **state)
 		now = old;
 		now.rlim_cur = (rlim_t)(highest + left);
 		setrlimit(RLIMIT_NOFILE, &now);
-		int error = file_open(&file, root, text_of("/plain.txt"));
+		int error = open_plain(&file, text_of("/plain.txt"));
 		setrlimit(RLIMIT_NOFILE, &old);
 		assert_int_equal(error, FILE_FAILED);
 	}
@@ -285,54 +309,26 @@ static void test_errors(void **state)
 	chmod(base, 0755);
 	if (geteuid() == 0)
 		assert_int_equal(seteuid(65534), 0);
-	int error = file_open(&file, root, text_of("/secret"));
+	int error = open_plain(&file, text_of("/secret"));
 	assert_int_equal(seteuid(getuid()), 0);
 	assert_int_equal(error, FILE_NONE);
 }
 
-/* The bytes come in order, whatever the size of a read, and no more than there were when it was opened. */
-static void test_read(void **state)
+/* A file that grows is sent as long as it was; one that is replaced or deleted goes on. */
+static void test_changes(void **state)
 {
 	struct file file;
-	char got[64];
-	size_t n_got = 0;
-	long n;
 	(void)state;
 
 	put("root/grows", "0123456789");
-	assert_int_equal(file_open(&file, root, text_of("/grows")), 0);
-	put("root/grows", "0123456789abcdef");
-	while ((n = file_read(&file, got + n_got, 3)) > 0) {
-		assert_in_range(n, 1, 3);
-		n_got += (size_t)n;
-	}
-	assert_int_equal(n, 0);
-	assert_int_equal(n_got, 10);
-	assert_memory_equal(got, "0123456789", 10);
-	file_close(&file);
-}
-
-/* A file that becomes shorter while it is sent is an error, not a shorter or padded body. */
-static void test_truncated(void **state)
-{
-	struct file file;
-	char got[64];
-	(void)state;
-
-	put("root/shrinks", "0123456789");
-	assert_int_equal(file_open(&file, root, text_of("/shrinks")), 0);
-	assert_int_equal(file_read(&file, got, 4), 4);
-	assert_int_equal(truncate(at("root/shrinks"), 6), 0);
-	assert_int_equal(file_read(&file, got, 64), 2);
-	assert_int_equal(file_read(&file, got, 64), -1);
-	file_close(&file);
-
-	/* One that is deleted or replaced meanwhile goes on. */
-	put("root/shrinks", "0123456789");
-	assert_int_equal(file_open(&file, root, text_of("/shrinks")), 0);
-	assert_int_equal(unlink(at("root/shrinks")), 0);
-	assert_int_equal(file_read(&file, got, 64), 10);
-	assert_int_equal(file_read(&file, got, 64), 0);
+	assert_int_equal(open_plain(&file, text_of("/grows")), 0);
+	put("root/grows.new", "new");
+	assert_int_equal(move("root/grows.new", "root/grows", rename), 0);
+	holds(&file, "0123456789");
+	assert_int_equal(open_plain(&file, text_of("/grows")), 0);
+	put("root/grows", "new and longer");
+	assert_int_equal(file.end, 3);
+	assert_int_equal(unlink(at("root/grows")), 0);
 	file_close(&file);
 }
 
@@ -340,17 +336,179 @@ static void test_truncated(void **state)
 static void test_large(void **state)
 {
 	struct file file;
-	char got[64];
+	struct file_facts facts;
 	(void)state;
 
 	put("root/large", "");
 	assert_int_equal(truncate(at("root/large"), 5L << 30), 0);
-	assert_int_equal(file_open(&file, root, text_of("/large")), 0);
-	assert_true(file.len == 5ULL << 30);
-	file.sent = file.len - 10;
-	assert_int_equal(file_read(&file, got, 64), 10);
-	assert_int_equal(file_read(&file, got, 64), 0);
+	assert_int_equal(file_open(&file, &facts, root, text_of("/large"), false), 0);
+	assert_true(file.end == 5ULL << 30);
+	assert_true(facts.len == 5ULL << 30);
 	file_close(&file);
+}
+
+/* Types go by the last ending, whatever its case; text has a charset. */
+static void test_types(void **state)
+{
+	static const struct {
+		const char *name, *type;
+	} types[] = {
+		{ "a.js", "text/javascript; charset=utf-8" },
+		{ "a.MJS", "text/javascript; charset=utf-8" },
+		{ "a.csv", "text/csv; charset=utf-8" },
+		{ "a.json", "application/json" },
+		{ "a.webmanifest", "application/manifest+json" },
+		{ "a.avif", "image/avif" },
+		{ "a.ttf", "font/ttf" },
+		{ "a.otf", "font/otf" },
+		{ "a.woff2", "font/woff2" },
+		{ "a.webm", "video/webm" },
+		{ "a.ogg", "audio/ogg" },
+		{ "a.wasm", "application/wasm" },
+		{ "a.gz", "application/gzip" },
+		{ "a.html.gz", "application/gzip" },
+		{ "a.gz.html", "text/html; charset=utf-8" },
+		{ "a.htmlx", "application/octet-stream" },
+		{ "ahtml", "application/octet-stream" },
+		{ "a.", "application/octet-stream" },
+		{ "html", "application/octet-stream" },
+	};
+	char path[64];
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		snprintf(path, sizeof(path), "root/%s", types[i].name);
+		put(path, "x");
+		serves(path + 4, "x", types[i].type);
+		assert_int_equal(unlink(at(path)), 0);
+	}
+}
+
+/* Sets a file's time of modification. */
+static void set_time(const char *path, time_t sec, long nsec)
+{
+	struct timespec times[2] = { { sec, nsec }, { sec, nsec } };
+	assert_int_equal(utimensat(AT_FDCWD, at(path), times, 0), 0);
+}
+
+/* Opens with its gzip form allowed. */
+static struct file_facts opens(const char *path, const char *content)
+{
+	struct file file;
+	struct file_facts facts;
+	assert_int_equal(file_open(&file, &facts, root, text_of(path), true), 0);
+	holds(&file, content);
+	return facts;
+}
+
+/* The gzip form is taken when it is wanted, there, a file, inside, and not older, which is in seconds. */
+static void test_gzip(void **state)
+{
+	struct file file;
+	struct file_facts facts;
+	(void)state;
+
+	put("root/z.css", "plain");
+	assert_false(opens("/z.css", "plain").gzip);
+	put("root/z.css.gz", "packed");
+	set_time("root/z.css", 1000, 999999999);
+	set_time("root/z.css.gz", 1001, 0);
+	facts = opens("/z.css", "packed");
+	assert_true(facts.gzip);
+	assert_int_equal(facts.len, 6);
+	assert_int_equal(facts.modified, 1001);
+	assert_string_equal(facts.type, "text/css; charset=utf-8");
+	serves("/z.css", "plain", "text/css; charset=utf-8");
+	serves("/z.css.gz", "packed", "application/gzip");
+	set_time("root/z.css.gz", 1000, 0);
+	assert_true(opens("/z.css", "packed").gzip);
+	set_time("root/z.css.gz", 999, 999999999);
+	assert_false(opens("/z.css", "plain").gzip);
+
+	put("root/sub/index.html.gz", "packed index");
+	assert_true(opens("/sub/", "packed index").gzip);
+	assert_int_equal(unlink(at("root/sub/index.html.gz")), 0);
+
+	/* Alone it is nothing but itself. */
+	assert_int_equal(unlink(at("root/z.css")), 0);
+	assert_int_equal(file_open(&file, &facts, root, text_of("/z.css"), true), FILE_NONE);
+}
+
+/* What may not be sent may not be sent as a gzip form either. */
+static void test_gzip_elsewhere(void **state)
+{
+	static const char *const targets[] = { "../canary", "/etc/passwd", "nowhere", "up/canary", "sub" };
+	(void)state;
+
+	put("root/y.css", "plain");
+	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
+		link_to(targets[i], "root/y.css.gz");
+		assert_false(opens("/y.css", "plain").gzip);
+		assert_int_equal(unlink(at("root/y.css.gz")), 0);
+	}
+	assert_int_equal(mkfifo(at("root/y.css.gz"), 0644), 0);
+	assert_false(opens("/y.css", "plain").gzip);
+	assert_int_equal(unlink(at("root/y.css.gz")), 0);
+	link_to("plain.txt", "root/y.css.gz");
+	assert_true(opens("/y.css", "plain").gzip);
+	assert_int_equal(unlink(at("root/y.css.gz")), 0);
+}
+
+/* The tag stays while the file does, and is another one for each thing that may change of it; a nanosecond,
+ * a byte, another inode, other bytes with the time set back. */
+static void test_etag(void **state)
+{
+	char tags[6][FILE_ETAG_SIZE];
+	struct file_facts facts;
+	(void)state;
+
+	put("root/tag", "12345");
+	set_time("root/tag", 1000, 5);
+	facts = opens("/tag", "12345");
+	strcpy(tags[0], facts.etag);
+	facts = opens("/tag", "12345");
+	assert_string_equal(facts.etag, tags[0]);
+	set_time("root/tag", 1000, 6);
+	strcpy(tags[1], opens("/tag", "12345").etag);
+	put("root/tag", "123456");
+	set_time("root/tag", 1000, 6);
+	strcpy(tags[2], opens("/tag", "123456").etag);
+	put("root/tag.new", "654321");
+	set_time("root/tag.new", 1000, 6);
+	assert_int_equal(move("root/tag.new", "root/tag", rename), 0);
+	strcpy(tags[3], opens("/tag", "654321").etag);
+	assert_int_equal(move("root/tag", "root/tag.gz", link), 0);
+	strcpy(tags[4], opens("/tag", "654321").etag);
+	assert_int_equal(unlink(at("root/tag.gz")), 0);
+	/* The clock of a file system ticks: until it has, the same length and time are the same tag. */
+	do {
+		put("root/tag", "654320");
+		set_time("root/tag", 1000, 6);
+		strcpy(tags[5], opens("/tag", "654320").etag);
+	} while (strcmp(tags[5], tags[3]) == 0);
+	for (size_t i = 0; i < 6; i++) {
+		assert_int_equal(tags[i][0], '"');
+		assert_int_equal(tags[i][strlen(tags[i]) - 1], '"');
+		assert_int_equal(strspn(tags[i] + 1, "0123456789abcdef-gz"), strlen(tags[i]) - 2);
+		for (size_t k = 0; k < i; k++)
+			assert_string_not_equal(tags[i], tags[k]);
+	}
+}
+
+/* Times before 1970 and far ahead have a tag that fits. */
+static void test_odd_times(void **state)
+{
+	struct file_facts facts;
+	(void)state;
+
+	put("root/old", "x");
+	set_time("root/old", -100, 1);
+	facts = opens("/old", "x");
+	assert_in_range(strlen(facts.etag), 5, FILE_ETAG_SIZE - 2);
+	assert_true(facts.modified == -100);
+	set_time("root/old", 4102444800, 999999999);
+	facts = opens("/old", "x");
+	assert_true(facts.modified == 4102444800);
 }
 
 int main(void)
@@ -364,9 +522,13 @@ int main(void)
 		cmocka_unit_test(test_index_is_directory),
 		cmocka_unit_test(test_root),
 		cmocka_unit_test(test_errors),
-		cmocka_unit_test(test_read),
-		cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_changes),
 		cmocka_unit_test(test_large),
+		cmocka_unit_test(test_types),
+		cmocka_unit_test(test_gzip),
+		cmocka_unit_test(test_gzip_elsewhere),
+		cmocka_unit_test(test_etag),
+		cmocka_unit_test(test_odd_times),
 	};
 	return cmocka_run_group_tests(tests, make_place, remove_place);
 }

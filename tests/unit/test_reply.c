@@ -39,7 +39,11 @@ static struct reader *reader_new(void)
 	rig_init(&reader->rig);
 	reader->config = conf_good("[route /x]\nexec = cat\n"
 				   "header = X-All: a\nheader = Strict-Transport-Security: max-age=1\n"
-				   "header_http = X-Plain: p\nheader_ws = X-Socket: s\n");
+				   "header_http = X-Plain: p\nheader_ws = X-Socket: s\n"
+				   "[route /own]\nexec = cat\n"
+				   "header = x-frame-options: DENY\nheader = Cache-Control: max-age=9\n"
+				   "header_http = Referrer-Policy: same-origin\n"
+				   "header_ws = X-Content-Type-Options: ws\n");
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
 	reader->fd = fds[1];
 	stream_open(&reader->stream, &reader->rig.loop, fds[0], fds[0], &reader_hooks, NULL);
@@ -86,7 +90,10 @@ static void reader_expect(struct reader *reader, const char *first, const char *
 	assert_string_equal(date + DATE, rest);
 }
 
-#define ALWAYS "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
+#define EMBED                                           \
+	"Cross-Origin-Resource-Policy: same-origin\r\n" \
+	"X-Frame-Options: SAMEORIGIN\r\n"
+#define ALWAYS "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n" EMBED
 
 /* A response with a body, with all that a route adds to a plain one. */
 static void test_body(void **state)
@@ -119,6 +126,58 @@ static void test_head(void **state)
 	assert_int_equal(reply_send(&reader->stream, &reply), 0);
 	reader_expect(reader, "HTTP/1.1 200 OK\r\n",
 		"Content-Type: a/b\r\nContent-Length: 18446744073709551615\r\n" ALWAYS "\r\n");
+	reader_free(reader);
+}
+
+#define FACTS .type = "a/b", .etag = "\"e\"", .modified = "now", .is_file = true
+
+/* A file: what caches and those who resume must know. */
+static void test_file(void **state)
+{
+	struct reader *reader = reader_new();
+	struct reply reply = { .status = 200, FACTS, .len = 7 };
+	(void)state;
+
+	assert_int_equal(reply_send(&reader->stream, &reply), 0);
+	reader_expect(reader, "HTTP/1.1 200 OK\r\n",
+		"Content-Type: a/b\r\nContent-Length: 7\r\nAccept-Ranges: bytes\r\n" ALWAYS
+		"Cache-Control: no-cache\r\nETag: \"e\"\r\nLast-Modified: now\r\n"
+		"Vary: Accept-Encoding\r\n\r\n");
+	reply = (struct reply){ .status = 206, FACTS, .len = 2, .encoding = "gzip", .range = "bytes 1-2/7" };
+	assert_int_equal(reply_send(&reader->stream, &reply), 0);
+	reader_expect(reader, "HTTP/1.1 206 Partial Content\r\n",
+		"Content-Type: a/b\r\nContent-Length: 2\r\nContent-Encoding: gzip\r\n"
+		"Content-Range: bytes 1-2/7\r\nAccept-Ranges: bytes\r\n" ALWAYS
+		"Cache-Control: no-cache\r\nETag: \"e\"\r\nLast-Modified: now\r\n"
+		"Vary: Accept-Encoding\r\n\r\n");
+	reply = (struct reply){ .status = 304, FACTS };
+	reply.type = NULL;
+	assert_int_equal(reply_send(&reader->stream, &reply), 0);
+	reader_expect(reader, "HTTP/1.1 304 Not Modified\r\n",
+		"Accept-Ranges: bytes\r\n" ALWAYS
+		"Cache-Control: no-cache\r\nETag: \"e\"\r\nLast-Modified: now\r\n"
+		"Vary: Accept-Encoding\r\n\r\n");
+	reply = (struct reply){ .status = 416, .range = "bytes */7", .is_file = true };
+	assert_int_equal(reply_send(&reader->stream, &reply), 0);
+	reader_expect(reader, "HTTP/1.1 416 Range Not Satisfiable\r\n",
+		"Content-Length: 0\r\nContent-Range: bytes */7\r\nAccept-Ranges: bytes\r\n" ALWAYS
+		"Cache-Control: no-store\r\nVary: Accept-Encoding\r\n\r\n");
+	reader_free(reader);
+}
+
+/* A header that the operator sets takes the place of ours, whatever its case; one for upgrades does not. */
+static void test_replaced(void **state)
+{
+	struct reader *reader = reader_new();
+	struct reply reply = { .status = 200, FACTS, .route = &reader->config->routes[1] };
+	(void)state;
+
+	assert_int_equal(reply_send(&reader->stream, &reply), 0);
+	reader_expect(reader, "HTTP/1.1 200 OK\r\n",
+		"Content-Type: a/b\r\nContent-Length: 0\r\nAccept-Ranges: bytes\r\n"
+		"X-Content-Type-Options: nosniff\r\nCross-Origin-Resource-Policy: same-origin\r\n"
+		"ETag: \"e\"\r\nLast-Modified: now\r\nVary: Accept-Encoding\r\n"
+		"x-frame-options: DENY\r\nCache-Control: max-age=9\r\nReferrer-Policy: same-origin\r\n\r\n");
 	reader_free(reader);
 }
 
@@ -224,6 +283,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_body),
 		cmocka_unit_test(test_head),
+		cmocka_unit_test(test_file),
+		cmocka_unit_test(test_replaced),
 		cmocka_unit_test(test_location),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_switch),
