@@ -9,6 +9,7 @@
 #include "base/must.h"
 #include "http/upgrade.h"
 #include "run/doors.h"
+#include "run/exposure.h"
 #include "run/worker.h"
 #include "spawn/privileges.h"
 #include "spawn/spawner.h"
@@ -366,6 +367,7 @@ static int server_start(struct server *server, const char **step)
 		return error;
 	if ((error = server_drop_privileges(server, step)) != 0)
 		return error;
+	exposure_warn(server->log, server->config);
 	/* Whatever the level: with port 0 there is no other way to learn the port. */
 	LOG_CALL(server->log, LOG_INFO, "listening", LOG_STR("address", server->doors.addresses),
 		LOG_U64("workers", server->n_workers), { .key = NULL });

@@ -1,0 +1,132 @@
+/*
+ * Tests of the warning about programs in static directories: who is warned of, and that nobody else is.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka.h needs the four above. */
+#include <cmocka.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "run/exposure.h"
+
+static char base[32];
+
+static const char *at(const char *path)
+{
+	static char text[128];
+	snprintf(text, sizeof(text), "%s/%s", base, path);
+	return text;
+}
+
+static int make_place(void **state)
+{
+	static const char *const dirs[] = { "site", "site/sub", "site/.hidden", "site-other", "bin" };
+	static const char *const programs[] = { "site/a.sh", "site/sub/b.sh", "site/.hidden/c.sh",
+		"site/.d.sh", "site-other/e.sh", "bin/f.sh" };
+	char target[64];
+	(void)state;
+
+	strcpy(base, "/tmp/wsluice-XXXXXX");
+	if (mkdtemp(base) == NULL)
+		abort();
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
+		if (mkdir(at(dirs[i]), 0755) != 0)
+			abort();
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+		int fd = open(at(programs[i]), O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+		if (fd < 0 || close(fd) != 0)
+			abort();
+	}
+	snprintf(target, sizeof(target), "%s/site", base);
+	if (symlink(target, at("alias")) != 0 || symlink("../bin/f.sh", at("site/out.sh")) != 0 ||
+		symlink("../site/a.sh", at("bin/in.sh")) != 0)
+		abort();
+	return 0;
+}
+
+static int remove_place(void **state)
+{
+	char command[64];
+	(void)state;
+	snprintf(command, sizeof(command), "rm -rf %s", base);
+	return system(command);
+}
+
+/* What is logged when these programs run beside a route with this static directory. */
+static char *warns(const char *dir, const char *first, const char *second)
+{
+	static char text[4096];
+	static char one[] = "/one", two[] = "/two", files[] = "/s/*", con[] = "/con";
+	struct route_conf routes[] = { { .pattern = one, .exec_path = strdup(at(first)) },
+		{ .pattern = two, .exec_path = strdup(at(second)) },
+		{ .pattern = files, .static_dir = strdup(at(dir)) }, { .pattern = con } };
+	struct config config = { .routes = routes, .n_routes = 4 };
+	int fd = memfd_create("log", MFD_CLOEXEC);
+	struct log *log = log_new(fd, LOG_INFO, LOG_FORMAT_LOGFMT, 4096);
+
+	exposure_warn(log, &config);
+	log_free(log, 100);
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+	assert_true(n >= 0);
+	text[n] = '\0';
+	close(fd);
+	free(routes[0].exec_path);
+	free(routes[1].exec_path);
+	free(routes[2].static_dir);
+	return text;
+}
+
+static unsigned lines(const char *text)
+{
+	unsigned n = 0;
+	for (; (text = strchr(text, '\n')) != NULL; text++)
+		n++;
+	return n;
+}
+
+static void test_warned(void **state)
+{
+	char words[160];
+	(void)state;
+
+	const char *said = warns("site", "site/a.sh", "bin/f.sh");
+	assert_int_equal(lines(said), 1);
+	assert_non_null(strstr(said, "level=warning"));
+	snprintf(words, sizeof(words), "program=%s/site/a.sh static=%s/site route=/s/*", base, base);
+	assert_non_null(strstr(said, words));
+	assert_int_equal(lines(warns("site", "site/a.sh", "site/sub/b.sh")), 2);
+	assert_int_equal(lines(warns("site", "site/a.sh", "site/a.sh")), 1);
+	/* However it is written. */
+	assert_int_equal(lines(warns("alias", "bin/f.sh", "site/a.sh")), 1);
+	assert_int_equal(lines(warns("site", "bin/f.sh", "alias/sub/b.sh")), 1);
+	assert_int_equal(lines(warns("site/../site/", "bin/in.sh", "bin/f.sh")), 1);
+	assert_int_equal(lines(warns("../..", "bin/f.sh", "bin/f.sh")), 1); /* the root directory */
+}
+
+/* What is not served: beside the directory, hidden, a link that leads out. */
+static void test_not_warned(void **state)
+{
+	(void)state;
+	assert_string_equal(warns("site", "bin/f.sh", "site-other/e.sh"), "");
+	assert_string_equal(warns("site", "site/.d.sh", "site/.hidden/c.sh"), "");
+	assert_string_equal(warns("site", "site/out.sh", "bin/f.sh"), "");
+	assert_string_equal(warns("nothing", "site/a.sh", "site/a.sh"), "");
+	assert_string_equal(warns("site", "nothing", "site/gone.sh"), "");
+	assert_int_equal(lines(warns("site/.hidden", "site/.hidden/c.sh", "bin/f.sh")), 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_warned),
+		cmocka_unit_test(test_not_warned) };
+
+	return cmocka_run_group_tests(tests, make_place, remove_place);
+}
