@@ -13,14 +13,15 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-enum addr_kind { ADDR_TCP, ADDR_UNIX };
+enum addr_kind { ADDR_TCP, ADDR_UNIX, ADDR_SYSTEMD };
 
-/* A place as it is written: HOST:PORT, [V6]:PORT, *:PORT, unix:PATH. Strings are within the struct; copy it
- * freely. */
+/* A place as it is written: HOST:PORT, [V6]:PORT, *:PORT, unix:PATH, systemd:FDNAME. Strings are within the
+ * struct; copy it freely. */
 struct addr_name {
 	enum addr_kind kind;
-	char host[256]; /* without brackets; "*" is every address; empty for unix */
-	uint16_t port;	/* 0 to 65535; 0 for unix */
+	char host[256]; /* without brackets; "*" is every address; of systemd the name of what it passes, 1 to
+			   255 bytes; empty for unix */
+	uint16_t port;	/* 0 to 65535; 0 but for TCP */
 	char path[sizeof(
 		((struct sockaddr_un *)0)->sun_path)]; /* of unix, NUL-terminated, so at most 107 bytes */
 };
@@ -33,7 +34,8 @@ enum addr_error {
 	ADDR_BAD_PORT = -3,
 	ADDR_BAD_HOST = -4,
 	ADDR_LONG_PATH = -5,
-	ADDR_BAD_V6 = -6
+	ADDR_BAD_V6 = -6,
+	ADDR_BAD_FDNAME = -7
 };
 
 /* Parses `word`. Returns 0 or a negative enum addr_error. */

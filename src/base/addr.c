@@ -91,6 +91,21 @@ static int addr_parse_unix(struct addr_name *out, const char *path)
 	return ADDR_OK;
 }
 
+/* Parses what follows "systemd:" (systemd.socket(5), FileDescriptorName). */
+static int addr_parse_systemd(struct addr_name *out, const char *name)
+{
+	size_t len = strlen(name);
+
+	if (len == 0 || !addr_copy_host(out, name, len))
+		return ADDR_BAD_FDNAME;
+	for (size_t i = 0; i < len; i++) {
+		if (name[i] < ' ' || name[i] > '~' || name[i] == ':')
+			return ADDR_BAD_FDNAME;
+	}
+	out->kind = ADDR_SYSTEMD;
+	return ADDR_OK;
+}
+
 /* Parses "[V6]:PORT". */
 static int addr_parse_v6(struct addr_name *out, const char *word)
 {
@@ -118,7 +133,7 @@ static int addr_parse_host(struct addr_name *out, const char *word)
 	return addr_parse_port(out, text_of(colon + 1));
 }
 
-/* Tells the three ways of writing a place apart; on an error the name is empty. */
+/* Tells the four ways of writing a place apart; on an error the name is empty. */
 int addr_parse(struct addr_name *out, const char *word)
 {
 	static const struct addr_name empty;
@@ -129,6 +144,8 @@ int addr_parse(struct addr_name *out, const char *word)
 		error = ADDR_EMPTY;
 	else if (text_starts_with(text_of(word), "unix:"))
 		error = addr_parse_unix(&name, word + strlen("unix:"));
+	else if (text_starts_with(text_of(word), "systemd:"))
+		error = addr_parse_systemd(&name, word + strlen("systemd:"));
 	else if (word[0] == '[')
 		error = addr_parse_v6(&name, word);
 	else
@@ -155,6 +172,8 @@ const char *addr_error(int error)
 		return "has a path of more than 107 bytes, which a unix socket can't have";
 	case ADDR_BAD_V6:
 		return "is not an IPv6 address in brackets with a port ([::1]:80)";
+	case ADDR_BAD_FDNAME:
+		return "is not the name of a descriptor: 1 to 255 printable characters of ASCII, no colon";
 	}
 	return "is not an address";
 }
@@ -220,6 +239,8 @@ char *addr_name_format(const struct addr_name *name, char out[300])
 {
 	if (name->kind == ADDR_UNIX)
 		snprintf(out, 300, "unix:%s", name->path);
+	else if (name->kind == ADDR_SYSTEMD)
+		snprintf(out, 300, "systemd:%s", name->host);
 	else
 		snprintf(out, 300, strchr(name->host, ':') != NULL ? "[%s]:%u" : "%s:%u", name->host,
 			name->port);

@@ -135,10 +135,6 @@ static void items_parse_address(const struct value *value, void *conf)
 	struct addr_name name;
 	int error;
 
-	if (strncmp(value->text, "systemd:", 8) == 0) {
-		value_complain(value, ERRORS_USAGE, "systemd:FDNAME is not supported yet by this version");
-		return;
-	}
 	error = addr_parse(&name, value->text);
 	if (error)
 		value_complain(value, ERRORS_USAGE, "\"%.150s\" %s", value->text, addr_error(error));
@@ -221,7 +217,7 @@ const struct value_type items_tokens = { "names, separated by spaces", items_par
 	items_count };
 const struct value_type items_listeners = { "names of [listen] sections, separated by spaces",
 	items_parse_listeners, items_format, items_count };
-const struct value_type items_address = { "HOST:PORT, [V6]:PORT, *:PORT or unix:PATH", items_parse_address,
-	items_format, items_count };
+const struct value_type items_address = { "HOST:PORT, [V6]:PORT, *:PORT, unix:PATH or systemd:FDNAME",
+	items_parse_address, items_format, items_count };
 const struct value_type items_headers = { "a header: \"Name: value\"", items_parse_header,
 	items_format_header, items_count_headers };

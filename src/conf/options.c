@@ -71,7 +71,7 @@ const struct option options[] = {
 	  .help = "Files to read at this place, in alphabetical order; relative to the file that includes them." },
 
 	{ LISTEN(address), .key = "address", .type = &items_address, .otherwise = "", .flags = OPTION_LIST | OPTION_PATH,
-	  .help = "Where to listen; port 0 takes a free one. Without any [listen] section it is 127.0.0.1:8080." },
+	  .help = "Where to listen; port 0 takes a free one, systemd:FDNAME are the sockets that systemd passes under this name (FileDescriptorName= of the .socket unit). Without any [listen] section it is 127.0.0.1:8080." },
 	{ LISTEN(mode), .key = "mode", .type = &value_mode, .otherwise = "0660", .max = 0777,
 	  .help = "Permissions of a unix socket." },
 	{ LISTEN(owner), .key = "owner", .type = &who_owner, .otherwise = "",

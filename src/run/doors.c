@@ -1,14 +1,12 @@
 /*
  * doors: from `address = ...` to listening sockets.
  *
- * Owns the entrances and the acceptors, which deal connections to the workers in turn. Runs on the main
- * thread.
+ * Owns the entrances. Runs on the main thread.
  */
 #include "run/doors.h"
 
 #include "base/must.h"
 #include "net/bind.h"
-#include "net/listener.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -18,50 +16,24 @@
 
 enum { DOORS_ADDRS_MAX = 16 }; /* of one name */
 
-struct acceptor {
-	struct acceptor *next;
-	struct doors *doors;
-	const struct entrance *entrance;
-	struct listener *listener;
-	unsigned turn;
-	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-};
-
-/* Is there room for one more connection that is not upgraded? */
-static bool doors_has_room(void *arg)
-{
-	const struct doors *doors = ((const struct acceptor *)arg)->doors;
-	return limits_has_room(doors->limits, doors->config->gateway.max_pending);
-}
-
-/* A visitor for the next worker. */
-static void doors_on_accept(void *arg, int fd, const struct addr *peer)
-{
-	struct acceptor *acceptor = arg;
-	struct doors *doors = acceptor->doors;
-	worker_pass(&doors->workers[acceptor->turn++ % doors->n_workers], acceptor->entrance, fd, peer);
-}
-
-static const struct listener_hooks doors_listener_hooks = {
-	.has_room = doors_has_room,
-	.on_accept = doors_on_accept,
-};
-
-/* Adds an address to the words of the start line. */
-static void doors_say(struct doors *doors, const struct addr *addr)
+/* Adds an address to the words of the start line, and what it is called by systemd. */
+static void doors_say(struct doors *doors, const struct addr *addr, const char *fdname)
 {
 	char word[ADDR_TEXT], *all = NULL;
 	const char *before = doors->addresses;
 
 	addr_format(addr, word);
-	if (asprintf(&all, "%s%s%s", before == NULL ? "" : before, before == NULL ? "" : " ", word) < 0)
+	if (asprintf(&all, "%s%s%s%s%s%s", before == NULL ? "" : before, before == NULL ? "" : " ", word,
+		    fdname == NULL ? "" : " (systemd:", fdname == NULL ? "" : fdname,
+		    fdname == NULL ? "" : ")") < 0)
 		return;
 	free(doors->addresses);
 	doors->addresses = all;
 }
 
 /* What a visitor of a socket that is bound there is told. There is room for all: doors_open() made it. */
-static struct entrance *doors_entrance(struct doors *doors, size_t listen, const struct addr *at)
+static struct entrance *doors_entrance(
+	struct doors *doors, size_t listen, const struct addr *at, const char *fdname)
 {
 	must(doors->n_entrances < doors->room);
 	struct entrance *entrance = &doors->entrances[doors->n_entrances++];
@@ -72,7 +44,7 @@ static struct entrance *doors_entrance(struct doors *doors, size_t listen, const
 		.tls = doors->config->listens[listen].tls_certificate.n > 0,
 		.local = *at,
 	};
-	doors_say(doors, at);
+	doors_say(doors, at, fdname);
 	return entrance->name == NULL ? NULL : entrance;
 }
 
@@ -80,13 +52,14 @@ static struct entrance *doors_entrance(struct doors *doors, size_t listen, const
 static int doors_open_addr(struct doors *doors, size_t listen, const struct addr *at)
 {
 	int backlog = (int)doors->config->listens[listen].backlog, error = 0;
-	const struct entrance *entrance = doors_entrance(doors, listen, at);
+	unsigned n_workers = doors->acceptors.n_workers;
+	const struct entrance *entrance = doors_entrance(doors, listen, at, NULL);
 
 	if (entrance == NULL)
 		return -ENOMEM;
-	for (unsigned i = 0; error == 0 && i < doors->n_workers; i++) {
-		int fd = bind_addr(at, doors->n_workers > 1, backlog);
-		error = fd < 0 ? fd : worker_add_door(&doors->workers[i], entrance, fd);
+	for (unsigned i = 0; error == 0 && i < n_workers; i++) {
+		int fd = bind_addr(at, n_workers > 1, backlog);
+		error = fd < 0 ? fd : worker_add_door(&doors->acceptors.workers[i], entrance, fd);
 	}
 	return error;
 }
@@ -103,82 +76,126 @@ static int doors_open_tcp(struct doors *doors, size_t listen, const struct addr_
 	return error;
 }
 
-/* A unix socket, for the acceptor. */
-static int doors_open_unix(
-	struct doors *doors, struct loop *loop, size_t listen, const struct addr_name *name)
+/* Accepts on a socket for all workers; takes the descriptor. */
+static int doors_accept(struct doors *doors, const struct entrance *entrance, int fd, const char *path)
+{
+	if (entrance != NULL)
+		return acceptor_add(&doors->acceptors, entrance, fd, path);
+	close(fd);
+	return -ENOMEM;
+}
+
+/* A unix socket, for an acceptor. */
+static int doors_open_unix(struct doors *doors, size_t listen, const struct addr_name *name)
 {
 	const struct listen_conf *conf = &doors->config->listens[listen];
 	struct addr at = { .len = sizeof(at.u) };
-	struct acceptor *acceptor = calloc(1, sizeof(*acceptor));
-	if (acceptor == NULL)
-		return -ENOMEM;
 	int fd = bind_unix(name->path, conf->mode, conf->uid, conf->gid, (int)conf->backlog);
-	if (fd < 0) {
-		free(acceptor);
+
+	if (fd < 0)
 		return fd;
-	}
 	must(getsockname(fd, &at.u.sa, &at.len) == 0);
-	*acceptor = (struct acceptor){
-		.next = doors->acceptors, .doors = doors, .entrance = doors_entrance(doors, listen, &at)
-	};
-	memcpy(acceptor->path, name->path, sizeof(acceptor->path));
-	doors->acceptors = acceptor;
-	int error = listener_new(&acceptor->listener, loop, fd, &doors_listener_hooks, acceptor);
-	return acceptor->entrance == NULL ? -ENOMEM : error;
+	int error = doors_accept(doors, doors_entrance(doors, listen, &at, NULL), fd, name->path);
+	if (error != 0)
+		unlink(name->path);
+	return error;
+}
+
+/* All sockets that systemd passed under one name; *why says in words what is wrong with one. */
+static int doors_open_systemd(
+	struct doors *doors, size_t listen, const struct addr_name *name, const char **why)
+{
+	size_t at = 0, n = 0;
+	int fd, error = 0;
+
+	for (; error == 0 && (fd = inherited_take(doors->inherited, name->host, &at)) >= 0; n++) {
+		struct addr bound;
+		*why = bind_adopt(fd, &bound);
+		if (*why != NULL) {
+			close(fd);
+			return -EINVAL;
+		}
+		error = doors_accept(doors, doors_entrance(doors, listen, &bound, name->host), fd, NULL);
+	}
+	if (n > 0)
+		return error;
+	if (inherited_has(doors->inherited, name->host))
+		*why = "another listener has the sockets of this name";
+	else if (doors->inherited->n > 0)
+		*why = "systemd passed no socket of this name";
+	else
+		*why = "no sockets were passed (LISTEN_FDS): not started for a systemd .socket unit";
+	return -ENOENT;
 }
 
 /* One `address`. */
-static int doors_open_one(struct doors *doors, struct loop *loop, size_t listen, const char *address)
+static int doors_open_one(struct doors *doors, size_t listen, const char *address)
 {
 	struct addr_name name;
+	const char *why = NULL;
+	int error = 0;
 	must(addr_parse(&name, address) == 0); /* conf has checked it */
-	int error = name.kind == ADDR_UNIX ? doors_open_unix(doors, loop, listen, &name)
-					   : doors_open_tcp(doors, listen, &name);
-	if (error != 0)
-		log_error(loop->log, "cannot listen", LOG_STR("address", address),
-			LOG_STR("error", bind_error(&name, error)));
+
+	switch (name.kind) {
+	case ADDR_TCP:
+		error = doors_open_tcp(doors, listen, &name);
+		break;
+	case ADDR_UNIX:
+		error = doors_open_unix(doors, listen, &name);
+		break;
+	case ADDR_SYSTEMD:
+		error = doors_open_systemd(doors, listen, &name, &why);
+		break;
+	}
+	if (error != 0) {
+		char *passed = error == -ENOENT && why != NULL ? inherited_names(doors->inherited) : NULL;
+		log_error(doors->log, "cannot listen", LOG_STR("address", address),
+			LOG_STR("error", why != NULL ? why : bind_error(&name, error)),
+			LOG_STR("passed", passed));
+		free(passed);
+	}
 	return error;
 }
 
 /* Room for as many entrances as there may be, so that they do not move. */
-static int doors_make_room(struct doors *doors, const struct config *config)
+static int doors_make_room(struct doors *doors)
 {
-	for (size_t i = 0; i < config->n_listens; i++)
-		doors->room += config->listens[i].address.n * DOORS_ADDRS_MAX;
+	doors->room = doors->inherited->n;
+	for (size_t i = 0; i < doors->config->n_listens; i++)
+		doors->room += doors->config->listens[i].address.n * DOORS_ADDRS_MAX;
 	doors->entrances = calloc(doors->room, sizeof(*doors->entrances));
 	return doors->entrances == NULL ? -ENOMEM : 0;
 }
 
-/* Binds all of them. */
-int doors_open(struct doors *doors, struct loop *loop, const struct config *config,
-	const struct limits *limits, struct worker *workers, unsigned n_workers)
+/* Opens all of them. */
+int doors_open(struct doors *doors, const struct config *config, const struct acceptors *acceptors,
+	struct inherited *inherited)
 {
 	*doors = (struct doors){
-		.config = config, .limits = limits, .workers = workers, .n_workers = n_workers
+		.config = config, .log = acceptors->loop->log, .inherited = inherited, .acceptors = *acceptors
 	};
-	int error = doors_make_room(doors, config);
+	int error = doors_make_room(doors);
 	for (size_t i = 0; i < config->n_listens; i++)
 		for (size_t k = 0; error == 0 && k < config->listens[i].address.n; k++)
-			error = doors_open_one(doors, loop, i, config->listens[i].address.items[k]);
+			error = doors_open_one(doors, i, config->listens[i].address.items[k]);
+	if (error == 0)
+		inherited_drop(inherited, doors->log);
 	return error;
 }
 
-/* Nobody comes in by a unix socket any more. */
-void doors_close(struct doors *doors)
+/* Nobody comes in by an acceptor any more. */
+void doors_close(struct doors *doors, bool finish)
 {
-	while (doors->acceptors != NULL) {
-		struct acceptor *acceptor = doors->acceptors;
-		doors->acceptors = acceptor->next;
-		unlink(acceptor->path);
-		listener_free(acceptor->listener);
-		free(acceptor);
-	}
+	if (finish)
+		acceptor_finish_all(&doors->acceptors);
+	else
+		acceptor_close_all(&doors->acceptors);
 }
 
 /* Frees what the sessions may have looked at until now. */
 void doors_done(struct doors *doors)
 {
-	doors_close(doors);
+	doors_close(doors, false);
 	for (size_t i = 0; i < doors->n_entrances; i++)
 		free(doors->entrances[i].name);
 	free(doors->entrances);

@@ -10,6 +10,8 @@
 #include "http/upgrade.h"
 #include "run/doors.h"
 #include "run/exposure.h"
+#include "run/inherited.h"
+#include "run/notify.h"
 #include "run/worker.h"
 #include "spawn/privileges.h"
 #include "spawn/spawner.h"
@@ -38,7 +40,9 @@ struct server {
 	struct resolver *resolver;
 	struct worker *workers;
 	unsigned n_workers, n_running;
+	struct inherited inherited; /* until the doors are open */
 	struct doors doors;
+	struct notify notify;
 	struct rlimit files; /* as we were given it; programs get it back */
 	pid_t spawner;
 	char spawner_step[sizeof("start the spawner: ") + SPAWNER_STEP];
@@ -64,7 +68,8 @@ static void server_cut(struct server *server)
 	if (server->cutting)
 		return;
 	server->cutting = true;
-	doors_close(&server->doors);
+	notify_stopping(&server->notify);
+	doors_close(&server->doors, false);
 	for (unsigned i = 0; i < server->n_workers; i++)
 		worker_cut(&server->workers[i]);
 }
@@ -74,7 +79,8 @@ static void server_drain(struct server *server)
 {
 	server->draining = true;
 	log_info(server->log, "stopping", LOG_MS("grace", server->config->gateway.shutdown_grace_ms));
-	doors_close(&server->doors);
+	notify_stopping(&server->notify);
+	doors_close(&server->doors, true);
 	for (unsigned i = 0; i < server->n_workers; i++)
 		worker_drain(&server->workers[i]);
 	loop_timer_set(server->grace, server->config->gateway.shutdown_grace_ms);
@@ -340,12 +346,28 @@ static int server_drop_privileges(struct server *server, const char **step)
 	return error;
 }
 
+/* Opens every address. */
+static int server_open_doors(struct server *server)
+{
+	const struct acceptors acceptors = {
+		.loop = &server->loop,
+		.limits = &server->limits,
+		.max_pending = server->config->gateway.max_pending,
+		.workers = server->workers,
+		.n_workers = server->n_workers,
+	};
+	return doors_open(&server->doors, server->config, &acceptors, &server->inherited);
+}
+
 /* All that comes before the first visitor. Returns 0 or -errno; `step` says what failed unless it was logged.
  */
 static int server_start(struct server *server, const char **step)
 {
 	int error;
 
+	*step = "take the sockets that systemd passes";
+	if ((error = inherited_read(&server->inherited)) != 0)
+		return error;
 	*step = NULL;
 	if ((error = server_check_privileges(server)) != 0)
 		return error;
@@ -362,8 +384,7 @@ static int server_start(struct server *server, const char **step)
 		(error = server_watch(server)) != 0)
 		return error;
 	*step = NULL;
-	if ((error = doors_open(&server->doors, &server->loop, server->config, &server->limits,
-		     server->workers, server->n_workers)) != 0)
+	if ((error = server_open_doors(server)) != 0)
 		return error;
 	if ((error = server_drop_privileges(server, step)) != 0)
 		return error;
@@ -372,7 +393,9 @@ static int server_start(struct server *server, const char **step)
 	LOG_CALL(server->log, LOG_INFO, "listening", LOG_STR("address", server->doors.addresses),
 		LOG_U64("workers", server->n_workers), { .key = NULL });
 	*step = "start the workers";
-	return server_start_workers(server);
+	if ((error = server_start_workers(server)) != 0)
+		return error;
+	return notify_ready(&server->notify, &server->loop, &server->limits.sessions);
 }
 
 /* Waits for the spawner, which ends when it has lost all its sockets: also those that no worker has taken. */
@@ -399,6 +422,8 @@ static void server_stop(struct server *server)
 	for (unsigned i = 0; server->workers != NULL && i < server->n_workers; i++)
 		worker_done(&server->workers[i]);
 	doors_done(&server->doors);
+	inherited_done(&server->inherited);
+	notify_done(&server->notify);
 	if (server->loop.base != NULL) {
 		loop_event_free(&server->loop, server->on_signal);
 		loop_event_free(&server->loop, server->on_spawner);
@@ -433,6 +458,7 @@ int server_run(const struct config *config)
 		if (step != NULL)
 			log_error(server.log, "cannot start", LOG_STR("step", step),
 				LOG_STR("error", strerror(-error)));
+		notify_failed(step, -error);
 	}
 	server_stop(&server);
 	if (server.status == 0)

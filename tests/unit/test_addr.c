@@ -73,6 +73,9 @@ static void test_parse(void **state)
 	check_name("[fe80::1%eth0]:80", ADDR_TCP, "fe80::1%eth0", 80, "");
 	check_name("unix:/run/x.sock", ADDR_UNIX, "", 0, "/run/x.sock");
 	check_name("unix:relative:80", ADDR_UNIX, "", 0, "relative:80");
+	check_name("systemd:web", ADDR_SYSTEMD, "web", 0, "");
+	check_name("systemd: ~[a b]/*", ADDR_SYSTEMD, " ~[a b]/*", 0, "");
+	check_name("systemd:wsluice.socket", ADDR_SYSTEMD, "wsluice.socket", 0, "");
 }
 
 static void test_parse_errors(void **state)
@@ -126,6 +129,13 @@ static void test_parse_errors(void **state)
 		{ "[fe80::1%]:80", ADDR_BAD_V6 },
 		{ "[fe80::1%a b]:80", ADDR_BAD_V6 },
 		{ "[fe80::1%sixteenletterifs]:80", ADDR_BAD_V6 },
+		{ "systemd:", ADDR_BAD_FDNAME },
+		{ "systemd::", ADDR_BAD_FDNAME },
+		{ "systemd:a:b", ADDR_BAD_FDNAME },
+		{ "systemd:a\tb", ADDR_BAD_FDNAME },
+		{ "systemd:a\x7f", ADDR_BAD_FDNAME },
+		{ "systemd:caf\xc3\xa9", ADDR_BAD_FDNAME },
+		{ "systemd", ADDR_NO_PORT },
 	};
 	static const struct addr_name empty;
 
@@ -139,7 +149,7 @@ static void test_parse_errors(void **state)
 		assert_memory_equal(&name, &empty, sizeof(name));
 		assert_true(strlen(addr_error(error)) > 0);
 	}
-	for (int error = ADDR_BAD_V6; error < ADDR_OK; error++)
+	for (int error = ADDR_BAD_FDNAME; error < ADDR_OK; error++)
 		assert_string_not_equal(addr_error(error), addr_error(error + 1));
 }
 
@@ -170,6 +180,11 @@ static void test_parse_limits(void **state)
 	assert_int_equal(addr_parse(&name, word_of(word, "unix:", 107, "")), ADDR_OK);
 	assert_string_equal(addr_name_format(&name, out), word);
 	assert_int_equal(addr_parse(&name, word_of(word, "unix:", 108, "")), ADDR_LONG_PATH);
+	assert_int_equal(addr_parse(&name, word_of(word, "systemd:", 1, "")), ADDR_OK);
+	assert_int_equal(addr_parse(&name, word_of(word, "systemd:", 254, "")), ADDR_OK);
+	assert_int_equal(addr_parse(&name, word_of(word, "systemd:", 255, "")), ADDR_OK);
+	assert_string_equal(addr_name_format(&name, out), word);
+	assert_int_equal(addr_parse(&name, word_of(word, "systemd:", 256, "")), ADDR_BAD_FDNAME);
 	assert_int_equal(addr_parse(&name, word_of(word, "[fe80::1%", 15, "]:1")), ADDR_OK);
 	assert_int_equal(addr_parse(&name, word_of(word, "[fe80::1%", 16, "]:1")), ADDR_BAD_V6);
 }

@@ -134,7 +134,13 @@ static void test_listen(void **state)
 		{ "max_header", "1025k", "!must be a size (4096, 64k, 1M) from 1k to 1M, not \"1025k\"" },
 		{ "address", "h:1", "127.0.0.1:1" }, /* the one before is shown first */
 		{ "address", "nohost", "!\"nohost\" has no port (HOST:PORT)" },
-		{ "address", "systemd:x", "!systemd:FDNAME is not supported yet by this version" },
+		{ "address", "systemd:x", "127.0.0.1:1" },
+		{ "address", "systemd:",
+			"!\"systemd:\" is not the name of a descriptor: 1 to 255 printable characters of "
+			"ASCII, no colon" },
+		{ "address", "systemd:a:b",
+			"!\"systemd:a:b\" is not the name of a descriptor: 1 to 255 printable characters of "
+			"ASCII, no colon" },
 	};
 
 	(void)state;

@@ -1,0 +1,540 @@
+"""As a service of systemd: sockets that are passed, what is told, restarts that nobody notices."""
+import os
+import re
+import signal
+import socket
+import stat
+import threading
+import time
+from collections import Counter
+
+import pytest
+import wsraw
+from activation import Activated, Notify, listening
+from backends import echo, free_port, service
+from conftest import counter
+from gateway import descriptors_of, process_state
+from scripts import script
+from wait import eventually
+
+CAT = {"route /ws": {"exec": "cat"}, "route /console": {"console": "yes"}}
+BOUND = "no listener has an address for this socket of systemd's"
+
+
+@pytest.fixture
+def activated(tmp_path):
+    """Starts gateways as the fixture `gateway` does."""
+    started = []
+
+    def start(*args, checked=True, **options):
+        it = Activated(tmp_path / f"gateway{next(counter)}", *args, **options)
+        it.checked = checked
+        started.append(it)
+        if checked:
+            it.take_baseline()
+        return it
+
+    try:
+        yield start
+        for it in started:
+            if it.process and it.checked:
+                it.check_idle()
+                it.stop()
+            it.check_sanitizer()
+    finally:
+        for it in started:
+            it.kill()
+
+
+@pytest.fixture
+def tcp():
+    with listening() as sock:
+        yield sock
+
+
+@pytest.fixture
+def notify(tmp_path):
+    it = Notify(tmp_path / "notify")
+    yield it
+    it.close()
+
+
+def named(*names):
+    return {"address": [f"systemd:{name}" for name in names]}
+
+
+def echoes(gw, address=None, path="/ws"):
+    with gw.ws(path, over=gw.connect(address)) as ws:
+        ws.send_text("x")
+        assert ws.recv_text() == "x"
+        ws.close()
+
+
+# sockets
+
+
+def test_tcp(activated, tcp):
+    gw = activated(CAT, sockets=[("web", tcp)], listen=named("web"))
+    assert gw.port == tcp.getsockname()[1]
+    assert gw.logged("listening", since_mark=False)[0]["address"] == f"127.0.0.1:{gw.port} (systemd:web)"
+    for _ in range(5):
+        echoes(gw)
+    assert gw.get("/console").status == 200
+
+
+@pytest.mark.threads
+def test_many_workers(activated, tcp):
+    """One acceptor deals to all of them."""
+    gw = activated(CAT, sockets=[("web", tcp)], listen=named("web"), gateway={"workers": 4})
+    clients = [gw.ws("/ws") for _ in range(60)]
+    for i, ws in enumerate(clients):
+        ws.send_text(str(i))
+    for i, ws in enumerate(clients):
+        assert ws.recv_text() == str(i)
+    for ws in clients:
+        ws.close()
+        ws.drop()
+
+
+def test_sockets_of_one_name(activated, tcp, tmp_path):
+    """TCP of both families and unix, as several ListenStream= of one unit; a program sees which one it was."""
+    path = str(tmp_path / "s")
+    show = script(tmp_path, "show", 'echo "$SERVER_PORT $REMOTE_ADDR"\n')
+    with listening(socket.AF_INET6, ("::1", 0)) as v6, listening(socket.AF_UNIX, path) as unix:
+        sockets = [("web", tcp), ("web", v6), ("web", unix)]
+        gw = activated({**CAT, "route /show": {"exec": show}}, sockets=sockets, listen=named("web"))
+        for address in (tcp.getsockname(), v6.getsockname()[:2], path):
+            echoes(gw, address)
+        with gw.ws("/show", over=gw.connect(v6.getsockname()[:2])) as ws:
+            assert ws.recv_text() == f"{v6.getsockname()[1]} ::1"
+            ws.recv_close(1000)
+        address = gw.logged("listening", since_mark=False)[0]["address"]
+        assert re.fullmatch(
+            rf"127\.0\.0\.1:\d+ \(systemd:web\) \[::1\]:\d+ \(systemd:web\) unix:{path} \(systemd:web\)", address
+        )
+        gw.check_idle()
+        gw.stop()
+        assert stat.S_ISSOCK(os.stat(path).st_mode), "the socket file is systemd's"
+
+
+def test_loopback_is_seen(activated, tcp):
+    """DNS rebinding is guarded against on an inherited socket too (server_names)."""
+    gw = activated(CAT, sockets=[("web", tcp)], listen=named("web"))
+    assert gw.get("/console", host=f"evil.example:{gw.port}").status == 421
+    assert gw.get("/console", host=f"localhost:{gw.port}").status == 200
+
+
+def test_names_of_several_listeners(activated, tcp):
+    """Each socket is its listener's, whatever their order; names may hold anything but a colon."""
+    with listening() as other, listening() as third:
+        text = """
+[gateway]
+log_format = json
+[listen public]
+address = systemd:a name/%%
+address = 127.0.0.1:0
+[listen inner]
+address = systemd:wsluice.socket
+[route /public]
+listen = public
+console = yes
+[route /inner]
+listen = inner
+console = yes
+"""
+        sockets = [("wsluice.socket", tcp), ("a name/%", other), ("wsluice.socket", third)]
+        gw = activated(text=text, sockets=sockets)
+        ports = [int(address.rsplit(":", 1)[1]) for address in gw.addresses]
+        assert ports[0] == other.getsockname()[1] and ports[2:] == [s.getsockname()[1] for s in (tcp, third)]
+        for port, found in zip(ports, ["/public", "/public", "/inner", "/inner"]):
+            for path in ("/public", "/inner"):
+                with gw.connect(("127.0.0.1", port)) as raw:
+                    raw.send(wsraw.request(path))
+                    assert raw.response().status == (200 if path == found else 404), (port, path)
+
+
+def test_without_names(activated, tcp):
+    """Without LISTEN_FDNAMES they are all called "unknown" (sd_listen_fds_with_names)."""
+    gw = activated(CAT, sockets=[("x", tcp)], names=False, listen=named("unknown"))
+    echoes(gw)
+
+
+def test_command_line(activated, tcp):
+    gw = activated(
+        sockets=[("web", tcp)],
+        argv=["--set", "gateway.log_format=json", "--address=systemd:web", "--set", "framing=records", "cat"],
+    )
+    assert gw.port == tcp.getsockname()[1]
+    echoes(gw)
+
+
+def test_socket_that_blocks(activated, tcp):
+    """systemd passes blocking sockets; a client that leaves the queue must not hang the main thread."""
+    tcp.setblocking(True)
+    gw = activated(CAT, sockets=[("web", tcp)], listen=named("web"))
+    for _ in range(20):
+        gw.connect().reset()
+    echoes(gw)
+
+
+# what is refused
+
+
+def refused(activated, sockets, listen, **options):
+    """The error of a start that must fail, which is one line."""
+    log = activated(CAT, sockets=sockets, listen=listen, ready=False, checked=False, **options).failed()
+    errors = [line for line in log if line.get("level") == "error"]
+    assert len(errors) == 1, log
+    assert errors[0]["msg"] == "cannot listen"
+    return errors[0]
+
+
+def test_unknown_name(activated, tcp):
+    with listening() as other, listening() as third:
+        error = refused(activated, [("web", tcp), ("adm in", other), ("web", third)], named("wbe"))
+    assert error["address"] == "systemd:wbe"
+    assert error["error"] == "systemd passed no socket of this name"
+    assert error["passed"] == "web adm in"
+
+
+def test_none_passed(activated):
+    error = refused(activated, [], named("web"))
+    assert "LISTEN_FDS" in error["error"] and "passed" not in error
+
+
+def test_for_another_process(activated, tcp):
+    """Variables that were meant for another process are none."""
+    error = refused(
+        activated, [("web", tcp)], named("web"), before=lambda: os.environ.update(LISTEN_PID=str(os.getppid()))
+    )
+    assert "LISTEN_FDS" in error["error"]
+
+
+def test_one_name_for_two(activated, tcp):
+    error = refused(activated, [("web", tcp)], {"address": ["systemd:web", "systemd:web"]})
+    assert error["error"] == "another listener has the sockets of this name"
+
+
+@pytest.mark.parametrize("kind", ["datagram", "not listening", "connected", "file", "netlink"])
+def test_wrong_kind(activated, kind, tcp):
+    """Each is one error; the right one beside it does not help."""
+    if kind == "datagram":
+        sock, words = listening(kind=socket.SOCK_DGRAM, listen=False), "not a stream socket"
+    elif kind == "not listening":
+        sock, words = listening(listen=False), "does not listen"
+    elif kind == "connected":
+        sock, words = socket.create_connection(tcp.getsockname()), "does not listen"
+    elif kind == "netlink":
+        sock, words = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW), "neither TCP nor unix"
+    else:
+        sock, words = open("/dev/null", "rb"), "Socket operation on non-socket"
+    with sock:
+        error = refused(activated, [("web", tcp), ("web", sock)], named("web"))
+    assert words in error["error"], error
+
+
+@pytest.mark.parametrize(
+    "variables", [{"LISTEN_FDS": "x"}, {"LISTEN_FDS": "2"}, {"LISTEN_FDNAMES": "a:b"}, {"LISTEN_FDS": "99999"}]
+)
+def test_broken_variables(activated, tcp, variables):
+    """Numbers that can't be, more names than sockets, sockets that are not there."""
+    gw = activated(
+        CAT,
+        sockets=[("web", tcp)],
+        listen=named("web"),
+        ready=False,
+        checked=False,
+        before=lambda: os.environ.update(variables),
+    )
+    errors = [line for line in gw.failed() if line.get("level") == "error"]
+    assert [line["step"] for line in errors] == ["take the sockets that systemd passes"]
+
+
+def test_unused(activated, tcp, tmp_path):
+    """One warning each, and it is not kept."""
+    path = str(tmp_path / "s")
+    with listening(socket.AF_UNIX, path) as unix, open("/dev/null", "rb") as null:
+        sockets = [("other", unix), ("web", tcp), ("null", null)]
+        gw = activated(CAT, sockets=sockets, listen=named("web"))
+        warnings = gw.logged(BOUND, since_mark=False)
+        assert [(line["level"], line["name"], line.get("bound")) for line in warnings] == [
+            ("warning", "other", f"unix:{path}"),
+            ("warning", "null", None),
+        ]
+        fds = descriptors_of(gw.pid)
+        assert os.path.exists(path)
+        assert f"socket:[{os.fstat(unix.fileno()).st_ino}]" not in fds.values()
+        assert f"socket:[{os.fstat(tcp.fileno()).st_ino}]" in fds.values()
+        echoes(gw)
+
+
+def test_unused_without_any_use(activated, tcp):
+    """A gateway whose configuration knows nothing of systemd says so too."""
+    gw = activated(CAT, sockets=[("web", tcp)])
+    assert len(gw.logged(BOUND, since_mark=False)) == 1
+    echoes(gw)
+
+
+# what programs get
+
+
+def test_programs_see_nothing_of_it(activated, tcp, tmp_path, notify):
+    show = script(tmp_path, "show", "env\nls -l /proc/self/fd\necho end\n")
+    gw = activated(
+        {"route /ws": {"exec": show}},
+        sockets=[("web", tcp)],
+        listen=named("web"),
+        environment={"NOTIFY_SOCKET": notify.path, "CREDENTIALS_DIRECTORY": "/x", "JOURNAL_STREAM": "1:2"},
+    )
+    lines = []
+    with gw.ws("/ws") as ws:
+        while not lines or lines[-1] != "end":
+            lines.append(ws.recv_text())
+        ws.recv_close(1000)
+    words = "\n".join(lines)
+    assert not re.search("LISTEN|NOTIFY|CREDENTIALS|JOURNAL", words), words
+    assert "socket:" not in words, words
+    inode = f"socket:[{os.fstat(tcp.fileno()).st_ino}]"
+    assert inode not in gw.spawner_fds.values()
+    assert "LISTEN_FDS" not in os.environ
+
+
+# systemd-socket-activate
+
+
+def test_socket_activate(activated, tmp_path):
+    """systemd's own: it waits for the first visitor, who is then served by the gateway that it becomes."""
+    port, path = free_port(), str(tmp_path / "s")
+    passed = ["ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"]
+    gw = activated(
+        CAT,
+        listen=named("web", "inner"),
+        wrapper=[
+            "systemd-socket-activate",
+            f"--listen=127.0.0.1:{port}",
+            f"--listen={path}",
+            "--fdname=web:inner",
+            *(f"--setenv={name}" for name in passed),
+        ],
+        ready=False,
+        checked=False,
+    )
+    eventually(lambda: f"{path}" in gw.log_text(), gw.log_text)
+    with gw.connect(("127.0.0.1", port)) as first:
+        first.send(wsraw.request("/console", host=f"127.0.0.1:{port}"))
+        assert first.response().status == 200
+    gw.wait_listening()
+    assert gw.port == port
+    eventually(lambda: gw.counters()["pending"] == 0, "the first visitor is still there")
+    gw.take_baseline()
+    echoes(gw)
+    echoes(gw, path)
+    gw.check_idle()
+    gw.stop()
+    assert os.path.exists(path)
+
+
+# what is told
+
+
+def test_notify(activated, notify, tcp):
+    """READY when it serves, STATUS when the number of sessions changed, STOPPING when it drains."""
+    gw = activated(
+        CAT, sockets=[("web", tcp)], listen=named("web"), environment={"NOTIFY_SOCKET": notify.path}, checked=False
+    )
+    notify.wait("READY", "1")
+    notify.wait("STATUS", "0 sessions")
+    gw.take_baseline()
+    with gw.ws("/ws") as one:
+        notify.wait("STATUS", "1 session")
+        with gw.ws("/ws") as two:
+            notify.wait("STATUS", "2 sessions")
+            gw.signal(signal.SIGTERM)
+            assert one.recv().code == two.recv().code == 1001
+            notify.wait("STOPPING", "1")
+            notify.wait("STATUS", "Stopping, 2 sessions")
+            two.send_close(1001)
+            one.send_close(1001)
+    assert gw.exited() == 0
+    gw.process = None
+    order = [next(iter(message)) for message in notify.messages]
+    assert order[:2] == ["READY", "STATUS"] and order.count("READY") == order.count("STOPPING") == 1
+    said = notify.said("STATUS")
+    assert said[:4] == ["0 sessions", "1 session", "2 sessions", "Stopping, 2 sessions"]
+    assert all(a != b for a, b in zip(said, said[1:]))
+    assert order[order.index("STOPPING") - 1 :][:3] == ["STATUS", "STOPPING", "STATUS"]
+
+
+def test_no_timer_without_notify(activated):
+    """Nobody listens: no event more than without."""
+    assert activated(CAT).counters()["timers"] == activated(CAT, environment={"NOTIFY_SOCKET": ""}).counters()["timers"]
+
+
+def test_notify_of_a_failed_start(activated, notify):
+    refused(activated, [], named("web"), environment={"NOTIFY_SOCKET": notify.path})
+    notify.wait("ERRNO", "2")
+    assert notify.said("READY") == [] and notify.said("STATUS")[0].startswith("Cannot start")
+
+
+def test_notify_to_nobody(activated, tmp_path):
+    """A manager that is gone is no reason to stop."""
+    gw = activated(CAT, environment={"NOTIFY_SOCKET": str(tmp_path / "nobody")})
+    echoes(gw)
+
+
+def test_priorities(activated, tmp_path):
+    """Under systemd each line begins with its level."""
+    path = tmp_path / "journal"
+    path.touch()
+    at = os.stat(path)
+    gw = activated(
+        CAT,
+        gateway={"log_format": "text"},
+        environment={"JOURNAL_STREAM": f"{at.st_dev}:{at.st_ino}"},
+        before=lambda: os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND), 2),
+        ready=False,
+        checked=False,
+    )
+    eventually(lambda: "listening" in path.read_text(), path.read_text)
+    gw.signal(signal.SIGHUP)
+    gw.signal(signal.SIGTERM)
+    assert gw.exited() == 0
+    gw.process = None
+    lines = path.read_text().splitlines()
+    levels = {"ERROR": "<3>", "WARN": "<4>", "INFO": "<6>"}
+    assert len(lines) >= 3 and all(line.startswith(levels[line[3:].split()[0]]) for line in lines), lines
+
+
+# restarts
+
+
+def stopped(gw):
+    """Stands still, so that connections wait in the kernel."""
+    gw.signal(signal.SIGSTOP)
+    eventually(lambda: process_state(gw.pid) == "T", "it does not stop")
+
+
+@pytest.mark.plain_only("the requests are in the queue before anybody could shake hands")
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+@pytest.mark.threads
+def test_own_queue_is_served(activated, kind, tmp_path):
+    """Who is connected when the signal comes is answered, accepted or not: the kernel has told it that it is."""
+    path = str(tmp_path / "s")
+    gw = activated(CAT, listen={} if kind == "tcp" else {"address": f"unix:{path}"}, checked=False)
+    stopped(gw)
+    clients = [wsraw.connect(path if kind == "unix" else ("127.0.0.1", gw.port)) for _ in range(200)]
+    for raw in clients[::2]:
+        raw.send(wsraw.request("/console"))
+    gw.signal(signal.SIGTERM)
+    gw.signal(signal.SIGCONT)
+    gw.wait_log("stopping")
+    for raw in clients[1::2]:
+        raw.send(wsraw.request("/console"))
+    for raw in clients:
+        assert raw.response().status == 200
+        raw.ended()
+        raw.drop()
+    assert gw.exited() == 0
+    gw.process = None
+    assert not os.path.exists(path)
+
+
+@pytest.mark.plain_only("the requests are in the queue before anybody could shake hands")
+def test_queue_of_systemd_is_left_to_the_next(activated, tcp):
+    """Who was accepted is answered by the old one, the rest by the new one."""
+    gw = activated(CAT, sockets=[("web", tcp)], listen=named("web"), checked=False)
+    stopped(gw)
+    clients = [wsraw.connect(tcp.getsockname()) for _ in range(200)]
+    for raw in clients:
+        raw.send(wsraw.request("/console", host=gw.host))
+    gw.signal(signal.SIGTERM)
+    gw.signal(signal.SIGCONT)
+    assert gw.exited() == 0
+    gw.process = None
+    clients += [wsraw.connect(tcp.getsockname())]  # while there is none
+    clients[-1].send(wsraw.request("/console", host=gw.host))
+    again = activated(CAT, sockets=[("web", tcp)], listen=named("web"), checked=False)
+    for raw in clients:
+        assert raw.response().status == 200
+        raw.drop()
+    assert len(again.logged("request", since_mark=False)) >= 1
+    again.stop()
+
+
+class Load:
+    """Sessions begun at a rate, each on a thread: connect, message, its echo, close."""
+
+    def __init__(self, gw, rate):
+        self.gw, self.rate = gw, rate
+        self.outcomes = Counter()
+        self.slowest = 0.0
+        self.lock = threading.Lock()
+        self.going = True
+        self.sessions = []
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def session(self, number):
+        try:
+            with self.gw.ws("/echo") as ws:
+                ws.send_binary(b"%d" % number)
+                got = ws.recv()
+                if got.opcode == wsraw.CLOSE:
+                    ws.answer_close(got)
+                    return f"told {got.code}"
+                assert got.payload == b"%d" % number
+                ws.close()
+                return "echoed"
+        except Exception as error:  # whatever it is, it is what this is about
+            return f"{type(error).__name__}: {error}"
+
+    def timed(self, number):
+        begin = time.monotonic()
+        outcome = self.session(number)
+        with self.lock:
+            self.outcomes[outcome] += 1
+            self.slowest = max(self.slowest, time.monotonic() - begin)
+
+    def run(self):
+        begin = time.monotonic()
+        while self.going:
+            if time.monotonic() - begin < len(self.sessions) / self.rate:
+                time.sleep(0.001)  # the rate is what this is about
+                continue
+            thread = threading.Thread(target=self.timed, args=(len(self.sessions),))
+            thread.start()
+            self.sessions.append(thread)
+        self.seconds = time.monotonic() - begin
+
+    def stop(self):
+        self.going = False
+        self.thread.join()
+        for thread in self.sessions:
+            thread.join()
+
+
+def test_restarts_are_not_noticed(activated, tcp, capsys):
+    """200 connects a second, over restarts: none refused, none cut before its answer."""
+    restarts = 10
+    with service(echo) as it:
+        routes = {"route /echo": {"connect": it.uri}}
+        gw = activated(routes, sockets=[("web", tcp)], listen=named("web"), checked=False)
+        load = Load(gw, 200)
+        try:
+            for i in range(restarts):
+                eventually(lambda: sum(load.outcomes.values()) >= 100 * (i + 1), lambda: str(load.outcomes), 30)
+                gw.signal(signal.SIGTERM)
+                assert gw.exited(20) == 0
+                gw.check_sanitizer()
+                gw.start()
+        finally:
+            load.stop()
+        gw.take_baseline()
+        gw.stop()
+    with capsys.disabled():
+        print(
+            f"\n{restarts} restarts: {dict(load.outcomes)}, "
+            f"{len(load.sessions) / load.seconds:.0f} connects a second, the slowest session took {load.slowest:.2f} s"
+        )
+    assert set(load.outcomes) <= {"echoed", "told 1001"}
+    assert load.outcomes["echoed"] > 0.9 * len(load.sessions)
