@@ -18,6 +18,7 @@ enum { PUMP_BULK = SSL3_RT_MAX_PLAIN_LENGTH };
 
 struct pump {
 	SSL *ssl;
+	struct tls *tls;    /* OpenSSL looks into it during the handshake */
 	bool starved;	    /* the socket had no more when it was asked last */
 	bool over;	    /* the peer's side has ended: `end` is what pump_read() returns from now on */
 	bool failed;	    /* ... and ours too */
@@ -129,6 +130,7 @@ struct pump *pump_new(struct tls *tls, int fd, struct outbox *outbox)
 	if (pump == NULL)
 		return NULL;
 	pump->reason = "";
+	pump->tls = tls_ref(tls);
 	pump->ssl = tls_accept(tls);
 	if (pump->ssl == NULL || !pump_attach(pump->ssl, fd, outbox)) {
 		pump_free(pump);
@@ -145,6 +147,7 @@ void pump_free(struct pump *pump)
 	if (pump == NULL)
 		return;
 	SSL_free(pump->ssl);
+	tls_unref(pump->tls);
 	free(pump);
 }
 

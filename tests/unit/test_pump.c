@@ -71,21 +71,30 @@ static const struct stream_hooks pair_hooks = {
 	.on_data = pair_on_data, .on_sent = pair_on_sent, .on_eof = pair_on_eof, .on_broken = pair_on_broken
 };
 
-static int pair_setup(void **state)
+/* What a listener with that one certificate has. */
+static struct tls *pair_make_tls(void)
 {
 	char name[] = "main";
-	struct listen_conf listen = { .name = name, .tls_min_version = 12 };
-	char *file[2] = { NULL, NULL }, *key[2] = { NULL, NULL };
+	char *file[2] = { server_cert.file, NULL }, *key[2] = { server_cert.key_file, NULL };
+	struct tls *tls = NULL;
+	struct listen_conf listen = {
+		.name = name,
+		.tls_min_version = 12,
+		.tls_certificate = { .items = file, .n = 1 },
+		.tls_key = { .items = key, .n = 1 },
+	};
+	assert_int_equal(tls_new(&tls, &listen, server_tickets, NULL, NULL), 0);
+	return tls;
+}
 
+static int pair_setup(void **state)
+{
 	if (certs_setup(state) != 0)
 		return -1;
 	server_cert = certs_make("server", (struct cert_wish){ .names = "DNS:localhost" });
-	file[0] = server_cert.file;
-	key[0] = server_cert.key_file;
-	listen.tls_certificate = (struct conf_list){ .items = file, .n = 1 };
-	listen.tls_key = (struct conf_list){ .items = key, .n = 1 };
 	server_tickets = tickets_new();
-	return server_tickets == NULL ? -1 : tls_new(&server_tls, &listen, server_tickets, NULL, NULL);
+	server_tls = pair_make_tls();
+	return server_tickets == NULL ? -1 : 0;
 }
 
 static int pair_teardown(void **state)
@@ -222,6 +231,21 @@ static void test_echo(void **state)
 		}
 	free(data);
 	free(back);
+}
+
+/* The listener's certificate is replaced while a client is in the middle of its handshake. */
+static void test_replaced(void **state)
+{
+	struct tls *kept = server_tls;
+	(void)state;
+
+	server_tls = pair_make_tls();
+	struct pair *pair = pair_new(TLS1_3_VERSION);
+	SSL_set_tlsext_host_name(pair->client, "localhost");
+	tls_unref(server_tls);
+	server_tls = kept;
+	pair_shake(pair);
+	pair_free(pair);
 }
 
 /* The client's last bytes and its close_notify in one segment: the bytes first, all of them, then an orderly
@@ -460,6 +484,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_echo),
+		cmocka_unit_test(test_replaced),
 		cmocka_unit_test(test_tail),
 		cmocka_unit_test(test_eof_without_notify),
 		cmocka_unit_test(test_close_and_reset),
