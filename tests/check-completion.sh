@@ -56,6 +56,7 @@ offers "$wsluice --port 80 --binary --origin " same any null
 offers "$wsluice --port="
 offers "$wsluice --connect=" tcp:// unix:
 offers "$wsluice --connect=tc" tcp://
+offers "$wsluice --address=sys" systemd:
 offers "$wsluice --config=etc/demo.i" etc/demo.ini
 offers "$wsluice --config etc/demo.i" etc/demo.ini
 offers "$wsluice --staticdir=etc/d" etc/demo
