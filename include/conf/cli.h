@@ -6,12 +6,13 @@
 
 #include "conf/config.h"
 
-enum cli_action { CLI_RUN, CLI_EXIT };
+/* CLI_CHECK: the configuration is right as far as it goes; what else there is to check is the caller's. */
+enum cli_action { CLI_RUN, CLI_CHECK, CLI_EXIT };
 
 struct cli {
 	enum cli_action action;
 	int status; /* for CLI_EXIT: 0, 1 failed, 2 usage; what there was to say has been printed */
-	const struct config *config; /* for CLI_RUN: one reference */
+	const struct config *config; /* unless CLI_EXIT: one reference */
 };
 
 /* Reads argv; prints help, versions, dumps and mistakes itself (out: stdout, err: stderr). */

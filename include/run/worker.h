@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 struct door;
+struct tls;
 
 struct worker {
 	struct loop loop; /* first: a loop of a worker is its worker */
@@ -17,6 +18,7 @@ struct worker {
 	bool started;
 	bool over; /* whoever comes now finds nobody */
 	struct door *doors;
+	size_t n_tls;						     /* in gate.tls */
 	struct mail drain, cut, ended;				     /* one each is all that is ever sent */
 	void (*on_ended)(struct loop *main_loop, struct mail *mail); /* on the main thread */
 	struct loop *main_loop;
@@ -34,6 +36,14 @@ int worker_init(struct worker *worker, struct log *log, const struct config *con
 
 /* Adds a listening socket, which it takes. Before worker_start(). Returns 0 or -errno. */
 int worker_add_door(struct worker *worker, const struct entrance *entrance, int fd);
+
+/* Gives it the TLS contexts of all listeners, NULL for a plain one; it takes references. Before
+ * worker_start(). Returns 0 or -ENOMEM. */
+int worker_give_tls(struct worker *worker, struct tls *const *tls, size_t n);
+
+/* From the main thread: a newer context for a listener that has one; takes a reference. Returns 0, or
+ * -ENOMEM: the old one stays. */
+int worker_pass_tls(struct worker *worker, size_t listen, struct tls *tls);
 
 /* Starts the thread; when it has ended, on_ended comes to main_loop. Returns 0 or -errno. */
 int worker_start(

@@ -137,14 +137,9 @@ static struct cli cli_printed(int error, FILE *out, FILE *err)
 static struct cli cli_finish(
 	const struct argv_state *state, const struct config *config, FILE *out, FILE *err)
 {
-	int error = 0;
-
-	if (!state->check && !state->dump)
-		return (struct cli){ .action = CLI_RUN, .config = config };
-	if (state->dump)
-		error = dump_config(config, out);
-	else
-		fputs("ok\n", out);
+	if (!state->dump)
+		return (struct cli){ .action = state->check ? CLI_CHECK : CLI_RUN, .config = config };
+	int error = dump_config(config, out);
 	config_unref(config);
 	return cli_printed(error, out, err);
 }

@@ -275,6 +275,6 @@ void pem_check_dates(SSL_CTX *ctx, const char *file, const struct pem_notes *not
 		return;
 	if (ASN1_TIME_to_tm(expired ? until : from, &tm) == 1)
 		strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S UTC", &tm);
-	pem_say(notes, LOG_WARNING, file, "holds a certificate that %s %s; it is served all the same",
+	pem_say(notes, LOG_WARNING, file, "holds a certificate that %s %s",
 		expired ? "expired at" : "is not valid before", date);
 }

@@ -1,13 +1,15 @@
 /*
  * server: starts everything in the one right order, then waits for signals on the main thread.
  *
- * The order: log, spawner (before there are threads or sockets), sockets, privileges, workers, log's thread.
- * Owns all of it and takes it down in the opposite order. Runs on the main thread.
+ * The order: log, spawner (before there are threads, sockets or keys in memory), certificates, sockets,
+ * privileges, workers, log's thread. Owns all of it and takes it down in the opposite order. Runs on the main
+ * thread.
  */
 #include "run/server.h"
 
 #include "base/must.h"
 #include "http/upgrade.h"
+#include "run/certificates.h"
 #include "run/doors.h"
 #include "run/exposure.h"
 #include "run/inherited.h"
@@ -42,6 +44,7 @@ struct server {
 	unsigned n_workers, n_running;
 	struct inherited inherited; /* until the doors are open */
 	struct doors doors;
+	struct certificates *certificates; /* NULL: no listener has TLS */
 	struct notify notify;
 	struct rlimit files; /* as we were given it; programs get it back */
 	pid_t spawner;
@@ -384,9 +387,14 @@ static int server_start(struct server *server, const char **step)
 		(error = server_watch(server)) != 0)
 		return error;
 	*step = NULL;
-	if ((error = server_open_doors(server)) != 0)
+	if ((error = certificates_new(&server->certificates, &server->loop, server->config, server->workers,
+		     server->n_workers)) != 0 ||
+		(error = server_open_doors(server)) != 0)
 		return error;
 	if ((error = server_drop_privileges(server, step)) != 0)
+		return error;
+	*step = "watch the certificates";
+	if ((error = certificates_watch(server->certificates)) != 0)
 		return error;
 	exposure_warn(server->log, server->config);
 	/* Whatever the level: with port 0 there is no other way to learn the port. */
@@ -424,6 +432,7 @@ static void server_stop(struct server *server)
 	doors_done(&server->doors);
 	inherited_done(&server->inherited);
 	notify_done(&server->notify);
+	certificates_free(server->certificates);
 	if (server->loop.base != NULL) {
 		loop_event_free(&server->loop, server->on_signal);
 		loop_event_free(&server->loop, server->on_spawner);
@@ -465,4 +474,15 @@ int server_run(const struct config *config)
 		log_info(server.log, "stopped");
 	log_free(server.log, SERVER_LOG_WAIT_MS);
 	return server.status;
+}
+
+/* Reads what a start would read. */
+int server_check(const struct config *config)
+{
+	if (certificates_check(config, stderr) != 0)
+		return 1;
+	if (puts("ok") >= 0 && fflush(stdout) == 0)
+		return 0;
+	fprintf(stderr, "wsluice: cannot write: %s\n", strerror(errno));
+	return 1;
 }

@@ -8,6 +8,7 @@
 
 #include "gate/session.h"
 #include "net/listener.h"
+#include "net/tls.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -29,6 +30,13 @@ struct worker_parcel {
 	const struct entrance *entrance;
 	int fd;
 	struct addr peer;
+};
+
+/* A newer TLS context on its way to a worker. */
+struct worker_tls {
+	struct mail mail; /* first: the mail is this */
+	size_t listen;
+	struct tls *tls;
 };
 
 /* The worker of a piece of mail's loop. */
@@ -128,6 +136,17 @@ int worker_add_door(struct worker *worker, const struct entrance *entrance, int 
 	return 0;
 }
 
+/* Takes them all. */
+int worker_give_tls(struct worker *worker, struct tls *const *tls, size_t n)
+{
+	worker->gate.tls = calloc(n, sizeof(struct tls *));
+	if (worker->gate.tls == NULL)
+		return -ENOMEM;
+	for (worker->n_tls = 0; worker->n_tls < n; worker->n_tls++)
+		worker->gate.tls[worker->n_tls] = tls_ref(tls[worker->n_tls]);
+	return 0;
+}
+
 /* The thread. */
 static void *worker_run(void *arg)
 {
@@ -217,6 +236,29 @@ void worker_pass(struct worker *worker, const struct entrance *entrance, int fd,
 	loop_post(&worker->loop, &parcel->mail, worker_on_parcel);
 }
 
+/* A newer context: who comes from now on gets it. */
+static void worker_on_tls(struct loop *loop, struct mail *mail)
+{
+	struct worker *worker = worker_of(loop);
+	struct worker_tls *newer = (struct worker_tls *)mail;
+
+	tls_unref(worker->gate.tls[newer->listen]);
+	worker->gate.tls[newer->listen] = newer->tls;
+	free(newer);
+}
+
+/* Sends it a context. */
+int worker_pass_tls(struct worker *worker, size_t listen, struct tls *tls)
+{
+	struct worker_tls *newer = calloc(1, sizeof(*newer));
+	if (newer == NULL)
+		return -ENOMEM;
+	newer->listen = listen;
+	newer->tls = tls_ref(tls);
+	loop_post(&worker->loop, &newer->mail, worker_on_tls);
+	return 0;
+}
+
 /* Adds its own counts. */
 void worker_count(const struct worker *worker, struct worker_counters *counters)
 {
@@ -245,4 +287,7 @@ void worker_done(struct worker *worker)
 	worker->over = true; /* a connection may still be in the mailbox: it is closed there */
 	spawn_client_free(worker->gate.spawner);
 	loop_done(&worker->loop);
+	for (size_t i = 0; i < worker->n_tls; i++)
+		tls_unref(worker->gate.tls[i]);
+	free(worker->gate.tls);
 }
