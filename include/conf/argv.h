@@ -15,7 +15,8 @@ struct argv_state {
 
 	const char *file;	  /* of --config */
 	const char *without_file; /* an option that --config excludes */
-	const char *port;
+	const char *port, *redirport;
+	bool ssl;
 	struct conf_list addresses, sockets, sets;
 	const char *same_origin; /* "yes", "no" or NULL */
 	bool check, dump;

@@ -56,6 +56,41 @@ static void argv_take_unixsocket(struct argv_state *state, const char *value)
 	pool_append(pool, &state->sockets, pool_printf(pool, "unix:%s", value));
 }
 
+/* Listens with TLS. */
+static void argv_take_ssl(struct argv_state *state, const char *value)
+{
+	state->ssl = strcmp(value, "yes") == 0;
+}
+
+/* A certificate; repeated with its key, one more. */
+static void argv_take_sslcert(struct argv_state *state, const char *value)
+{
+	draft_put(&state->draft, state->listen, "tls_certificate", value, state->origin);
+}
+
+/* The key of a certificate. */
+static void argv_take_sslkey(struct argv_state *state, const char *value)
+{
+	draft_put(&state->draft, state->listen, "tls_key", value, state->origin);
+}
+
+/* Clients must show a certificate. */
+static void argv_take_sslca(struct argv_state *state, const char *value)
+{
+	draft_put(&state->draft, state->listen, "tls_client_ca", value, state->origin);
+}
+
+/* Remembers the port until the addresses are known. */
+static void argv_take_redirport(struct argv_state *state, const char *value)
+{
+	uint64_t port;
+
+	if (text_to_u64(text_of(value), UINT16_MAX, &port) && port > 0)
+		state->redirport = value;
+	else
+		argv_reject(state, "a port from 1 to 65535", value);
+}
+
 /* Remembers it until --origin is known too. */
 static void argv_take_sameorigin(struct argv_state *state, const char *value)
 {
@@ -129,9 +164,14 @@ static void argv_print_help(FILE *out);
 
 /* clang-format off */
 static const struct argv_option argv_options[] = {
-	{ "port", ARGV_VALUE, .arg = "PORT", .take = argv_take_port, .help = "TCP port, 8080 by default; 0 takes a free one" },
+	{ "port", ARGV_VALUE, .arg = "PORT", .take = argv_take_port, .help = "TCP port, 8080 by default, 8443 with --ssl; 0 takes a free one" },
 	{ "address", ARGV_VALUE, .arg = "HOST[:PORT]", .take = argv_take_address, .help = "address to listen on, 127.0.0.1 by default, * for all; repeatable" },
 	{ "unixsocket", ARGV_VALUE, .arg = "PATH", .take = argv_take_unixsocket, .help = "listen on a unix socket too" },
+	{ "ssl", ARGV_FLAG, .take = argv_take_ssl, .help = "listen with TLS; needs --sslcert and --sslkey" },
+	{ "sslcert", ARGV_VALUE, .arg = "FILE", .take = argv_take_sslcert, .help = "certificate and its chain, PEM" },
+	{ "sslkey", ARGV_VALUE, .arg = "FILE", .take = argv_take_sslkey, .help = "the certificate's private key, PEM" },
+	{ "sslca", ARGV_VALUE, .arg = "FILE", .take = argv_take_sslca, .help = "clients must show a certificate of these authorities, PEM" },
+	{ "redirport", ARGV_VALUE, .arg = "PORT", .take = argv_take_redirport, .help = "redirect plain HTTP on this port to the one with TLS" },
 	{ "connect", ARGV_VALUE, .arg = "URI", .key = "connect", .help = "bridge to tcp://HOST:PORT or unix:PATH instead of a program" },
 	{ "binary", ARGV_FLAG, .take = argv_take_binary, .help = "pass bytes through as binary messages, not lines as text" },
 	{ "subprotocol", ARGV_VALUE, .arg = "NAME", .key = "subprotocols", .help = "answer only these subprotocols, best first; repeatable" },
@@ -153,10 +193,9 @@ static const struct argv_option argv_options[] = {
 	{ "help-config", ARGV_PRINT, .print = dump_help, .help = "print a file with every key, its meaning and its default" },
 	{ "version", ARGV_PRINT, .print = help_version, .help = "print the version" },
 	{ "license", ARGV_PRINT, .print = help_license, .help = "print the licence" },
-	{ .name = "ssl", .kind = ARGV_LATER }, { .name = "sslcert", .kind = ARGV_LATER }, { .name = "sslkey", .kind = ARGV_LATER },
-	{ .name = "sslca", .kind = ARGV_LATER }, { .name = "redirport", .kind = ARGV_LATER }, { .name = "passenv", .kind = ARGV_LATER },
-	{ .name = "passstderr", .kind = ARGV_LATER }, { .name = "reverselookup", .kind = ARGV_LATER }, { .name = "dir", .kind = ARGV_LATER },
-	{ .name = "cgidir", .kind = ARGV_LATER }, { .name = "maxforks", .kind = ARGV_LATER }, { .name = "closems", .kind = ARGV_LATER },
+	{ .name = "passenv", .kind = ARGV_LATER }, { .name = "passstderr", .kind = ARGV_LATER }, { .name = "reverselookup", .kind = ARGV_LATER },
+	{ .name = "dir", .kind = ARGV_LATER }, { .name = "cgidir", .kind = ARGV_LATER }, { .name = "maxforks", .kind = ARGV_LATER },
+	{ .name = "closems", .kind = ARGV_LATER },
 };
 /* clang-format on */
 
@@ -188,28 +227,34 @@ static void argv_print_help(FILE *out)
 	}
 }
 
-/* Finds an option by its name, or says what was probably meant. */
-static const struct argv_option *argv_find(struct argv_state *state, struct text name)
+/* Says that there is no such option, as it was typed, and which one was probably meant. */
+static void argv_reject_unknown(struct argv_state *state, struct text name, struct text typed)
 {
-	const char *names[ARGV_OPTIONS];
-	const char *nearest;
+	const char *names[ARGV_OPTIONS], *nearest;
+	int len = typed.len < 63 ? (int)typed.len : 63;
 	char word[64];
 
-	for (size_t i = 0; i < ARGV_OPTIONS; i++) {
-		if (text_is(name, argv_options[i].name))
-			return &argv_options[i];
+	for (size_t i = 0; i < ARGV_OPTIONS; i++)
 		names[i] = argv_options[i].name;
-	}
 	snprintf(word, sizeof(word), "%.*s", name.len < 63 ? (int)name.len : 63, name.ptr);
 	nearest = text_nearest(word, names, ARGV_OPTIONS);
 	if (options_find(OPTION_ROUTE, name) != NULL || options_find(OPTION_LISTEN, name) != NULL ||
 		options_find(OPTION_GATEWAY, name) != NULL)
 		errors_add(&state->errors, ERRORS_USAGE, NULL,
-			"unknown option --%s, but it is a key: use --set %s=VALUE", word, word);
+			"unknown option %.*s, but it is a key: use --set %s=VALUE", len, typed.ptr, word);
 	else
-		errors_add(&state->errors, ERRORS_USAGE, NULL, "unknown option --%s%s%s%s", word,
+		errors_add(&state->errors, ERRORS_USAGE, NULL, "unknown option %.*s%s%s%s", len, typed.ptr,
 			nearest != NULL ? "; did you mean --" : "", nearest != NULL ? nearest : "",
 			nearest != NULL ? "?" : "");
+}
+
+/* Finds an option by its name. */
+static const struct argv_option *argv_find(struct text name)
+{
+	for (size_t i = 0; i < ARGV_OPTIONS; i++) {
+		if (text_is(name, argv_options[i].name))
+			return &argv_options[i];
+	}
 	return NULL;
 }
 
@@ -268,7 +313,10 @@ int argv_scan(struct argv_state *state, int argc, char **argv, FILE *out)
 
 		if (strcmp(word, "--") == 0)
 			break;
-		option = argv_find(state, (struct text){ name, (size_t)(equals - name) });
+		option = argv_find((struct text){ name, (size_t)(equals - name) });
+		if (option == NULL)
+			argv_reject_unknown(state, (struct text){ name, (size_t)(equals - name) },
+				(struct text){ word, (size_t)(equals - word) });
 		if (option != NULL && option->kind == ARGV_PRINT) {
 			option->print(out);
 			return -1;

@@ -40,7 +40,7 @@ static void cli_put_command(struct argv_state *state, char **words, int n)
 static void cli_put_address(struct argv_state *state, const char *word, const char *origin)
 {
 	struct pool *pool = &state->draft.pool;
-	const char *port = state->port != NULL ? state->port : "8080";
+	const char *port = state->port != NULL ? state->port : state->ssl ? "8443" : "8080";
 	struct addr_name name;
 	struct in6_addr v6;
 	char *address;
@@ -73,6 +73,85 @@ static void cli_complete(struct argv_state *state)
 		draft_put(draft, state->route, "console", "yes", NULL);
 }
 
+/* Checks that the options of TLS come together. */
+static void cli_check_ssl(struct argv_state *state)
+{
+	static const char *const keys[] = { "tls_certificate", "tls_key", "tls_client_ca" };
+	const struct draft_text *given[3];
+
+	for (size_t i = 0; i < 3; i++) {
+		given[i] = draft_given(&state->draft, state->listen, keys[i]);
+		if (!state->ssl && given[i] != NULL)
+			errors_add(&state->errors, ERRORS_USAGE, given[i]->origin, "needs --ssl");
+	}
+	if (state->ssl && (given[0] == NULL || given[1] == NULL))
+		errors_add(&state->errors, ERRORS_USAGE, "--ssl", "needs %s%s%s",
+			given[0] == NULL ? "--sslcert=FILE" : "",
+			given[0] == NULL && given[1] == NULL ? " and " : "",
+			given[1] == NULL ? "--sslkey=FILE" : "");
+	if (state->redirport != NULL && !state->ssl)
+		errors_add(&state->errors, ERRORS_USAGE, "--redirport", "needs --ssl");
+}
+
+/* Why --redirport can't lead to this address, when `port` is that of those before it (0: it is the first);
+ * NULL when it can. */
+static const char *cli_check_redirect(
+	const struct argv_state *state, const struct addr_name *name, unsigned port)
+{
+	if (name->port == 0)
+		return "needs a port to lead to that is known: --port=PORT, not 0";
+	if (port != 0 && name->port != port)
+		return "needs addresses that have one port";
+	if (strtoul(state->redirport, NULL, 10) == name->port)
+		return "is the port of TLS itself";
+	return NULL;
+}
+
+/* Finds the one port of all TCP addresses. 0 when that can't be, which is said. */
+static unsigned cli_find_redirect_port(struct argv_state *state, const struct draft_text *text)
+{
+	const char *wrong = NULL;
+	struct addr_name name;
+	unsigned port = 0;
+
+	for (; text != NULL && wrong == NULL; text = text->next) {
+		if (addr_parse(&name, text->text) != 0)
+			return 0; /* said when all is built */
+		if (name.kind != ADDR_TCP)
+			continue;
+		wrong = cli_check_redirect(state, &name, port);
+		port = name.port;
+	}
+	if (wrong == NULL && port == 0)
+		wrong = "needs a TCP address";
+	if (wrong != NULL)
+		errors_add(&state->errors, ERRORS_USAGE, "--redirport", "%s", wrong);
+	return wrong == NULL ? port : 0;
+}
+
+/* Adds the listener of --redirport: the same hosts at another port, which lead to the one with TLS. */
+static void cli_put_redirect(struct argv_state *state)
+{
+	struct draft *draft = &state->draft;
+	const struct draft_text *text = draft_given(draft, state->listen, "address");
+	unsigned port = cli_find_redirect_port(state, text);
+	struct draft_section *section = port > 0 ? draft_open(draft, "listen redirect", NULL) : NULL;
+	struct addr_name name;
+	char *word;
+
+	for (; section != NULL && text != NULL; text = text->next) {
+		if (addr_parse(&name, text->text) != 0 || name.kind != ADDR_TCP)
+			continue;
+		word = pool_printf(&draft->pool, "%.*s:%s", (int)(strrchr(text->text, ':') - text->text),
+			text->text, state->redirport);
+		if (word != NULL)
+			draft_put(draft, section, "address", word, "--redirport");
+	}
+	word = pool_printf(&draft->pool, port == 443 ? "https://*" : "https://*:%u", port);
+	if (section != NULL && word != NULL)
+		draft_put(draft, section, "redirect_to", word, "--redirport");
+}
+
 /* Settles whose pages may connect. */
 static void cli_put_origins(struct argv_state *state)
 {
@@ -95,6 +174,9 @@ static const struct config *cli_build(struct argv_state *state, char **words, in
 		cli_put_command(state, words, n);
 	cli_put_origins(state);
 	cli_complete(state);
+	cli_check_ssl(state);
+	if (state->redirport != NULL && state->ssl)
+		cli_put_redirect(state);
 	if (n == 0 && draft_given(draft, state->route, "exec") == NULL &&
 		draft_given(draft, state->route, "connect") == NULL &&
 		draft_given(draft, state->route, "static") == NULL)

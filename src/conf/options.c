@@ -52,7 +52,7 @@ const struct option options[] = {
 	{ GATEWAY(user), .key = "user", .type = &who_user, .otherwise = "",
 	  .help = "The user to become once sockets are bound and files are opened; programs run as this user too. Needs a start as root." },
 	{ GATEWAY(group), .key = "group", .type = &who_group, .otherwise = "",
-	  .help = "The group to become; when empty, the user's own." },
+	  .help = "The group to become; when empty, the user's own. Without user only the group changes." },
 	{ GATEWAY(log_level), .key = "log_level", .type = &value_word, .otherwise = "info", .words = options_log_levels,
 	  .help = "How much is logged." },
 	{ GATEWAY(log_format), .key = "log_format", .type = &value_word, .otherwise = "text", .words = options_log_formats,
@@ -191,6 +191,14 @@ int options_section_find(struct text name, enum option_section *out)
 	return -1;
 }
 
+/* Keys that a later version has: whoever asks for one has not misspelled another. */
+static const char *const options_later[] = { "admin", "auth", "auth_realm", "balance", "cgi", "deflate",
+	"deflate_context", "deflate_level", "deflate_threshold", "deflate_window", "dir", "directory", "env",
+	"eof_message", "health", "invalid_utf8", "limit_cpu", "limit_files", "limit_memory",
+	"limit_processes", "max_lifetime", "max_processes", "messages", "newlines", "pass_env",
+	"proxy_protocol", "refuse_as", "run_as", "send_proxy", "spawn_rate", "stderr", "target_by", "targets",
+	"terminal", "trusted_proxies", "umask", "unbuffer", "write" };
+
 /* Prefers the same key of another section to one that is only spelled alike. */
 char *options_hint(enum option_section section, const char *key, char out[96])
 {
@@ -204,6 +212,12 @@ char *options_hint(enum option_section section, const char *key, char out[96])
 		}
 		if (options[i].section == options_section_keys(section))
 			names[n++] = options[i].key;
+	}
+	for (size_t i = 0; i < sizeof(options_later) / sizeof(options_later[0]); i++) {
+		if (strcmp(options_later[i], key) == 0) {
+			snprintf(out, 96, "; this version does not have it yet");
+			return out;
+		}
 	}
 	return errors_hint(out, key, names, n);
 }

@@ -305,7 +305,10 @@ def test_unknown(tmp_path, keys, words):
     "keys, words",
     [
         ("user = daemon", "user in [gateway] needs a start as root, or as that user user=daemon uid=4242 gid=4242"),
-        ("group = daemon", "group in [gateway] needs a start as root, or with that group group=daemon uid=4242 gid=4242"),
+        (
+            "group = daemon",
+            "group in [gateway] needs a start as root, or with that group group=daemon uid=4242 gid=4242",
+        ),
         (
             "user = 4242\ngroup = daemon",
             "group in [gateway] needs a start as root, or with that group user=4242 group=daemon uid=4242 gid=4242",
@@ -356,8 +359,24 @@ def test_bounding_set_stays_where_it_must(start):
 
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, PR_CAP_AMBIENT = 38, 22, 47
 CALLS = {
-    "x86_64": {"setuid": 105, "setgroups": 116, "setresuid": 117, "setresgid": 119, "capget": 125, "capset": 126, "prctl": 157},
-    "aarch64": {"capget": 90, "capset": 91, "setuid": 146, "setresuid": 147, "setresgid": 149, "setgroups": 159, "prctl": 167},
+    "x86_64": {
+        "setuid": 105,
+        "setgroups": 116,
+        "setresuid": 117,
+        "setresgid": 119,
+        "capget": 125,
+        "capset": 126,
+        "prctl": 157,
+    },
+    "aarch64": {
+        "capget": 90,
+        "capset": 91,
+        "setuid": 146,
+        "setresuid": 147,
+        "setresgid": 149,
+        "setgroups": 159,
+        "prctl": 167,
+    },
 }[platform.machine()]
 
 
@@ -406,9 +425,7 @@ def answering(call, error, argument=None):
 )
 def test_each_step(tmp_path, call, argument, error, step, routes, prefix):
     """Whichever step fails, or only seems to work, nobody is served and the one line names it."""
-    lines = run_in_vain(
-        tmp_path, f"[gateway]\nuser = daemon\n{routes}", before=answering(call, error, argument)
-    )
+    lines = run_in_vain(tmp_path, f"[gateway]\nuser = daemon\n{routes}", before=answering(call, error, argument))
     assert len(lines) == 1, lines
     words = shown(prefix + step)
     assert f"ERROR cannot start step={words} error=" in lines[0], lines

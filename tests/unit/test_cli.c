@@ -250,6 +250,10 @@ static void test_mistakes(void **state)
 	BAD(2, "wsluice: unknown option --framing, but it is a key: use --set framing=VALUE\n",
 		"--framing=lines", "cat");
 	BAD(2, "wsluice: unknown option --\n", "--=1", "cat");
+	BAD(2, "wsluice: unknown option -p\n", "-p", "80", "cat");
+	BAD(2, "wsluice: unknown option -prot; did you mean --port?\n", "-prot=1", "cat");
+	BAD(2, "wsluice: unknown option -framing, but it is a key: use --set framing=VALUE\n",
+		"-framing=lines", "cat");
 	BAD(2, "wsluice: --port: needs a value: --port=PORT\n", "--port");
 	BAD(2, "wsluice: --header: needs a value: --header=HEADER\n", "--header=", "cat");
 	BAD(2, "wsluice: --binary: must be true or false, not \"maybe\"\n", "--binary=maybe", "cat");
@@ -264,6 +268,12 @@ static void test_mistakes(void **state)
 	BAD(2, "wsluice: --set: needs a value: --set=KEY=VALUE\n", "--set=", "cat");
 	BAD(2, "wsluice: --set x: must be KEY=VALUE\n", "--set=x", "cat");
 	BAD(2, "wsluice: --set x: unknown key \"x\" in [route /*]\n", "--set=x=1", "cat");
+	BAD(2, "wsluice: --set auth: unknown key \"auth\" in [route /*]; this version does not have it yet\n",
+		"--set=auth=none", "cat");
+	BAD(2,
+		"wsluice: --set gateway.admin: unknown key \"admin\" in [gateway]; this version does not "
+		"have it yet\n",
+		"--set=gateway.admin=unix:/x", "cat");
 	BAD(2,
 		"wsluice: --set bufer: unknown key \"bufer\" in [route /*]; did you mean \"buffer\"?\n"
 		"wsluice: --set gateway.x: unknown key \"x\" in [gateway]\n",
@@ -273,11 +283,110 @@ static void test_mistakes(void **state)
 		"--set=route /y.buffer=1M", "cat");
 }
 
+/* What a listener of these options is; the files only have to be there. */
+#define SSL "--ssl", "--sslcert=/etc/passwd", "--sslkey=/etc/group"
+
+static void test_ssl(void **state)
+{
+	struct run run = GOOD(SSL, "cat");
+	const struct listen_conf *listen = &run.cli.config->listens[0];
+
+	(void)state;
+	assert_int_equal(run.cli.config->n_listens, 1);
+	assert_string_equal(listen->address.items[0], "127.0.0.1:8443");
+	assert_int_equal(listen->tls_certificate.n, 1);
+	assert_string_equal(listen->tls_certificate.items[0], "/etc/passwd");
+	assert_string_equal(listen->tls_key.items[0], "/etc/group");
+	assert_null(listen->tls_client_ca);
+	run_done(&run);
+
+	check_addresses(GOOD(SSL, "--address=h", "--address=::1", "cat"), "h:8443 [::1]:8443");
+	check_addresses(GOOD("--port=1", SSL, "--unixsocket=/x", "cat"), "127.0.0.1:1 unix:/x");
+	check_addresses(GOOD("--ssl=false", "cat"), "127.0.0.1:8080");
+
+	run = GOOD(SSL, "--sslcert", "/etc/hosts", "--sslkey", "/etc/hosts", "--sslca=/etc/passwd", "cat");
+	listen = &run.cli.config->listens[0];
+	assert_int_equal(listen->tls_certificate.n, 2);
+	assert_string_equal(listen->tls_key.items[1], "/etc/hosts");
+	assert_string_equal(listen->tls_client_ca, "/etc/passwd");
+	assert_int_equal(listen->tls_client, TLS_CLIENT_REQUIRE);
+	run_done(&run);
+	run = GOOD("--ssl", "--set=tls_certificate=/etc/passwd", "--set=tls_key=/etc/group", "cat");
+	run_done(&run);
+}
+
+static void test_ssl_mistakes(void **state)
+{
+	(void)state;
+	BAD(2, "wsluice: --ssl: needs --sslcert=FILE and --sslkey=FILE\n", "--ssl", "cat");
+	BAD(2, "wsluice: --ssl: needs --sslkey=FILE\n", "--ssl", "--sslcert=/etc/passwd", "cat");
+	BAD(2, "wsluice: --ssl: needs --sslcert=FILE\n", "--ssl", "--sslkey=/etc/passwd", "cat");
+	BAD(2, "wsluice: --sslcert: needs --ssl\n", "--sslcert=/etc/passwd", "cat");
+	BAD(2, "wsluice: --sslcert: needs --ssl\nwsluice: --sslkey: needs --ssl\n", "--ssl=false",
+		"--sslcert=/etc/passwd", "--sslkey=/etc/passwd", "cat");
+	BAD(2, "wsluice: --sslca: needs --ssl\n", "--sslca=/etc/passwd", "cat");
+	BAD(2, "wsluice: --set tls_key: needs --ssl\n", "--set=tls_key=/etc/passwd", "cat");
+	BAD(2, "wsluice: --redirport: needs --ssl\n", "--redirport=80", "cat");
+	BAD(2, "wsluice: --ssl: must be true or false, not \"x\"\n", "--ssl=x", "cat");
+	BAD(2, "wsluice: --sslkey: needs a value: --sslkey=FILE\n", "--sslkey=", "cat");
+	BAD(1, "wsluice: --sslcert: tls_certificate: /no/such: No such file or directory\n", "--ssl",
+		"--sslcert=/no/such", "--sslkey=/etc/passwd", "cat");
+	BAD(1, "wsluice: --sslkey: tls_key: /: Is a directory\n", "--ssl", "--sslcert=/etc/passwd",
+		"--sslkey=/", "cat");
+	BAD(2, "wsluice: [listen default] has 2 tls_certificate and 1 tls_key; they are pairs\n", SSL,
+		"--sslcert=/etc/passwd", "cat");
+	BAD(2, "wsluice: --ssl does not go with --config (--set SECTION.KEY=VALUE does)\n",
+		"--config=/no/such", "--ssl");
+}
+
+/* The second listener of --redirport. */
+static void check_redirect(struct run run, const char *addresses, const char *to)
+{
+	const struct listen_conf *listen = &run.cli.config->listens[1];
+	char all[512] = "";
+
+	assert_int_equal(run.cli.config->n_listens, 2);
+	assert_string_equal(listen->name, "redirect");
+	assert_string_equal(listen->redirect_to, to);
+	assert_int_equal(listen->tls_certificate.n, 0);
+	assert_null(run.cli.config->listens[0].redirect_to);
+	for (size_t i = 0; i < listen->address.n; i++)
+		strcat(strcat(all, i ? " " : ""), listen->address.items[i]);
+	assert_string_equal(all, addresses);
+	run_done(&run);
+}
+
+static void test_redirport(void **state)
+{
+	(void)state;
+	check_redirect(GOOD(SSL, "--redirport=80", "cat"), "127.0.0.1:80", "https://*:8443");
+	check_redirect(GOOD("--redirport", "1", "--port=443", SSL, "cat"), "127.0.0.1:1", "https://*");
+	check_redirect(
+		GOOD(SSL, "--redirport=65535", "--port=444", "cat"), "127.0.0.1:65535", "https://*:444");
+	check_redirect(GOOD(SSL, "--redirport=80", "--address=*", "--address=::1", "--address=h:8443",
+			       "--unixsocket=/x", "cat"),
+		"*:80 [::1]:80 h:80", "https://*:8443");
+	check_redirect(GOOD(SSL, "--redirport=80", "--set=address=h:7", "--set=backlog=3", "cat"), "h:80",
+		"https://*:7");
+	BAD(2, "wsluice: --redirport: must be a port from 1 to 65535, not \"0\"\n", "--redirport=0", "cat");
+	BAD(2, "wsluice: --redirport: must be a port from 1 to 65535, not \"65536\"\n", "--redirport=65536",
+		"cat");
+	BAD(2, "wsluice: --redirport: needs a port to lead to that is known: --port=PORT, not 0\n", SSL,
+		"--port=0", "--redirport=80", "cat");
+	BAD(2, "wsluice: --redirport: needs addresses that have one port\n", SSL, "--address=a:1",
+		"--address=b:2", "--redirport=80", "cat");
+	BAD(2, "wsluice: --redirport: is the port of TLS itself\n", SSL, "--redirport=8443", "cat");
+	BAD(2, "wsluice: --redirport: needs a TCP address\n", SSL, "--address=unix:/x", "--redirport=80",
+		"cat");
+	BAD(2, "wsluice: --address: address: \"h:x\" has a port that is not a number from 0 to 65535\n", SSL,
+		"--address=h:x", "--redirport=80", "cat");
+}
+
 /* Options of websocketd that come later. */
 static void test_later(void **state)
 {
-	static const char *const names[] = { "ssl", "sslcert", "sslkey", "sslca", "redirport", "passenv",
-		"passstderr", "reverselookup", "dir", "cgidir", "maxforks", "closems" };
+	static const char *const names[] = { "passenv", "passstderr", "reverselookup", "dir", "cgidir",
+		"maxforks", "closems" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -434,6 +543,9 @@ int main(void)
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_combinations),
 		cmocka_unit_test(test_mistakes),
+		cmocka_unit_test(test_ssl),
+		cmocka_unit_test(test_ssl_mistakes),
+		cmocka_unit_test(test_redirport),
 		cmocka_unit_test(test_later),
 		cmocka_unit_test(test_prints),
 		cmocka_unit_test(test_config),

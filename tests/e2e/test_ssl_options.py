@@ -1,0 +1,113 @@
+"""TLS from the command line: --ssl, --sslcert, --sslkey, --sslca, --redirport, and what must not be forgotten beside them."""
+import socket
+
+import certs
+import pytest
+import wsraw
+from gateway import run
+
+
+def free_port():
+    """A port that was free just now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def serves(gateway, *argv, **options):
+    """A gateway of these words, with log lines as tests read them."""
+    return gateway(argv=["--set", "gateway.log_format=json", *argv], **options)
+
+
+def plain(gw, port, data):
+    """The response to bytes that are not encrypted."""
+    with gw.connect(("127.0.0.1", port), tls=None) as raw:
+        raw.send(data)
+        return raw.response()
+
+
+def test_redirect(gateway):
+    """--redirport: the same host at the port with TLS, whatever was asked for; nothing else is answered there."""
+    port, redirect = free_port(), free_port()
+    options = [*certs.run_pair().options, f"--port={port}", f"--redirport={redirect}", "cat"]
+    gw = serves(gateway, *options, tls=certs.run_context())
+    for host in ("example.org", f"localhost:{redirect}", "127.0.0.1"):
+        answer = plain(gw, redirect, wsraw.request("/a%20b?c=d", host=host))
+        if host == "example.org":
+            assert answer.status == 421  # a loopback address answers local names only
+            continue
+        assert answer.status == 308
+        assert answer.header("Location") == f"https://{host.partition(':')[0]}:{port}/a%20b?c=d"
+    answer = plain(gw, redirect, wsraw.upgrade("/ws", host=f"localhost:{redirect}"))
+    assert (answer.status, answer.header("Location")) == (308, f"https://localhost:{port}/ws")
+
+
+def test_redirect_is_an_address_like_others(gateway):
+    """A port that is taken is one line."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        status, out, err = run(*certs.run_pair().options, f"--port={free_port()}", f"--redirport={port}", "true")
+    assert (status, out) == (1, "")
+    wrong = [line for line in err.splitlines() if "ERROR" in line]
+    assert len(wrong) == 1 and f"cannot listen address=127.0.0.1:{port} " in wrong[0], err
+
+
+def test_dump_reads_back(tmp_path):
+    """What the options mean in a file; the file means the same."""
+    pair = certs.run_pair()
+    options = [*pair.options, f"--sslca={certs.run_authority().certificate}", "--address=*", "--redirport=8080"]
+    status, first, err = run(*options, "--dump", "cat")
+    assert (status, err) == (0, "")
+    keys, _, redirect = first.partition("[listen redirect]")
+    for line in (
+        "address = *:8443",
+        f"tls_certificate = {pair.certificate}",
+        f"tls_key = {pair.key}",
+        f"tls_client_ca = {certs.run_authority().certificate}",
+        "tls_client = require",
+    ):
+        assert line in keys.splitlines(), line
+    for line in ("address = *:8080", "redirect_to = https://*:8443", "tls_certificate ="):
+        assert line in redirect.splitlines(), line
+    (tmp_path / "dumped.ini").write_text(first)
+    assert run(f"--config={tmp_path}/dumped.ini", "--dump") == (0, first, "")
+
+
+@pytest.mark.parametrize(
+    "argv, status, words",
+    [
+        (["--ssl"], 2, "--ssl: needs --sslcert=FILE and --sslkey=FILE"),
+        (["--ssl", "--sslcert=CERT"], 2, "--ssl: needs --sslkey=FILE"),
+        (["--sslcert=CERT", "--ssl=false"], 2, "--sslcert: needs --ssl"),
+        (["--redirport=80"], 2, "--redirport: needs --ssl"),
+        (
+            ["SSL", "--port=0", "--redirport=80"],
+            2,
+            "--redirport: needs a port to lead to that is known: --port=PORT, not 0",
+        ),
+        (["SSL", "--redirport=x"], 2, '--redirport: must be a port from 1 to 65535, not "x"'),
+        (
+            ["--ssl", "--sslcert=/no/such", "--sslkey=KEY"],
+            1,
+            "--sslcert: tls_certificate: /no/such: No such file or directory",
+        ),
+    ],
+)
+def test_mistakes(argv, status, words):
+    """One line that names the option."""
+    pair = certs.run_pair()
+    words_of = {"SSL": pair.options, "CERT": pair.certificate, "KEY": pair.key}
+    given = []
+    for word in argv:
+        option, _, value = word.partition("=")
+        given += words_of["SSL"] if word == "SSL" else [f"{option}={words_of[value]}" if value in words_of else word]
+    assert run(*given, "cat") == (status, "", f"wsluice: {words}\n")
+
+
+def test_help_names_them():
+    status, out, err = run("--help")
+    assert (status, err) == (0, "")
+    for option in ("--ssl ", "--sslcert=FILE ", "--sslkey=FILE ", "--sslca=FILE ", "--redirport=PORT "):
+        assert option in out, option
