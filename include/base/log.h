@@ -10,6 +10,7 @@
 #define BASE_LOG_H
 
 #include "base/logline.h"
+#include "base/logtarget.h"
 
 /* clang-format off */
 #define log_error(log, ...)   log_at(log, LOG_ERROR, __VA_ARGS__)
@@ -34,6 +35,13 @@ struct log;
 struct log *log_new(int fd, enum log_level level, enum log_format format, size_t ring);
 
 /*
+ * Has lines go to syslog or to the file `path`, which is given to uid and gid (base/logtarget.h); once,
+ * before log_start(). Lines until log_start() go to `fd` as well, for whoever starts us; none afterwards. For
+ * LOG_TARGET_STDERR it does nothing. Returns 0, or -errno and nothing has changed.
+ */
+int log_open(struct log *log, enum log_target kind, const char *path, uid_t uid, gid_t gid);
+
+/*
  * Starts the writer thread; after the last fork. It gets a duplicate of the descriptor, close-on-exec, so the
  * caller may close its own. Returns 0 or -errno.
  */
@@ -44,6 +52,16 @@ int log_start(struct log *log);
  * write(2) is left behind with the log; it frees that when it gets free. No other thread may log any more.
  */
 void log_free(struct log *log, unsigned wait_ms);
+
+/*
+ * Has the writer open the file by its name again, soon: all that is logged from now on is in the new file,
+ * and nothing is lost or twice between the two. When the name can't be opened the old file goes on, and an
+ * error line in it says so. Does not block. False: the target is no file.
+ */
+bool log_reopen(struct log *log);
+
+/* Waits at most wait_ms until all that was logged is with the target; false when it is not. */
+bool log_flush(struct log *log, unsigned wait_ms);
 
 bool log_enabled(const struct log *log, enum log_level level);
 void log_set_level(struct log *log, enum log_level level);

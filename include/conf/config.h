@@ -22,9 +22,6 @@
 /* How messages map to the bytes of a backend: backend/framing.h. */
 enum framing { FRAMING_LINES, FRAMING_STREAM, FRAMING_TEXT_STREAM, FRAMING_RECORDS };
 
-/* Where log lines go: base/log.h. */
-enum log_target { LOG_TARGET_STDERR, LOG_TARGET_SYSLOG, LOG_TARGET_FILE };
-
 /* Whether a client without a certificate of tls_client_ca is turned away. */
 enum tls_client { TLS_CLIENT_REQUIRE, TLS_CLIENT_ACCEPT };
 

@@ -59,6 +59,13 @@ struct loop {
 int loop_init(struct loop *loop, struct log *log);
 void loop_done(struct loop *loop); /* empties the graveyard first */
 
+/*
+ * Has libevent's own messages logged (the sentence "libevent"), those of all loops: it knows only one place
+ * for them. When it finds itself broken the process aborts, once the log has been written. NULL takes that
+ * back; before log_free(). While there is one thread.
+ */
+void loop_log_to(struct log *log);
+
 /* Runs until loop_stop(): a turn of events, then the graveyard. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop); /* same thread only */

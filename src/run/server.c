@@ -178,6 +178,10 @@ static void server_on_signal(evutil_socket_t fd, short what, void *arg)
 		else
 			server_drain(server);
 		break;
+	case SIGUSR1:
+		if (!log_reopen(server->log))
+			log_debug(server->log, "no log file to open again");
+		break;
 	case SIGUSR2:
 		server_count(server);
 		break;
@@ -446,16 +450,35 @@ static void server_stop(struct server *server)
 		close(server->signal_fd);
 }
 
+/* Opens what is logged to. 0, or -errno; it has been logged if there is a log. */
+static int server_open_log(struct server *server)
+{
+	const struct gateway_conf *gateway = &server->config->gateway;
+	const char *path = gateway->log_target == LOG_TARGET_FILE ? gateway->log_file : "/dev/log";
+	int error;
+
+	server->log = log_new(STDERR_FILENO, gateway->log_level, gateway->log_format, SERVER_LOG_RING);
+	if (server->log == NULL)
+		return -ENOMEM;
+	error = log_open(server->log, gateway->log_target, path, gateway->uid, gateway->gid);
+	if (error == 0) {
+		loop_log_to(server->log);
+		return 0;
+	}
+	log_error(server->log, "cannot open the log", LOG_STR("path", path),
+		LOG_STR("error", strerror(-error)));
+	log_free(server->log, 0);
+	return error;
+}
+
 /* Runs the gateway. */
 int server_run(const struct config *config)
 {
-	const struct gateway_conf *gateway = &config->gateway;
 	struct server server = { .config = config, .spawner_fd = -1, .signal_fd = -1 };
 	const char *step;
 
 	server_fill_standard();
-	server.log = log_new(STDERR_FILENO, gateway->log_level, gateway->log_format, SERVER_LOG_RING);
-	if (server.log == NULL)
+	if (server_open_log(&server) != 0)
 		return 1;
 	server.n_workers = server_worker_count(config);
 	server_raise_files(&server);
@@ -472,6 +495,7 @@ int server_run(const struct config *config)
 	server_stop(&server);
 	if (server.status == 0)
 		log_info(server.log, "stopped");
+	loop_log_to(NULL);
 	log_free(server.log, SERVER_LOG_WAIT_MS);
 	return server.status;
 }
