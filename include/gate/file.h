@@ -43,6 +43,10 @@ enum file_error {
  */
 int file_open(struct file *file, struct file_facts *facts, const char *dir, struct text path, bool gzip);
 
+/* Reads the next bytes, at most size. Returns how many, 0 at the end, -1 when the file has become shorter
+ * than it was or can't be read. */
+long file_read(struct file *file, void *out, size_t size);
+
 void file_close(struct file *file);
 
 #endif

@@ -16,8 +16,8 @@
 #include <string.h>
 
 enum {
-	EXCHANGE_SEND_MS = 60000,	      /* without a byte leaving, while a response is on its way */
-	EXCHANGE_TURN_MAX = 8 * LOOP_SCRATCH, /* bytes of a file in one turn */
+	EXCHANGE_SEND_MS = 60000, /* without a byte leaving, while a response is on its way */
+	EXCHANGE_READS_MAX = 8,	  /* of a file in one turn */
 	/* Bytes read before an upgrade is answered; one read more at most. */
 	EXCHANGE_EARLY_MAX = 16384
 };
@@ -191,32 +191,33 @@ static bool exchange_may_pump(const struct exchange *exchange)
 	       !stream_has_queue(exchange->stream);
 }
 
-/* Sends as much of the file as the client takes, and what is too much for one turn on the next. A file that
- * became shorter ends in a cut connection, never in wrong bytes. */
+/*
+ * Sends as much of the file as the client takes, and what is too much for one turn on the next. A file that
+ * became shorter ends in a cut connection, never in wrong bytes. It is copied, not given to the socket by
+ * stream_send_file(): sendfile(2) only lends the kernel the file's own pages, and when it is truncated before
+ * they are read by the client, those of a large folio are zeroed on their way. A whole file of 300,000 bytes,
+ * cut to 100,001 in the socket's queue, arrived with all its length and 161,527 zeros.
+ */
 static void exchange_pump(struct exchange *exchange)
 {
-	struct file *file = &exchange->file;
-	size_t budget = EXCHANGE_TURN_MAX;
+	uint8_t *scratch = exchange->gate->loop->scratch;
 
-	while (exchange_may_pump(exchange)) {
-		if (budget == 0) {
+	for (int reads = 0; exchange_may_pump(exchange); reads++) {
+		if (reads == EXCHANGE_READS_MAX) {
 			stream_yield(exchange->stream);
 			return;
 		}
-		uint64_t left = file->end - file->at;
-		long n =
-			stream_send_file(exchange->stream, file->fd, file->at, left < budget ? left : budget);
+		long n = file_read(&exchange->file, scratch, LOOP_SCRATCH);
 		if (n < 0) {
 			exchange_drop_file(exchange);
 			stream_reset(exchange->stream);
 			exchange_gone(exchange);
-		}
-		if (n <= 0)
 			return;
-		file->at += (uint64_t)n;
-		budget -= (size_t)n;
-		if (file->at == file->end)
+		}
+		if (n == 0)
 			exchange_drop_file(exchange);
+		stream_send(exchange->stream, scratch, (size_t)n);
+		stream_flush(exchange->stream);
 	}
 }
 

@@ -254,6 +254,20 @@ int file_open(struct file *file, struct file_facts *facts, const char *dir, stru
 	return error == FILE_DIRECTORY && index ? FILE_NONE : error;
 }
 
+/* An end before the length that was promised is an error. */
+long file_read(struct file *file, void *out, size_t size)
+{
+	uint64_t left = file->end - file->at;
+
+	if (left == 0)
+		return 0;
+	ssize_t n = pread(file->fd, out, left < size ? left : size, (off_t)file->at);
+	if (n <= 0)
+		return -1;
+	file->at += (uint64_t)n;
+	return n;
+}
+
 /* Leaves -1, so that it is closed once. */
 void file_close(struct file *file)
 {

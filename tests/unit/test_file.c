@@ -332,6 +332,45 @@ static void test_changes(void **state)
 	file_close(&file);
 }
 
+/* The bytes come in order, whatever the size of a read, from where it begins to where it ends. */
+static void test_read(void **state)
+{
+	struct file file;
+	char got[64];
+	size_t n_got = 0;
+	long n;
+	(void)state;
+
+	put("root/read", "0123456789");
+	assert_int_equal(open_plain(&file, text_of("/read")), 0);
+	file.at = 1;
+	file.end = 9;
+	while ((n = file_read(&file, got + n_got, 3)) > 0) {
+		assert_in_range(n, 1, 3);
+		n_got += (size_t)n;
+	}
+	assert_int_equal(n, 0);
+	assert_int_equal(n_got, 8);
+	assert_memory_equal(got, "12345678", 8);
+	file_close(&file);
+}
+
+/* A file that becomes shorter while it is sent is an error, not a shorter or padded body. */
+static void test_truncated(void **state)
+{
+	struct file file;
+	char got[64];
+	(void)state;
+
+	put("root/shrinks", "0123456789");
+	assert_int_equal(open_plain(&file, text_of("/shrinks")), 0);
+	assert_int_equal(file_read(&file, got, 4), 4);
+	assert_int_equal(truncate(at("root/shrinks"), 6), 0);
+	assert_int_equal(file_read(&file, got, 64), 2);
+	assert_int_equal(file_read(&file, got, 64), -1);
+	file_close(&file);
+}
+
 /* More than 4 GiB (of nothing). */
 static void test_large(void **state)
 {
@@ -344,6 +383,10 @@ static void test_large(void **state)
 	assert_int_equal(file_open(&file, &facts, root, text_of("/large"), false), 0);
 	assert_true(file.end == 5ULL << 30);
 	assert_true(facts.len == 5ULL << 30);
+	file.at = file.end - 10;
+	char got[64];
+	assert_int_equal(file_read(&file, got, 64), 10);
+	assert_int_equal(file_read(&file, got, 64), 0);
 	file_close(&file);
 }
 
@@ -523,6 +566,8 @@ int main(void)
 		cmocka_unit_test(test_root),
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_read),
+		cmocka_unit_test(test_truncated),
 		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_types),
 		cmocka_unit_test(test_gzip),
