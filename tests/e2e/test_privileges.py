@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import certs
 import pytest
 from gateway import binary
 
@@ -41,7 +42,7 @@ def start(gateway, everyone):
     """Starts a gateway with JSON lines and these routes; with `wrap` by these words, from where every user can."""
 
     def start(routes=None, wrap=None, **options):
-        it = gateway(routes or STATUS, environment=NO_LEAKS, start=False, tls=False if wrap else None, **options)
+        it = gateway(routes or STATUS, environment=NO_LEAKS, start=False, **({"tls": False} if wrap else {}), **options)
         if wrap:
             shutil.copy(it.ini, everyone / "wsluice.ini")
             it.argv = [*wrap[1:], everyone / "wsluice", f"--config={everyone}/wsluice.ini"]
@@ -205,6 +206,20 @@ def test_after_the_drop(start, tmp_path, everyone):
     gw.stop()
     assert sock.is_socket(), "it was removed without the right to"
     start(routes, **options)  # takes its place
+
+
+def test_key_of_tls(start):
+    """It is read before root is gone, and programs get at it neither by its name nor by a descriptor."""
+    key = certs.run_pair().key
+    assert key.stat().st_mode & 0o077 == 0
+    look = f"cat {key} 2>&1 >/dev/null | grep -c 'Permission denied'; ls /proc/self/fd | tr '\\n' ' '"
+    gw = start({**STATUS, "route /look": {"exec": f'sh -c "{look}"'}}, gateway={"user": "daemon"}, tls=True)
+    for status in everybody(gw):
+        check_identity(status, 1, 1, [1])
+    with gw.ws("/look") as ws:
+        assert ws.recv_text() == "1"
+        assert ws.recv_text() == "0 1 2 3 "  # 3 is the directory itself
+        ws.recv_close(1000)
 
 
 def test_programs_can_not_look_into_the_gateway(start):

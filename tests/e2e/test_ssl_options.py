@@ -1,5 +1,6 @@
 """TLS from the command line: --ssl, --sslcert, --sslkey, --sslca, --redirport, and what must not be forgotten beside them."""
 import socket
+import ssl
 
 import certs
 import pytest
@@ -19,11 +20,43 @@ def serves(gateway, *argv, **options):
     return gateway(argv=["--set", "gateway.log_format=json", *argv], **options)
 
 
+def echo(gw, **options):
+    """A message there and back."""
+    with gw.ws("/any", **options) as ws:
+        ws.send_text("hello")
+        assert ws.recv_text() == "hello"
+        ws.close()
+
+
 def plain(gw, port, data):
     """The response to bytes that are not encrypted."""
     with gw.connect(("127.0.0.1", port), tls=None) as raw:
         raw.send(data)
         return raw.response()
+
+
+def test_serves(gateway):
+    """wss and https on one port, with the certificate that it was given."""
+    pair = certs.run_pair()
+    gw = serves(gateway, *pair.options, "--port=0", "cat", tls=certs.run_context())
+    echo(gw)
+    assert gw.get("/").status == 200
+    with gw.connect() as raw:
+        assert raw.sock.tls.getpeercert(True) == pair.der
+
+
+def test_client_certificates(gateway, tmp_path):
+    """--sslca: who shows no certificate of that authority does not get in."""
+    authority = certs.Authority(tmp_path / "people", "People")
+    context = certs.client_context(pair=authority.issue("alice", names=()))
+    options = [*certs.run_pair().options, f"--sslca={authority.certificate}", "--port=0", "cat"]
+    gw = serves(gateway, *options, tls=context)
+    echo(gw)
+    stranger = certs.client_context(pair=certs.run_authority().issue("mallory", names=()))
+    for refused in (certs.run_context(), stranger):
+        with pytest.raises((ssl.SSLError, ConnectionError, EOFError, AssertionError)):
+            echo(gw, over=gw.connect(tls=refused))
+    echo(gw)
 
 
 def test_redirect(gateway):
@@ -40,6 +73,7 @@ def test_redirect(gateway):
         assert answer.header("Location") == f"https://{host.partition(':')[0]}:{port}/a%20b?c=d"
     answer = plain(gw, redirect, wsraw.upgrade("/ws", host=f"localhost:{redirect}"))
     assert (answer.status, answer.header("Location")) == (308, f"https://localhost:{port}/ws")
+    echo(gw)
 
 
 def test_redirect_is_an_address_like_others(gateway):
@@ -104,6 +138,17 @@ def test_mistakes(argv, status, words):
         option, _, value = word.partition("=")
         given += words_of["SSL"] if word == "SSL" else [f"{option}={words_of[value]}" if value in words_of else word]
     assert run(*given, "cat") == (status, "", f"wsluice: {words}\n")
+
+
+def test_no_certificate_in_the_file(tmp_path):
+    """A file that is there and no certificate: one line with its name, status 1."""
+    (tmp_path / "cert.pem").write_text("no certificate\n")
+    status, out, err = run(
+        "--ssl", f"--sslcert={tmp_path}/cert.pem", f"--sslkey={certs.run_pair().key}", "--port=0", "true"
+    )
+    assert (status, out) == (1, "")
+    assert "listening" not in err
+    assert len([line for line in err.splitlines() if str(tmp_path / "cert.pem") in line]) == 1, err
 
 
 def test_help_names_them():
