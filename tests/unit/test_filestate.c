@@ -1,0 +1,124 @@
+/*
+ * Every way in which a file becomes another one is seen, and nothing else is.
+ */
+#include "run/filestate.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char dir[64];
+
+static void put(const char *name, const char *text)
+{
+	FILE *out = fopen(name, "w");
+	assert_non_null(out);
+	fputs(text, out);
+	fclose(out);
+}
+
+/* The file was another one until now, and stays as it is. */
+static void expect_change(struct filestate *state, const char *name)
+{
+	assert_false(filestate_is(state, name));
+	*state = filestate_of(name);
+	assert_true(filestate_is(state, name));
+}
+
+/* A time before any of this, to the nanosecond: a clock may be too coarse to tell two writes apart. */
+static void age(const char *name, long ns)
+{
+	const struct timespec times[2] = { { 1000, ns }, { 1000, ns } };
+	assert_int_equal(utimensat(AT_FDCWD, name, times, 0), 0);
+}
+
+static void test_changes(void **state)
+{
+	struct filestate seen = filestate_of("a");
+	char byte;
+	(void)state;
+
+	assert_int_equal(seen.error, ENOENT);
+	assert_true(filestate_is(&seen, "a"));
+	put("a", "one");
+	expect_change(&seen, "a");
+	int fd = open("a", O_RDONLY);
+	assert_int_equal(read(fd, &byte, 1), 1);
+	close(fd);
+	assert_true(filestate_is(&seen, "a"));
+	put("a", "longer");
+	expect_change(&seen, "a");
+	age("a", 0);
+	expect_change(&seen, "a");
+	age("a", 1);
+	expect_change(&seen, "a");
+	assert_int_equal(chmod("a", 0600), 0);
+	assert_int_equal(chmod("a", 0640), 0);
+	expect_change(&seen, "a");
+
+	put("b", "longer");
+	age("b", 1);
+	assert_int_equal(rename("b", "a"), 0);
+	expect_change(&seen, "a");
+	assert_int_equal(unlink("a"), 0);
+	expect_change(&seen, "a");
+	assert_int_equal(seen.error, ENOENT);
+}
+
+/* What a link leads to counts, not the link. */
+static void test_links(void **state)
+{
+	(void)state;
+	put("1", "x");
+	put("2", "x");
+	age("1", 0);
+	age("2", 0);
+	assert_int_equal(symlink("1", "live"), 0);
+	struct filestate seen = filestate_of("live");
+	assert_true(filestate_is(&seen, "1"));
+	assert_false(filestate_is(&seen, "2"));
+	assert_int_equal(symlink("2", "new"), 0);
+	assert_int_equal(rename("new", "live"), 0);
+	expect_change(&seen, "live");
+	assert_true(filestate_is(&seen, "2"));
+	assert_int_equal(symlink("nothing", "dangling"), 0);
+	seen = filestate_of("dangling");
+	assert_int_equal(seen.error, ENOENT);
+	seen = filestate_of("1/x");
+	assert_int_equal(seen.error, ENOTDIR);
+	assert_false(filestate_is(&seen, "dangling"));
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	snprintf(dir, sizeof(dir), "/tmp/wsluice-filestate-XXXXXX");
+	return mkdtemp(dir) == NULL ? -1 : chdir(dir);
+}
+
+static int teardown(void **state)
+{
+	char command[96];
+	(void)state;
+	snprintf(command, sizeof(command), "rm -rf '%s'", dir);
+	return chdir("/") == 0 ? system(command) : -1;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_links),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
