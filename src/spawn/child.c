@@ -138,6 +138,16 @@ static int child_arrange_fds(struct child_pipes *pipes)
 	return PIPE_ERROR;
 }
 
+/* As many descriptors as the gateway was given. A sandbox may refuse to set what needs no setting. */
+static int child_restore_files(const struct rlimit *files)
+{
+	struct rlimit now;
+	if (getrlimit(RLIMIT_NOFILE, &now) == 0 && now.rlim_cur == files->rlim_cur &&
+		now.rlim_max == files->rlim_max)
+		return 0;
+	return setrlimit(RLIMIT_NOFILE, files);
+}
+
 /* The child's life up to execve. */
 static _Noreturn void child_run(const struct child_plan *plan, struct child_pipes *pipes, pid_t spawner)
 {
@@ -145,7 +155,7 @@ static _Noreturn void child_run(const struct child_plan *plan, struct child_pipe
 	if (setsid() < 0)
 		child_fail(*child_end(pipes, PIPE_ERROR), STEP_SETSID);
 	int error_fd = child_arrange_fds(pipes);
-	if (setrlimit(RLIMIT_NOFILE, plan->files) < 0)
+	if (child_restore_files(plan->files) < 0)
 		child_fail(error_fd, STEP_LIMITS);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		child_fail(error_fd, STEP_DEATHSIG);
