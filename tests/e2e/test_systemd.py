@@ -4,16 +4,19 @@ import re
 import signal
 import socket
 import stat
+import tempfile
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
+import seccomp
 import wsraw
 from activation import Activated, Notify, listening
 from backends import echo, free_port, service
 from conftest import counter
-from gateway import descriptors_of, process_state
+from gateway import alive, descriptors_of, process_state
 from scripts import script
 from wait import eventually
 
@@ -26,8 +29,8 @@ def activated(tmp_path):
     """Starts gateways as the fixture `gateway` does."""
     started = []
 
-    def start(*args, checked=True, **options):
-        it = Activated(tmp_path / f"gateway{next(counter)}", *args, **options)
+    def start(*args, checked=True, place=None, **options):
+        it = Activated(place or tmp_path / f"gateway{next(counter)}", *args, **options)
         it.checked = checked
         started.append(it)
         if checked:
@@ -538,3 +541,95 @@ def test_restarts_are_not_noticed(activated, tcp, capsys):
         )
     assert set(load.outcomes) <= {"echoed", "told 1001"}
     assert load.outcomes["echoed"] > 0.9 * len(load.sessions)
+
+
+# the sandbox of the units
+
+
+def become_nobody():
+    """As DynamicUser does: no group, no capability."""
+    if os.getuid() == 0:
+        os.setgroups([])
+        os.setresgid(65534, 65534, 65534)
+        os.setresuid(65534, 65534, 65534)
+
+
+@pytest.fixture
+def open_dir():
+    """A directory for the user nobody; pytest's own are closed to it."""
+    with tempfile.TemporaryDirectory(prefix="wsluice-e2e-") as path:
+        os.chmod(path, 0o777)
+        yield Path(path)
+
+
+@pytest.mark.parametrize(
+    "units, limits",
+    [
+        (["wsluice.service"], True),
+        (["wsluice@.service"], True),
+        (["wsluice.service"], False),
+        (["wsluice.service", "wsluice.service.d/no-programs.conf"], True),
+        (["wsluice.service", "wsluice.service.d/no-programs.conf", "wsluice.service.d/no-network.conf"], True),
+    ],
+    ids=["service", "template", "no limits", "no programs", "no network"],
+)
+def test_system_calls_of_the_unit(activated, tcp, open_dir, units, limits):
+    """Under the unit's filter and without any right the gateway does all of what the unit is for."""
+    notify = Notify(open_dir / "notify")
+    os.chmod(notify.path, 0o777)
+    (open_dir / "hello.txt").write_text("hello")
+    place = open_dir / "gateway"
+    place.mkdir()
+    place.chmod(0o777)
+    # The sanitizer's own wants: to trace itself when it looks for leaks, and to set a limit.
+    asan = f"log_path={place}/sanitizer:exitcode=86:detect_leaks=0:disable_coredump=0"
+    enter = seccomp.filtered(*units, limits=limits)
+    programs = len(units) == 1
+    network = len(units) < 3
+    path = f"{open_dir}/backend"
+    with service(echo, path=path) as unix, service(echo) as plain:
+        os.chmod(path, 0o777)
+        routes = {
+            "route /static/*": {"static": open_dir},
+            "route /unix": {"connect": unix.uri},
+            **({"route /tcp": {"connect": plain.uri.replace("127.0.0.1", "localhost")}} if network else {}),
+            **(CAT if programs else {}),
+        }
+        listen = named("web")
+        if network:
+            listen["address"] += ["127.0.0.1:0", f"unix:{open_dir}/own"]
+
+        def before():
+            become_nobody()
+            enter()
+
+        gw = activated(
+            routes, sockets=[("web", tcp)], listen=listen, before=before, checked=False,
+            environment={"NOTIFY_SOCKET": notify.path, "ASAN_OPTIONS": asan}, place=place,
+        )  # fmt: skip
+        gw.take_baseline()
+        status = Path(f"/proc/{gw.pid}/status").read_text()
+        assert re.search(r"^Seccomp:\s2$", status, re.M) and re.search(r"^CapEff:\s0+$", status, re.M)
+        notify.wait("READY", "1")
+        for way in [tcp.getsockname(), *(("127.0.0.1", int(a.rsplit(":", 1)[1])) for a in gw.addresses[1:2])]:
+            with gw.connect(way) as raw:
+                raw.send(wsraw.request("/static/hello.txt", host=f"{way[0]}:{way[1]}"))
+                assert raw.response().body == b"hello"
+        with gw.ws("/unix") as ws:
+            ws.send_binary(b"x")
+            assert ws.recv_bytes(1) == b"x"
+            ws.close()
+        if network:
+            with gw.ws("/tcp", over=gw.connect(f"{open_dir}/own")) as ws:
+                ws.send_binary(b"x")
+                assert ws.recv_bytes(1) == b"x"
+                ws.close()
+        if programs:
+            echoes(gw)
+            ws = gw.ws("/ws")
+            pid = gw.programs()[0]
+            ws.reset()
+            eventually(lambda: not alive(pid), "the program lives on")
+        gw.check_idle()
+        gw.stop()
+    notify.close()
