@@ -10,6 +10,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import certs
+import gateway as gateway_module
 import pytest
 import seccomp
 import wsraw
@@ -530,6 +532,7 @@ def test_restarts_are_not_noticed(activated, tcp, capsys):
                 assert gw.exited(20) == 0
                 gw.check_sanitizer()
                 gw.start()
+                eventually(lambda: len(gw.logged("listening", since_mark=False)) == i + 2, gw.log_text)
         finally:
             load.stop()
         gw.take_baseline()
@@ -560,6 +563,19 @@ def open_dir():
     with tempfile.TemporaryDirectory(prefix="wsluice-e2e-") as path:
         os.chmod(path, 0o777)
         yield Path(path)
+
+
+def certificates(directory):
+    """Those of this run as keys of a listener, in files that the user nobody can read; none without TLS."""
+    if not gateway_module.over_tls:
+        return {}
+    keys = {}
+    for key, path in certs.run_pair().keys.items():
+        copy = directory / path.name
+        copy.write_bytes(path.read_bytes())
+        copy.chmod(0o644)
+        keys[key] = copy
+    return keys
 
 
 @pytest.mark.parametrize(
@@ -595,7 +611,7 @@ def test_system_calls_of_the_unit(activated, tcp, open_dir, units, limits):
             **({"route /tcp": {"connect": plain.uri.replace("127.0.0.1", "localhost")}} if network else {}),
             **(CAT if programs else {}),
         }
-        listen = named("web")
+        listen = {**named("web"), **certificates(open_dir)}
         if network:
             listen["address"] += ["127.0.0.1:0", f"unix:{open_dir}/own"]
 
@@ -606,6 +622,7 @@ def test_system_calls_of_the_unit(activated, tcp, open_dir, units, limits):
         gw = activated(
             routes, sockets=[("web", tcp)], listen=listen, before=before, checked=False,
             environment={"NOTIFY_SOCKET": notify.path, "ASAN_OPTIONS": asan}, place=place,
+            tls=certs.run_context() if gateway_module.over_tls else None,
         )  # fmt: skip
         gw.take_baseline()
         status = Path(f"/proc/{gw.pid}/status").read_text()
