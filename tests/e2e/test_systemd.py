@@ -518,16 +518,17 @@ class Load:
             thread.join()
 
 
-def test_restarts_are_not_noticed(activated, tcp, capsys):
-    """200 connects a second, over restarts: none refused, none cut before its answer."""
+@pytest.mark.parametrize("backend", ["service", "program"])
+def test_restarts_are_not_noticed(activated, tcp, capsys, backend):
+    """200 connects a second, over restarts: none refused, none cut before its answer; each is echoed or told 1001."""
     restarts = 10
     with service(echo) as it:
-        routes = {"route /echo": {"connect": it.uri}}
+        routes = {"route /echo": {"connect": it.uri} if backend == "service" else {"exec": "cat"}}
         gw = activated(routes, sockets=[("web", tcp)], listen=named("web"), checked=False)
         load = Load(gw, 200)
         try:
             for i in range(restarts):
-                eventually(lambda: sum(load.outcomes.values()) >= 100 * (i + 1), lambda: str(load.outcomes), 30)
+                eventually(lambda: load.outcomes["echoed"] >= 100 * (i + 1), lambda: str(load.outcomes), 30)
                 gw.signal(signal.SIGTERM)
                 assert gw.exited(20) == 0
                 gw.check_sanitizer()
@@ -539,11 +540,10 @@ def test_restarts_are_not_noticed(activated, tcp, capsys):
         gw.stop()
     with capsys.disabled():
         print(
-            f"\n{restarts} restarts: {dict(load.outcomes)}, "
+            f"\n{backend}, {restarts} restarts: {dict(load.outcomes)}, "
             f"{len(load.sessions) / load.seconds:.0f} connects a second, the slowest session took {load.slowest:.2f} s"
         )
     assert set(load.outcomes) <= {"echoed", "told 1001"}
-    assert load.outcomes["echoed"] > 0.9 * len(load.sessions)
 
 
 # the sandbox of the units
