@@ -19,7 +19,7 @@ struct gate {
 	struct resolver *resolver;
 	struct spawn_client *spawner; /* NULL when no route has a program */
 	struct limits *limits;
-	struct tls **tls; /* by index in config->listens; NULL: a plain one. NULL when all are */
+	struct tls **tls;	  /* by index in config->listens; NULL: a plain one. NULL when all are */
 	struct session *sessions; /* list of those on this worker, upgraded or not */
 	size_t n_sessions, n_upgraded;
 	/* Sessions that hold memory: n_sessions and those that are still buried; and the most since free
@@ -32,9 +32,9 @@ struct gate {
 
 /* What a session is told about the listener that it came in by. Lives as long as the workers. */
 struct entrance {
-	char *name;	   /* the section's */
-	size_t listen;	   /* index in config->listens */
-	bool loopback;	   /* bound to a loopback address: DNS rebinding is guarded against */
+	char *name;    /* the section's */
+	size_t listen; /* index in config->listens */
+	bool loopback; /* bound to a loopback address: DNS rebinding is guarded against */
 	bool tls;
 	struct addr local; /* what it is bound to, for SERVER_NAME and SERVER_PORT */
 };

@@ -13,6 +13,10 @@ struct session;
  * session. */
 void session_open(struct gate *gate, const struct entrance *entrance, int fd, const struct addr *peer);
 
+/* Tells a visitor, for whom there is no descriptor, to come again, in the words of its protocol; the caller
+ * closes. On any thread. */
+void session_turn_away(struct log *log, const struct entrance *entrance, int fd);
+
 /* The gateway stops: idle connections end now, sessions are told 1001 and end in their own time. */
 void session_drain_all(struct gate *gate);
 

@@ -13,6 +13,8 @@ struct listener_hooks {
 	bool (*has_room)(void *arg);
 	/* A connection: a non-blocking, close-on-exec descriptor that is now the receiver's. */
 	void (*on_accept)(void *arg, int fd, const struct addr *peer);
+	/* One for whom there is no descriptor: may be told so, in one write; it is closed after. */
+	void (*on_shed)(void *arg, int fd);
 };
 
 struct listener;

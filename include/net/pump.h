@@ -8,21 +8,12 @@
 #ifndef NET_PUMP_H
 #define NET_PUMP_H
 
+#include "net/outbox.h"
 #include "net/tls.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* Records on their way to a socket; one a thread, empty but within a call of net/stream.c. */
-struct outbox {
-	BIO_METHOD *method; /* how OpenSSL writes into it */
-	uint8_t *bytes;
-	size_t len, size;
-};
-
-struct outbox *outbox_new(void); /* NULL when memory is short */
-void outbox_free(struct outbox *outbox);
 
 /* Bytes of a peer's handshake before it is turned away; a chain of certificates fits. */
 enum { PUMP_HANDSHAKE_MAX = 65536 };

@@ -108,8 +108,9 @@ void channel_init(struct channel *channel, struct endpoint *endpoint, enum frami
 	channel->endpoint = endpoint;
 	channel->hooks = hooks;
 	channel->muted = false;
-	channel->stream =
-		(struct stream){ .loop = endpoint->loop, .rfd = -1, .out.fd = -1, .write = STREAM_WRITE_SHUT };
+	channel->stream = (struct stream){
+		.loop = endpoint->loop, .rfd = -1, .out.fd = -1, .write = STREAM_WRITE_SHUT
+	};
 	framing_encoder_init(&channel->encoder, framing);
 	framing_decoder_init(&channel->decoder, framing);
 }

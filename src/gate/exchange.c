@@ -161,8 +161,10 @@ static size_t exchange_next(struct exchange *exchange, const char *data, size_t 
 		return 0;
 	}
 	exchange_remember(exchange, &request);
+	/* What is behind a handshake that came to nothing are frames: never another request. */
+	bool handshake = http_request_has_token(&request, "Upgrade", "websocket");
 	exchange->keep_alive = request.keep_alive && exchange->n_requests < EXCHANGE_REQUESTS_MAX &&
-			       !exchange->gate->draining;
+			       !exchange->gate->draining && !handshake;
 	answer_decide(&answer, exchange->config, exchange->entrance, &request);
 	exchange_act(exchange, &request, &answer);
 	return (size_t)head;

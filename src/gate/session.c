@@ -424,6 +424,18 @@ static const struct exchange_hooks session_exchange_hooks = {
 /* The stream has no owner but the exchange from the start; these are never called. */
 static const struct stream_hooks session_stream_hooks = { 0 };
 
+/* Writes a 503, or TLS's alert that something is wrong here (RFC 8446 6.2, internal_error). */
+void session_turn_away(struct log *log, const struct entrance *entrance, int fd)
+{
+	static const char busy[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: "
+				   "0\r\nConnection: close\r\n\r\n";
+	static const char alert[] = "\x15\x03\x03\x00\x02\x02\x50";
+	ssize_t n = entrance->tls ? write(fd, alert, sizeof(alert) - 1) : write(fd, busy, sizeof(busy) - 1);
+
+	if (n < 0)
+		log_debug(log, "visitor turned away without a word", LOG_STR("error", strerror(errno)));
+}
+
 /* Asks one session to end. */
 static void session_drain(struct session *session)
 {

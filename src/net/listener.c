@@ -44,16 +44,11 @@ static int listener_reserve(void)
 /* Turns the first one in the queue away with the reserve descriptor: better than leaving it to hang. */
 static void listener_shed(struct listener *listener)
 {
-	static const char busy[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: "
-				   "0\r\nConnection: close\r\n\r\n";
-
 	if (listener->reserve >= 0)
 		close(listener->reserve);
 	int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0) {
-		if (write(fd, busy, sizeof(busy) - 1) < 0)
-			log_debug(listener->loop->log, "visitor turned away without a word",
-				LOG_STR("error", strerror(errno)));
+		listener->hooks->on_shed(listener->arg, fd);
 		close(fd);
 	}
 	listener->reserve = listener_reserve();

@@ -6,6 +6,7 @@
 #include "net/loop.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { LOOP_LOG_WAIT_MS = 1000 };
 
@@ -22,12 +23,14 @@ static void loop_log_on_message(int severity, const char *message)
 	log_at(loop_log, level, "libevent", LOG_STR("message", message));
 }
 
-/* Ends us, as a broken invariant does, once the log has the reason. */
-static void loop_log_on_fatal(int error)
+/* Ends us once the log has the reason: as a broken invariant does, or with the status that it gives for what
+ * it could not get from the system. */
+static _Noreturn void loop_log_on_fatal(int error)
 {
-	(void)error;
 	log_flush(loop_log, LOOP_LOG_WAIT_MS);
-	abort();
+	if (error < 0 || error > 255) /* no exit status, but the mark of a broken invariant */
+		abort();
+	_exit(error);
 }
 
 /* Sends libevent's messages to a log, or back to where it sends them by itself. */

@@ -2,16 +2,14 @@
  * pump: TLS of one connection, between a socket and the thread's outbox.
  *
  * Owns the SSL object and what is known about how it ended. OpenSSL reads the socket through a BIO of its
- * own, with read-ahead, and writes into the outbox through one of ours, which never says "later". Decides
+ * own, with read-ahead, and writes into the outbox through the outbox's, which never says "later". Decides
  * nothing and logs nothing. Runs on its loop's thread.
  */
 #include "net/pump.h"
 
 #include <errno.h>
-#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* After so much in one call there is probably more with the kernel. */
 enum { PUMP_BULK = SSL3_RT_MAX_PLAIN_LENGTH };
@@ -29,73 +27,6 @@ struct pump {
 	const char *reason; /* static text of ours or OpenSSL's; never the peer's */
 };
 
-/* Makes room for `more` bytes behind those that are there. Returns whether there is. */
-static bool outbox_reserve(struct outbox *outbox, size_t more)
-{
-	size_t size = outbox->size == 0 ? 4096 : outbox->size;
-
-	while (size - outbox->len < more)
-		size *= 2;
-	if (size == outbox->size)
-		return true;
-	uint8_t *bytes = realloc(outbox->bytes, size);
-	if (bytes == NULL)
-		return false;
-	outbox->bytes = bytes;
-	outbox->size = size;
-	return true;
-}
-
-/* OpenSSL writes: all of it, unless memory is short. */
-static int outbox_on_write(BIO *bio, const char *data, size_t len, size_t *written)
-{
-	struct outbox *outbox = BIO_get_data(bio);
-
-	BIO_clear_retry_flags(bio);
-	if (!outbox_reserve(outbox, len)) {
-		BIO_set_retry_write(bio);
-		return 0;
-	}
-	memcpy(outbox->bytes + outbox->len, data, len);
-	outbox->len += len;
-	*written = len;
-	return 1;
-}
-
-/* The only request that a BIO for writing must grant is to flush, and there is nothing to do for it. */
-static long outbox_on_control(BIO *bio, int command, long number, void *pointer)
-{
-	(void)bio;
-	(void)number;
-	(void)pointer;
-	return command == BIO_CTRL_FLUSH;
-}
-
-/* An empty outbox. */
-struct outbox *outbox_new(void)
-{
-	struct outbox *outbox = calloc(1, sizeof(*outbox));
-	if (outbox == NULL)
-		return NULL;
-	outbox->method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "outbox");
-	if (outbox->method == NULL || !BIO_meth_set_write_ex(outbox->method, outbox_on_write) ||
-		!BIO_meth_set_ctrl(outbox->method, outbox_on_control)) {
-		outbox_free(outbox);
-		return NULL;
-	}
-	return outbox;
-}
-
-/* Frees it and its memory. */
-void outbox_free(struct outbox *outbox)
-{
-	if (outbox == NULL)
-		return;
-	BIO_meth_free(outbox->method);
-	free(outbox->bytes);
-	free(outbox);
-}
-
 /* Takes notice of our own alert against a renegotiation: OpenSSL sends it and would go on. */
 static void pump_on_info(const SSL *ssl, int where, int value)
 {
@@ -109,15 +40,13 @@ static void pump_on_info(const SSL *ssl, int where, int value)
 static bool pump_attach(SSL *ssl, int fd, struct outbox *outbox)
 {
 	BIO *in = BIO_new_socket(fd, BIO_NOCLOSE);
-	BIO *out = BIO_new(outbox->method);
+	BIO *out = outbox_bio(outbox);
 
 	if (in == NULL || out == NULL) {
 		BIO_free(in);
 		BIO_free(out);
 		return false;
 	}
-	BIO_set_data(out, outbox);
-	BIO_set_init(out, 1);
 	SSL_set0_rbio(ssl, in);
 	SSL_set0_wbio(ssl, out);
 	return true;

@@ -5,6 +5,7 @@
  */
 #include "run/acceptor.h"
 
+#include "gate/session.h"
 #include "net/listener.h"
 
 #include <errno.h>
@@ -36,9 +37,17 @@ static void acceptor_on_accept(void *arg, int fd, const struct addr *peer)
 	worker_pass(&all->workers[acceptor->turn++ % all->n_workers], acceptor->entrance, fd, peer);
 }
 
+/* A visitor too many. */
+static void acceptor_on_shed(void *arg, int fd)
+{
+	const struct acceptor *acceptor = arg;
+	session_turn_away(acceptor->all->loop->log, acceptor->entrance, fd);
+}
+
 static const struct listener_hooks acceptor_listener_hooks = {
 	.has_room = acceptor_has_room,
 	.on_accept = acceptor_on_accept,
+	.on_shed = acceptor_on_shed,
 };
 
 /* Frees what is around the listener. */

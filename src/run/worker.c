@@ -60,9 +60,17 @@ static void worker_on_accept(void *arg, int fd, const struct addr *peer)
 	session_open(&door->worker->gate, door->entrance, fd, peer);
 }
 
+/* A visitor too many. */
+static void worker_on_shed(void *arg, int fd)
+{
+	const struct door *door = arg;
+	session_turn_away(door->worker->loop.log, door->entrance, fd);
+}
+
 static const struct listener_hooks worker_listener_hooks = {
 	.has_room = worker_has_room,
 	.on_accept = worker_on_accept,
+	.on_shed = worker_on_shed,
 };
 
 /* No one comes in any more; with `finish` but those who are connected already. */

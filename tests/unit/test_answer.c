@@ -467,6 +467,47 @@ static void test_redirect_root(void **state)
 	config = before;
 }
 
+/* A listener that sends everybody elsewhere, whatever they ask for; the Host is judged first. */
+static void test_elsewhere(void **state)
+{
+	static const char longest[] = "https://elsewhere.example:8443/base";
+	static const struct {
+		const char *base, *host, *path, *location;
+	} cases[] = {
+		{ "https://a.example", "b.example", "/", "https://a.example/" },
+		{ "https://a.example/", "b.example", "/x?y=z", "https://a.example/x?y=z" },
+		{ longest, "b.example:80", "//c.example/%2f",
+			"https://elsewhere.example:8443/base//c.example/%2f" },
+		{ "https://*", "b.example:80", "/x", "https://b.example/x" },
+		{ "https://*:8443", "b.example", "/x", "https://b.example:8443/x" },
+		{ "https://*:8443/p", "[::1]:80", "/x", "https://[::1]:8443/p/x" },
+	};
+	const struct config *before = config;
+	struct ask ask;
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char ini[256];
+		snprintf(ini, sizeof(ini),
+			"[listen main]\naddress = *:0\nredirect_to = %s\n[route /x]\nconsole = yes\n",
+			cases[i].base);
+		config = conf_good(ini);
+		ask_host(&ask, 0, false, cases[i].path, cases[i].host);
+		ask_replied(&ask, 308);
+		assert_string_equal(ask.answer.reply.location, cases[i].location);
+		if (strchr(cases[i].base, '*') != NULL) {
+			ask_host(&ask, 0, false, "/", NULL);
+			ask_refused(&ask, 400);
+		}
+		if (strcmp(cases[i].host, "[::1]:80") != 0) {
+			ask_host(&ask, 0, true, "/", "evil.example");
+			ask_refused(&ask, 421);
+		}
+		config_unref(config);
+	}
+	config = before;
+}
+
 /* A directory that can't be opened is ours to mend, so it is no 404. */
 static void test_static_failed(void **state)
 {
@@ -557,6 +598,7 @@ int main(void)
 		cmocka_unit_test(test_hidden_slash),
 		cmocka_unit_test(test_redirect),
 		cmocka_unit_test(test_redirect_root),
+		cmocka_unit_test(test_elsewhere),
 		cmocka_unit_test(test_static_failed),
 		cmocka_unit_test(test_longest),
 		cmocka_unit_test(test_bad_head),

@@ -724,7 +724,8 @@ static void test_ping_flood(void **state)
 		wire_write(guest->fd, frame, len);
 		if (i % 100 == 0)
 			rig_turn(&guest->rig);
-		size_t queued = guest->stream.out.queue == NULL ? 0 : evbuffer_get_length(guest->stream.out.queue);
+		size_t queued =
+			guest->stream.out.queue == NULL ? 0 : evbuffer_get_length(guest->stream.out.queue);
 		most = queued > most ? queued : most;
 	}
 	assert_in_range(most, 1, 65536);
