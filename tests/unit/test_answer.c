@@ -493,7 +493,9 @@ static void test_elsewhere(void **state)
 			cases[i].base);
 		config = conf_good(ini);
 		ask_host(&ask, 0, false, cases[i].path, cases[i].host);
-		ask_replied(&ask, 308);
+		assert_int_equal(ask.answer.kind, ANSWER_REPLY);
+		assert_int_equal(ask.answer.reply.status, 308);
+		assert_null(ask.answer.reply.route);
 		assert_string_equal(ask.answer.reply.location, cases[i].location);
 		if (strchr(cases[i].base, '*') != NULL) {
 			ask_host(&ask, 0, false, "/", NULL);
