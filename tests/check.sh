@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs the checks named (all of them when none is), each with its output in build/check/NAME.log, and ends with
 # "N passed, N failed" over all. Installs first what is missing, so nothing is skipped.
-#   tests/check.sh [format|shell|layers|options|systemd|gcc|clang|unit|unit-tsan|e2e|e2e-tsan|fuzz|browser]...
+#   tests/check.sh [format|shell|layers|options|systemd|install|gcc|clang|unit|unit-tsan|e2e|e2e-tsan|fuzz|browser]...
 # TIME is how many seconds each fuzz target runs. PYTEST_ADDOPTS, ASAN_OPTIONS and the like work as ever.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -41,6 +41,10 @@ check_options() {
 
 check_systemd() {
 	build && one tests/check-systemd.sh
+}
+
+check_install() {
+	build && one tests/check-install.sh
 }
 
 check_gcc() {
@@ -175,7 +179,7 @@ run() {
 }
 
 unset MAKEFLAGS MFLAGS MAKELEVEL
-[ $# -gt 0 ] || set -- format shell layers options systemd gcc clang unit unit-tsan e2e e2e-tsan fuzz browser
+[ $# -gt 0 ] || set -- format shell layers options systemd install gcc clang unit unit-tsan e2e e2e-tsan fuzz browser
 TIME=${TIME:-10}
 tools/install.sh check || exit 1
 mkdir -p $logs
