@@ -94,7 +94,10 @@ class Authority:
         extensions.write_text(
             "basicConstraints = CA:FALSE\n" + (f"subjectAltName = {','.join(names)}\n" if names else "")
         )
-        dates = [*(("-startdate", start.strftime(DATE)) if start else ()), *(("-enddate", end.strftime(DATE)) if end else ())]
+        dates = [
+            *(("-startdate", start.strftime(DATE)) if start else ()),
+            *(("-enddate", end.strftime(DATE)) if end else ()),
+        ]
         pair = Pair(self.dir / f"{name}.pem", key)
         openssl(
             "ca", "-batch", "-utf8", "-notext", "-preserveDN", "-config", self.config, "-extfile", extensions, *dates,

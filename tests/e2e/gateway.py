@@ -16,7 +16,7 @@ from wait import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 SAN = ROOT / "build/san-address-undefined/wsluice"
-RELEASE = ROOT / "build/wsluice"
+RELEASE = Path(os.environ.get("WSLUICE_RELEASE", ROOT / "build/wsluice"))
 COUNTERS = ("sessions", "descriptors", "events", "timers", "children", "pending")
 SECRET = "s3cr3t-token"  # tests put it into query strings; it must never be in a log
 

@@ -80,7 +80,7 @@ def test_max_pending(gateway, workers):
     sessions = [gw.ws("/ws") for _ in range(5)]
     silent = [gw.connect() for _ in range(3)]
     eventually(lambda: gw.counters()["pending"] == 3, lambda: f"{gw.counters()}")
-    waiting = [gw.connect() for _ in range(4)]
+    waiting = [gw.connect(handshake=False) for _ in range(4)]
     for raw in waiting:
         raw.send(wsraw.upgrade("/ws", gw.host))
     assert gw.counters()["pending"] == 3
@@ -187,7 +187,7 @@ def test_out_of_descriptors(gateway):
     """No spinning, one warning, existing sessions go on, and it recovers when some are free again."""
     gw = gateway(CAT, files=64, gateway={"max_pending": 1000, "workers": 1}, listen={"handshake_timeout": "60s"})
     with gw.ws("/ws") as ws:
-        clients = [gw.connect() for _ in range(200)]
+        clients = [gw.connect(handshake=False) for _ in range(200)]
         eventually(lambda: [line for line in gw.log_lines() if line.get("level") == "warning"], "nothing is said")
         for i in range(50):
             ws.send_text(str(i))

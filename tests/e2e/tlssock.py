@@ -25,6 +25,8 @@ class TlsSocket:
         self.eof = False  # the peer's TCP has ended
         self.notified = False  # its close_notify came
         self.shaken = False
+        self.held = b""  # what was sent before the handshake, which is done by who receives
+        self.later = not handshake
         if handshake:
             try:
                 self.handshake()
@@ -66,18 +68,33 @@ class TlsSocket:
                 self.eof = True
                 self.came.write_eof()
 
-    def handshake(self):
-        """The handshake, if it has not been yet."""
-        while not self.shaken:
-            try:
+    def begin(self):
+        """As much of the handshake as needs nothing from the peer that is not here; is it over?"""
+        try:
+            if not self.shaken:
                 with self.state:
                     self.tls.do_handshake()
                 self.shaken = True
-            except ssl.SSLWantReadError:
-                self.flush_if_free()
-                self.feed(RECORD)
-            finally:
-                self.flush_if_free()
+        except ssl.SSLWantReadError:
+            pass
+        finally:
+            self.flush_if_free()
+        return self.shaken
+
+    def handshake(self):
+        """The handshake, if it has not been yet, and what waited for it."""
+        while not self.begin():
+            self.feed(RECORD)
+        if self.held:
+            data, self.held = self.held, b""
+            self.sendall(data)
+
+    def is_for_later(self, data):
+        """Keeps what can't be sent yet, if nobody is to wait for the handshake."""
+        if not self.later or self.begin():
+            return False
+        self.held += data
+        return True
 
     # plaintext
 
@@ -110,6 +127,8 @@ class TlsSocket:
 
     def send(self, data):
         """Encrypts and writes as much as goes; how much of `data` that was. What is encrypted counts."""
+        if self.is_for_later(data):
+            return len(data)
         self.handshake()
         data, done = memoryview(data), 0
         with self.sending:
@@ -126,6 +145,8 @@ class TlsSocket:
         return done
 
     def sendall(self, data):
+        if self.is_for_later(data):
+            return
         self.handshake()
         data = memoryview(data)
         with self.sending:

@@ -341,7 +341,7 @@ class Raw:
 
 def connect(address, rcvbuf=None, source=None, tls=None, handshake=True, name=None, session=None):
     """Connects to (host, port) or to the path of a unix socket. tls: the SSLContext of a client; handshake: at once,
-    else when something is sent or read; name: the server's, else the address."""
+    else what is sent waits until something is read; name: the server's, else the address."""
     family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.settimeout(TIMEOUT)
