@@ -7,29 +7,24 @@
  */
 #include "run/server.h"
 
-#include "base/must.h"
 #include "http/upgrade.h"
 #include "run/certificates.h"
+#include "run/counters.h"
 #include "run/doors.h"
 #include "run/exposure.h"
+#include "run/helper.h"
 #include "run/inherited.h"
 #include "run/notify.h"
+#include "run/self.h"
 #include "run/worker.h"
 #include "spawn/privileges.h"
-#include "spawn/spawner.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum { SERVER_LOG_RING = 1 << 20, SERVER_LOG_WAIT_MS = 1000 };
@@ -46,16 +41,11 @@ struct server {
 	struct doors doors;
 	struct certificates *certificates; /* NULL: no listener has TLS */
 	struct notify notify;
-	struct rlimit files; /* as we were given it; programs get it back */
-	pid_t spawner;
-	char spawner_step[sizeof("start the spawner: ") + SPAWNER_STEP];
-	int *spawn_fds; /* the workers' sockets to it, each -1 once its worker has it; NULL: no programs */
-	int spawner_fd, signal_fd;
-	struct event *on_signal, *on_spawner, *grace;
-	bool draining, cutting, counting;
-	struct mail count_mail;
-	unsigned counted; /* workers that have added theirs */
-	struct worker_counters counters;
+	struct helper spawner;
+	struct counters counters;
+	int signal_fd;
+	struct event *on_signal, *grace;
+	bool draining, cutting;
 	int status;
 };
 
@@ -106,61 +96,6 @@ static void server_on_worker_ended(struct loop *loop, struct mail *mail)
 		loop_stop(loop);
 }
 
-/* How many descriptors are open: the directory that tells it is one of them, and "." and ".." are no
- * descriptors. */
-static size_t server_count_descriptors(void)
-{
-	size_t n = 0;
-	DIR *dir = opendir("/proc/self/fd");
-	if (dir == NULL)
-		return 0;
-	while (readdir(dir) != NULL)
-		n++;
-	closedir(dir);
-	return n - 3;
-}
-
-/* All workers have added their counters: the one line. */
-static void server_on_counted(struct loop *loop, struct mail *mail)
-{
-	struct server *server = server_of(loop);
-	const struct worker_counters *counters = &server->counters;
-	(void)mail;
-
-	server->counting = false;
-	log_info(server->log, "counters", LOG_U64("sessions", counters->sessions),
-		LOG_U64("connections", counters->connections),
-		LOG_U64("pending", atomic_load(&server->limits.pending)),
-		LOG_U64("descriptors", server_count_descriptors()),
-		LOG_U64("events", counters->events + loop->n_events),
-		LOG_U64("timers", counters->timers + loop->n_timers), LOG_U64("children", counters->children),
-		LOG_U64("log_dropped", log_dropped(server->log)));
-}
-
-/* On each worker's thread in turn: adds its counters and sends the same mail on, so that nothing is locked.
- */
-static void server_on_count(struct loop *loop, struct mail *mail)
-{
-	struct server *server = (struct server *)(void *)((char *)mail - offsetof(struct server, count_mail));
-
-	worker_count((struct worker *)loop, &server->counters);
-	if (++server->counted < server->n_workers)
-		loop_post(&server->workers[server->counted].loop, mail, server_on_count);
-	else
-		loop_post(&server->loop, mail, server_on_counted);
-}
-
-/* Begins to count. */
-static void server_count(struct server *server)
-{
-	if (server->counting || server->draining)
-		return;
-	server->counting = true;
-	server->counted = 0;
-	server->counters = (struct worker_counters){ 0 };
-	loop_post(&server->workers[0].loop, &server->count_mail, server_on_count);
-}
-
 /* A signal. */
 static void server_on_signal(evutil_socket_t fd, short what, void *arg)
 {
@@ -183,7 +118,8 @@ static void server_on_signal(evutil_socket_t fd, short what, void *arg)
 			log_debug(server->log, "no log file to open again");
 		break;
 	case SIGUSR2:
-		server_count(server);
+		if (!server->draining)
+			counters_ask(&server->counters);
 		break;
 	default:
 		log_info(server->log, "signal ignored", LOG_STR("signal", sigabbrev_np((int)info.ssi_signo)));
@@ -199,86 +135,8 @@ static void server_on_spawner(evutil_socket_t fd, short what, void *arg)
 
 	log_error(server->log, "the process that starts programs (the spawner) died");
 	server->status = 1;
-	event_del(server->on_spawner);
 	server->draining = true;
 	server_cut(server);
-}
-
-/* 0, 1 and 2 are open, so that no socket becomes somebody's stderr. */
-static void server_fill_standard(void)
-{
-	int fd;
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd >= 0)
-		close(fd);
-}
-
-/* As many descriptors as we may have. */
-static void server_raise_files(struct server *server)
-{
-	struct rlimit all;
-	must(getrlimit(RLIMIT_NOFILE, &server->files) == 0);
-	all = server->files;
-	all.rlim_cur = all.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &all);
-}
-
-/* One worker for each CPU that this process may use, unless the configuration says how many. */
-static unsigned server_worker_count(const struct config *config)
-{
-	cpu_set_t cpus;
-	if (config->gateway.workers > 0)
-		return config->gateway.workers;
-	if (sched_getaffinity(0, sizeof(cpus), &cpus) != 0)
-		return 1;
-	_Static_assert(CPU_SETSIZE <= CONFIG_WORKERS_MAX, "auto may be more than workers may be");
-	return (unsigned)CPU_COUNT(&cpus);
-}
-
-/* Does any route start programs? */
-static bool server_has_programs(const struct config *config)
-{
-	for (size_t i = 0; i < config->n_routes; i++)
-		if (config->routes[i].exec.n > 0)
-			return true;
-	return false;
-}
-
-/* Forks the spawner. Without programs there is none. */
-static int server_start_spawner(struct server *server)
-{
-	char step[SPAWNER_STEP];
-	if (!server_has_programs(server->config))
-		return 0;
-	int *fds = calloc(server->n_workers, sizeof(*fds));
-	if (fds == NULL)
-		return -ENOMEM;
-	server->spawner = spawner_fork(server->config, &server->files, fds, server->n_workers, step);
-	snprintf(server->spawner_step, sizeof(server->spawner_step), "start the spawner: %s", step);
-	if (server->spawner < 0) {
-		free(fds);
-		return (int)server->spawner;
-	}
-	server->spawn_fds = fds;
-	server->spawner_fd = pidfd_open(server->spawner, 0);
-	return server->spawner_fd < 0 ? -errno : 0;
-}
-
-/* Signals come as bytes on a descriptor; every thread made from now on leaves them to it. A write to nobody
- * is an errno. */
-static int server_block_signals(struct server *server)
-{
-	sigset_t set;
-	sigemptyset(&set);
-	const int ours[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 };
-	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
-		sigaddset(&set, ours[i]);
-	signal(SIGPIPE, SIG_IGN);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	server->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-	return server->signal_fd < 0 ? -errno : 0;
 }
 
 /* What the main loop listens to. */
@@ -290,11 +148,7 @@ static int server_watch(struct server *server)
 	if (server->on_signal == NULL || server->grace == NULL)
 		return -ENOMEM;
 	event_add(server->on_signal, NULL);
-	if (server->spawner_fd < 0)
-		return 0;
-	server->on_spawner = loop_event_new(
-		&server->loop, server->spawner_fd, EV_READ | EV_PERSIST, server_on_spawner, server);
-	return server->on_spawner == NULL ? -ENOMEM : event_add(server->on_spawner, NULL);
+	return helper_watch(&server->spawner, &server->loop, server_on_spawner, server);
 }
 
 /* Prepares the workers with the spawner's sockets. */
@@ -304,13 +158,18 @@ static int server_make_workers(struct server *server)
 	if (server->workers == NULL)
 		return -ENOMEM;
 	for (unsigned i = 0; i < server->n_workers; i++) {
+		int fd = helper_take(&server->spawner, i);
 		int error = worker_init(&server->workers[i], server->log, server->config, server->resolver,
-			&server->limits, server->spawn_fds == NULL ? -1 : server->spawn_fds[i]);
+			&server->limits, fd);
+		if (error != 0 && fd >= 0)
+			close(fd);
 		if (error != 0)
 			return error;
-		if (server->spawn_fds != NULL)
-			server->spawn_fds[i] = -1;
 	}
+	server->counters = (struct counters){ .loop = &server->loop,
+		.limits = &server->limits,
+		.workers = server->workers,
+		.n_workers = server->n_workers };
 	return 0;
 }
 
@@ -346,7 +205,7 @@ static int server_drop_privileges(struct server *server, const char **step)
 {
 	int error = privileges_drop(&server->config->gateway, step);
 
-	if (error == 0 && geteuid() == 0 && server->spawner > 0)
+	if (error == 0 && geteuid() == 0 && server->spawner.pid > 0)
 		log_warning(server->log,
 			"programs run as root: user in [gateway] names another user (a run_as for each route "
 			"comes with a later version)");
@@ -370,16 +229,22 @@ static int server_open_doors(struct server *server)
  */
 static int server_start(struct server *server, const char **step)
 {
+	struct rlimit files;
 	int error;
 
+	self_raise_files(&files);
+	/* First, so that a signal that comes early is obeyed once there is something to stop. */
+	*step = "take signals";
+	if ((server->signal_fd = self_block_signals()) < 0)
+		return server->signal_fd;
 	*step = "take the sockets that systemd passes";
 	if ((error = inherited_read(&server->inherited)) != 0)
 		return error;
 	*step = NULL;
 	if ((error = server_check_privileges(server)) != 0)
 		return error;
-	*step = server->spawner_step;
-	if ((error = server_start_spawner(server)) != 0)
+	*step = server->spawner.step;
+	if ((error = helper_start(&server->spawner, server->config, &files, server->n_workers)) != 0)
 		return error;
 	*step = "prepare";
 	if ((error = upgrade_init()) != 0 || (error = loop_init(&server->loop, server->log)) != 0 ||
@@ -387,8 +252,7 @@ static int server_start(struct server *server, const char **step)
 		return error;
 	if ((server->resolver = resolver_new()) == NULL)
 		return -ENOMEM;
-	if ((error = server_make_workers(server)) != 0 || (error = server_block_signals(server)) != 0 ||
-		(error = server_watch(server)) != 0)
+	if ((error = server_make_workers(server)) != 0 || (error = server_watch(server)) != 0)
 		return error;
 	*step = NULL;
 	if ((error = certificates_new(&server->certificates, &server->loop, server->config, server->workers,
@@ -410,19 +274,6 @@ static int server_start(struct server *server, const char **step)
 	return notify_ready(&server->notify, &server->loop, &server->limits.sessions);
 }
 
-/* Waits for the spawner, which ends when it has lost all its sockets: also those that no worker has taken. */
-static void server_stop_spawner(struct server *server)
-{
-	for (unsigned i = 0; server->spawn_fds != NULL && i < server->n_workers; i++)
-		if (server->spawn_fds[i] >= 0)
-			close(server->spawn_fds[i]);
-	free(server->spawn_fds);
-	if (server->spawner > 0)
-		waitpid(server->spawner, NULL, 0);
-	if (server->spawner_fd >= 0)
-		close(server->spawner_fd);
-}
-
 /* Takes down what there is. */
 static void server_stop(struct server *server)
 {
@@ -439,13 +290,13 @@ static void server_stop(struct server *server)
 	certificates_free(server->certificates);
 	if (server->loop.base != NULL) {
 		loop_event_free(&server->loop, server->on_signal);
-		loop_event_free(&server->loop, server->on_spawner);
+		helper_unwatch(&server->spawner);
 		loop_event_free(&server->loop, server->grace);
 		loop_done(&server->loop);
 	}
 	free(server->workers);
 	limits_done(&server->limits);
-	server_stop_spawner(server);
+	helper_stop(&server->spawner);
 	if (server->signal_fd >= 0)
 		close(server->signal_fd);
 }
@@ -474,14 +325,13 @@ static int server_open_log(struct server *server)
 /* Runs the gateway. */
 int server_run(const struct config *config)
 {
-	struct server server = { .config = config, .spawner_fd = -1, .signal_fd = -1 };
+	struct server server = { .config = config, .signal_fd = -1 };
 	const char *step;
 
-	server_fill_standard();
+	self_fill_standard();
 	if (server_open_log(&server) != 0)
 		return 1;
-	server.n_workers = server_worker_count(config);
-	server_raise_files(&server);
+	server.n_workers = config->gateway.workers > 0 ? config->gateway.workers : self_count_cpus();
 	int error = server_start(&server, &step);
 	if (error == 0)
 		loop_run(&server.loop);

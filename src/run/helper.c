@@ -1,0 +1,91 @@
+/*
+ * helper: starts the spawner and waits for it.
+ *
+ * Owns its pid, its pidfd and the sockets that no worker has taken yet. What it does is spawn's. Runs on the
+ * main thread.
+ */
+#include "run/helper.h"
+
+#include "spawn/spawner.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Does any route start programs? */
+static bool helper_is_needed(const struct config *config)
+{
+	for (size_t i = 0; i < config->n_routes; i++)
+		if (config->routes[i].exec.n > 0)
+			return true;
+	return false;
+}
+
+/* Forks it. */
+int helper_start(
+	struct helper *helper, const struct config *config, const struct rlimit *files, unsigned n_workers)
+{
+	char step[SPAWNER_STEP] = "";
+
+	snprintf(helper->step, sizeof(helper->step), "start the spawner");
+	if (!helper_is_needed(config))
+		return 0;
+	int *fds = calloc(n_workers, sizeof(*fds));
+	if (fds == NULL)
+		return -ENOMEM;
+	pid_t pid = spawner_fork(config, files, fds, n_workers, step);
+	if (pid < 0) {
+		snprintf(helper->step, sizeof(helper->step), "start the spawner: %s", step);
+		free(fds);
+		return (int)pid;
+	}
+	*helper = (struct helper){ .pid = pid, .fds = fds, .n = n_workers, .pidfd = pidfd_open(pid, 0) };
+	snprintf(helper->step, sizeof(helper->step), "watch the spawner");
+	return helper->pidfd < 0 ? -errno : 0;
+}
+
+/* Waits for its pidfd. */
+int helper_watch(struct helper *helper, struct loop *loop, event_callback_fn fn, void *arg)
+{
+	if (helper->pid == 0)
+		return 0;
+	helper->loop = loop;
+	helper->on_end = loop_event_new(loop, helper->pidfd, EV_READ, fn, arg);
+	return helper->on_end == NULL ? -ENOMEM : event_add(helper->on_end, NULL);
+}
+
+/* Looks no more. */
+void helper_unwatch(struct helper *helper)
+{
+	if (helper->on_end != NULL)
+		loop_event_free(helper->loop, helper->on_end);
+	helper->on_end = NULL;
+}
+
+/* Gives one away. */
+int helper_take(struct helper *helper, unsigned worker)
+{
+	if (helper->fds == NULL)
+		return -1;
+	int fd = helper->fds[worker];
+	helper->fds[worker] = -1;
+	return fd;
+}
+
+/* Closes the sockets that are left: the last one tells it to end. */
+void helper_stop(struct helper *helper)
+{
+	for (unsigned i = 0; helper->fds != NULL && i < helper->n; i++)
+		if (helper->fds[i] >= 0)
+			close(helper->fds[i]);
+	free(helper->fds);
+	if (helper->pid > 0) {
+		waitpid(helper->pid, NULL, 0);
+		if (helper->pidfd >= 0)
+			close(helper->pidfd);
+	}
+	*helper = (struct helper){ 0 };
+}
