@@ -89,7 +89,7 @@ const struct option options[] = {
 	{ LISTEN(tls_ciphers), .key = "tls_ciphers", .type = &value_string, .otherwise = "",
 	  .help = "Ciphers of TLS 1.2, as OpenSSL writes them; when empty, those with forward secrecy and authenticated encryption." },
 	{ LISTEN(tls_ciphersuites), .key = "tls_ciphersuites", .type = &value_string, .otherwise = "",
-	  .help = "Ciphers of TLS 1.3, as OpenSSL writes them; when empty, OpenSSL's own." },
+	  .help = "Ciphers of TLS 1.3, as OpenSSL writes them; when empty, AES-128-GCM, AES-256-GCM and ChaCha20." },
 	{ LISTEN(redirect_to), .key = "redirect_to", .type = &place_redirect, .otherwise = "",
 	  .help = "Only answer 308 to this base URL, with the request's path behind it. https://*:8443 keeps the host that was asked for." },
 	{ LISTEN(server_names), .key = "server_names", .type = &items_hosts, .otherwise = "", .flags = OPTION_LIST,

@@ -18,11 +18,14 @@
 
 enum { TLS_CHAIN_MAX = 32 * 1024, TLS_TICKETS = 2 };
 
-/* Of TLS 1.2: forward secrecy and authenticated encryption. All are good, so who has no AES hardware may
- * choose. */
+/* Forward secrecy and authenticated encryption, best first; a client that puts ChaCha20 first has no AES
+ * hardware, and gets it. */
 static const char tls_ciphers[] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
 				  "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"
 				  "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384";
+
+static const char tls_ciphersuites[] =
+	"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 
 #if OPENSSL_VERSION_NUMBER >= 0x30500000L
 static const char tls_groups[] = "X25519MLKEM768:X25519:P-256:P-384";
@@ -96,14 +99,17 @@ static int tls_set_ciphers(const struct tls_reading *reading, SSL_CTX *ctx)
 			older != NULL ? older : tls_ciphers);
 		return -EINVAL;
 	}
+	if (newer == NULL)
+		newer = tls_ciphersuites;
 	/* OpenSSL passes over what it does not know, until nothing is left. */
-	if (newer != NULL && (SSL_CTX_set_ciphersuites(ctx, newer) != 1 || tls_count_13(ctx) == 0)) {
+	if (SSL_CTX_set_ciphersuites(ctx, newer) != 1 || tls_count_13(ctx) == 0) {
 		pem_say(&reading->notes, LOG_ERROR, "", "tls_ciphersuites: none of them is known: %.300s",
 			newer);
 		return -EINVAL;
 	}
-	if (older != NULL || newer != NULL)
-		SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
+	SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
+	if (older == NULL && listen->tls_ciphersuites == NULL)
+		SSL_CTX_set_options(ctx, SSL_OP_PRIORITIZE_CHACHA);
 	return 0;
 }
 

@@ -240,7 +240,8 @@ static void expect_cipher(struct rig *rig, int version, const char *offered, con
 	SSL_CTX_free(client);
 }
 
-/* Of ours the client chooses (it knows its hardware); of the configuration's the first one wins. */
+/* The first one of our list wins, or ChaCha20 for a client that wants it most; of the configuration's the
+ * first one. */
 static void test_cipher_choice(void **state)
 {
 	static char older[] = "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256";
@@ -254,7 +255,9 @@ static void test_cipher_choice(void **state)
 	rig_init(&rig, &cert);
 	rig_must_make(&rig);
 	expect_cipher(&rig, TLS1_2_VERSION, offered, "ECDHE-ECDSA-AES128-GCM-SHA256");
-	expect_cipher(&rig, TLS1_2_VERSION, older, "ECDHE-ECDSA-AES256-GCM-SHA384");
+	expect_cipher(&rig, TLS1_2_VERSION, older, "ECDHE-ECDSA-AES128-GCM-SHA256");
+	expect_cipher(&rig, TLS1_2_VERSION, "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256",
+		"ECDHE-ECDSA-CHACHA20-POLY1305");
 	expect_cipher(&rig, TLS1_3_VERSION, offered13, "TLS_AES_128_GCM_SHA256");
 	expect_cipher(&rig, TLS1_3_VERSION, newer, "TLS_CHACHA20_POLY1305_SHA256");
 	rig.listen.tls_ciphers = older;
