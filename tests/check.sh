@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs the checks named (all of them when none is), each with its output in build/check/NAME.log, and ends with
 # "N passed, N failed" over all. Installs first what is missing, so nothing is skipped.
-#   tests/check.sh [format|shell|layers|options|systemd|install|gcc|clang|unit|unit-tsan|e2e|e2e-tsan|fuzz|browser]...
+#   tests/check.sh [format|shell|layers|options|systemd|install|gcc|clang|unit|unit-tsan|e2e|e2e-tls|e2e-tsan|fuzz|browser]...
 # TIME is how many seconds each fuzz target runs. PYTEST_ADDOPTS, ASAN_OPTIONS and the like work as ever.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -117,10 +117,21 @@ check_e2e() {
 	build all benches && build SAN=address,undefined && run_pytest $san/wsluice
 }
 
-# The tests that make threads meet.
+# The same tests, with gateways that speak TLS.
+check_e2e_tls() {
+	wrap=
+	build all benches && build SAN=address,undefined && run_pytest $san/wsluice --tls
+}
+
+# The tests that make threads meet, without TLS and with it. Both counts are one.
 check_e2e_tsan() {
 	wrap=$(tsan_wrap)
-	build benches && build SAN=thread && run_pytest $tsan/wsluice -m threads
+	build benches && build SAN=thread || return
+	run_pytest $tsan/wsluice -m threads >"$logs/e2e-tsan-plain.log" 2>&1
+	run_pytest $tsan/wsluice -m threads --tls >"$logs/e2e-tsan-tls.log" 2>&1
+	cat "$logs/e2e-tsan-plain.log" "$logs/e2e-tsan-tls.log"
+	sed -n 's/^\([0-9]* passed, [0-9]* failed\)$/\1/p' "$logs/e2e-tsan-plain.log" "$logs/e2e-tsan-tls.log" |
+		awk '{ passed += $1; failed += $3 } END { if (NR < 2) failed++; printf "%d passed, %d failed\n", passed, failed }'
 }
 
 # One fuzz target: what it finds goes to build/fuzz/found/NAME, what it was given and found before stays.
@@ -179,7 +190,7 @@ run() {
 }
 
 unset MAKEFLAGS MFLAGS MAKELEVEL
-[ $# -gt 0 ] || set -- format shell layers options systemd install gcc clang unit unit-tsan e2e e2e-tsan fuzz browser
+[ $# -gt 0 ] || set -- format shell layers options systemd install gcc clang unit unit-tsan e2e e2e-tls e2e-tsan fuzz browser
 TIME=${TIME:-10}
 tools/install.sh check || exit 1
 mkdir -p $logs
