@@ -524,7 +524,9 @@ def test_restarts_are_not_noticed(activated, tcp, capsys, backend):
     restarts = 10
     with service(echo) as it:
         routes = {"route /echo": {"connect": it.uri} if backend == "service" else {"exec": "cat"}}
-        gw = activated(routes, sockets=[("web", tcp)], listen=named("web"), checked=False)
+        # A machine with other things to do may take its time; to be refused is another matter.
+        listen = {**named("web"), "handshake_timeout": "60s"}
+        gw = activated(routes, sockets=[("web", tcp)], listen=listen, checked=False)
         load = Load(gw, 200)
         try:
             for i in range(restarts):
