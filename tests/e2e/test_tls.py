@@ -1,37 +1,34 @@
-"""TLS of the listeners: versions, ciphers, names, client certificates, resumption, and handshakes that go wrong."""
+"""TLS of the listeners: versions, ciphers, names, client certificates, resumption, redirects, and their files."""
+import asyncio
 import functools
 import os
 import ssl
-import time
-import xml.etree.ElementTree as ElementTree
 import subprocess
+import xml.etree.ElementTree as ElementTree
 from datetime import datetime, timedelta, timezone
 
 import certs
 import pytest
+import websockets
 import wsraw
 from gateway import Gateway, run
 from tlsclient import (
+    ECHO,
     TLS12,
     TLS13,
     VERSIONS,
     Calls,
-    Handshake,
+    alert_of,
     allow_early_data,
     any_server,
+    client_listener,
     context,
+    echoes,
     is_closed,
-    plain,
-    records,
+    issue,
     s_client,
 )
-from wait import eventually
 
-ECHO = {
-    "route /ws": {"exec": "cat", "framing": "records"},
-    "route /env": {"exec": "env -0", "framing": "stream"},
-    "route /page": {"console": "yes"},
-}
 CIPHERS_12 = [
     f"ECDHE-{kind}-{cipher}"
     for kind in ("ECDSA", "RSA")
@@ -40,12 +37,6 @@ CIPHERS_12 = [
 CIPHERS_13 = ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"]
 WEAK = """ECDHE-ECDSA-AES128-SHA ECDHE-ECDSA-AES256-SHA384 ECDHE-RSA-AES128-SHA ECDHE-RSA-AES256-SHA384 DHE-RSA-AES128-GCM-SHA256
 AES128-GCM-SHA256 AES256-SHA ECDHE-ECDSA-AES128-CCM8 ADH-AES128-GCM-SHA256 ECDHE-ECDSA-NULL-SHA PSK-AES128-GCM-SHA256""".split()
-
-
-@functools.cache
-def issue(name, **options):
-    """A pair of this run's authority."""
-    return certs.run_authority().issue(name, **options)
 
 
 @functools.cache
@@ -62,22 +53,6 @@ def GATEWAY(tmp):
         listen={"tls_certificate": [p.certificate for p in pairs], "tls_key": [p.key for p in pairs]},
         tls=context(),
     )
-
-
-def echoes(gw, **options):
-    """A session over a connection of its own: the SSLObject, when it is over."""
-    with gw.ws("/ws", over=gw.connect(**options)) as ws:
-        ws.send_text("hello")
-        assert ws.recv_text() == "hello"
-        ws.close()
-        return ws.sock.tls
-
-
-def alert_of(gw, **options):
-    """What the gateway says against a handshake."""
-    with pytest.raises(ssl.SSLError) as error, gw.connect(**options) as raw:
-        raw.sock.recv(1)  # in TLS 1.3 the client has finished before the server judges it
-    return str(error.value).lower().replace("_", " ")
 
 
 def environment(gw, **options):
@@ -186,6 +161,20 @@ def test_curl(gw, version):
             capture_output=True, text=True, timeout=30, check=False, env={**os.environ, "no_proxy": "*"},
         )  # fmt: skip
         assert (done.returncode, done.stdout) == (0, "200 1.1"), done.stderr
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_websockets(gw, version):
+    """python3-websockets."""
+
+    async def talk():
+        async with websockets.connect(f"{gw.url}/ws", ssl=context(VERSIONS[version]), origin=gw.origin) as ws:
+            for message in ("hello", b"\0\xff", "", "ä" * 100000, b"x" * 900000):
+                await ws.send(message)
+                assert await ws.recv() == message
+        assert ws.close_code == 1000
+
+    asyncio.run(talk())
 
 
 # renegotiation, early data, ALPN
@@ -375,10 +364,6 @@ def test_names(gateway):
 # client certificates
 
 
-def client_listener(**keys):
-    return {**certs.run_pair().keys, "tls_client_ca": certs.run_authority().certificate, **keys}
-
-
 @pytest.mark.parametrize("version", VERSIONS)
 def test_environment_of_tls(gw, version):
     env = environment(gw, tls=context(VERSIONS[version]))
@@ -461,204 +446,6 @@ def test_certificate_of_a_listener_that_does_not_ask(gw):
     assert env["SSL_CLIENT_VERIFY"] == "NONE"
 
 
-# no TLS, or not all of it
-
-
-@pytest.mark.parametrize(
-    "head",
-    [wsraw.request("/page"), wsraw.upgrade("/ws"), wsraw.request("/", "POST"), wsraw.request("/page", "HEAD")],
-    ids=["GET", "upgrade", "POST", "HEAD"],
-)
-def test_plain_http(gw, head):
-    with plain(gw) as raw:
-        raw.send(head)
-        answer = raw.response()
-        assert answer.status == 400 and answer.header("Content-Type").startswith("text/plain")
-        assert "https" in answer.text.lower() and "tls" in answer.text.lower(), answer.text
-        raw.ended()
-    line = gw.wait_log("request", status=400)
-    assert "TLS" in line["reason"] and not gw.logged("session ended")
-
-
-def test_plain_http_byte_by_byte(gw):
-    with plain(gw) as raw:
-        for byte in wsraw.request("/page"):
-            try:
-                raw.send(bytes([byte]))
-            except (BrokenPipeError, ConnectionResetError):
-                break
-        assert raw.response().status == 400
-
-
-GARBAGE = {
-    "random": os.urandom(400),
-    "zeros": bytes(400),
-    "SSLv2 hello": bytes.fromhex("802e0100020015000000100100800200800300800400800500800600400700c0") + bytes(16),
-    "SSH": b"SSH-2.0-OpenSSH_9.2p1\r\n",
-    "a record of application data": b"\x17\x03\x03\x00\x20" + bytes(32),
-    "an alert": b"\x15\x03\x01\x00\x02\x02\x28",
-    "a record too long": b"\x16\x03\x01\xff\xff" + bytes(65535),
-    "an empty hello": b"\x16\x03\x01\x00\x04\x01\x00\x00\x00",
-    "a finished first": b"\x16\x03\x01\x00\x10\x14\x00\x00\x0c" + bytes(12),
-    "records of nothing": b"\x16\x03\x01\x00\x00" * 100,
-    "the wrong version": b"\x16\x09\x09\x00\x20" + bytes(32),
-}
-
-
-@pytest.mark.parametrize("what", GARBAGE)
-def test_garbage(gw, what):
-    with plain(gw) as raw:
-        try:
-            raw.send(GARBAGE[what])
-            raw.shut()
-        except (BrokenPipeError, ConnectionResetError, OSError):
-            pass
-        assert is_closed(raw)
-    line = gw.wait_log("TLS failed")
-    assert line["reason"] and line["peer"].startswith("127.0.0.1:")
-    echoes(gw)
-
-
-@pytest.mark.parametrize("version", VERSIONS)
-def test_handshake_byte_by_byte(gw, version):
-    """Its client's side, each byte in a segment of its own."""
-    with plain(gw) as raw:
-        shake = Handshake(raw, context(VERSIONS[version]))
-        while not shake.tls.version() or flight:
-            flight = shake.next()
-            for byte in flight:
-                raw.send(bytes([byte]))
-            if shake.tls.version() and not shake.goes.pending:
-                try:
-                    shake.tls.do_handshake()
-                    break
-                except ssl.SSLWantReadError:
-                    pass
-        shake.tls.write(b"GET /page HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        raw.send(shake.goes.read())
-        while data := raw.sock.recv(65536):
-            shake.came.write(data)
-        while b"HTTP/1.1 200 OK" not in (data := shake.tls.read(65536)):
-            assert data
-
-
-def hello_of(shake):
-    return shake.next()
-
-
-def half_hello(shake):
-    return hello_of(shake)[:50]
-
-
-def second(shake):
-    """All of both flights but the last byte."""
-    shake.raw.send(shake.next())
-    return shake.next()[:-1]
-
-
-def first_record_of_second(shake):
-    shake.raw.send(shake.next())
-    return next(records(shake.next()))
-
-
-def nothing(_shake):
-    return b""
-
-
-STAGES = [nothing, half_hello, hello_of, first_record_of_second, second]
-
-
-@pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("stage", STAGES)
-def test_stops_in_mid_handshake(gateway, stage, version):
-    """Pending until handshake_timeout, then gone; others come in all the while."""
-    gw = gateway(ECHO, listen={**certs.run_pair().keys, "handshake_timeout": "700ms"}, tls=context())
-    begin = time.monotonic()
-    with plain(gw) as raw:
-        raw.send(stage(Handshake(raw, context(VERSIONS[version]))))
-        eventually(lambda: gw.counters()["pending"] == 1, "it does not count")
-        echoes(gw)
-        assert is_closed(raw)
-    assert 0.6 < time.monotonic() - begin < 5
-    assert gw.counters()["pending"] == 0
-    gw.wait_log("TLS failed")
-
-
-def test_one_byte_a_second_is_not_enough(gateway):
-    """The time is counted from accept, whatever comes."""
-    gw = gateway(ECHO, listen={**certs.run_pair().keys, "handshake_timeout": "700ms"}, tls=context())
-    begin = time.monotonic()
-    with plain(gw) as raw:
-        hello = Handshake(raw, context()).next()
-        raw.sock.settimeout(0.05)
-
-        def trickle():
-            nonlocal hello
-            try:
-                raw.send(hello[:1])
-                hello = hello[1:]
-                return raw.sock.recv(1) == b""
-            except TimeoutError:
-                return False
-            except (BrokenPipeError, ConnectionResetError):
-                return True
-
-        eventually(trickle, "it is waited for")
-    assert 0.6 < time.monotonic() - begin < 5
-
-
-def test_handshakes_count_as_pending(gateway):
-    """With max_pending of them the next one waits in the kernel, until they are gone."""
-    gw = gateway(
-        ECHO,
-        gateway={"max_pending": 3},
-        listen={**certs.run_pair().keys, "handshake_timeout": "1s"},
-        tls=context(),
-    )
-    begin = time.monotonic()
-    stalled = [plain(gw) for _ in range(3)]
-    for raw in stalled:
-        raw.send(half_hello(Handshake(raw, context())))
-    eventually(lambda: gw.counters()["pending"] == 3, "they do not count")
-    echoes(gw)
-    assert 0.6 < time.monotonic() - begin < 5, "it did not wait"
-    for raw in stalled:
-        assert is_closed(raw)
-        raw.drop()
-
-
-def hello_record(data):
-    return b"\x16\x03\x01" + len(data).to_bytes(2, "big") + data
-
-
-def test_handshake_of_more_than_64_KiB(gateway):
-    """A hello that says it is 100,000 bytes long is read so far and no further."""
-    gw = gateway(ECHO, listen={**certs.run_pair().keys, "handshake_timeout": "20s"}, tls=context())
-    with plain(gw) as raw:
-        raw.send(hello_record(b"\x01" + (100000).to_bytes(3, "big") + bytes(15996)))
-        raw.send(hello_record(bytes(16000)) * 2)
-        eventually(lambda: gw.counters()["pending"] == 1, "it is gone already")
-        try:
-            raw.send(hello_record(bytes(16000)) * 2)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
-        assert is_closed(raw)
-    assert gw.wait_log("TLS failed")["reason"] == "handshake too long"
-    assert gw.counters()["pending"] == 0
-
-
-def test_chain_of_more_than_32_KiB(gateway, tmp_path):
-    """Client certificates are read so far and no further."""
-    gw = gateway(ECHO, listen=client_listener(), tls=context())
-    alice, text = issue("alice"), issue("alice").certificate.read_text()
-    fat = certs.Pair(tmp_path / "fat.pem", alice.key)
-    n = (1 << 15) // len(alice.der)
-    fat.certificate.write_text(text * (n - 3))
-    echoes(gw, tls=context(pair=fat))
-    fat.certificate.write_text(text * (n + 3))
-    assert "alert" in alert_of(gw, tls=context(pair=fat))
-
-
 # origins, redirects, files
 
 
@@ -700,9 +487,8 @@ def test_redirect(gateway, tls, base, host, path, location):
     for method in ("GET", "HEAD"):
         answer = gw.get(path, method, host=host)
         assert (answer.status, answer.header("Location")) == (308, location)
-    with gw.connect() as raw:
-        raw.send(wsraw.upgrade(path.replace("/page", "/ws"), host))
-        assert raw.response().status == 308 and not gw.programs()
+    answer = gw.refused(path.replace("/page", "/ws"), host=host)
+    assert answer.status == 308 and not gw.programs()
     assert gw.wait_log("request", status=308)
 
 

@@ -1,15 +1,22 @@
 """What TLS tests do to a gateway besides being a client: handshakes cut in pieces, and what Python's ssl can't ask for."""
 import base64
 import ctypes
+import functools
 import socket
 import ssl
 import subprocess
 
 import certs
+import pytest
 import wsraw
 
 TLS12, TLS13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 VERSIONS = {"1.2": TLS12, "1.3": TLS13}
+ECHO = {
+    "route /ws": {"exec": "cat", "framing": "records"},
+    "route /env": {"exec": "env -0", "framing": "stream"},
+    "route /page": {"console": "yes"},
+}
 GET = "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
@@ -26,6 +33,32 @@ def any_server(it):
     it.check_hostname = False
     it.verify_mode = ssl.CERT_NONE
     return it
+
+
+@functools.cache
+def issue(name, **options):
+    """A pair of this run's authority."""
+    return certs.run_authority().issue(name, **options)
+
+
+def client_listener(**keys):
+    return {**certs.run_pair().keys, "tls_client_ca": certs.run_authority().certificate, **keys}
+
+
+def echoes(gw, **options):
+    """A session over a connection of its own: the SSLObject, when it is over."""
+    with gw.ws("/ws", over=gw.connect(**options)) as ws:
+        ws.send_text("hello")
+        assert ws.recv_text() == "hello"
+        ws.close()
+        return ws.sock.tls
+
+
+def alert_of(gw, **options):
+    """What the gateway says against a handshake."""
+    with pytest.raises(ssl.SSLError) as error, gw.connect(**options) as raw:
+        raw.sock.recv(1)  # in TLS 1.3 the client has finished before the server judges it
+    return str(error.value).lower().replace("_", " ")
 
 
 def s_client(gw, *words, say=None, path="/page"):
