@@ -10,8 +10,8 @@
 
 #include "base/addr.h"
 #include "conf/route.h"
-#include "gate/file.h"
 #include "gate/gate.h"
+#include "gate/sender.h"
 #include "http/request.h"
 #include "http/upgrade.h"
 #include "net/stream.h"
@@ -67,7 +67,7 @@ struct exchange {
 	size_t n_held;
 	struct http_scan scan;
 	bool keep_alive;	   /* after this response */
-	struct file file;	   /* BODY: what is being sent; fd -1 otherwise */
+	struct sender sender;	   /* BODY: of a file; idle otherwise */
 	char method[8], path[120]; /* of the request, cut, for the log */
 };
 

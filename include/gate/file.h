@@ -11,11 +11,18 @@
 #include <stdint.h>
 #include <time.h>
 
+/* What tells that a file has changed. Times are in nanoseconds, as coarse as the file system keeps them. */
+struct file_mark {
+	uint64_t size, modified_ns, changed_ns;
+	uint64_t n_links;
+};
+
 /* What is to be sent of a file. */
 struct file {
-	int fd;	      /* -1 once closed */
-	uint64_t at;  /* the next byte */
-	uint64_t end; /* behind the last one */
+	int fd;		      /* -1 once closed */
+	uint64_t at;	      /* the next byte */
+	uint64_t end;	      /* behind the last one */
+	struct file_mark was; /* when it was opened */
 };
 
 /* Room for an entity tag with its quotes and its NUL. */
@@ -46,6 +53,13 @@ int file_open(struct file *file, struct file_facts *facts, const char *dir, stru
 /* Reads the next bytes, at most size. Returns how many, 0 at the end, -1 when the file has become shorter
  * than it was or can't be read. */
 long file_read(struct file *file, void *out, size_t size);
+
+/*
+ * Is its content what it was when it was opened, as far as the file system tells? That it got or lost a name
+ * (it was replaced or deleted) is no change of it; a mere touch, another owner and a rename of itself can't
+ * be told from one.
+ */
+bool file_is_unchanged(const struct file *file);
 
 void file_close(struct file *file);
 

@@ -24,9 +24,22 @@ int outlet_put(struct outlet *outlet, const struct iovec *iov, int n, size_t len
 /* Tries the queue again. Returns whether the kernel took any of it, or -errno. */
 int outlet_retry(struct outlet *outlet);
 
-/* Gives the descriptor, a socket, at most len bytes of a file without a copy in between; with an empty queue
- * only. Returns how many were taken, -EAGAIN, or another -errno (-ENODATA: the file ends before `offset`). */
+/*
+ * Gives the descriptor, a socket, at most len bytes of a file without a copy in between; with an empty queue
+ * only. The pages are lent: what happens to the file happens to them, until the peer's program has read them
+ * (on this machine) or its kernel has acknowledged them. Returns how many were taken, -EAGAIN, or another
+ * -errno (-ENODATA: the file ends before `offset`).
+ */
 long outlet_put_file(struct outlet *outlet, int file, uint64_t offset, size_t len);
+
+/* What the kernel knows of the other end. */
+struct outlet_peer {
+	bool is_gone; /* nothing reaches it any more */
+	/* Bytes that its kernel can have acknowledged, at most, while its program has not read them; 0 when
+	 * that is not known. */
+	uint64_t unread_max;
+};
+void outlet_ask_peer(const struct outlet *outlet, struct outlet_peer *out);
 
 /* Bytes of memory that the queue holds (an upper bound), 0 while it is empty. */
 size_t outlet_cost(const struct outlet *outlet);

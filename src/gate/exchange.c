@@ -1,8 +1,8 @@
 /*
  * exchange: the turns of HTTP on one connection.
  *
- * Owns what was received and not yet answered, the file that is being sent, and the timer. What a request
- * gets is decided in gate/answer.c and done here; the bytes of a response are made in gate/reply.c. Runs on
+ * Owns what was received and not yet answered, and the timer. What a request gets is decided in gate/answer.c
+ * and done here; the bytes of a response are made in gate/reply.c, a file is sent by gate/sender.c. Runs on
  * its loop's thread.
  */
 #include "gate/exchange.h"
@@ -17,7 +17,6 @@
 
 enum {
 	EXCHANGE_SEND_MS = 60000, /* without a byte leaving, while a response is on its way */
-	EXCHANGE_READS_MAX = 8,	  /* of a file in one turn */
 	/* Bytes read before an upgrade is answered; one read more at most. */
 	EXCHANGE_EARLY_MAX = 16384
 };
@@ -50,13 +49,6 @@ static void exchange_drop_held(struct exchange *exchange)
 	exchange->n_held = 0;
 }
 
-/* Closes the file that is being sent. */
-static void exchange_drop_file(struct exchange *exchange)
-{
-	if (exchange->file.fd >= 0)
-		file_close(&exchange->file);
-}
-
 /* Has the last response left, and the client ended its side? */
 static bool exchange_is_over(const struct exchange *exchange)
 {
@@ -68,7 +60,7 @@ static bool exchange_is_over(const struct exchange *exchange)
 static void exchange_linger(struct exchange *exchange)
 {
 	exchange_drop_held(exchange);
-	exchange_drop_file(exchange);
+	sender_drop(&exchange->sender);
 	stream_finish(exchange->stream);
 	stream_allow(exchange->stream, LOOP_SCRATCH);
 	exchange_enter(exchange, EXCHANGE_LINGER, EXCHANGE_LINGER_MS);
@@ -104,7 +96,7 @@ static void exchange_reply(struct exchange *exchange, const struct answer *answe
 
 	reply.close = !exchange->keep_alive;
 	exchange_log(exchange, reply.status, body ? reply.len : 0, answer->reason);
-	exchange->file = answer->file;
+	sender_begin(&exchange->sender, exchange->stream, &answer->file, EXCHANGE_SEND_MS);
 	exchange_enter(exchange, EXCHANGE_BODY, EXCHANGE_SEND_MS);
 	if (reply_send(exchange->stream, &reply) != 0)
 		exchange_gone(exchange);
@@ -186,47 +178,30 @@ static bool exchange_hold(struct exchange *exchange, const void *data, size_t le
 	return true;
 }
 
-/* Is there more of a file, and does the client take it? */
-static bool exchange_may_pump(const struct exchange *exchange)
-{
-	return exchange->state == EXCHANGE_BODY && exchange->file.fd >= 0 &&
-	       !stream_has_queue(exchange->stream);
-}
-
-/*
- * Sends as much of the file as the client takes, and what is too much for one turn on the next. A file that
- * became shorter ends in a cut connection, never in wrong bytes. It is copied, not given to the socket by
- * stream_send_file(): sendfile(2) only lends the kernel the file's own pages, and when it is truncated before
- * they are read by the client, those of a large folio are zeroed on their way. A whole file of 300,000 bytes,
- * cut to 100,001 in the socket's queue, arrived with all its length and 161,527 zeros.
- */
+/* Sends as much of the file as goes now. One that can't be completed ends in a cut connection, never in wrong
+ * bytes. */
 static void exchange_pump(struct exchange *exchange)
 {
-	uint8_t *scratch = exchange->gate->loop->scratch;
+	char peer[ADDR_TEXT];
 
-	for (int reads = 0; exchange_may_pump(exchange); reads++) {
-		if (reads == EXCHANGE_READS_MAX) {
-			stream_yield(exchange->stream);
-			return;
-		}
-		long n = file_read(&exchange->file, scratch, LOOP_SCRATCH);
-		if (n < 0) {
-			exchange_drop_file(exchange);
-			stream_reset(exchange->stream);
-			exchange_gone(exchange);
-			return;
-		}
-		if (n == 0)
-			exchange_drop_file(exchange);
-		stream_send(exchange->stream, scratch, (size_t)n);
-		stream_flush(exchange->stream);
-	}
+	if (exchange->state != EXCHANGE_BODY)
+		return;
+	enum sender_step step = sender_go(&exchange->sender);
+	if (step == SENDER_LOOKS)
+		loop_timer_set(&exchange->timer, exchange->sender.look_ms);
+	if (step != SENDER_BROKEN)
+		return;
+	log_info(exchange->gate->loop->log, "response cut",
+		LOG_STR("peer", addr_format(exchange->peer, peer)), LOG_STR("path", exchange->path),
+		LOG_STR("reason", exchange->sender.reason));
+	stream_reset(exchange->stream);
+	exchange_gone(exchange);
 }
 
 /* Is a response on its way that has nothing left to be given to the stream? */
 static bool exchange_answered(const struct exchange *exchange)
 {
-	return exchange->state == EXCHANGE_BODY && exchange->file.fd < 0 &&
+	return exchange->state == EXCHANGE_BODY && sender_is_idle(&exchange->sender) &&
 	       !stream_has_queue(exchange->stream);
 }
 
@@ -304,6 +279,13 @@ static void exchange_on_data(void *arg, uint8_t *data, size_t len)
 	exchange_turn(exchange);
 }
 
+/* Goes on with a response, which has all its time again. */
+static void exchange_go_on(struct exchange *exchange)
+{
+	loop_timer_set(&exchange->timer, EXCHANGE_SEND_MS);
+	exchange_turn(exchange);
+}
+
 /* Queued bytes of a response left, or the next turn of a file has come. */
 static void exchange_on_sent(void *arg)
 {
@@ -311,10 +293,8 @@ static void exchange_on_sent(void *arg)
 
 	if (exchange_is_over(exchange))
 		exchange_gone(exchange);
-	else if (exchange->state == EXCHANGE_BODY) {
-		loop_timer_set(&exchange->timer, EXCHANGE_SEND_MS);
-		exchange_turn(exchange);
-	}
+	else if (exchange->state == EXCHANGE_BODY)
+		exchange_go_on(exchange);
 }
 
 /* The one line of a connection that came to no request since TLS did not come about, or broke. */
@@ -361,13 +341,18 @@ static const struct stream_hooks exchange_stream_hooks = {
 	.on_broken = exchange_on_broken,
 };
 
-/* Time is up. A client that has begun a request is told; one that never said a word is not. */
+/* Time is up, or it is time to look again. A client that has begun a request is told; one that never said a
+ * word is not. */
 static void exchange_on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct exchange *exchange = arg;
 	(void)fd;
 	(void)what;
 
+	if (exchange->state == EXCHANGE_BODY && sender_is_looking(&exchange->sender)) {
+		exchange_go_on(exchange);
+		return;
+	}
 	if (exchange->state == EXCHANGE_HEAD && stream_in_handshake(exchange->stream))
 		exchange_log_tls(exchange, "handshake not complete in time");
 	if (exchange->state == EXCHANGE_HEAD && exchange->n_held > 0)
@@ -390,8 +375,8 @@ void exchange_open(struct exchange *exchange, struct gate *gate, const struct co
 		.stream = stream,
 		.hooks = hooks,
 		.arg = arg,
-		.file.fd = -1,
 	};
+	sender_init(&exchange->sender);
 	loop_event_init(gate->loop, &exchange->timer, -1, 0, exchange_on_timer, exchange);
 	stream_set_hooks(stream, &exchange_stream_hooks, exchange);
 	exchange_enter(exchange, EXCHANGE_HEAD, config->listens[entrance->listen].handshake_timeout_ms);
@@ -403,7 +388,7 @@ void exchange_done(struct exchange *exchange)
 	if (exchange->gate == NULL)
 		return;
 	exchange_drop_held(exchange);
-	exchange_drop_file(exchange);
+	sender_drop(&exchange->sender);
 	loop_event_done(exchange->gate->loop, &exchange->timer);
 	exchange->gate = NULL;
 }

@@ -194,6 +194,17 @@ static uint64_t file_ns(const struct timespec *time)
 	return (uint64_t)time->tv_sec * 1000000000 + (uint64_t)time->tv_nsec;
 }
 
+/* What to compare later. */
+static struct file_mark file_mark_of(const struct stat *st)
+{
+	return (struct file_mark){
+		.size = (uint64_t)st->st_size,
+		.modified_ns = file_ns(&st->st_mtim),
+		.changed_ns = file_ns(&st->st_ctim),
+		.n_links = st->st_nlink,
+	};
+}
+
 /*
  * An entity tag that is another one whenever the bytes are, as far as the file system tells: time of
  * modification, size, inode, and the time of the last change of anything, since the first can be set
@@ -226,7 +237,7 @@ static int file_open_name(
 		close(fd);
 		fd = gz;
 	}
-	*file = (struct file){ .fd = fd, .end = (uint64_t)st.st_size };
+	*file = (struct file){ .fd = fd, .end = (uint64_t)st.st_size, .was = file_mark_of(&st) };
 	*facts = (struct file_facts){
 		.len = (uint64_t)st.st_size,
 		.type = file_type(text_of(name)),
@@ -266,6 +277,19 @@ long file_read(struct file *file, void *out, size_t size)
 		return -1;
 	file->at += (uint64_t)n;
 	return n;
+}
+
+/* The time of modification can be set back by who changes a file (cp -p), that of the last change of anything
+ * can't; but the latter is also set when a name comes or goes. */
+bool file_is_unchanged(const struct file *file)
+{
+	struct stat st;
+
+	if (fstat(file->fd, &st) != 0)
+		return false;
+	struct file_mark is = file_mark_of(&st);
+	return is.size == file->was.size && is.modified_ns == file->was.modified_ns &&
+	       (is.changed_ns == file->was.changed_ns || is.n_links != file->was.n_links);
 }
 
 /* Leaves -1, so that it is closed once. */

@@ -9,7 +9,12 @@
 #include "base/buffer.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/sendfile.h>
+#include <sys/socket.h>
+
+enum { OUTLET_WINDOW_MAX = 65536 }; /* a TCP window without scale is less */
 
 /* Appends all but the first `skip` bytes. */
 static int outlet_append(struct outlet *outlet, const struct iovec *iov, int n, size_t skip)
@@ -69,6 +74,24 @@ long outlet_put_file(struct outlet *outlet, int file, uint64_t offset, size_t le
 	if (n > 0)
 		outlet->n_written += (uint64_t)n;
 	return n > 0 ? n : n == 0 ? -ENODATA : -errno;
+}
+
+/*
+ * Asks TCP. Its peer chose the scale of its windows for the largest buffer that it may ever come to by
+ * itself, which is less than that window; one that its program asks for later may be twice as large
+ * (SO_RCVBUF doubles).
+ */
+void outlet_ask_peer(const struct outlet *outlet, struct outlet_peer *out)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	*out = (struct outlet_peer){ 0 };
+	if (getsockopt(outlet->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+		return;
+	out->is_gone = info.tcpi_state == TCP_CLOSE;
+	if ((info.tcpi_options & TCPI_OPT_WSCALE) != 0)
+		out->unread_max = (uint64_t)2 * OUTLET_WINDOW_MAX << info.tcpi_snd_wscale;
 }
 
 /* What the queue costs. */
