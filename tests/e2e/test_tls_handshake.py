@@ -1,6 +1,5 @@
 """TLS handshakes that come to nothing: no TLS, garbage, too slow, too long, and none at all for want of descriptors."""
 import os
-import ssl
 import time
 
 import certs
