@@ -312,6 +312,16 @@ static void visitor_on_sent(void *arg)
 		visitor->endpoint.hooks->on_sent(visitor->endpoint.arg);
 }
 
+/* How a client ended that did not say goodbye. */
+static void visitor_note_eof(struct visitor *visitor, int error)
+{
+	const char *failure = stream_tls_failure(visitor->stream);
+	char how[sizeof(visitor->how)];
+
+	snprintf(how, sizeof(how), "TLS: %.58s", failure);
+	visitor_note(visitor, failure[0] != '\0' ? how : error != 0 ? strerror(error) : "vanished");
+}
+
 /* TCP ended. After the close handshake that is the last step, before it the client has vanished; what waits
  * may still be read. */
 static void visitor_on_eof(void *arg, int error)
@@ -319,7 +329,7 @@ static void visitor_on_eof(void *arg, int error)
 	struct visitor *visitor = arg;
 
 	if (visitor_listens(visitor))
-		visitor_note(visitor, error != 0 ? strerror(error) : "vanished");
+		visitor_note_eof(visitor, error);
 	if (error != 0 || stream_is_shut(visitor->stream)) {
 		visitor_gone(visitor);
 		return;

@@ -17,6 +17,7 @@ enum { PUMP_BULK = SSL3_RT_MAX_PLAIN_LENGTH };
 struct pump {
 	SSL *ssl;
 	struct tls *tls;    /* OpenSSL looks into it during the handshake */
+	bool established;   /* the handshake is over */
 	bool starved;	    /* the socket had no more when it was asked last */
 	bool over;	    /* the peer's side has ended: `end` is what pump_read() returns from now on */
 	bool failed;	    /* ... and ours too */
@@ -124,14 +125,23 @@ static void pump_judge(struct pump *pump, int error, int saved)
 	}
 }
 
-/* What OpenSSL lets pass and we do not: a renegotiation, a handshake without end. */
+/*
+ * What OpenSSL lets pass and we do not: a renegotiation, a handshake without end, and a key update in parts:
+ * until the rest came OpenSSL would write nothing.
+ */
 static void pump_restrict(struct pump *pump)
 {
-	if (pump->renegotiation && !pump->over)
+	bool shaking = !SSL_is_init_finished(pump->ssl);
+
+	if (pump->over)
+		return;
+	if (pump->renegotiation)
 		pump_end(pump, -EPROTO, "renegotiation");
-	if (!pump_is_established(pump) && !pump->over &&
-		BIO_number_read(SSL_get_rbio(pump->ssl)) > PUMP_HANDSHAKE_MAX)
+	else if (shaking && pump->established)
+		pump_end(pump, -EPROTO, "a message of the handshake in parts");
+	else if (shaking && BIO_number_read(SSL_get_rbio(pump->ssl)) > PUMP_HANDSHAKE_MAX)
 		pump_end(pump, -EPROTO, "handshake too long");
+	pump->established |= !shaking;
 }
 
 /* Reads records until the room is used up or the socket is. */
@@ -170,7 +180,7 @@ int pump_write(struct pump *pump, const void *data, size_t len)
 {
 	const uint8_t *at = data;
 
-	if (pump->failed || pump->finished || !pump_is_established(pump))
+	if (pump->failed || pump->finished || !pump->established)
 		return -EPROTO;
 	while (len > 0) {
 		size_t n = 0;
@@ -186,7 +196,7 @@ int pump_write(struct pump *pump, const void *data, size_t len)
 /* Says that our side is at its end. */
 void pump_finish(struct pump *pump)
 {
-	if (pump->failed || pump->finished || !pump_is_established(pump))
+	if (pump->failed || pump->finished || !pump->established)
 		return;
 	pump->finished = true;
 	ERR_clear_error();
@@ -196,7 +206,7 @@ void pump_finish(struct pump *pump)
 /* Is the handshake over? */
 bool pump_is_established(const struct pump *pump)
 {
-	return SSL_is_init_finished(pump->ssl);
+	return pump->established;
 }
 
 /* Did HTTP come where TLS was to begin? */

@@ -381,7 +381,11 @@ void stream_send(struct stream *stream, const void *data, size_t len)
 /* Sends a part of a file by way of the scratch buffer, since it has to be encrypted. */
 static long stream_send_file_tls(struct stream *stream, int fd, uint64_t offset, size_t len)
 {
+	const struct batch *batch = stream->loop->batch;
 	uint8_t *scratch = stream->loop->scratch;
+
+	must(batch->owner == NULL ||
+		batch->owner == stream); /* else it may point at what is overwritten here */
 	ssize_t n = pread(fd, scratch, len < LOOP_SCRATCH ? len : LOOP_SCRATCH, (off_t)offset);
 
 	if (n <= 0)

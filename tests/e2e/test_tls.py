@@ -190,7 +190,8 @@ def test_renegotiation_ends_the_connection(gw):
         with pytest.raises(ssl.SSLError, match="(?i)no.renegotiation"):
             ws.sock.recv(1)
         assert is_closed(wsraw.Raw(ws.sock.sock))
-    assert gw.wait_log("session ended")["code_received"] == 1006
+    end = gw.wait_log("session ended")
+    assert (end["code_received"], end["reason"]) == (1006, "TLS: renegotiation")
 
 
 def test_renegotiation_by_s_client(gw):

@@ -17,6 +17,10 @@
 #include "net/pump.h"
 #include "net/stream.h"
 
+#include <openssl/core_names.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
+
 enum { ROOM = 4 << 20 };
 
 static struct cert server_cert;
@@ -460,6 +464,80 @@ static void test_data_behind_key_update(void **state)
 	pair_free(pair);
 }
 
+/* The client's first secret for data, as its key log tells it. */
+static uint8_t client_secret[32];
+
+static void pair_on_secret(const SSL *ssl, const char *line)
+{
+	const char *hex = strrchr(line, ' ') + 1;
+	long len;
+	(void)ssl;
+
+	if (strncmp(line, "CLIENT_TRAFFIC_SECRET_0 ", 24) != 0)
+		return;
+	uint8_t *bytes = OPENSSL_hexstr2buf(hex, &len);
+	assert_int_equal(len, sizeof(client_secret));
+	memcpy(client_secret, bytes, sizeof(client_secret));
+	OPENSSL_free(bytes);
+}
+
+/* HKDF-Expand-Label without context (RFC 8446 7.1), of SHA-256. */
+static void expand(uint8_t *out, size_t len, const char *label)
+{
+	uint8_t info[64];
+	int mode = EVP_KDF_HKDF_MODE_EXPAND_ONLY;
+	size_t n = (size_t)snprintf((char *)info, sizeof(info), "%c%c%ctls13 %s%c", 0, (int)len,
+		(int)strlen(label) + 6, label, 0);
+	EVP_KDF *kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
+	EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(kdf);
+	char digest[] = "SHA256";
+	OSSL_PARAM params[] = { OSSL_PARAM_construct_int("mode", &mode),
+		OSSL_PARAM_construct_utf8_string("digest", digest, 0),
+		OSSL_PARAM_construct_octet_string("key", client_secret, sizeof(client_secret)),
+		OSSL_PARAM_construct_octet_string("info", info, n), OSSL_PARAM_construct_end() };
+	assert_int_equal(EVP_KDF_derive(ctx, out, len, params), 1);
+	EVP_KDF_CTX_free(ctx);
+	EVP_KDF_free(kdf);
+}
+
+/* Sends one record of handshake bytes, the first one of the client after its own handshake. */
+static void pair_say_handshake(struct pair *pair, const uint8_t *data, size_t len)
+{
+	uint8_t key[16], iv[12], plain[64], record[128] = { 0x17, 3, 3, 0, (uint8_t)(len + 1 + 16) };
+	int n;
+	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+
+	expand(key, sizeof(key), "key");
+	expand(iv, sizeof(iv), "iv");
+	memcpy(plain, data, len);
+	plain[len] = 22;
+	assert_int_equal(EVP_EncryptInit_ex(ctx, EVP_aes_128_gcm(), NULL, key, iv), 1);
+	assert_int_equal(EVP_EncryptUpdate(ctx, NULL, &n, record, 5), 1);
+	assert_int_equal(EVP_EncryptUpdate(ctx, record + 5, &n, plain, (int)len + 1), 1);
+	assert_int_equal(EVP_EncryptFinal_ex(ctx, record + 5 + n, &n), 1);
+	assert_int_equal(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, 16, record + 5 + len + 1), 1);
+	EVP_CIPHER_CTX_free(ctx);
+	assert_int_equal(write(pair->far, record, 5 + len + 1 + 16), 5 + len + 1 + 16);
+}
+
+/* Half of a message of the handshake, after it, and no more: OpenSSL would send nothing from then on, so that
+ * the connection ends and says why, instead of losing what we send. */
+static void test_half_a_key_update(void **state)
+{
+	static const uint8_t half[] = { 24, 0, 0, 1 };
+	struct pair *pair = pair_new(TLS1_3_VERSION);
+	(void)state;
+
+	SSL_CTX_set_keylog_callback(pair->ctx, pair_on_secret);
+	assert_int_equal(SSL_set_ciphersuites(pair->client, "TLS_AES_128_GCM_SHA256"), 1);
+	pair_shake(pair);
+	pair_say_handshake(pair, half, sizeof(half));
+	rig_until(&pair->rig, pair->n_eof > 0);
+	assert_int_equal(pair->eof_error, EPROTO);
+	assert_string_equal(stream_tls_failure(&pair->stream), "a message of the handshake in parts");
+	pair_free(pair);
+}
+
 /* A file goes through the encryption; with an end before what was asked for it fails. */
 static void test_file(void **state)
 {
@@ -495,6 +573,7 @@ int main(void)
 		cmocka_unit_test(test_renegotiation),
 		cmocka_unit_test(test_key_updates),
 		cmocka_unit_test(test_data_behind_key_update),
+		cmocka_unit_test(test_half_a_key_update),
 		cmocka_unit_test(test_file),
 	};
 	signal(SIGPIPE, SIG_IGN);
