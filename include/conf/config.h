@@ -61,9 +61,9 @@ struct listen_conf {
 	unsigned tls_min_version;	      /* 12 or 13, for 1.2 or 1.3 */
 	char *tls_ciphers, *tls_ciphersuites; /* as OpenSSL writes them, or NULL for our own */
 
-	/* It only answers 308 to this base URL, which has no slash at its end; the host "*" is the request's
-	 * own. NULL: it answers itself. */
+	/* It only answers 308 to this base URL, which has no slash at its end. NULL: it answers itself. */
 	char *redirect_to;
+	bool redirect_star; /* the URL's host is "*", the request's own */
 };
 
 /* One header to add: split at the first colon when the configuration is read. */

@@ -134,8 +134,18 @@ static void place_format_log_target(const struct option *option, const void *con
 		fputs(gateway->log_target == LOG_TARGET_SYSLOG ? "syslog" : "stderr", out);
 }
 
-/* Is this a base URL: http or https, a host or "*", perhaps a port and a path? */
-static bool place_is_base_url(const char *url)
+/* Is it nothing, or a colon and a port? */
+static bool place_is_port(struct text rest)
+{
+	uint64_t port;
+
+	return rest.len == 0 ||
+	       (rest.ptr[0] == ':' && text_to_u64(text_slice(rest, 1), UINT16_MAX, &port) && port > 0);
+}
+
+/* Is this a base URL: http or https, a host or "*", perhaps a port and a path? `star` says which of the two.
+ */
+static bool place_is_base_url(const char *url, bool *star)
 {
 	size_t scheme = strncmp(url, "https://", 8) == 0 ? 8 : strncmp(url, "http://", 7) == 0 ? 7 : 0;
 	struct text authority = { url + scheme, strcspn(url + scheme, "/") };
@@ -143,17 +153,16 @@ static bool place_is_base_url(const char *url)
 
 	if (scheme == 0 || !chars_all(text_of(url), CHARS_TARGET) || strchr(url, '?') != NULL)
 		return false;
-	if (authority.ptr[0] != '*')
-		return authority_parse(&parsed, authority);
-	/* The star stands for a host, so the rest is right if it is right behind one. */
-	char word[16];
-	int len = snprintf(word, sizeof(word), "x%.*s", (int)authority.len - 1, authority.ptr + 1);
-	return len < (int)sizeof(word) && authority_parse(&parsed, text_of(word));
+	*star = authority.ptr[0] == '*';
+	if (*star)
+		return place_is_port(text_slice(authority, 1));
+	return authority_parse(&parsed, authority) && authority_port(parsed.port, 1) > 0;
 }
 
 /* Reads a base URL; a slash at its end is dropped, since the path of a request begins with one. */
 static void place_parse_redirect(const struct value *value, void *conf)
 {
+	struct listen_conf *listen = conf;
 	struct text url = text_of(value->text);
 
 	while (url.len > 0 && url.ptr[url.len - 1] == '/')
@@ -161,8 +170,8 @@ static void place_parse_redirect(const struct value *value, void *conf)
 	char *copy = pool_copy(value->pool, url);
 	if (copy == NULL)
 		return;
-	if (place_is_base_url(copy))
-		*place_string(value->option, conf) = copy;
+	if (place_is_base_url(copy, &listen->redirect_star))
+		listen->redirect_to = copy;
 	else
 		value_reject(value);
 }

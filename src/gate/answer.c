@@ -209,9 +209,12 @@ static void answer_plain(struct answer *out, const struct http_request *request)
 }
 
 /* 308 to the same target elsewhere; "*" in the base URL is the host that was asked for. */
-static void answer_elsewhere(struct answer *out, const char *base, const struct http_request *request)
+static void answer_elsewhere(
+	struct answer *out, const struct listen_conf *listen, const struct http_request *request)
 {
-	const char *star = strstr(base, "//*");
+	const char *base = listen->redirect_to;
+	const char *star =
+		listen->redirect_star ? strchr(base, '*') : NULL; /* the first: no scheme has one */
 	struct text host = request->host, target = request->target;
 	bool v6 = host.len > 0 && memchr(host.ptr, ':', host.len) != NULL;
 	struct reply reply = { .status = 308, .location = out->location };
@@ -220,8 +223,8 @@ static void answer_elsewhere(struct answer *out, const char *base, const struct 
 	if (star == NULL)
 		len = snprintf(out->location, ANSWER_LOCATION, "%s%.*s", base, TEXT_ARG(target));
 	else
-		len = snprintf(out->location, ANSWER_LOCATION, "%.*s%s%.*s%s%s%.*s", (int)(star + 2 - base),
-			base, v6 ? "[" : "", TEXT_ARG(host), v6 ? "]" : "", star + 3, TEXT_ARG(target));
+		len = snprintf(out->location, ANSWER_LOCATION, "%.*s%s%.*s%s%s%.*s", (int)(star - base), base,
+			v6 ? "[" : "", TEXT_ARG(host), v6 ? "]" : "", star + 1, TEXT_ARG(target));
 	if (star != NULL && host.len == 0)
 		answer_refuse(out, 400, "no host to redirect to", "The request names no host.\n");
 	else if (len >= ANSWER_LOCATION)
@@ -238,9 +241,9 @@ void answer_decide(struct answer *out, const struct config *config, const struct
 		answer_refuse_host(out, entrance, request->host);
 		return;
 	}
-	const char *elsewhere = config->listens[entrance->listen].redirect_to;
-	if (elsewhere != NULL) {
-		answer_elsewhere(out, elsewhere, request);
+	const struct listen_conf *listen = &config->listens[entrance->listen];
+	if (listen->redirect_to != NULL) {
+		answer_elsewhere(out, listen, request);
 		return;
 	}
 	long len = text_percent_decode(request->path, out->path);

@@ -481,6 +481,8 @@ static void test_elsewhere(void **state)
 		{ "https://*", "b.example:80", "/x", "https://b.example/x" },
 		{ "https://*:8443", "b.example", "/x", "https://b.example:8443/x" },
 		{ "https://*:8443/p", "[::1]:80", "/x", "https://[::1]:8443/p/x" },
+		{ "http://*//*", "b.example", "/x", "http://b.example//*/x" },
+		{ "https://a.example//*", "b.example", "/x", "https://a.example//*/x" },
 	};
 	const struct config *before = config;
 	struct ask ask;
@@ -497,10 +499,11 @@ static void test_elsewhere(void **state)
 		assert_int_equal(ask.answer.reply.status, 308);
 		assert_null(ask.answer.reply.route);
 		assert_string_equal(ask.answer.reply.location, cases[i].location);
-		if (strchr(cases[i].base, '*') != NULL) {
-			ask_host(&ask, 0, false, "/", NULL);
+		ask_host(&ask, 0, false, "/", NULL);
+		if (strstr(cases[i].base, ".example") == NULL) /* a star for the host */
 			ask_refused(&ask, 400);
-		}
+		else
+			assert_int_equal(ask.answer.kind, ANSWER_REPLY);
 		if (strcmp(cases[i].host, "[::1]:80") != 0) {
 			ask_host(&ask, 0, true, "/", "evil.example");
 			ask_refused(&ask, 421);

@@ -48,7 +48,8 @@ static void check_values(const char *heading, const char *more, const struct val
 #define PROTOCOL "!must be names, separated by spaces, not "
 #define ORIGIN \
 	"!must be same, any, null, or SCHEME://HOST[:PORT], HOST[:PORT], *.HOST, separated by spaces, not "
-#define HOSTS "!must be host names (*.example.org is any below), separated by spaces, not "
+#define REDIRECT "!must be a base URL (https://example.org, https://*:8443), not "
+#define HOSTS	 "!must be host names (*.example.org is any below), separated by spaces, not "
 
 static void test_gateway(void **state)
 {
@@ -123,6 +124,31 @@ static void test_listen(void **state)
 		{ "server_names", "a..b", HOSTS "\"a..b\"" },
 		{ "server_names", "a:", HOSTS "\"a:\"" },
 		{ "server_names", "https://a", HOSTS "\"https://a\"" },
+		{ "redirect_to", "https://example.org/", "https://example.org" },
+		{ "redirect_to", "http://[::1]:1/a", "http://[::1]:1/a" },
+		{ "redirect_to", "https://example.org:65535", "https://example.org:65535" },
+		{ "redirect_to", "https://example.org:65536", REDIRECT "\"https://example.org:65536\"" },
+		{ "redirect_to", "https://example.org:0", REDIRECT "\"https://example.org:0\"" },
+		{ "redirect_to", "https://example.org:", REDIRECT "\"https://example.org:\"" },
+		{ "redirect_to", "https://example.org//*", "https://example.org//*" },
+		{ "redirect_to", "https://*", "https://*" },
+		{ "redirect_to", "https://*/", "https://*" },
+		{ "redirect_to", "https://*/*", "https://*/*" },
+		{ "redirect_to", "http://*:1/a", "http://*:1/a" },
+		{ "redirect_to", "https://*:65535", "https://*:65535" },
+		{ "redirect_to", "https://*:65536", REDIRECT "\"https://*:65536\"" },
+		{ "redirect_to", "https://*:0", REDIRECT "\"https://*:0\"" },
+		{ "redirect_to", "https://*:", REDIRECT "\"https://*:\"" },
+		{ "redirect_to", "https://*:x", REDIRECT "\"https://*:x\"" },
+		{ "redirect_to", "https://*foo", REDIRECT "\"https://*foo\"" },
+		{ "redirect_to", "https://*.foo.org", REDIRECT "\"https://*.foo.org\"" },
+		{ "redirect_to", "https://**", REDIRECT "\"https://**\"" },
+		{ "redirect_to", "https://", REDIRECT "\"https://\"" },
+		{ "redirect_to", "https:///a", REDIRECT "\"https:///a\"" },
+		{ "redirect_to", "https://a?b", REDIRECT "\"https://a?b\"" },
+		{ "redirect_to", "https://*?b", REDIRECT "\"https://*?b\"" },
+		{ "redirect_to", "https://u@a", REDIRECT "\"https://u@a\"" },
+		{ "redirect_to", "ftp://a", REDIRECT "\"ftp://a\"" },
 		{ "backlog", "65535", "65535" },
 		{ "backlog", "65536", "!must be a number from 1 to 65535, not \"65536\"" },
 		{ "handshake_timeout", "1ms", "1ms" },
