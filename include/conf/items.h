@@ -9,4 +9,8 @@
 extern const struct value_type items_listeners, items_hosts, items_origins, items_tokens, items_address,
 	items_headers;
 
+/* The writer and the counter of every kind that is stored as a list of strings. */
+void items_format(const struct option *option, const void *conf, size_t i, FILE *out);
+size_t items_count(const struct option *option, const void *conf);
+
 #endif

@@ -38,6 +38,10 @@ extern const struct value_type value_bool, value_number, value_time, value_size,
 /* Text as it is. */
 extern const struct value_type value_string;
 
+/* The writer and the counter of every kind that is stored as one string. */
+void value_format_string(const struct option *option, const void *conf, size_t i, FILE *out);
+size_t value_count_string(const struct option *option, const void *conf);
+
 /* Adds "KEY: must be WHAT, not TEXT". */
 void value_reject(const struct value *value);
 /* Adds "KEY: ..." of a value that can't be taken for a better reason. */

@@ -25,13 +25,13 @@ static struct conf_list *items_list(const struct option *option, void *conf)
 }
 
 /* Counts the items of a list. */
-static size_t items_count(const struct option *option, const void *conf)
+size_t items_count(const struct option *option, const void *conf)
 {
 	return ((const struct conf_list *)value_field_const(option, conf))->n;
 }
 
 /* Writes an item as it is. */
-static void items_format(const struct option *option, const void *conf, size_t i, FILE *out)
+void items_format(const struct option *option, const void *conf, size_t i, FILE *out)
 {
 	fputs(((const struct conf_list *)value_field_const(option, conf))->items[i], out);
 }

@@ -8,6 +8,7 @@
 #include "base/authority.h"
 #include "base/chars.h"
 #include "conf/config.h"
+#include "conf/items.h"
 #include "conf/options.h"
 
 #include <errno.h>
@@ -20,19 +21,6 @@
 static char **place_string(const struct option *option, void *conf)
 {
 	return value_field(option, conf);
-}
-
-/* Writes a string as it is. */
-static void place_format(const struct option *option, const void *conf, size_t i, FILE *out)
-{
-	(void)i;
-	fputs(*(char *const *)value_field_const(option, conf), out);
-}
-
-/* A string is one item, or none. */
-static size_t place_count(const struct option *option, const void *conf)
-{
-	return *(char *const *)value_field_const(option, conf) != NULL;
 }
 
 /* Reads connect: tcp://HOST:PORT or unix:PATH. */
@@ -176,26 +164,15 @@ static void place_parse_redirect(const struct value *value, void *conf)
 		value_reject(value);
 }
 
-/* How many there are. */
-static size_t place_count_files(const struct option *option, const void *conf)
-{
-	return ((const struct conf_list *)value_field_const(option, conf))->n;
-}
-
-/* Writes one of them as it is. */
-static void place_format_files(const struct option *option, const void *conf, size_t i, FILE *out)
-{
-	fputs(((const struct conf_list *)value_field_const(option, conf))->items[i], out);
-}
-
-const struct value_type place_connect = { "tcp://HOST:PORT or unix:PATH", place_parse_connect, place_format,
-	place_count };
-const struct value_type place_directory = { "a directory", place_parse_directory, place_format, place_count };
-const struct value_type place_file = { "a file", place_parse_file, place_format, place_count };
-const struct value_type place_files = { "a file", place_parse_files, place_format_files, place_count_files };
+const struct value_type place_connect = { "tcp://HOST:PORT or unix:PATH", place_parse_connect,
+	value_format_string, value_count_string };
+const struct value_type place_directory = { "a directory", place_parse_directory, value_format_string,
+	value_count_string };
+const struct value_type place_file = { "a file", place_parse_file, value_format_string, value_count_string };
+const struct value_type place_files = { "a file", place_parse_files, items_format, items_count };
 const struct value_type place_log_target = { "stderr, syslog or file:PATH", place_parse_log_target,
 	place_format_log_target, NULL };
 const struct value_type place_redirect = { "a base URL (https://example.org, https://*:8443)",
-	place_parse_redirect, place_format, place_count };
+	place_parse_redirect, value_format_string, value_count_string };
 /* The file's reader follows these itself. */
 const struct value_type place_include = { "a path; * ? [...] are patterns", NULL, NULL, NULL };

@@ -278,14 +278,14 @@ static void value_parse_string(const struct value *value, void *conf)
 }
 
 /* Writes it as it is. */
-static void value_format_string(const struct option *option, const void *conf, size_t i, FILE *out)
+void value_format_string(const struct option *option, const void *conf, size_t i, FILE *out)
 {
 	(void)i;
 	fputs(*(char *const *)value_field_const(option, conf), out);
 }
 
 /* A string is one item, or none. */
-static size_t value_count_string(const struct option *option, const void *conf)
+size_t value_count_string(const struct option *option, const void *conf)
 {
 	return *(char *const *)value_field_const(option, conf) != NULL;
 }

@@ -79,19 +79,7 @@ static void who_parse_group(const struct value *value, void *conf)
 		value_complain(value, ERRORS_FAILED, "there is no group \"%.80s\"", value->text);
 }
 
-/* Writes a name as it is. */
-static void who_format(const struct option *option, const void *conf, size_t i, FILE *out)
-{
-	(void)i;
-	fputs(*(char *const *)value_field_const(option, conf), out);
-}
-
-/* A name is one item, or none. */
-static size_t who_count(const struct option *option, const void *conf)
-{
-	return *(char *const *)value_field_const(option, conf) != NULL;
-}
-
-const struct value_type who_owner = { "USER or USER:GROUP", who_parse_owner, who_format, who_count };
-const struct value_type who_user = { "a user", who_parse_user, who_format, who_count };
-const struct value_type who_group = { "a group", who_parse_group, who_format, who_count };
+const struct value_type who_owner = { "USER or USER:GROUP", who_parse_owner, value_format_string,
+	value_count_string };
+const struct value_type who_user = { "a user", who_parse_user, value_format_string, value_count_string };
+const struct value_type who_group = { "a group", who_parse_group, value_format_string, value_count_string };
