@@ -47,7 +47,7 @@ struct loop {
 	uint8_t *scratch; /* LOOP_SCRATCH bytes: every read of this thread goes here first, and may once what
 			     lies there was flushed */
 	struct batch *batch;   /* writes of this turn, net/batch.h */
-	struct outbox *outbox; /* TLS records of this call, net/pump.h */
+	struct outbox *outbox; /* TLS records of this call, net/outbox.h */
 	uint64_t n_events; /* that exist, for SIGUSR2 and the tests; timers are counted among them and beside
 			      them */
 	uint64_t n_timers;

@@ -8,7 +8,7 @@
 
 #include "base/must.h"
 #include "net/batch.h"
-#include "net/pump.h"
+#include "net/outbox.h"
 
 #include <errno.h>
 #include <pthread.h>
