@@ -29,7 +29,7 @@ struct tickets {
 	pthread_mutex_t lock;
 	struct tickets_key keys[TICKETS_KEYS];
 	size_t n;
-	uint64_t made_ms; /* when the newest was */
+	uint64_t made_ms; /* when the newest was, or was due */
 };
 
 /* Milliseconds of a clock that goes on while the machine sleeps: a key ages then too. */
@@ -60,11 +60,17 @@ static int tickets_turn(struct tickets *tickets)
 	return 0;
 }
 
-/* Turns if it is time. When there is no randomness the old keys do a while longer. With the lock held. */
+/* Turns once for each time that is over, so that no key is older for nobody having come. When there is no
+ * randomness the old keys do a while longer. With the lock held. */
 static void tickets_turn_if_due(struct tickets *tickets)
 {
-	if (tickets_now() - tickets->made_ms >= TICKETS_ROTATE_MS)
-		tickets_turn(tickets);
+	uint64_t due_ms = tickets->made_ms, n = (tickets_now() - due_ms) / TICKETS_ROTATE_MS;
+	int error = 0;
+
+	for (uint64_t i = 0; i < n && i < TICKETS_KEYS && error == 0; i++)
+		error = tickets_turn(tickets);
+	if (n > 0 && error == 0)
+		tickets->made_ms = due_ms + n * TICKETS_ROTATE_MS; /* when the newest would have been made */
 }
 
 /* One key to begin with. */

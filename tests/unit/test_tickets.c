@@ -226,6 +226,56 @@ static void test_turns_when_sealing(void **state)
 	rig_close(&rig);
 }
 
+/* Nobody came for a long time: the key that a ticket was sealed with is as old as the clock says. */
+static void test_turns_while_nobody_comes(void **state)
+{
+	static const struct {
+		long long ms;
+		bool resumed;
+	} idle[] = {
+		{ (TICKETS_KEYS - 1LL) * TICKETS_ROTATE_MS, true },
+		{ TICKETS_KEYS * (long long)TICKETS_ROTATE_MS - 1, true },
+		{ TICKETS_KEYS * (long long)TICKETS_ROTATE_MS, false },
+		{ (TICKETS_KEYS + 1LL) * TICKETS_ROTATE_MS, false },
+		{ 1000000LL * TICKETS_ROTATE_MS, false },
+	};
+	(void)state;
+
+	for (size_t i = 0; i < 2 * sizeof(idle) / sizeof(idle[0]); i++) {
+		struct rig rig;
+		rig_open(&rig, versions[i % 2]);
+		SSL_SESSION *session = rig_fresh(&rig);
+		test_clock_ms += idle[i / 2].ms;
+		assert_int_equal(rig_connect(&rig, session), idle[i / 2].resumed);
+		SSL_SESSION_free(session);
+		/* They go on as if somebody had been there all the time. */
+		session = SSL_SESSION_dup(rig.session);
+		test_clock_ms += (TICKETS_KEYS - 1LL) * TICKETS_ROTATE_MS;
+		assert_true(rig_connect(&rig, session));
+		test_clock_ms += TICKETS_ROTATE_MS;
+		assert_false(rig_connect(&rig, session));
+		SSL_SESSION_free(session);
+		rig_close(&rig);
+	}
+}
+
+/* ... nor is it younger when somebody comes late each time. */
+static void test_turns_with_late_comers(void **state)
+{
+	struct rig rig;
+	(void)state;
+
+	rig_open(&rig, TLS1_2_VERSION);
+	SSL_SESSION *session = rig_fresh(&rig);
+	for (int i = 0; i < 2; i++) {
+		test_clock_ms += 2LL * TICKETS_ROTATE_MS - 1;
+		assert_false(rig_connect(&rig, NULL));
+	}
+	assert_false(rig_connect(&rig, session));
+	SSL_SESSION_free(session);
+	rig_close(&rig);
+}
+
 /* Tickets of another start are nobody's. */
 static void test_strangers(void **state)
 {
@@ -252,6 +302,8 @@ int main(void)
 		cmocka_unit_test(test_old_keys),
 		cmocka_unit_test(test_turns_by_itself),
 		cmocka_unit_test(test_turns_when_sealing),
+		cmocka_unit_test(test_turns_while_nobody_comes),
+		cmocka_unit_test(test_turns_with_late_comers),
 		cmocka_unit_test(test_strangers),
 	};
 
