@@ -97,7 +97,7 @@ const struct option options[] = {
 	{ LISTEN(backlog), .key = "backlog", .type = &value_number, .otherwise = "4096", .min = 1, .max = 65535,
 	  .help = "Connections that the kernel holds until they are accepted." },
 	{ LISTEN(handshake_timeout_ms), .key = "handshake_timeout", .type = &value_time, .otherwise = "10s", .min = 1, .max = LONGEST,
-	  .help = "From accept to the end of the request head." },
+	  .help = "From accept to the end of the request head, TLS included." },
 	{ LISTEN(max_header), .key = "max_header", .type = &value_size, .otherwise = "16k", .min = KIB, .max = KIB * KIB,
 	  .help = "Size of a request head; a larger one gets 431." },
 

@@ -1,7 +1,7 @@
 /*
  * pem: reads PEM files itself, so that a mistake can be named and a key leaves no copy behind.
  *
- * Owns nothing between two calls. What there is to say goes to the caller's note. On the main thread.
+ * Owns nothing between two calls. What there is to say goes to the caller's note. On any thread.
  */
 #include "net/pem.h"
 

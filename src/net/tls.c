@@ -3,8 +3,7 @@
  * visitor asks for.
  *
  * Owns the contexts. Not the connections (net/pump.c), not the watching of files (run/certificates.c), and it
- * logs nothing: what there is to say goes to the caller's note. Made on the main thread; everything else on
- * any.
+ * logs nothing: what there is to say goes to the caller's note. On any thread.
  */
 #include "net/tls.h"
 
