@@ -43,8 +43,9 @@ int helper_start(
 		return (int)pid;
 	}
 	*helper = (struct helper){ .pid = pid, .fds = fds, .n = n_workers, .pidfd = pidfd_open(pid, 0) };
+	int error = helper->pidfd < 0 ? -errno : 0;
 	snprintf(helper->step, sizeof(helper->step), "watch the spawner");
-	return helper->pidfd < 0 ? -errno : 0;
+	return error;
 }
 
 /* Waits for its pidfd. */
