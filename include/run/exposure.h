@@ -1,5 +1,5 @@
 /*
- * exposure: programs that anybody could download, because they lie in a directory of static files.
+ * exposure: programs and keys that anybody could download, because they lie in a directory of static files.
  */
 #ifndef RUN_EXPOSURE_H
 #define RUN_EXPOSURE_H
@@ -13,5 +13,9 @@
  * it is read.
  */
 void exposure_warn(struct log *log, const struct config *config);
+
+/* The first TLS key that would be served, and by which directory; NULL when there is none. That is a mistake.
+ */
+const char *exposure_find_key(const struct config *config, const char **dir);
 
 #endif

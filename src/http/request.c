@@ -13,6 +13,8 @@
 #define REQUEST_LENGTH_MAX (UINT64_C(1) << 53)
 
 /* What the next byte belongs to; kept in http_scan.state, so the first one is where a scan begins. */
+enum { REQUEST_TLS_HANDSHAKE = 0x16 }; /* the first byte of TLS (RFC 8446 5.1) */
+
 enum request_scan_state { SCAN_REQUEST_LINE, SCAN_CR, SCAN_LINE_START, SCAN_HEADER, SCAN_LAST_CR };
 
 /* Passes over the bytes that an unfinished line may hold, up to `end` or the longest line. */
@@ -39,6 +41,8 @@ static int request_scan_line_end(struct http_scan *scan, char c)
 		return first ? HTTP_URI_TOO_LONG : HTTP_HEAD_TOO_LARGE;
 	if (c == '\n')
 		return HTTP_BAD_NEWLINE;
+	if (first && scan->seen == 0 && c == REQUEST_TLS_HANDSHAKE)
+		return HTTP_BAD_TLS;
 	return first ? HTTP_BAD_LINE : HTTP_BAD_VALUE;
 }
 
@@ -298,6 +302,7 @@ static const struct request_refusal {
 	[-HTTP_URI_TOO_LONG] = { 414, "The request line is too long." },
 	[-HTTP_BAD_NEWLINE] = { 400, "Every line must end with CR LF, and neither may stand alone." },
 	[-HTTP_BAD_H2] = { 400, "This is HTTP/2; only HTTP/1.1 is spoken here." },
+	[-HTTP_BAD_TLS] = { 400, "This is TLS; this port speaks plain HTTP." },
 };
 
 /* Finds the row of an error; what is none is told as a bad request line. */

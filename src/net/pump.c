@@ -9,10 +9,14 @@
 
 #include <errno.h>
 #include <openssl/err.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* After so much in one call there is probably more with the kernel. */
 enum { PUMP_BULK = SSL3_RT_MAX_PLAIN_LENGTH };
+
+enum { PUMP_REASON = 80 };
 
 struct pump {
 	SSL *ssl;
@@ -24,8 +28,8 @@ struct pump {
 	bool finished;	    /* close_notify was made */
 	bool renegotiation; /* the peer asked for one */
 	bool met_http;
-	long end;	    /* 0 or -errno */
-	const char *reason; /* static text of ours or OpenSSL's; never the peer's */
+	long end;		  /* 0 or -errno */
+	char reason[PUMP_REASON]; /* words of ours or OpenSSL's; never the peer's */
 };
 
 /* Takes notice of our own alert against a renegotiation: OpenSSL sends it and would go on. */
@@ -59,7 +63,6 @@ struct pump *pump_new(struct tls *tls, int fd, struct outbox *outbox)
 	struct pump *pump = calloc(1, sizeof(*pump));
 	if (pump == NULL)
 		return NULL;
-	pump->reason = "";
 	pump->tls = tls_ref(tls);
 	pump->ssl = tls_accept(tls);
 	if (pump->ssl == NULL || !pump_attach(pump->ssl, fd, outbox)) {
@@ -82,23 +85,35 @@ void pump_free(struct pump *pump)
 }
 
 /* Remembers how it ended; a failure ends both directions. */
-static void pump_end(struct pump *pump, long end, const char *reason)
+__attribute__((format(printf, 3, 4))) static void pump_end(
+	struct pump *pump, long end, const char *format, ...)
 {
+	va_list args;
+
 	pump->over = true;
 	pump->failed = end < 0;
 	pump->end = end;
-	pump->reason = reason;
+	va_start(args, format);
+	vsnprintf(pump->reason, sizeof(pump->reason), format, args);
+	va_end(args);
 }
 
-/* OpenSSL's words for what went wrong first. */
-static const char *pump_words(const struct pump *pump)
+/* What went wrong first, in words: a peer's alert and a certificate of its own are told apart from the rest.
+ */
+static void pump_explain(struct pump *pump)
 {
 	unsigned long error = ERR_peek_error();
+	int reason = ERR_GET_REASON(error);
 	const char *words = ERR_reason_error_string(error);
 
-	if (ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED)
-		return X509_verify_cert_error_string(SSL_get_verify_result(pump->ssl));
-	return words != NULL ? words : "protocol error";
+	if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
+		pump_end(pump, -EPROTO, "the client's certificate: %s",
+			X509_verify_cert_error_string(SSL_get_verify_result(pump->ssl)));
+	else if (reason > SSL_AD_REASON_OFFSET)
+		pump_end(pump, -EPROTO, "the client's alert: %s",
+			SSL_alert_desc_string_long(reason - SSL_AD_REASON_OFFSET));
+	else
+		pump_end(pump, -EPROTO, "%s", words != NULL ? words : "protocol error");
 }
 
 /* What an unsuccessful SSL_read means. */
@@ -111,17 +126,17 @@ static void pump_judge(struct pump *pump, int error, int saved)
 		pump->starved = true;
 		return;
 	case SSL_ERROR_ZERO_RETURN:
-		pump_end(pump, 0, "");
+		pump_end(pump, 0, "%s", "");
 		return;
 	case SSL_ERROR_SYSCALL:
-		pump_end(pump, saved != 0 ? -saved : -ECONNRESET, "");
+		pump_end(pump, saved != 0 ? -saved : -ECONNRESET, "%s", "");
 		return;
 	case SSL_ERROR_WANT_WRITE: /* the outbox had no memory */
-		pump_end(pump, -ENOMEM, "");
+		pump_end(pump, -ENOMEM, "%s", "");
 		return;
 	default:
 		pump->met_http = reason == SSL_R_HTTP_REQUEST || reason == SSL_R_HTTPS_PROXY_REQUEST;
-		pump_end(pump, -EPROTO, pump_words(pump));
+		pump_explain(pump);
 	}
 }
 

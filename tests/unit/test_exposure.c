@@ -123,10 +123,38 @@ static void test_not_warned(void **state)
 	assert_int_equal(lines(warns("site/.hidden", "site/.hidden/c.sh", "bin/f.sh")), 1);
 }
 
+/* The key that is found with these two. */
+static bool finds_key(const char *dir, const char *first, const char *second)
+{
+	static char files[] = "/s/*";
+	char *keys[] = { strdup(at(first)), strdup(at(second)), NULL };
+	struct route_conf route = { .pattern = files, .static_dir = strdup(at(dir)) };
+	struct listen_conf listens[] = { { .tls_key = { 0 } }, { .tls_key = { .items = keys, .n = 2 } } };
+	struct config config = { .routes = &route, .n_routes = 1, .listens = listens, .n_listens = 2 };
+	const char *by = NULL, *key = exposure_find_key(&config, &by);
+
+	assert_true(key == NULL || (by == route.static_dir && (key == keys[0] || key == keys[1])));
+	free(keys[0]);
+	free(keys[1]);
+	free(route.static_dir);
+	return key != NULL;
+}
+
+/* A key is looked for as a program is. */
+static void test_keys(void **state)
+{
+	(void)state;
+	assert_true(finds_key("site", "site/a.sh", "bin/f.sh"));
+	assert_true(finds_key("site", "bin/f.sh", "site/sub/b.sh"));
+	assert_true(finds_key("alias", "bin/f.sh", "bin/in.sh"));
+	assert_false(finds_key("site", "bin/f.sh", "site/.d.sh"));
+	assert_false(finds_key("site", "nothing", "site/out.sh"));
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_warned),
-		cmocka_unit_test(test_not_warned) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_warned), cmocka_unit_test(test_not_warned),
+		cmocka_unit_test(test_keys) };
 
 	return cmocka_run_group_tests(tests, make_place, remove_place);
 }

@@ -220,6 +220,8 @@ static const struct vector {
 	{ 18, WITH("expect:\r\n"), HTTP_BAD_EXPECT },
 	/* 19: HTTP/2 */
 	{ 19, WITH("Upgrade: h2c\r\nConnection: Upgrade\r\n"), 0 },
+	{ 1, BYTES("\x16\x03\x01\x02\r\n\r\n"), HTTP_BAD_TLS },
+	{ 1, BYTES("G\x16 / HTTP/1.1\r\n\r\n"), HTTP_BAD_LINE },
 	{ 19, BYTES("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), HTTP_BAD_H2 },
 	{ 19, WITH("Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQ\r\n"), HTTP_BAD_H2 },
 	/* 20: names with "_" are taken; who exports headers leaves them out */
@@ -417,7 +419,7 @@ static void test_garbage_is_refused_early(void **state)
 
 	(void)state;
 #define FIRST(t) (scan = (struct http_scan){ 0 }, http_request_scan(&scan, (t).ptr, (t).len, MAX_HEAD))
-	assert_int_equal(FIRST(tls), HTTP_BAD_LINE);
+	assert_int_equal(FIRST(tls), HTTP_BAD_TLS);
 	assert_int_equal(FIRST(socks), HTTP_BAD_LINE);
 	assert_int_equal(FIRST(nul), HTTP_BAD_LINE);
 	assert_int_equal(FIRST(utf8), HTTP_BAD_LINE);
@@ -556,16 +558,17 @@ static void test_statuses(void **state)
 		[-HTTP_BAD_EXPECT] = 417,
 		[-HTTP_HEAD_TOO_LARGE] = 431,
 		[-HTTP_URI_TOO_LONG] = 414,
-		[-HTTP_BAD_H2] = 400 };
+		[-HTTP_BAD_H2] = 400,
+		[-HTTP_BAD_TLS] = 400 };
 
 	(void)state;
-	for (int error = HTTP_BAD_LINE; error >= HTTP_BAD_H2; error--) {
+	for (int error = HTTP_BAD_LINE; error >= HTTP_BAD_TLS; error--) {
 		assert_int_equal(http_request_status(error), statuses[-error] ? statuses[-error] : 400);
 		assert_true(strlen(http_request_reason(error)) > 10);
-		for (int other = error - 1; other >= HTTP_BAD_H2; other--)
+		for (int other = error - 1; other >= HTTP_BAD_TLS; other--)
 			assert_string_not_equal(http_request_reason(error), http_request_reason(other));
 	}
-	assert_int_equal(http_request_status(HTTP_BAD_H2 - 1), 400);
+	assert_int_equal(http_request_status(HTTP_BAD_TLS - 1), 400);
 	assert_int_equal(http_request_status(1), 400);
 }
 
