@@ -9,8 +9,8 @@
 
 struct session;
 
-/* Takes an accepted descriptor. When memory is short the descriptor is closed. `entrance` must outlive the
- * session. */
+/* Takes an accepted descriptor and its place (limits_take_pending()). When memory is short the descriptor is
+ * closed and the place given back. `entrance` must outlive the session. */
 void session_open(struct gate *gate, const struct entrance *entrance, int fd, const struct addr *peer);
 
 /* Tells a visitor, for whom there is no descriptor, to come again, in the words of its protocol; the caller

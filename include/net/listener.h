@@ -8,10 +8,13 @@
 #include "net/loop.h"
 
 struct listener_hooks {
-	/* May another connection come in? When not, the rest waits in the kernel and this is asked again in a
-	 * while. */
-	bool (*has_room)(void *arg);
-	/* A connection: a non-blocking, close-on-exec descriptor that is now the receiver's. */
+	/* A place for another connection, before it is accepted. When there is none, the rest waits in the
+	 * kernel and this is asked again in a while. */
+	bool (*take_place)(void *arg);
+	/* There was nobody for the place. */
+	void (*give_place)(void *arg);
+	/* A connection: a non-blocking, close-on-exec descriptor that is now the receiver's, and the place
+	 * with it. */
 	void (*on_accept)(void *arg, int fd, const struct addr *peer);
 	/* One for whom there is no descriptor: may be told so, in one write; it is closed after. */
 	void (*on_shed)(void *arg, int fd);

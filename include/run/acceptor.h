@@ -13,7 +13,7 @@ struct acceptor;
 struct acceptors {
 	struct acceptor *first;
 	struct loop *loop; /* the main one */
-	const struct limits *limits;
+	struct limits *limits;
 	unsigned max_pending;
 	struct worker *workers;
 	unsigned n_workers;

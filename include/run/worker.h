@@ -8,7 +8,7 @@
 
 #include <pthread.h>
 
-struct door;
+struct worker_door;
 struct tls;
 
 struct worker {
@@ -17,7 +17,7 @@ struct worker {
 	pthread_t thread;
 	bool started;
 	bool over; /* whoever comes now finds nobody */
-	struct door *doors;
+	struct worker_door *doors;
 	size_t n_tls;						     /* in gate.tls */
 	struct mail drain, cut, ended;				     /* one each is all that is ever sent */
 	void (*on_ended)(struct loop *main_loop, struct mail *mail); /* on the main thread */
@@ -53,7 +53,8 @@ int worker_start(
 void worker_drain(struct worker *worker);
 void worker_cut(struct worker *worker);
 
-/* From any thread: a connection for this worker. The descriptor is closed when memory is short. */
+/* From any thread: a connection for this worker, with its place (limits_take_pending()). When memory is short
+ * the descriptor is closed and the place given back. */
 void worker_pass(struct worker *worker, const struct entrance *entrance, int fd, const struct addr *peer);
 
 /* On the worker's own thread. */

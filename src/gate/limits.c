@@ -43,6 +43,7 @@ void limits_done(struct limits *limits)
 {
 	if (limits->visitors == NULL)
 		return;
+	must(atomic_load(&limits->pending) == 0);
 	for (int i = 0; i < LIMITS_SLOTS; i++)
 		must(limits->visitors->slots[i] == NULL);
 	pthread_mutex_destroy(&limits->visitors->lock);
@@ -92,10 +93,22 @@ static void limits_visitor_leave(struct limits_visitors *visitors, uint64_t key)
 	pthread_mutex_unlock(&visitors->lock);
 }
 
-/* Looks at the counter that the connections keep themselves. */
-bool limits_has_room(const struct limits *limits, unsigned max_pending)
+/* Looks and takes in one step: of several threads that see the last place one gets it. */
+bool limits_take_pending(struct limits *limits, unsigned max)
 {
-	return atomic_load(&limits->pending) < max_pending;
+	unsigned taken = atomic_load(&limits->pending);
+
+	while (taken < max) {
+		if (atomic_compare_exchange_weak(&limits->pending, &taken, taken + 1))
+			return true;
+	}
+	return false;
+}
+
+/* A place that nobody has can't come back. */
+void limits_give_pending(struct limits *limits)
+{
+	must(atomic_fetch_sub(&limits->pending, 1) > 0);
 }
 
 /* Takes a place and gives it back when there was none. */

@@ -74,18 +74,18 @@ static const unsigned session_may_follow[SESSION_STATES] = {
 	[SESSION_CLOSING] = 1u << SESSION_DEAD,
 };
 
-/* Is the connection one that has not been upgraded? */
+/* Is the connection one that has not been upgraded? Its place was taken before it was accepted. */
 static bool session_is_pending(enum session_state state)
 {
-	return state == SESSION_REQUEST || state == SESSION_CONNECT;
+	return state == SESSION_OPEN || state == SESSION_REQUEST || state == SESSION_CONNECT;
 }
 
 /* The one place where the state changes, and the counts that follow from it. */
 static void session_set_state(struct session *session, enum session_state state)
 {
 	must(session_may_follow[session->state] & 1u << state);
-	int pending = session_is_pending(state) - session_is_pending(session->state);
-	atomic_fetch_add(&session->gate->limits->pending, (unsigned)pending);
+	if (session_is_pending(session->state) && !session_is_pending(state))
+		limits_give_pending(session->gate->limits);
 	session->state = state;
 }
 
@@ -487,6 +487,7 @@ void session_open(struct gate *gate, const struct entrance *entrance, int fd, co
 		arena_free(arena, session);
 		arena_free(arena, exchange);
 		close(fd);
+		limits_give_pending(gate->limits);
 		return;
 	}
 	session->config = config_ref(gate->config);

@@ -1,8 +1,9 @@
 /*
  * listener: accepts connections in batches, and stays calm when there are no descriptors left.
  *
- * Owns the listening descriptor, its event, the back-off timer and a reserve descriptor. Limits are asked for
- * through a hook. Binding is in net/bind.h. Runs on its loop's thread.
+ * Owns the listening descriptor, its event, the back-off timer and a reserve descriptor. Places for
+ * connections are taken through a hook before the accept, so that a limit holds from there on. Binding is in
+ * net/bind.h. Runs on its loop's thread.
  */
 #include "net/listener.h"
 
@@ -91,12 +92,15 @@ static void listener_set_nodelay(int fd, const struct addr *peer)
  * another -errno. */
 static int listener_accept(struct listener *listener)
 {
-	if (!listener->hooks->has_room(listener->arg))
+	if (!listener->hooks->take_place(listener->arg))
 		return -EBUSY;
 	struct addr peer = { .len = sizeof(peer.u) };
 	int client = accept4(listener->fd, &peer.u.sa, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (client < 0)
-		return listener_is_transient(errno) ? 0 : -errno;
+	if (client < 0) {
+		int error = listener_is_transient(errno) ? 0 : -errno;
+		listener->hooks->give_place(listener->arg);
+		return error;
+	}
 	if (listener->warned)
 		log_info(listener->loop->log, "accepting connections again");
 	listener->warned = false;

@@ -5,8 +5,7 @@
  */
 #include "run/acceptor.h"
 
-#include "gate/session.h"
-#include "net/listener.h"
+#include "run/door.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,41 +13,20 @@
 #include <unistd.h>
 
 struct acceptor {
+	struct door door; /* first: a door is its acceptor */
 	struct acceptor *next;
 	struct acceptors *all;
-	const struct entrance *entrance;
-	struct listener *listener;
 	unsigned turn; /* whose it is */
 	char *path;    /* NULL: systemd keeps the socket */
 };
 
-/* Is there room for one more connection that is not upgraded? */
-static bool acceptor_has_room(void *arg)
-{
-	const struct acceptor *acceptor = arg;
-	return limits_has_room(acceptor->all->limits, acceptor->all->max_pending);
-}
-
 /* A visitor for the next worker. */
-static void acceptor_on_accept(void *arg, int fd, const struct addr *peer)
+static void acceptor_on_visitor(struct door *door, int fd, const struct addr *peer)
 {
-	struct acceptor *acceptor = arg;
+	struct acceptor *acceptor = (struct acceptor *)door;
 	struct acceptors *all = acceptor->all;
-	worker_pass(&all->workers[acceptor->turn++ % all->n_workers], acceptor->entrance, fd, peer);
+	worker_pass(&all->workers[acceptor->turn++ % all->n_workers], door->entrance, fd, peer);
 }
-
-/* A visitor too many. */
-static void acceptor_on_shed(void *arg, int fd)
-{
-	const struct acceptor *acceptor = arg;
-	session_turn_away(acceptor->all->loop->log, acceptor->entrance, fd);
-}
-
-static const struct listener_hooks acceptor_listener_hooks = {
-	.has_room = acceptor_has_room,
-	.on_accept = acceptor_on_accept,
-	.on_shed = acceptor_on_shed,
-};
 
 /* Frees what is around the listener. */
 static void acceptor_free(struct acceptor *acceptor)
@@ -70,10 +48,17 @@ int acceptor_add(struct acceptors *acceptors, const struct entrance *entrance, i
 		return -ENOMEM;
 	}
 	*acceptor = (struct acceptor){
-		.next = acceptors->first, .all = acceptors, .entrance = entrance, .path = copy
+		.door = {
+			.entrance = entrance,
+			.limits = acceptors->limits,
+			.max_pending = acceptors->max_pending,
+			.on_visitor = acceptor_on_visitor,
+		},
+		.next = acceptors->first,
+		.all = acceptors,
+		.path = copy,
 	};
-	int error =
-		listener_new(&acceptor->listener, acceptors->loop, fd, &acceptor_listener_hooks, acceptor);
+	int error = door_open(&acceptor->door, acceptors->loop, fd);
 	if (error != 0)
 		acceptor_free(acceptor);
 	else
@@ -89,10 +74,7 @@ static void acceptor_end_all(struct acceptors *acceptors, bool finish)
 		acceptors->first = acceptor->next;
 		if (acceptor->path != NULL)
 			unlink(acceptor->path);
-		if (finish && acceptor->path != NULL)
-			listener_finish(acceptor->listener);
-		else
-			listener_free(acceptor->listener);
+		door_close(&acceptor->door, finish && acceptor->path != NULL);
 		acceptor_free(acceptor);
 	}
 }

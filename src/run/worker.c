@@ -7,24 +7,23 @@
 #include "run/worker.h"
 
 #include "gate/session.h"
-#include "net/listener.h"
 #include "net/tls.h"
+#include "run/door.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* A listening socket of a worker, and what a visitor who comes in by it is told. */
-struct door {
+/* A listening socket of a worker. */
+struct worker_door {
+	struct door door; /* first: a door is its worker_door */
 	struct worker *worker;
-	const struct entrance *entrance;
-	struct listener *listener;
-	int fd; /* until the listener has it */
-	struct door *next;
+	int fd; /* until the door has it */
+	struct worker_door *next;
 };
 
-/* A connection on its way from the acceptor to a worker. */
+/* A connection on its way from the acceptor to a worker, with its place among the pending. */
 struct worker_parcel {
 	struct mail mail; /* first: the mail is the parcel */
 	const struct entrance *entrance;
@@ -45,44 +44,19 @@ static struct worker *worker_of(struct loop *loop)
 	return (struct worker *)loop;
 }
 
-/* Is there room for one more connection that is not upgraded? */
-static bool worker_has_room(void *arg)
-{
-	const struct door *door = arg;
-	const struct gate *gate = &door->worker->gate;
-	return limits_has_room(gate->limits, gate->config->gateway.max_pending);
-}
-
 /* A visitor. */
-static void worker_on_accept(void *arg, int fd, const struct addr *peer)
+static void worker_on_visitor(struct door *door, int fd, const struct addr *peer)
 {
-	const struct door *door = arg;
-	session_open(&door->worker->gate, door->entrance, fd, peer);
+	session_open(&((struct worker_door *)door)->worker->gate, door->entrance, fd, peer);
 }
-
-/* A visitor too many. */
-static void worker_on_shed(void *arg, int fd)
-{
-	const struct door *door = arg;
-	session_turn_away(door->worker->loop.log, door->entrance, fd);
-}
-
-static const struct listener_hooks worker_listener_hooks = {
-	.has_room = worker_has_room,
-	.on_accept = worker_on_accept,
-	.on_shed = worker_on_shed,
-};
 
 /* No one comes in any more; with `finish` but those who are connected already. */
 static void worker_close_doors(struct worker *worker, bool finish)
 {
 	while (worker->doors != NULL) {
-		struct door *door = worker->doors;
+		struct worker_door *door = worker->doors;
 		worker->doors = door->next;
-		if (finish)
-			listener_finish(door->listener);
-		else
-			listener_free(door->listener);
+		door_close(&door->door, finish);
 		if (door->fd >= 0)
 			close(door->fd);
 		free(door);
@@ -134,12 +108,22 @@ int worker_init(struct worker *worker, struct log *log, const struct config *con
 /* Adds a door; it opens when the thread starts. */
 int worker_add_door(struct worker *worker, const struct entrance *entrance, int fd)
 {
-	struct door *door = calloc(1, sizeof(*door));
+	struct worker_door *door = calloc(1, sizeof(*door));
 	if (door == NULL) {
 		close(fd);
 		return -ENOMEM;
 	}
-	*door = (struct door){ .worker = worker, .entrance = entrance, .fd = fd, .next = worker->doors };
+	*door = (struct worker_door){
+		.door = {
+			.entrance = entrance,
+			.limits = worker->gate.limits,
+			.max_pending = worker->gate.config->gateway.max_pending,
+			.on_visitor = worker_on_visitor,
+		},
+		.worker = worker,
+		.fd = fd,
+		.next = worker->doors,
+	};
 	worker->doors = door;
 	return 0;
 }
@@ -170,9 +154,8 @@ int worker_start(
 {
 	worker->main_loop = main_loop;
 	worker->on_ended = on_ended;
-	for (struct door *door = worker->doors; door != NULL; door = door->next) {
-		int error =
-			listener_new(&door->listener, &worker->loop, door->fd, &worker_listener_hooks, door);
+	for (struct worker_door *door = worker->doors; door != NULL; door = door->next) {
+		int error = door_open(&door->door, &worker->loop, door->fd);
 		door->fd = -1;
 		if (error != 0)
 			return error;
@@ -217,6 +200,13 @@ void worker_cut(struct worker *worker)
 	loop_post(&worker->loop, &worker->cut, worker_on_cut);
 }
 
+/* Closes a connection that nobody opens, and gives its place back. */
+static void worker_refuse(const struct worker *worker, int fd)
+{
+	close(fd);
+	limits_give_pending(worker->gate.limits);
+}
+
 /* A connection that an acceptor dealt to this worker. */
 static void worker_on_parcel(struct loop *loop, struct mail *mail)
 {
@@ -224,7 +214,7 @@ static void worker_on_parcel(struct loop *loop, struct mail *mail)
 	struct worker_parcel *parcel = (struct worker_parcel *)mail;
 
 	if (worker->over)
-		close(parcel->fd);
+		worker_refuse(worker, parcel->fd);
 	else
 		session_open(&worker->gate, parcel->entrance, parcel->fd, &parcel->peer);
 	free(parcel);
@@ -235,7 +225,7 @@ void worker_pass(struct worker *worker, const struct entrance *entrance, int fd,
 {
 	struct worker_parcel *parcel = calloc(1, sizeof(*parcel));
 	if (parcel == NULL) {
-		close(fd);
+		worker_refuse(worker, fd);
 		return;
 	}
 	parcel->entrance = entrance;

@@ -33,23 +33,25 @@ static void test_sessions(void **state)
 	limits_done(&limits);
 }
 
-/* Connections that are not upgraded: room up to the last place, and again when one was given back. */
+/* Connections that are not upgraded: places up to the last one, and again when one was given back. */
 static void test_pending(void **state)
 {
-	enum { MAX = 2 };
+	enum { MAX = 3 };
 	struct limits limits;
 	(void)state;
 	assert_int_equal(limits_init(&limits), 0);
 
-	assert_true(limits_has_room(&limits, MAX));
-	atomic_store(&limits.pending, MAX - 1);
-	assert_true(limits_has_room(&limits, MAX));
-	atomic_store(&limits.pending, MAX);
-	assert_false(limits_has_room(&limits, MAX));
-	atomic_store(&limits.pending, MAX + 1);
-	assert_false(limits_has_room(&limits, MAX));
-	atomic_store(&limits.pending, MAX - 1);
-	assert_true(limits_has_room(&limits, MAX));
+	for (unsigned i = 0; i < MAX; i++)
+		assert_true(limits_take_pending(&limits, MAX));
+	assert_false(limits_take_pending(&limits, MAX));
+	assert_false(limits_take_pending(&limits, MAX));
+	assert_int_equal(atomic_load(&limits.pending), MAX);
+	limits_give_pending(&limits);
+	assert_true(limits_take_pending(&limits, MAX));
+	assert_false(limits_take_pending(&limits, MAX));
+	for (unsigned i = 0; i < MAX; i++)
+		limits_give_pending(&limits);
+	assert_int_equal(atomic_load(&limits.pending), 0);
 	limits_done(&limits);
 }
 
@@ -154,15 +156,31 @@ static void *visit(void *arg)
 	return NULL;
 }
 
+/* Takes and gives back places of pending connections. */
+static void *wait_in_line(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < ROUNDS; i++) {
+		if (!limits_take_pending(&shared, ROOM))
+			continue;
+		if (atomic_fetch_add(&shared_in, 1) >= ROOM)
+			return (void *)1;
+		atomic_fetch_add(&shared_entered, 1);
+		atomic_fetch_sub(&shared_in, 1);
+		limits_give_pending(&shared);
+	}
+	return NULL;
+}
+
 /* From several threads: never more than there is room for, and all counts return to zero. */
-static void test_threads(void **state)
+static void run_threads(void *(*body)(void *))
 {
 	pthread_t threads[THREADS];
-	(void)state;
 	assert_int_equal(limits_init(&shared), 0);
+	atomic_store(&shared_entered, 0);
 
 	for (uintptr_t i = 0; i < THREADS; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, visit, (void *)i), 0);
+		assert_int_equal(pthread_create(&threads[i], NULL, body, (void *)i), 0);
 	for (size_t i = 0; i < THREADS; i++) {
 		void *result;
 		pthread_join(threads[i], &result);
@@ -170,7 +188,15 @@ static void test_threads(void **state)
 	}
 	assert_true(atomic_load(&shared_entered) > 0);
 	assert_int_equal(atomic_load(&shared.sessions), 0);
+	assert_int_equal(atomic_load(&shared.pending), 0);
 	limits_done(&shared);
+}
+
+static void test_threads(void **state)
+{
+	(void)state;
+	run_threads(visit);
+	run_threads(wait_in_line);
 }
 
 int main(void)

@@ -30,17 +30,25 @@ struct host {
 	struct addr last;
 };
 
-static bool host_has_room(void *arg)
+static bool host_take_place(void *arg)
 {
 	struct host *host = arg;
 	host->n_asked++;
-	return host->room > 0;
+	if (host->room == 0)
+		return false;
+	host->room--;
+	return true;
+}
+
+static void host_give_place(void *arg)
+{
+	struct host *host = arg;
+	host->room++;
 }
 
 static void host_on_accept(void *arg, int fd, const struct addr *peer)
 {
 	struct host *host = arg;
-	host->room--;
 	host->fds[host->n++] = fd;
 	host->last = *peer;
 }
@@ -52,7 +60,10 @@ static void host_on_shed(void *arg, int fd)
 }
 
 static const struct listener_hooks host_hooks = {
-	.has_room = host_has_room, .on_accept = host_on_accept, .on_shed = host_on_shed
+	.take_place = host_take_place,
+	.give_place = host_give_place,
+	.on_accept = host_on_accept,
+	.on_shed = host_on_shed,
 };
 
 /* Where a descriptor is bound. */
@@ -408,6 +419,8 @@ static void test_room(void **state)
 	host.room = 10;
 	rig_skip(100);
 	rig_until(&host.rig, host.n == 5);
+	rig_turns(&host.rig, 3);
+	assert_int_equal(host.room, 8); /* the place for which there was nobody was given back */
 	for (size_t i = 0; i < 5; i++) {
 		struct addr from = bound_at(clients[i]), peer = { .len = sizeof(peer.u) };
 		assert_int_equal(getpeername(host.fds[i], &peer.u.sa, &peer.len), 0);

@@ -67,6 +67,7 @@ static void house_enter(struct house *house, size_t n)
 		int fds[2];
 		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
 		house->clients[i] = fds[1];
+		assert_true(limits_take_pending(&house->limits, CROWD));
 		session_open(&house->gate, &house->entrance, fds[0], &peer);
 	}
 	assert_int_equal(house->gate.n_sessions, n);
