@@ -21,7 +21,8 @@ struct acceptors {
 
 /*
  * Accepts on a listening descriptor from now on; takes it. `path` is that of a socket file of ours, removed
- * with the acceptor; NULL for a socket that systemd keeps. Returns 0, or -errno with the file still there.
+ * with the acceptor if the user that the process has become by then may do that; else it stays, and the log
+ * says so. NULL for a socket that systemd keeps. Returns 0, or -errno with the file still there.
  */
 int acceptor_add(struct acceptors *acceptors, const struct entrance *entrance, int fd, const char *path);
 

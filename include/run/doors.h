@@ -26,8 +26,8 @@ struct doors {
 int doors_open(struct doors *doors, const struct config *config, const struct acceptors *acceptors,
 	struct inherited *inherited);
 
-/* Closes the acceptors and removes their socket files; the workers close their own doors. `finish`: who is
- * connected already still comes in. */
+/* Closes the acceptors and removes their socket files (acceptor_add()); the workers close their own doors.
+ * `finish`: who is connected already still comes in. */
 void doors_close(struct doors *doors, bool finish);
 void doors_done(struct doors *doors);
 

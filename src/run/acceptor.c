@@ -66,14 +66,22 @@ int acceptor_add(struct acceptors *acceptors, const struct entrance *entrance, i
 	return error;
 }
 
+/* Removes the socket file. The user that we have become may not be allowed to: then it stays, and the next
+ * start replaces it. */
+static void acceptor_remove_file(const struct acceptor *acceptor)
+{
+	if (acceptor->path != NULL && unlink(acceptor->path) < 0)
+		log_info(acceptor->all->loop->log, "a socket file stays behind",
+			LOG_STR("path", acceptor->path), LOG_STR("error", strerror(errno)));
+}
+
 /* Ends all in one of two ways. A file goes first, so that nobody connects to what is about to be closed. */
 static void acceptor_end_all(struct acceptors *acceptors, bool finish)
 {
 	while (acceptors->first != NULL) {
 		struct acceptor *acceptor = acceptors->first;
 		acceptors->first = acceptor->next;
-		if (acceptor->path != NULL)
-			unlink(acceptor->path);
+		acceptor_remove_file(acceptor);
 		door_close(&acceptor->door, finish && acceptor->path != NULL);
 		acceptor_free(acceptor);
 	}

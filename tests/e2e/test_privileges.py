@@ -205,6 +205,8 @@ def test_after_the_drop(start, tmp_path, everyone):
     gw.check_idle()
     gw.stop()
     assert sock.is_socket(), "it was removed without the right to"
+    stays = gw.logged("a socket file stays behind")
+    assert [(line["level"], line["path"], line["error"]) for line in stays] == [("info", str(sock), "Permission denied")]
     start(routes, **options)  # takes its place
 
 
