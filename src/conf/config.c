@@ -160,6 +160,9 @@ static void config_check_tls(
 	if (listen->tls_client_ca == NULL && config_is_set(build, section, "tls_client") &&
 		draft_given(build->draft, section, "tls_client_ca") == NULL)
 		config_complain(build, section, "has tls_client but no tls_client_ca");
+	if (certificates > 0 && listen->tls_min_version >= 13 && config_is_set(build, section, "tls_ciphers"))
+		config_complain(
+			build, section, "has tls_ciphers, which are of TLS 1.2, but tls_min_version is 1.3");
 }
 
 /* Checks that it is known which group comes with a user that is only a number. */

@@ -7,6 +7,8 @@
  */
 #include "net/tls.h"
 
+#include "net/ciphers.h"
+
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/sha.h>
@@ -16,15 +18,6 @@
 #include <string.h>
 
 enum { TLS_CHAIN_MAX = 32 * 1024, TLS_TICKETS = 2 };
-
-/* Forward secrecy and authenticated encryption, best first; a client that puts ChaCha20 first has no AES
- * hardware, and gets it. */
-static const char tls_ciphers[] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
-				  "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"
-				  "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384";
-
-static const char tls_ciphersuites[] =
-	"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 
 #if OPENSSL_VERSION_NUMBER >= 0x30500000L
 static const char tls_groups[] = "X25519MLKEM768:X25519:P-256:P-384";
@@ -73,43 +66,6 @@ static int tls_set_clients(const struct tls_reading *reading, SSL_CTX *ctx)
 	SSL_CTX_set_num_tickets(ctx, 0);
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | must_show, NULL);
 	return pem_take_authorities(ctx, reading->listen->tls_client_ca, &reading->notes);
-}
-
-/* How many ciphers of TLS 1.3 are left. */
-static size_t tls_count_13(SSL_CTX *ctx)
-{
-	STACK_OF(SSL_CIPHER) *ciphers = SSL_CTX_get_ciphers(ctx);
-	size_t n = 0;
-
-	for (int i = 0; i < sk_SSL_CIPHER_num(ciphers); i++)
-		n += SSL_CIPHER_get_protocol_id(sk_SSL_CIPHER_value(ciphers, i)) >> 8 == 0x13;
-	return n;
-}
-
-/* Sets the ciphers: ours, or those of the configuration, in its order. */
-static int tls_set_ciphers(const struct tls_reading *reading, SSL_CTX *ctx)
-{
-	const struct listen_conf *listen = reading->listen;
-	const char *older = listen->tls_ciphers, *newer = listen->tls_ciphersuites;
-
-	ERR_clear_error();
-	if (SSL_CTX_set_cipher_list(ctx, older != NULL ? older : tls_ciphers) != 1) {
-		pem_say(&reading->notes, LOG_ERROR, "", "tls_ciphers: none of them is known: %.300s",
-			older != NULL ? older : tls_ciphers);
-		return -EINVAL;
-	}
-	if (newer == NULL)
-		newer = tls_ciphersuites;
-	/* OpenSSL passes over what it does not know, until nothing is left. */
-	if (SSL_CTX_set_ciphersuites(ctx, newer) != 1 || tls_count_13(ctx) == 0) {
-		pem_say(&reading->notes, LOG_ERROR, "", "tls_ciphersuites: none of them is known: %.300s",
-			newer);
-		return -EINVAL;
-	}
-	SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
-	if (older == NULL && listen->tls_ciphersuites == NULL)
-		SSL_CTX_set_options(ctx, SSL_OP_PRIORITIZE_CHACHA);
-	return 0;
 }
 
 /* Accepts HTTP/1.1 alone; a client that offers others only is told that there is none for it. */
@@ -166,7 +122,7 @@ static int tls_set(const struct tls_reading *reading, SSL_CTX *ctx)
 		SSL_CTX_set1_groups_list(ctx, tls_groups) != 1 || SSL_CTX_set_max_early_data(ctx, 0) != 1 ||
 		tls_set_session_context(reading->listen, ctx) != 0)
 		return tls_fail(reading, -EINVAL, pem_cause());
-	int error = tls_set_ciphers(reading, ctx);
+	int error = ciphers_set(ctx, reading->listen, &reading->notes);
 	return error != 0 ? error : tls_set_clients(reading, ctx);
 }
 
@@ -191,6 +147,8 @@ static int tls_make(const struct tls_reading *reading, struct tls *tls)
 	}
 	for (size_t i = 0; i < tls->n && error == 0; i++)
 		error = tls_set(reading, tls->pairs[i].ctx);
+	if (error == 0)
+		ciphers_warn(listen, &reading->notes);
 	for (size_t i = 0; i < tls->n; i++) {
 		int failed = tls_take_pair(reading, &tls->pairs[i], listen->tls_key.items[i]);
 		error = error != 0 ? error : failed;

@@ -367,6 +367,25 @@ static void test_connect(void **state)
 	config_unref(config);
 }
 
+/* Keys about TLS need TLS, and the version that they are about. */
+static void test_tls(void **state)
+{
+#define LISTEN "[listen a]\naddress = h:1\n"
+#define PAIR   "tls_certificate = /dev/null\ntls_key = /dev/null\n"
+	(void)state;
+
+	conf_bad(LISTEN "tls_min_version = 1.3\n" ROUTE_X,
+		"t.ini:1: [listen a] has tls_min_version but no tls_certificate\n");
+	conf_bad(LISTEN "tls_ciphers = HIGH\ntls_min_version = 1.2\n" ROUTE_X,
+		"t.ini:1: [listen a] has tls_ciphers but no tls_certificate\n");
+	conf_bad(LISTEN PAIR "tls_ciphers = HIGH\ntls_min_version = 1.3\n" ROUTE_X,
+		"t.ini:1: [listen a] has tls_ciphers, which are of TLS 1.2, but tls_min_version is 1.3\n");
+	config_unref(conf_good(LISTEN PAIR "tls_ciphers = HIGH\ntls_min_version = 1.2\n" ROUTE_X));
+	config_unref(conf_good(LISTEN PAIR "tls_ciphers =\ntls_min_version = 1.3\n" ROUTE_X));
+	config_unref(conf_good(
+		LISTEN PAIR "tls_ciphersuites = TLS_AES_128_GCM_SHA256\ntls_min_version = 1.3\n" ROUTE_X));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -378,6 +397,7 @@ int main(void)
 		cmocka_unit_test(test_unix_path),
 		cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_connect),
+		cmocka_unit_test(test_tls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -121,6 +121,13 @@ static void rig_must_refuse(struct rig *rig, int error, const char *words)
 	rig->listen.tls_certificate.n = rig->listen.tls_key.n = 1;
 }
 
+/* It is made, and only this is said. */
+static void rig_must_warn(struct rig *rig, const char *words)
+{
+	assert_int_equal(rig_make(rig), 0);
+	assert_string_equal(rig->notes.text, words);
+}
+
 static void rig_done(struct rig *rig)
 {
 	tls_unref(rig->tls);
@@ -286,11 +293,73 @@ static void test_unknown_ciphers(void **state)
 	rig.listen.tls_ciphersuites = nonsense;
 	rig_must_refuse(&rig, -EINVAL, "error : tls_ciphersuites: none of them is known: NONSENSE\n");
 	rig.listen.tls_ciphersuites = mixed; /* passes over what it does not know, as OpenSSL does */
-	rig_must_make(&rig);
+	rig_must_warn(
+		&rig, "warning : tls_ciphersuites: no such cipher of TLS 1.3, passed over: TLS_NONSENSE\n");
 	expect_cipher(&rig, TLS1_3_VERSION, "TLS_AES_128_GCM_SHA256", "TLS_AES_128_GCM_SHA256");
 	rig_done(&rig);
 	certs_free(&a);
 	certs_free(&b);
+}
+
+/* Each name that OpenSSL passes over is said, and none of those that it knows. */
+static void test_passed_over(void **state)
+{
+	static const struct {
+		const char *older, *newer, *said; /* what was passed over, a word each */
+	} lists[] = {
+		{ "HIGH:!aNULL:!MD5:!RC4:!3DES:!DSS:!EXP:!LOW:!kRSA:!PSK:!SRP:!CAMELLIA:!eNULL", NULL, "" },
+		{ "ECDHE+AESGCM:ECDHE+CHACHA20,DHE+AES;-AES256 +SHA384:@STRENGTH:@SECLEVEL=1", NULL, "" },
+		{ "DEFAULT:!ADH:+RC4:-SSLv2:TLSv1.2:SUITEB128:ALL:COMPLEMENTOFALL", NULL, "" },
+		{ "::HIGH::", ":TLS_AES_128_GCM_SHA256 : TLS_AES_256_GCM_SHA384:", "" },
+		{ "HIGH:!aNUL:ECDHE+AESGMC:+NO+NE:-NIL", NULL, "aNUL AESGMC NO NE NIL " },
+		{ "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-GCM-SHA265", NULL,
+			"ECDHE-ECDSA-AES128-GCM-SHA265 " },
+		{ "HIGH:TLS_AES_128_GCM_SHA256", NULL, "TLS_AES_128_GCM_SHA256 " },
+		{ "HIGH:high",
+			"TLS_AES_128_GCM_SHA256:tls_aes_256_gcm_sha384:ECDHE-RSA-AES128-GCM-SHA256:TLS_X",
+			"high tls_aes_256_gcm_sha384 ECDHE-RSA-AES128-GCM-SHA256 TLS_X " },
+	};
+	struct cert cert = certs_make("passed", (struct cert_wish){ 0 });
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		struct rig rig;
+		char said[256] = "", older[128], newer[128];
+
+		rig_init(&rig, &cert);
+		rig.listen.tls_ciphers = strcpy(older, lists[i].older);
+		if (lists[i].newer != NULL)
+			rig.listen.tls_ciphersuites = strcpy(newer, lists[i].newer);
+		assert_int_equal(rig_make(&rig), 0);
+		for (char *at = rig.notes.text, *line; (line = strsep(&at, "\n")) != NULL && *line != '\0';) {
+			const char *word = strstr(line, "passed over: ");
+			assert_non_null(word);
+			strcat(strcat(said, word + strlen("passed over: ")), " ");
+		}
+		assert_string_equal(said, lists[i].said);
+		rig_done(&rig);
+	}
+	certs_free(&cert);
+}
+
+/* A name as long as our room for it, one byte less and one more. */
+static void test_long_cipher(void **state)
+{
+	struct cert cert = certs_make("long", (struct cert_wish){ 0 });
+	struct rig rig;
+	(void)state;
+
+	for (size_t len = 78; len <= 81; len++) {
+		char list[128] = "HIGH:", words[256];
+		memset(list + 5, 'X', len);
+		rig_init(&rig, &cert);
+		rig.listen.tls_ciphers = list;
+		snprintf(words, sizeof(words),
+			"warning : tls_ciphers: no such cipher of TLS 1.2, passed over: %s\n", list + 5);
+		rig_must_warn(&rig, words);
+		rig_done(&rig);
+	}
+	certs_free(&cert);
 }
 
 static void test_names(void **state)
@@ -875,6 +944,8 @@ int main(void)
 		cmocka_unit_test(test_ciphers),
 		cmocka_unit_test(test_cipher_choice),
 		cmocka_unit_test(test_unknown_ciphers),
+		cmocka_unit_test(test_passed_over),
+		cmocka_unit_test(test_long_cipher),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_alpn),
 		cmocka_unit_test(test_resumption),
