@@ -104,13 +104,16 @@ int bind_find(const struct addr_name *name, struct addr *out, size_t max, size_t
 	return error == 0 && *n == 0 ? missing : error;
 }
 
-/* Knows the one mistake that many make at their first start. */
+/* Knows the mistakes that many make at their first start. */
 const char *bind_error(const struct addr_name *name, int error)
 {
 	if (error == -EACCES && name->kind == ADDR_TCP && name->port > 0 && name->port < IPPORT_RESERVED)
 		return "a port below 1024 needs a start as root (with user in [gateway]), "
 		       "CAP_NET_BIND_SERVICE "
 		       "or a socket of systemd; ports from 1024 need nothing";
+	if (error == -EPERM && name->kind == ADDR_UNIX)
+		return "its owner can't be set without root, nor in the sandbox of the unit: a .socket unit "
+		       "can (SocketUser=, SocketGroup=), or mode lets others in";
 	return strerror(-error);
 }
 
@@ -136,6 +139,18 @@ static int bind_remove_stale(const struct sockaddr_un *at)
 	return unlink(at->sun_path) == 0 ? 0 : -errno;
 }
 
+/* Gives a socket file to somebody, unless it is theirs already: a sandbox may refuse the call as such.
+ * Returns 0 or -1 and errno. */
+static int bind_give(const char *path, uid_t uid, gid_t gid)
+{
+	struct stat st;
+	if (lstat(path, &st) != 0)
+		return -1;
+	if ((uid == (uid_t)-1 || uid == st.st_uid) && (gid == (gid_t)-1 || gid == st.st_gid))
+		return 0;
+	return lchown(path, uid, gid);
+}
+
 /* Binds a unix socket with its mode and owner in place before listen() lets anybody in. */
 int bind_unix(const char *path, mode_t mode, uid_t uid, gid_t gid, int backlog)
 {
@@ -152,9 +167,7 @@ int bind_unix(const char *path, mode_t mode, uid_t uid, gid_t gid, int backlog)
 		return -errno;
 	if (bind(fd, (struct sockaddr *)&at, sizeof(at)) != 0)
 		return bind_undo(fd, errno);
-	if (chmod(path, mode) == 0 &&
-		((uid == (uid_t)-1 && gid == (gid_t)-1) || chown(path, uid, gid) == 0) &&
-		listen(fd, backlog) == 0)
+	if (chmod(path, mode) == 0 && bind_give(path, uid, gid) == 0 && listen(fd, backlog) == 0)
 		return fd;
 	error = errno;
 	unlink(path);

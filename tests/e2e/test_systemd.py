@@ -616,6 +616,7 @@ def test_system_calls_of_the_unit(activated, tcp, open_dir, units, limits):
         listen = {**named("web"), **certificates(open_dir)}
         if network:
             listen["address"] += ["127.0.0.1:0", f"unix:{open_dir}/own"]
+            listen["owner"] = "65534:65534" if os.getuid() == 0 else f"{os.getuid()}:{os.getgid()}"  # as it is
 
         def before():
             become_nobody()
@@ -652,3 +653,22 @@ def test_system_calls_of_the_unit(activated, tcp, open_dir, units, limits):
         gw.check_idle()
         gw.stop()
     notify.close()
+
+
+def test_owner_under_the_unit(activated, tcp, open_dir):
+    """Nobody else's socket file is made there; the line says who can make one."""
+    place = open_dir / "gateway"
+    place.mkdir()
+    place.chmod(0o777)
+    enter = seccomp.filtered("wsluice.service")
+
+    def before():
+        become_nobody()
+        enter()
+
+    listen = {"address": f"unix:{open_dir}/own", "owner": "12345"}
+    error = refused(
+        activated, [], listen, before=before, environment={"ASAN_OPTIONS": "detect_leaks=0"}, place=place
+    )
+    assert "SocketUser=" in error["error"], error
+    assert not (open_dir / "own").exists()

@@ -385,8 +385,25 @@ static void test_unix_errors(void **state)
 		assert_int_equal(st.st_gid, 2);
 		close(fd);
 	}
+	int own = bind_unix(place.path, 0600, geteuid(), getegid(), 1);
+	assert_true(own >= 0);
+	close(own);
 	assert_int_equal(rig_count_fds(), before);
 	place_free(&place);
+}
+
+/* Those of which the remedy is known, in words of their own. */
+static void test_words(void **state)
+{
+	struct addr_name low = name_of("127.0.0.1:1023"), high = name_of("127.0.0.1:1024"),
+			 file = name_of("unix:/x");
+	(void)state;
+
+	assert_non_null(strstr(bind_error(&low, -EACCES), "CAP_NET_BIND_SERVICE"));
+	assert_string_equal(bind_error(&high, -EACCES), strerror(EACCES));
+	assert_string_equal(bind_error(&low, -EPERM), strerror(EPERM));
+	assert_non_null(strstr(bind_error(&file, -EPERM), "owner"));
+	assert_string_equal(bind_error(&file, -EACCES), strerror(EACCES));
 }
 
 /*
@@ -644,6 +661,7 @@ int main(void)
 		cmocka_unit_test(test_unix_stale_and_live),
 		cmocka_unit_test(test_unix_not_a_socket),
 		cmocka_unit_test(test_unix_errors),
+		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_room),
 		cmocka_unit_test(test_budget),
 		cmocka_unit_test(test_no_reserve),
