@@ -1,7 +1,8 @@
 #!/bin/sh
 # What is written down about the options is what the program knows: etc/wsluice.ini is its --help-config, LICENSE
 # its --license, docs/wsluice.ini.5 what tools/man.sh makes of its keys; docs/wsluice.8 and the completion have every
-# option and no other. The pages are such that neither mandoc nor groff has anything to say about them.
+# option and no other, and docs/wsluice.8 every variable that a program gets. The pages are such that neither mandoc nor
+# groff has anything to say about them.
 set -eu
 cd "$(dirname "$0")/.."
 wsluice=${WSLUICE:-build/wsluice}
@@ -42,6 +43,12 @@ keys=$("$wsluice" --help-config | sed -n 's/^#\([a-z_]*\) =.*/\1/p' | sort -u)
 described=$(rendered docs/wsluice.8 | sed -n 's/^     \(--[a-z-]*\).*/\1/p' | sort)
 # shellcheck disable=SC2086 # one line
 [ "$options" = "$described" ] || complain "docs/wsluice.8 describes" $described ", but --help has" $options
+page=$(rendered docs/wsluice.8)
+variables=$(grep -oE '"[A-Z_]{4,}"' src/gate/environ.c | tr -d '"')
+[ "$(echo "$variables" | wc -l)" -gt 20 ] || complain "src/gate/environ.c has too few variables"
+for variable in $variables; do
+	echo "$page" | grep -qwF "$variable" || complain "docs/wsluice.8: $variable is missing"
+done
 page=$(rendered docs/wsluice.ini.5)
 for key in $keys; do
 	echo "$page" | grep -qE "^ +$key( =|  |\$)" || complain "docs/wsluice.ini.5: $key is missing"
