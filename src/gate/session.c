@@ -13,8 +13,8 @@
 #include "gate/bridge.h"
 #include "gate/environ.h"
 #include "gate/exchange.h"
+#include "gate/record.h"
 #include "gate/visitor.h"
-#include "net/clientcert.h"
 #include "ws/message.h"
 
 #include <errno.h>
@@ -23,7 +23,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 enum session_state {
@@ -37,7 +36,6 @@ enum session_state {
 };
 
 enum {
-	SESSION_ID = 17,
 	SESSION_TRIM_MIN = 1024 /* sessions; after fewer there is not enough to be worth looking for */
 };
 
@@ -52,14 +50,10 @@ struct session {
 	struct exchange *exchange; /* until it is bridged */
 
 	/* From CONNECT on. */
-	const struct route_conf *route;
-	char id[SESSION_ID];
+	struct record record;
 	char accept[UPGRADE_ACCEPT_SIZE];
 	bool counted;	      /* in limits->sessions */
 	uint64_t visitor_key; /* as whom; 0 when visitors are not counted */
-	char *protocol;
-	char *certificate; /* the client's, its subject; NULL without */
-	uint64_t began_at;
 	struct endpoint *backend, *visitor;
 	struct bridge bridge;
 	struct event idle; /* only with an idle_timeout */
@@ -105,8 +99,7 @@ static void session_free(struct grave *grave)
 	struct gate *gate = session->gate;
 	struct arena *arena = &gate->loop->arena;
 	arena_free(arena, session->exchange);
-	free(session->protocol);
-	free(session->certificate);
+	record_done(&session->record);
 	config_unref(session->config);
 	arena_free(arena, session);
 	gate->n_held--;
@@ -137,7 +130,7 @@ static void session_die(struct session *session)
 	if (session->visitor != NULL) {
 		gate->n_upgraded--;
 		session->visitor->ops->destroy(session->visitor);
-		if (session->route->idle_timeout_ms > 0)
+		if (session->record.route->idle_timeout_ms > 0)
 			loop_event_done(gate->loop, &session->idle);
 	}
 	session_set_state(session, SESSION_DEAD);
@@ -155,38 +148,12 @@ static void session_die(struct session *session)
 		gate->on_empty(gate->arg);
 }
 
-/* The one line of a session; `reason` when the visitor does not know better, or never came to be. */
+/* The one line of a session. */
 static void session_log(const struct session *session, const char *reason)
 {
-	const struct bridge_side *in = &session->bridge.side[BRIDGE_VISITOR],
-				 *out = &session->bridge.side[BRIDGE_BACKEND];
-	const struct endpoint *visitor = session->visitor;
-	char peer[ADDR_TEXT], who[128], how[64], nobody[128], why[64] = "";
-
-	session->backend->ops->describe(session->backend, who, how);
-	if (visitor != NULL)
-		visitor->ops->describe(visitor, nobody, why);
-	log_info(session->gate->loop->log, "session ended", LOG_STR("id", session->id),
-		LOG_STR("route", session->route->pattern), LOG_STR("peer", addr_format(&session->peer, peer)),
-		LOG_STR("certificate", session->certificate), LOG_STR("protocol", session->protocol),
-		LOG_STR("backend", who), LOG_U64("in_bytes", in->bytes), LOG_U64("in_messages", in->messages),
-		LOG_U64("out_bytes", out->bytes), LOG_U64("out_messages", out->messages),
-		LOG_MS("duration", loop_now(session->gate->loop) - session->began_at), LOG_STR("end", how),
-		LOG_U64("code_sent", visitor == NULL ? 0 : visitor_code_sent(visitor)),
-		LOG_U64("code_received", visitor == NULL ? CLOSE_ABNORMAL : visitor_code_received(visitor)),
-		LOG_STR("reason", why[0] != '\0' ? why : reason));
-}
-
-/* For who watches sessions come: at info they are seen when they end. */
-static void session_log_begin(const struct session *session)
-{
-	char peer[ADDR_TEXT], who[128], how[64];
-
-	session->backend->ops->describe(session->backend, who, how);
-	log_debug(session->gate->loop->log, "session began", LOG_STR("id", session->id),
-		LOG_STR("route", session->route->pattern), LOG_STR("peer", addr_format(&session->peer, peer)),
-		LOG_STR("protocol", session->protocol), LOG_STR("backend", who),
-		LOG_MS("after", loop_now(session->gate->loop) - session->began_at));
+	struct loop *loop = session->gate->loop;
+	record_log_end(&session->record, loop->log, loop_now(loop), &session->bridge, session->backend,
+		session->visitor, reason);
 }
 
 /* Both sides are gone. */
@@ -213,7 +180,7 @@ static void session_on_idle(evutil_socket_t fd, short what, void *arg)
 {
 	struct session *session = arg;
 	uint64_t quiet = loop_now(session->gate->loop) - session->bridge.active_at;
-	uint64_t limit = session->route->idle_timeout_ms;
+	uint64_t limit = session->record.route->idle_timeout_ms;
 	(void)fd;
 	(void)what;
 
@@ -226,6 +193,7 @@ static void session_on_idle(evutil_socket_t fd, short what, void *arg)
 /* Joins the two sides; what the visitor sent behind its request are the first frames. */
 static void session_bridge(struct session *session)
 {
+	struct loop *loop = session->gate->loop;
 	size_t len;
 	char *rest = exchange_take_rest(session->exchange, &len);
 
@@ -234,12 +202,12 @@ static void session_bridge(struct session *session)
 	exchange_done(session->exchange);
 	arena_free(&session->gate->loop->arena, session->exchange);
 	session->exchange = NULL;
-	if (session->route->idle_timeout_ms > 0) {
+	if (session->record.route->idle_timeout_ms > 0) {
 		loop_event_init(session->gate->loop, &session->idle, -1, 0, session_on_idle, session);
-		loop_timer_set(&session->idle, session->route->idle_timeout_ms);
+		loop_timer_set(&session->idle, session->record.route->idle_timeout_ms);
 	}
-	session_log_begin(session);
-	bridge_init(&session->bridge, session->route->buffer, session_on_over, session);
+	record_log_begin(&session->record, loop->log, loop_now(loop), session->backend);
+	bridge_init(&session->bridge, session->record.route->buffer, session_on_over, session);
 	bridge_join(&session->bridge, session->visitor, session->backend);
 	if (len > 0)
 		visitor_feed(session->visitor, (uint8_t *)rest, len);
@@ -279,12 +247,12 @@ static void session_on_ready(void *arg)
 {
 	struct session *session = arg;
 
-	session->visitor = visitor_new(session->gate->loop, &session->stream, session->route);
+	session->visitor = visitor_new(session->gate->loop, &session->stream, session->record.route);
 	if (session->visitor == NULL) {
 		session_refuse(session, 503, strerror(ENOMEM), "There is no memory for one more session.\n");
 		return;
 	}
-	exchange_accept(session->exchange, session->accept, session->protocol, session->route);
+	exchange_accept(session->exchange, session->accept, session->record.protocol, session->record.route);
 	session_bridge(session);
 }
 
@@ -306,7 +274,7 @@ static const struct endpoint_hooks session_backend_hooks = {
 /* The backend of the route, not yet begun. env is only needed for the start. */
 static struct endpoint *session_new_backend(struct session *session, struct text env)
 {
-	const struct route_conf *route = session->route;
+	const struct route_conf *route = session->record.route;
 	struct gate *gate = session->gate;
 	struct process_params params = {
 		.spawner = gate->spawner,
@@ -315,7 +283,7 @@ static struct endpoint *session_new_backend(struct session *session, struct text
 		.route_index = (uint32_t)(route - session->config->routes),
 		.framing = route->framing,
 		.env = env,
-		.session = session->id,
+		.session = session->record.id,
 	};
 	if (route->has_connect)
 		return tcp_new(
@@ -327,34 +295,14 @@ static struct endpoint *session_new_backend(struct session *session, struct text
 static int session_start_backend(struct session *session, const struct exchange_upgrade *upgrade)
 {
 	size_t len;
-	char *env = environ_build(session->exchange, upgrade, session->id, session->protocol, &len);
+	char *env =
+		environ_build(session->exchange, upgrade, session->record.id, session->record.protocol, &len);
 	if (env == NULL)
 		return -ENOMEM;
 	session->backend = session_new_backend(session, (struct text){ .ptr = env, .len = len });
 	int error = session->backend == NULL ? -ENOMEM : session->backend->ops->start(session->backend);
 	free(env);
 	return error;
-}
-
-/* An id that no other session has, in the log and in the program's environment. Returns 0 or -errno. */
-static int session_make_id(struct session *session)
-{
-	uint64_t id;
-	if (getrandom(&id, sizeof(id), 0) != sizeof(id))
-		return -errno;
-	snprintf(session->id, sizeof(session->id), "%016llx", (unsigned long long)id);
-	return 0;
-}
-
-/* Which subprotocol is answered, if any. Returns 0 or -ENOMEM. */
-static int session_choose_protocol(struct session *session, const struct upgrade *upgrade)
-{
-	const struct conf_list *known = &session->route->subprotocols;
-	int choice = upgrade_choose_protocol(upgrade, (const char *const *)known->items, known->n);
-	if (choice < 0)
-		return 0;
-	session->protocol = text_dup(upgrade->protocols[choice]);
-	return session->protocol == NULL ? -ENOMEM : 0;
 }
 
 /* Is there room for one more session? When not, it is refused. */
@@ -387,17 +335,14 @@ static void session_on_upgrade(void *arg, const struct exchange_upgrade *upgrade
 {
 	struct session *session = arg;
 
-	session->route = upgrade->match->route;
+	session->record.route = upgrade->match->route;
+	session->record.peer = &session->peer;
 	if (!session_enter(session))
 		return;
-	if (stream_ssl(&session->stream) != NULL)
-		session->certificate = clientcert_subject(stream_ssl(&session->stream));
-	session->began_at = loop_now(session->gate->loop);
-	int error = session_make_id(session);
+	int error = record_begin(&session->record, loop_now(session->gate->loop), upgrade->upgrade,
+		stream_ssl(&session->stream));
 	if (error == 0)
 		error = upgrade_accept(upgrade->upgrade->key, session->accept);
-	if (error == 0)
-		error = session_choose_protocol(session, upgrade->upgrade);
 	if (error == 0)
 		error = session_start_backend(session, upgrade);
 	if (error == 0)

@@ -1,0 +1,40 @@
+/*
+ * record: what identifies a session, in the log, and to its program: id, route, peer, subprotocol,
+ * certificate.
+ */
+#ifndef GATE_RECORD_H
+#define GATE_RECORD_H
+
+#include "conf/config.h"
+#include "gate/bridge.h"
+#include "http/upgrade.h"
+
+#include <openssl/ssl.h>
+
+enum { RECORD_ID = 17 };
+
+/* Zeroed to begin. */
+struct record {
+	const struct route_conf *route; /* borrowed, as is the peer */
+	const struct addr *peer;
+	char id[RECORD_ID]; /* that no other session has */
+	char *protocol;	    /* subprotocol that is answered, or NULL */
+	char *certificate;  /* subject of the client's, or NULL */
+	uint64_t began_at;
+};
+
+/* Begins: makes an id and chooses the subprotocol. ssl: of the connection, or NULL. Returns 0 or -errno;
+ * record_done() is due in both cases. */
+int record_begin(struct record *record, uint64_t now, const struct upgrade *upgrade, const SSL *ssl);
+void record_done(struct record *record); /* also of one that never began */
+
+/* The line of a session that begins, for who watches them come (debug). */
+void record_log_begin(
+	const struct record *record, struct log *log, uint64_t now, const struct endpoint *backend);
+
+/* The one line of a session. `visitor` is NULL when the handshake was not answered; `reason` is for when it
+ * does not know better. */
+void record_log_end(const struct record *record, struct log *log, uint64_t now, const struct bridge *bridge,
+	const struct endpoint *backend, const struct endpoint *visitor, const char *reason);
+
+#endif

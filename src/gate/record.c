@@ -1,0 +1,88 @@
+/*
+ * record: makes a session's id and writes its lines.
+ *
+ * Owns the subprotocol's and the certificate's names. Decides nothing about the session. Runs on its loop's
+ * thread.
+ */
+#include "gate/record.h"
+
+#include "gate/visitor.h"
+#include "net/clientcert.h"
+#include "ws/message.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+/* 64 random bits: nobody guesses another session's. */
+static int record_make_id(struct record *record)
+{
+	uint64_t id;
+	if (getrandom(&id, sizeof(id), 0) != sizeof(id))
+		return -errno;
+	snprintf(record->id, sizeof(record->id), "%016llx", (unsigned long long)id);
+	return 0;
+}
+
+/* Which subprotocol is answered, if any. */
+static int record_choose_protocol(struct record *record, const struct upgrade *upgrade)
+{
+	const struct conf_list *known = &record->route->subprotocols;
+	int choice = upgrade_choose_protocol(upgrade, (const char *const *)known->items, known->n);
+	if (choice < 0)
+		return 0;
+	record->protocol = text_dup(upgrade->protocols[choice]);
+	return record->protocol == NULL ? -ENOMEM : 0;
+}
+
+/* Fills it. */
+int record_begin(struct record *record, uint64_t now, const struct upgrade *upgrade, const SSL *ssl)
+{
+	record->began_at = now;
+	if (ssl != NULL)
+		record->certificate = clientcert_subject(ssl);
+	int error = record_make_id(record);
+	return error != 0 ? error : record_choose_protocol(record, upgrade);
+}
+
+/* Frees the names. */
+void record_done(struct record *record)
+{
+	free(record->protocol);
+	free(record->certificate);
+	record->protocol = record->certificate = NULL;
+}
+
+/* Writes it. */
+void record_log_begin(
+	const struct record *record, struct log *log, uint64_t now, const struct endpoint *backend)
+{
+	char peer[ADDR_TEXT], who[128], how[64];
+
+	backend->ops->describe(backend, who, how);
+	log_debug(log, "session began", LOG_STR("id", record->id), LOG_STR("route", record->route->pattern),
+		LOG_STR("peer", addr_format(record->peer, peer)), LOG_STR("protocol", record->protocol),
+		LOG_STR("backend", who), LOG_MS("after", now - record->began_at));
+}
+
+/* Writes it. */
+void record_log_end(const struct record *record, struct log *log, uint64_t now, const struct bridge *bridge,
+	const struct endpoint *backend, const struct endpoint *visitor, const char *reason)
+{
+	const struct bridge_side *in = &bridge->side[BRIDGE_VISITOR], *out = &bridge->side[BRIDGE_BACKEND];
+	char peer[ADDR_TEXT], who[128], how[64], nobody[128], why[64] = "";
+
+	backend->ops->describe(backend, who, how);
+	if (visitor != NULL)
+		visitor->ops->describe(visitor, nobody, why);
+	log_info(log, "session ended", LOG_STR("id", record->id), LOG_STR("route", record->route->pattern),
+		LOG_STR("peer", addr_format(record->peer, peer)), LOG_STR("certificate", record->certificate),
+		LOG_STR("protocol", record->protocol), LOG_STR("backend", who),
+		LOG_U64("in_bytes", in->bytes), LOG_U64("in_messages", in->messages),
+		LOG_U64("out_bytes", out->bytes), LOG_U64("out_messages", out->messages),
+		LOG_MS("duration", now - record->began_at), LOG_STR("end", how),
+		LOG_U64("code_sent", visitor == NULL ? 0 : visitor_code_sent(visitor)),
+		LOG_U64("code_received", visitor == NULL ? CLOSE_ABNORMAL : visitor_code_received(visitor)),
+		LOG_STR("reason", why[0] != '\0' ? why : reason));
+}
