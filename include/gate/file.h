@@ -56,8 +56,8 @@ long file_read(struct file *file, void *out, size_t size);
 
 /*
  * Is its content what it was when it was opened, as far as the file system tells? That it got or lost a name
- * (it was replaced or deleted) is no change of it; a mere touch, another owner and a rename of itself can't
- * be told from one.
+ * (it was replaced or deleted), or that it has grown, is no change of it; a mere touch, another owner and a
+ * rename of itself can't be told from one.
  */
 bool file_is_unchanged(const struct file *file);
 

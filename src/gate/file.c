@@ -288,6 +288,8 @@ bool file_is_unchanged(const struct file *file)
 	if (fstat(file->fd, &st) != 0)
 		return false;
 	struct file_mark is = file_mark_of(&st);
+	if (is.size > file->was.size) /* appended to, as logs are: what was there still is */
+		return true;
 	return is.size == file->was.size && is.modified_ns == file->was.modified_ns &&
 	       (is.changed_ns == file->was.changed_ns || is.n_links != file->was.n_links);
 }

@@ -476,11 +476,6 @@ def test_truncated_behind_the_last_byte(gw, rcvbuf, size):
         assert got + raw.take(200_000) == data
 
 
-def change_append(path):
-    with open(path, "ab") as file:
-        file.write(b"more")
-
-
 def change_rewrite(path):
     with open(path, "r+b") as file:
         file.write(bytes(len(BIG)))
@@ -494,7 +489,7 @@ def change_secretly(path):
         os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
 
 
-@pytest.mark.parametrize("change", [change_append, change_rewrite, change_secretly, os.utime])
+@pytest.mark.parametrize("change", [change_rewrite, change_secretly, os.utime])
 def test_changed(gw, change):
     """What the file is not any more, as far as can be told, is not sent to the end; the next client has the new one."""
     path = gw.dir / "site/changes.bin"
@@ -503,6 +498,16 @@ def test_changed(gw, change):
         assert len(raw.rest()) < len(BIG)
     gw.wait_log("response cut", path="/changes.bin", reason="file changed")
     assert ask(gw, "/changes.bin").body == path.read_bytes()
+
+
+def test_appended(gw):
+    """As logs are: what was there when it was asked for arrives, and no more."""
+    path = gw.dir / "site/log.bin"
+    with begin(gw, "log.bin", BIG) as raw:
+        with open(path, "ab") as file:
+            file.write(b"more")
+        assert raw.take(len(BIG)) == BIG
+    assert ask(gw, "/log.bin").body == BIG + b"more"
 
 
 def test_replaced(gw):
