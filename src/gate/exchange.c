@@ -354,7 +354,9 @@ static void exchange_on_timer(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	if (exchange->state == EXCHANGE_HEAD && stream_in_handshake(exchange->stream))
-		exchange_log_tls(exchange, "handshake not complete in time");
+		exchange_log_tls(exchange, exchange->gate->draining
+						   ? "the gateway stopped within the handshake"
+						   : "handshake not complete in time");
 	if (exchange->state == EXCHANGE_HEAD && exchange->n_held > 0)
 		exchange_refuse(exchange, 408, "request head not complete in time",
 			"The request did not come in time.\n", 0);
