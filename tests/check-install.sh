@@ -35,8 +35,14 @@ expected() {
 		644 $1/share/doc/wsluice/deployment.md
 		644 $1/share/doc/wsluice/examples/wsluice.ini
 		644 $1/share/doc/wsluice/examples/wsluice.logrotate
+		644 $1/share/doc/wsluice/examples/activated.conf
+		644 $1/share/doc/wsluice/examples/backend-group.conf
+		644 $1/share/doc/wsluice/examples/low-port.conf
 		644 $1/share/doc/wsluice/examples/no-network.conf
 		644 $1/share/doc/wsluice/examples/no-programs.conf
+		644 $1/share/doc/wsluice/examples/port-443.conf
+		644 $1/share/doc/wsluice/examples/tls-credentials.conf
+		644 $1/share/doc/wsluice/examples/tls-group.conf
 		644 $3/wsluice.service
 		644 $3/wsluice.socket
 		644 $3/wsluice@.service
