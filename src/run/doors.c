@@ -124,7 +124,8 @@ static int doors_open_systemd(
 	else if (doors->inherited->n > 0)
 		*why = "systemd passed no socket of this name";
 	else
-		*why = "no sockets were passed (LISTEN_FDS): not started for a systemd .socket unit";
+		*why = "no sockets were passed (LISTEN_FDS): the .socket unit of systemd's has to be started "
+		       "first";
 	return -ENOENT;
 }
 
