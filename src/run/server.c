@@ -200,6 +200,19 @@ static int server_check_privileges(struct server *server)
 	return -EPERM;
 }
 
+/* Would a TLS key be served? Nobody means that, so the start fails before there is a socket. */
+static int server_check_keys(struct server *server)
+{
+	const char *dir, *key = exposure_find_key(server->config, &dir);
+
+	if (key == NULL)
+		return 0;
+	log_error(server->log,
+		"anybody could download a TLS key: it lies in a static directory; move it out of there",
+		LOG_STR("file", key), LOG_STR("static", dir));
+	return -EPERM;
+}
+
 /* The last thing that root is needed for has been done. */
 static int server_drop_privileges(struct server *server, const char **step)
 {
@@ -241,7 +254,7 @@ static int server_start(struct server *server, const char **step)
 	if ((error = inherited_read(&server->inherited)) != 0)
 		return error;
 	*step = NULL;
-	if ((error = server_check_privileges(server)) != 0)
+	if ((error = server_check_privileges(server)) != 0 || (error = server_check_keys(server)) != 0)
 		return error;
 	*step = server->spawner.step;
 	if ((error = helper_start(&server->spawner, server->config, &files, server->n_workers)) != 0)
@@ -353,7 +366,15 @@ int server_run(const struct config *config)
 /* Reads what a start would read. */
 int server_check(const struct config *config)
 {
-	if (certificates_check(config, stderr) != 0)
+	const char *dir, *key = exposure_find_key(config, &dir);
+	int error = certificates_check(config, stderr);
+
+	if (key != NULL)
+		fprintf(stderr,
+			"%s: anybody could download a TLS key: it lies in the static directory %s; "
+			"move it out of there\n",
+			key, dir);
+	if (error != 0 || key != NULL)
 		return 1;
 	if (puts("ok") >= 0 && fflush(stdout) == 0)
 		return 0;

@@ -1,4 +1,5 @@
 """TLS from the command line: --ssl, --sslcert, --sslkey, --sslca, --redirport, and what must not be forgotten beside them."""
+import shutil
 import socket
 import ssl
 
@@ -149,6 +150,48 @@ def test_no_certificate_in_the_file(tmp_path):
     assert (status, out) == (1, "")
     assert "listening" not in err
     assert len([line for line in err.splitlines() if str(tmp_path / "cert.pem") in line]) == 1, err
+
+
+@pytest.fixture
+def beside(tmp_path):
+    """A page's directory with a certificate and its key in it, and the options that use them."""
+    pair = certs.run_pair()
+    (tmp_path / "site").mkdir()
+    for name, source in (("cert.pem", pair.certificate), ("key.pem", pair.key)):
+        shutil.copy(source, tmp_path / "site" / name)
+        (tmp_path / "site" / name).chmod(0o600)
+    site = tmp_path / "site"
+    return site, ["--ssl", f"--sslcert={site}/cert.pem", f"--sslkey={site}/key.pem", "--port=0"]
+
+
+def test_key_that_would_be_served(beside):
+    """A key beneath --staticdir: no start, one line, whatever else is there; --check says so too."""
+    site, options = beside
+    options = [*options, f"--staticdir={site}", "cat"]
+    status, out, err = run(*options)
+    assert (status, out) == (1, "")
+    assert "listening" not in err
+    wrong = [line for line in err.splitlines() if "ERROR" in line]
+    assert len(wrong) == 1 and "anybody could download a TLS key" in wrong[0], err
+    assert f"file={site}/key.pem static={site}" in wrong[0], err
+    assert run("--check", *options) == (
+        1,
+        "",
+        f"{site}/key.pem: anybody could download a TLS key: it lies in the static directory {site}; "
+        "move it out of there\n",
+    )
+
+
+def test_key_that_would_not_be_served(gateway, beside, tmp_path):
+    """The same key, but the page is elsewhere, or nothing whose name begins with a dot is looked for: it serves."""
+    site, options = beside
+    (tmp_path / "page").mkdir()
+    assert run("--check", *options, f"--staticdir={tmp_path}/page", "cat") == (0, "ok\n", "")
+    (site / "key.pem").rename(site / ".key.pem")
+    options = [option.replace("/key.pem", "/.key.pem") for option in options]
+    gw = serves(gateway, *options, f"--staticdir={site}", "cat", tls=certs.run_context())
+    assert gw.get("/.key.pem").status == 404
+    assert gw.get("/cert.pem").status == 200
 
 
 def test_help_names_them():
