@@ -4,6 +4,7 @@ import re
 import signal
 import socket
 import stat
+import struct
 import tempfile
 import threading
 import time
@@ -20,6 +21,7 @@ from backends import echo, free_port, service
 from conftest import counter
 from gateway import alive, descriptors_of, process_state
 from scripts import script
+from test_privileges import low_port
 from wait import eventually
 
 CAT = {"route /ws": {"exec": "cat"}, "route /console": {"console": "yes"}}
@@ -551,12 +553,25 @@ def test_restarts_are_not_noticed(activated, tcp, capsys, backend):
 # the sandbox of the units
 
 
-def become_nobody():
-    """As DynamicUser does: no group, no capability."""
-    if os.getuid() == 0:
-        os.setgroups([])
-        os.setresgid(65534, 65534, 65534)
-        os.setresuid(65534, 65534, 65534)
+GROUP, CAP_NET_BIND_SERVICE = 12345, 10
+PR_SET_KEEPCAPS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 8, 47, 2
+
+
+def become_nobody(groups=(), low_port=False):
+    """As DynamicUser does: no group but those of SupplementaryGroups, no capability but perhaps the one of low ports."""
+    if os.getuid() != 0:
+        assert not groups and not low_port, "for this the tests must be run by root"
+        return
+    libc = seccomp.libc
+    os.setgroups(groups)
+    os.setresgid(65534, 65534, 65534)
+    if low_port:
+        assert libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0
+    os.setresuid(65534, 65534, 65534)
+    if low_port:
+        mask = 1 << CAP_NET_BIND_SERVICE
+        assert libc.capset(struct.pack("=Ii", 0x20080522, 0), struct.pack("=6I", mask, mask, mask, 0, 0, 0)) == 0
+        assert libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_BIND_SERVICE, 0, 0) == 0
 
 
 @pytest.fixture
@@ -580,19 +595,56 @@ def certificates(directory):
     return keys
 
 
+def readable_key(directory, owner, group, modes):
+    """The certificate and the key of this run in a directory for them, which is returned."""
+    directory.mkdir()
+    for name, path in {"certificate": certs.run_pair().certificate, "key": certs.run_pair().key}.items():
+        copy = directory / name
+        copy.write_bytes(path.read_bytes())
+        os.chown(copy, owner, group)
+        copy.chmod(modes[1])
+    os.chown(directory, owner, group)
+    directory.chmod(modes[0])
+    return str(directory)
+
+
+def second_listener(unit, directory):
+    """What a drop-in is about, as keys of a listener of its own, and variables of the environment: a low port, a key for a
+    group or one of systemd's credentials."""
+    keys, variables = {"address": "127.0.0.1:0"}, {}
+    if unit["AmbientCapabilities"][-1]:
+        keys["address"] = f"127.0.0.1:{low_port()}"
+    if "LoadCredential" in unit:
+        assert [line.split(":")[0] for line in unit["LoadCredential"]] == ["certificate", "key"]
+        variables["CREDENTIALS_DIRECTORY"] = readable_key(directory / "keys", 65534, 65534, (0o500, 0o400))
+        keys.update(tls_certificate="%d/certificate", tls_key="%d/key")
+    elif "ssl-cert" in unit.get("SupplementaryGroups", []):
+        place = readable_key(directory / "keys", 0, GROUP, (0o750, 0o640))
+        keys.update(tls_certificate=f"{place}/certificate", tls_key=f"{place}/key")
+    return keys, variables
+
+
+UNIT = "wsluice.service"
+NO_PROGRAMS, NO_NETWORK = "wsluice.service.d/no-programs.conf", "wsluice.service.d/no-network.conf"
+EVERY = sorted(
+    f"wsluice.service.d/{path.name}" for path in (gateway_module.ROOT / "systemd/wsluice.service.d").iterdir()
+)
+
+
 @pytest.mark.parametrize(
     "units, limits",
     [
-        (["wsluice.service"], True),
+        ([UNIT], True),
         (["wsluice@.service"], True),
-        (["wsluice.service"], False),
-        (["wsluice.service", "wsluice.service.d/no-programs.conf"], True),
-        (["wsluice.service", "wsluice.service.d/no-programs.conf", "wsluice.service.d/no-network.conf"], True),
+        ([UNIT], False),
+        ([UNIT, NO_PROGRAMS, NO_NETWORK], True),
+        *(([UNIT, drop_in], True) for drop_in in EVERY if drop_in != NO_NETWORK),
+        *((["wsluice@.service", drop_in], True) for drop_in in EVERY if "low-port" in drop_in),
     ],
-    ids=["service", "template", "no limits", "no programs", "no network"],
+    ids=lambda value: "+".join(Path(name).stem for name in value) if isinstance(value, list) else str(value),
 )
 def test_system_calls_of_the_unit(activated, tcp, open_dir, units, limits):
-    """Under the unit's filter and without any right the gateway does all of what the unit is for."""
+    """Under the unit's filter and without any right the gateway does all of what the unit, or the drop-in, is for."""
     notify = Notify(open_dir / "notify")
     os.chmod(notify.path, 0o777)
     (open_dir / "hello.txt").write_text("hello")
@@ -601,12 +653,17 @@ def test_system_calls_of_the_unit(activated, tcp, open_dir, units, limits):
     place.chmod(0o777)
     # The sanitizer's own wants: to trace itself when it looks for leaks, and to set a limit.
     asan = f"log_path={place}/sanitizer:exitcode=86:detect_leaks=0:disable_coredump=0"
+    unit = seccomp.directives(*units)
     enter = seccomp.filtered(*units, limits=limits)
-    programs = len(units) == 1
-    network = len(units) < 3
+    programs = NO_PROGRAMS not in units
+    network = NO_NETWORK not in units
+    groups = [GROUP] if "SupplementaryGroups" in unit else []
     path = f"{open_dir}/backend"
     with service(echo, path=path) as unix, service(echo) as plain:
         os.chmod(path, 0o777)
+        if "wsluice-backends" in unit.get("SupplementaryGroups", []):
+            os.chown(path, 0, GROUP)
+            os.chmod(path, 0o660)
         routes = {
             "route /static/*": {"static": open_dir},
             "route /unix": {"connect": unix.uri},
@@ -614,25 +671,34 @@ def test_system_calls_of_the_unit(activated, tcp, open_dir, units, limits):
             **(CAT if programs else {}),
         }
         listen = {**named("web"), **certificates(open_dir)}
+        variables = {}
         if network:
             listen["address"] += ["127.0.0.1:0", f"unix:{open_dir}/own"]
             listen["owner"] = "65534:65534" if os.getuid() == 0 else f"{os.getuid()}:{os.getgid()}"  # as it is
+            routes["listen second"], variables = second_listener(unit, open_dir)
 
         def before():
-            become_nobody()
+            become_nobody(groups, bool(unit["AmbientCapabilities"][-1]))
             enter()
 
         gw = activated(
             routes, sockets=[("web", tcp)], listen=listen, before=before, checked=False,
-            environment={"NOTIFY_SOCKET": notify.path, "ASAN_OPTIONS": asan}, place=place,
+            environment={"NOTIFY_SOCKET": notify.path, "ASAN_OPTIONS": asan, **variables}, place=place,
             tls=certs.run_context() if gateway_module.over_tls else None,
         )  # fmt: skip
         gw.take_baseline()
-        status = Path(f"/proc/{gw.pid}/status").read_text()
-        assert re.search(r"^Seccomp:\s2$", status, re.M) and re.search(r"^CapEff:\s0+$", status, re.M)
+        for task in Path(f"/proc/{gw.pid}/task").iterdir():
+            status = (task / "status").read_text()
+            assert re.search(r"^Seccomp:\s2$", status, re.M)
+            assert all(re.search(rf"^Cap{which}:\s0+$", status, re.M) for which in ("Eff", "Prm", "Inh", "Amb")), status
         notify.wait("READY", "1")
-        for way in [tcp.getsockname(), *(("127.0.0.1", int(a.rsplit(":", 1)[1])) for a in gw.addresses[1:2])]:
-            with gw.connect(way) as raw:
+        ways = [(tcp.getsockname(), gw.context)]
+        if network:
+            _, own, second = (("127.0.0.1", int(a.rsplit(":", 1)[1])) for a in gw.addresses if "127.0.0.1" in a)
+            has_key = "tls_key" in routes["listen second"]
+            ways += [(own, gw.context), (second, certs.run_context() if has_key else None)]
+        for way, tls in ways:
+            with gw.connect(way, tls=tls) as raw:
                 raw.send(wsraw.request("/static/hello.txt", host=f"{way[0]}:{way[1]}"))
                 assert raw.response().body == b"hello"
         with gw.ws("/unix") as ws:
@@ -655,7 +721,7 @@ def test_system_calls_of_the_unit(activated, tcp, open_dir, units, limits):
     notify.close()
 
 
-def test_owner_under_the_unit(activated, tcp, open_dir):
+def test_owner_under_the_unit(activated, open_dir):
     """Nobody else's socket file is made there; the line says who can make one."""
     place = open_dir / "gateway"
     place.mkdir()
@@ -667,8 +733,7 @@ def test_owner_under_the_unit(activated, tcp, open_dir):
         enter()
 
     listen = {"address": f"unix:{open_dir}/own", "owner": "12345"}
-    error = refused(
-        activated, [], listen, before=before, environment={"ASAN_OPTIONS": "detect_leaks=0"}, place=place
-    )
+    environment = {"ASAN_OPTIONS": "detect_leaks=0"}
+    error = refused(activated, [], listen, before=before, environment=environment, place=place, tls=False)
     assert "SocketUser=" in error["error"], error
     assert not (open_dir / "own").exists()
