@@ -35,6 +35,9 @@ struct value_type {
 /* The kinds that are numbers underneath; the others are in conf/command.h, conf/items.h and conf/place.h. */
 extern const struct value_type value_bool, value_number, value_time, value_size, value_word, value_mode,
 	value_signal;
+/* The same as value_word for keys of a listener that mean nothing without a certificate, or without an
+ * authority of clients: not there then. */
+extern const struct value_type value_tls_word, value_tls_client;
 /* Text as it is. */
 extern const struct value_type value_string;
 

@@ -132,16 +132,6 @@ static void config_check_listen(
 		config_complain(build, section, "has no address");
 }
 
-/* Is a key of a listener given another value than its default? A dump writes the defaults too. */
-static bool config_is_set(
-	const struct config_build *build, const struct draft_section *section, const char *key)
-{
-	const struct draft_text *given = draft_given(build->draft, section, key);
-
-	return given != NULL &&
-	       strcmp(given->text, options_find(section->kind, text_of(key))->otherwise) != 0;
-}
-
 /* Checks that certificates and keys are pairs, and that nothing is said about TLS where there is none. */
 static void config_check_tls(
 	struct config_build *build, const struct listen_conf *listen, const struct draft_section *section)
@@ -154,13 +144,14 @@ static void config_check_tls(
 		config_complain(build, section, "has %zu tls_certificate and %zu tls_key; they are pairs",
 			certificates, keys);
 	for (size_t i = 0; certificates == 0 && keys == 0 && i < 5; i++) {
-		if (config_is_set(build, section, with_tls[i]))
+		if (draft_given(build->draft, section, with_tls[i]) != NULL)
 			config_complain(build, section, "has %s but no tls_certificate", with_tls[i]);
 	}
-	if (listen->tls_client_ca == NULL && config_is_set(build, section, "tls_client") &&
+	if (certificates > 0 && draft_given(build->draft, section, "tls_client") != NULL &&
 		draft_given(build->draft, section, "tls_client_ca") == NULL)
-		config_complain(build, section, "has tls_client but no tls_client_ca");
-	if (certificates > 0 && listen->tls_min_version >= 13 && config_is_set(build, section, "tls_ciphers"))
+		config_complain(build, section,
+			"has tls_client but no tls_client_ca; nobody would be asked for a certificate");
+	if (certificates > 0 && listen->tls_min_version >= 13 && listen->tls_ciphers != NULL)
 		config_complain(
 			build, section, "has tls_ciphers, which are of TLS 1.2, but tls_min_version is 1.3");
 }

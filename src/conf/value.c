@@ -290,6 +290,24 @@ size_t value_count_string(const struct option *option, const void *conf)
 	return *(char *const *)value_field_const(option, conf) != NULL;
 }
 
+/* What is about TLS is not there without a certificate. */
+static size_t value_count_tls(const struct option *option, const void *conf)
+{
+	const struct listen_conf *listen = conf;
+
+	(void)option;
+	return listen->tls_certificate.n > 0;
+}
+
+/* What is about the certificates of clients is not there without an authority. */
+static size_t value_count_tls_client(const struct option *option, const void *conf)
+{
+	const struct listen_conf *listen = conf;
+
+	(void)option;
+	return listen->tls_client_ca != NULL;
+}
+
 const struct value_type value_string = { "text", value_parse_string, value_format_string,
 	value_count_string };
 const struct value_type value_bool = { "yes or no", value_parse_bool, value_format_bool, NULL };
@@ -299,6 +317,9 @@ const struct value_type value_time = { "a time (500ms, 10s, 5m, 1h)", value_pars
 const struct value_type value_size = { "a size (4096, 64k, 1M)", value_parse_number, value_format_number,
 	NULL };
 const struct value_type value_word = { NULL, value_parse_word, value_format_number, NULL };
+const struct value_type value_tls_word = { NULL, value_parse_word, value_format_number, value_count_tls };
+const struct value_type value_tls_client = { NULL, value_parse_word, value_format_number,
+	value_count_tls_client };
 const struct value_type value_signal = { NULL, value_parse_signal, value_format_number, NULL };
 const struct value_type value_mode = { "an octal file mode (0660)", value_parse_mode, value_format_mode,
 	NULL };

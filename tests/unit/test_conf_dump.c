@@ -59,6 +59,11 @@ static void test_round_trips(void **state)
 		"[listen a]\naddress = [::1]:0\naddress = unix:/tmp/a %% b\nmode = 7\nowner = root:0\n"
 		"server_names = A.b *.c.d\nbacklog = 1\nhandshake_timeout = 1h\nmax_header = 1025\n"
 		"[listen b]\naddress = *:1\n");
+	check_round_trip("[listen tls]\naddress = *:1\ntls_certificate = /dev/null\ntls_key = /dev/null\n");
+	check_round_trip("[listen tls]\naddress = *:1\ntls_certificate = /dev/null\ntls_key = /dev/null\n"
+			 "tls_client_ca = /dev/null\ntls_client = accept\ntls_min_version = 1.3\n"
+			 "[listen tls2]\naddress = *:2\ntls_certificate = /dev/null\ntls_key = /dev/null\n"
+			 "tls_client_ca = /dev/null\n");
 	check_round_trip(
 		"[route Example.org/a%20b/*]\nexec = cat\norigins = any null\nsubprotocols = b a\n"
 		"header = A: ${CONF_DOLLAR}\nheader = B:\nheader_ws = C: d\nheader_http = E: f\n"
@@ -150,6 +155,10 @@ static void test_help(void **state)
 		said = line;
 		if (strcmp(line, "address =") == 0)
 			said = "address = *:1";
+		else if (strcmp(line, "tls_client = require") == 0)
+			said = "tls_client ="; /* for those that have tls_client_ca */
+		else if (strcmp(line, "tls_min_version = 1.2") == 0)
+			said = "tls_min_version ="; /* for those that have tls_certificate */
 		else if (strcmp(line, "console = no") == 0)
 			said = "console = yes";
 		else if (strcmp(line, "[route PATH]") == 0)

@@ -372,12 +372,27 @@ static void test_tls(void **state)
 {
 #define LISTEN "[listen a]\naddress = h:1\n"
 #define PAIR   "tls_certificate = /dev/null\ntls_key = /dev/null\n"
+	static const char *const who[] = { "require", "accept" };
+	char text[512];
 	(void)state;
 
 	conf_bad(LISTEN "tls_min_version = 1.3\n" ROUTE_X,
 		"t.ini:1: [listen a] has tls_min_version but no tls_certificate\n");
 	conf_bad(LISTEN "tls_ciphers = HIGH\ntls_min_version = 1.2\n" ROUTE_X,
+		"t.ini:1: [listen a] has tls_min_version but no tls_certificate\n"
 		"t.ini:1: [listen a] has tls_ciphers but no tls_certificate\n");
+	conf_bad(LISTEN "tls_client = require\n" ROUTE_X,
+		"t.ini:1: [listen a] has tls_client but no tls_certificate\n");
+	/* Also where it says what would be the default: whoever writes that wants it to hold. */
+	for (int i = 0; i < 2; i++) {
+		snprintf(text, sizeof(text), LISTEN PAIR "tls_client = %s\n" ROUTE_X, who[i]);
+		conf_bad(text, "t.ini:1: [listen a] has tls_client but no tls_client_ca; nobody would be "
+			       "asked for a certificate\n");
+		snprintf(text, sizeof(text),
+			LISTEN PAIR "tls_client_ca = /dev/null\ntls_client = %s\n" ROUTE_X, who[i]);
+		config_unref(conf_good(text));
+	}
+	config_unref(conf_good(LISTEN "tls_client =\ntls_min_version =\n" ROUTE_X));
 	conf_bad(LISTEN PAIR "tls_ciphers = HIGH\ntls_min_version = 1.3\n" ROUTE_X,
 		"t.ini:1: [listen a] has tls_ciphers, which are of TLS 1.2, but tls_min_version is 1.3\n");
 	config_unref(conf_good(LISTEN PAIR "tls_ciphers = HIGH\ntls_min_version = 1.2\n" ROUTE_X));
