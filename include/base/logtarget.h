@@ -32,13 +32,20 @@ int logtarget_own(struct logtarget *target);
 /*
  * Opens a file to append to, mode 0640 when it is new; a relative path is relative to the working directory
  * of now, also when it is opened again later. Never waits: a FIFO needs a reader (ENXIO). As root with a uid
- * (not -1) the file is given to uid and gid if it is a new one or root's, and a symbolic link in the last
- * place is not followed: whoever owns the directory would choose what is written to. 0 or -errno.
+ * (not -1) the file is given to uid and gid if it is a new one or root's without another name, and no
+ * symbolic link is followed on the way there (ELOOP): whoever owns one of the directories would choose what
+ * is given. 0 or -errno.
  */
 int logtarget_open_file(struct logtarget *target, const char *path, uid_t uid, gid_t gid);
 
+/* Would that succeed if this process did it now? As far as can be told without a trace. 0 or -errno. */
+int logtarget_check_file(const char *path, uid_t uid);
+
 /* Opens syslog as "wsluice", facility daemon, with the pid. 0, or -errno when /dev/log can't be reached. */
 int logtarget_open_syslog(struct logtarget *target);
+
+/* Is there a daemon behind /dev/log? 0 or -errno. */
+int logtarget_check_syslog(void);
 
 /* Opens a file by its name once more; when that fails the old one stays. 0 or -errno. */
 int logtarget_reopen(struct logtarget *target);

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <paths.h>
 #include <poll.h>
 #include <stdint.h>
@@ -17,6 +18,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -80,17 +82,31 @@ static int logtarget_give(const struct logtarget *target, int fd)
 	return fchown(fd, target->uid, target->gid) == 0 ? 0 : -errno;
 }
 
+/* Is the file to be given away, so that somebody else may have had a hand in where its name leads? */
+static bool logtarget_is_giving(const struct logtarget *target)
+{
+	return target->uid != (uid_t)-1 && geteuid() == 0;
+}
+
+/* open(2), which then passes no symbolic link; a descriptor or -errno. */
+static int logtarget_open_name(const struct logtarget *target, const char *name, int flags, mode_t mode)
+{
+	struct open_how how = { .flags = (uint64_t)flags, .mode = mode };
+	int fd;
+
+	if (logtarget_is_giving(target))
+		how.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+	fd = (int)syscall(SYS_openat2, AT_FDCWD, name, &how, sizeof(how));
+	return fd < 0 ? -errno : fd;
+}
+
 /* Opens the file by its name; a descriptor or -errno. */
 static int logtarget_open(const struct logtarget *target)
 {
-	bool giving = target->uid != (uid_t)-1 && geteuid() == 0;
 	int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
-	int fd = open(target->path, flags | (giving ? O_NOFOLLOW : 0), 0640);
-	int error;
+	int fd = logtarget_open_name(target, target->path, flags, 0640), error;
 
-	if (fd < 0)
-		return -errno;
-	if (giving && (error = logtarget_give(target, fd)) != 0) {
+	if (fd >= 0 && logtarget_is_giving(target) && (error = logtarget_give(target, fd)) != 0) {
 		close(fd);
 		return error;
 	}
@@ -114,8 +130,64 @@ int logtarget_open_file(struct logtarget *target, const char *path, uid_t uid, g
 	return 0;
 }
 
+/* Could this process write to the file that is there? 0 or -errno, -ENOENT when it is not there. */
+static int logtarget_check_existing(const struct logtarget *target)
+{
+	int fd = logtarget_open_name(target, target->path, O_PATH | O_CLOEXEC, 0);
+	struct stat st;
+	int error = 0;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) != 0)
+		error = -errno;
+	else if (S_ISDIR(st.st_mode))
+		error = -EISDIR;
+	else if (faccessat(AT_FDCWD, target->path, W_OK, AT_EACCESS) != 0)
+		error = -errno;
+	close(fd);
+	return error;
+}
+
+/* Could this process make a new one in its directory? 0 or -errno. */
+static int logtarget_check_directory(const struct logtarget *target)
+{
+	char *directory = strndup(target->path, (size_t)(strrchr(target->path, '/') + 1 - target->path));
+	int fd = directory == NULL
+			 ? -ENOMEM
+			 : logtarget_open_name(target, directory, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	int error = fd < 0 ? fd : 0;
+
+	if (fd >= 0 && faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) != 0)
+		error = -errno;
+	if (fd >= 0)
+		close(fd);
+	free(directory);
+	return error;
+}
+
+/* Looks without opening: the reader of a FIFO would notice that. */
+int logtarget_check_file(const char *path, uid_t uid)
+{
+	struct logtarget file = { .path = logtarget_absolute(path), .uid = uid };
+	int error;
+
+	if (file.path == NULL)
+		return -errno;
+	error = logtarget_check_existing(&file);
+	/* A link that leads to nothing has its directory elsewhere. */
+	if (error == -ENOENT && faccessat(AT_FDCWD, file.path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		error = 0;
+	else if (error == -ENOENT && file.path[strlen(file.path) - 1] == '/')
+		error = -EISDIR;
+	else if (error == -ENOENT)
+		error = logtarget_check_directory(&file);
+	free(file.path);
+	return error;
+}
+
 /* Whether a daemon is behind syslog's socket, be it one of datagrams or, as old daemons have it, a stream. */
-static int logtarget_find_syslog(void)
+int logtarget_check_syslog(void)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = _PATH_LOG };
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), error = 0;
@@ -131,7 +203,7 @@ static int logtarget_find_syslog(void)
 /* Opens syslog. */
 int logtarget_open_syslog(struct logtarget *target)
 {
-	int error = logtarget_find_syslog();
+	int error = logtarget_check_syslog();
 
 	if (error != 0)
 		return error;
@@ -153,12 +225,14 @@ int logtarget_reopen(struct logtarget *target)
 }
 
 /* Hands syslog a message for each line; its <N> is the priority. syslog(3) does not say whether it got
- * through, so a daemon that is not there is looked for before. */
+ * through, so a daemon that is not there is looked for before, once for all of them. */
 static size_t logtarget_write_syslog(const char *lines, size_t len)
 {
 	size_t done = 0;
 
-	while (done < len && logtarget_find_syslog() == 0) {
+	if (logtarget_check_syslog() != 0)
+		return 0;
+	while (done < len) {
 		const char *line = lines + done, *end = memchr(line, '\n', len - done);
 
 		must(end != NULL && end - line >= 3 && line[0] == '<' && line[2] == '>');

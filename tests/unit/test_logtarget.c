@@ -1,7 +1,7 @@
 /*
  * test_logtarget: logs that go to a file: opening it, opening it again while others log, and what is lost
- * when it fails. Syslog is in tests/e2e, since its socket has one name only. A wait that has no end is ended
- * by the alarm in main().
+ * when it fails. What syslog gets is in tests/e2e, since its socket has one name only. A wait that has no end
+ * is ended by the alarm in main().
  */
 #include "base/log.h"
 #include "base/logring.h"
@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -172,11 +173,128 @@ static void test_owner(void **state)
 	assert_int_equal(symlink("new", "pointer"), 0);
 	assert_int_equal(try_open("pointer", NOBODY_ELSE), 0);
 	assert_int_equal(try_open("pointer", other), root ? -ELOOP : 0);
+	assert_int_equal(symlink(".", "way"), 0);
+	assert_int_equal(try_open("way/further", NOBODY_ELSE), 0);
+	assert_int_equal(owner_of("further"), geteuid());
+	assert_int_equal(try_open("way/further", other), root ? -ELOOP : 0);
+	assert_int_equal(try_open("way/newer", other), root ? -ELOOP : 0);
+	assert_int_equal(access("newer", F_OK), root ? -1 : 0);
+	assert_int_equal(owner_of("further"), geteuid());
+	unlink("way");
+	unlink("further");
+	unlink("newer");
 	unlink("new");
 	unlink("ours");
 	unlink("two");
 	unlink("names");
 	unlink("pointer");
+}
+
+/* How opening it would end, without that; as the one who has all rights, and as one who has none. */
+static void test_check(void **state)
+{
+	static const struct {
+		const char *path;
+		int error, others; /* as root or the directory's owner; as somebody else */
+	} paths[] = {
+		{ "new", 0, -EACCES },
+		{ "mine", 0, -EACCES },
+		{ "everybodys", 0, 0 },
+		{ "fifo", 0, -EACCES },
+		{ "nothing/new", -ENOENT, -ENOENT },
+		{ "mine/new", -ENOTDIR, -ENOTDIR },
+		{ ".", -EISDIR, -EISDIR },
+		{ "new/", -EISDIR, -EISDIR },
+		{ "/", -EISDIR, -EISDIR },
+		{ "dangling", 0, 0 },
+		{ "way/new", 0, -EACCES },
+		{ "loop", -ELOOP, -ELOOP },
+	};
+	mode_t mask = umask(0);
+	(void)state;
+
+	close(open("mine", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	close(open("everybodys", O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
+	assert_int_equal(mkfifo("fifo", 0600), 0);
+	assert_int_equal(symlink("nothing/here", "dangling"), 0);
+	assert_int_equal(symlink(".", "way"), 0);
+	assert_int_equal(symlink("loop", "loop"), 0);
+	assert_int_equal(chmod(".", 0755), 0);
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		assert_int_equal(logtarget_check_file(paths[i].path, NOBODY_ELSE), paths[i].error);
+	if (geteuid() == 0) {
+		assert_int_equal(logtarget_check_file("new", 65533), 0);
+		assert_int_equal(logtarget_check_file("way/new", 65533), -ELOOP);
+		assert_int_equal(logtarget_check_file("way/mine", 65533), -ELOOP);
+		assert_int_equal(seteuid(65533), 0);
+		for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+			assert_int_equal(logtarget_check_file(paths[i].path, NOBODY_ELSE), paths[i].others);
+		assert_int_equal(seteuid(0), 0);
+	}
+	assert_int_equal(access("new", F_OK), -1);
+	assert_int_equal(access("nothing", F_OK), -1);
+	unlink("mine");
+	unlink("everybodys");
+	unlink("fifo");
+	unlink("dangling");
+	unlink("way");
+	unlink("loop");
+	umask(mask);
+}
+
+/* Stand in front of libc's, under the names that the build without and with _FORTIFY_SOURCE calls. */
+static unsigned n_connects, n_messages;
+static int connect_error;
+
+int connect(int fd, const struct sockaddr *address, socklen_t len)
+{
+	(void)fd;
+	(void)address;
+	(void)len;
+	n_connects++;
+	errno = connect_error;
+	return connect_error == 0 ? 0 : -1;
+}
+
+void syslog(int priority, const char *format, ...); /* the header's LOG_INFO is not ours */
+void syslog(int priority, const char *format, ...)
+{
+	(void)priority;
+	(void)format;
+	n_messages++;
+}
+
+void __syslog_chk(int priority, int flag, const char *format, ...);
+void __syslog_chk(int priority, int flag, const char *format, ...)
+{
+	(void)priority;
+	(void)flag;
+	(void)format;
+	n_messages++;
+}
+
+/* A daemon is looked for once for many lines; without one nothing is written. */
+static void test_syslog_is_asked_once(void **state)
+{
+	static const char lines[] = "<6>one\n<6>two\n<4>three\n";
+	struct logtarget target;
+	(void)state;
+
+	connect_error = ECONNREFUSED;
+	assert_int_equal(logtarget_open_syslog(&target), -ECONNREFUSED);
+	connect_error = 0;
+	assert_int_equal(logtarget_open_syslog(&target), 0);
+	n_connects = 0;
+	assert_int_equal(logtarget_write(&target, lines, strlen(lines)), strlen(lines));
+	assert_int_equal(n_connects, 1);
+	assert_int_equal(n_messages, 3);
+	connect_error = EPROTOTYPE; /* a daemon with a stream */
+	assert_int_equal(logtarget_write(&target, lines, 7), 7);
+	assert_int_equal(n_messages, 4);
+	connect_error = ENOENT;
+	assert_int_equal(logtarget_write(&target, lines, strlen(lines)), 0);
+	assert_int_equal(n_messages, 4);
+	logtarget_close(&target);
 }
 
 /* The old file has what was logged before, the new one what was logged after; wherever we are meanwhile. */
@@ -447,6 +565,8 @@ int main(void)
 		cmocka_unit_test(test_start_fails),
 		cmocka_unit_test(test_cannot_open),
 		cmocka_unit_test(test_owner),
+		cmocka_unit_test(test_check),
+		cmocka_unit_test(test_syslog_is_asked_once),
 		cmocka_unit_test(test_reopen),
 		cmocka_unit_test(test_nothing_to_reopen),
 		cmocka_unit_test(test_reopen_fails),
