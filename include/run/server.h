@@ -12,10 +12,4 @@
  */
 int server_run(const struct config *config);
 
-/*
- * For --check: reads the files that a configuration names (certificates and keys). Prints "ok", or on stderr
- * a line for each mistake; warnings too. Returns the exit status.
- */
-int server_check(const struct config *config);
-
 #endif

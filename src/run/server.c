@@ -2,7 +2,7 @@
  * server: starts everything in the one right order, then waits for signals on the main thread.
  *
  * The order: log, spawner (before there are threads, sockets or keys in memory), certificates, sockets,
- * privileges, workers, log's thread. Owns all of it and takes it down in the opposite order. Runs on the main
+ * privileges, log's thread, workers. Owns all of it and takes it down in the opposite order. Runs on the main
  * thread.
  */
 #include "run/server.h"
@@ -43,6 +43,8 @@ struct server {
 	struct notify notify;
 	struct helper spawner;
 	struct counters counters;
+	struct rlimit files; /* as it was at the start */
+	const char *step;    /* of the start; NULL where what fails is logged by who knows more */
 	int signal_fd;
 	struct event *on_signal, *grace;
 	bool draining, cutting;
@@ -214,9 +216,9 @@ static int server_check_keys(struct server *server)
 }
 
 /* The last thing that root is needed for has been done. */
-static int server_drop_privileges(struct server *server, const char **step)
+static int server_drop_privileges(struct server *server)
 {
-	int error = privileges_drop(&server->config->gateway, step);
+	int error = privileges_drop(&server->config->gateway, &server->step);
 
 	if (error == 0 && geteuid() == 0 && server->spawner.pid > 0)
 		log_warning(server->log,
@@ -238,53 +240,124 @@ static int server_open_doors(struct server *server)
 	return doors_open(&server->doors, server->config, &acceptors, &server->inherited);
 }
 
-/* All that comes before the first visitor. Returns 0 or -errno; `step` says what failed unless it was logged.
- */
-static int server_start(struct server *server, const char **step)
+/* Has signals come as bytes. */
+static int server_take_signals(struct server *server)
 {
-	struct rlimit files;
+	self_raise_files(&server->files);
+	server->signal_fd = self_block_signals();
+	return server->signal_fd < 0 ? server->signal_fd : 0;
+}
+
+/* Opens what is logged to; until then it is stderr alone. */
+static int server_open_log(struct server *server)
+{
+	const struct gateway_conf *gateway = &server->config->gateway;
+	const char *path = gateway->log_target == LOG_TARGET_FILE ? gateway->log_file : "/dev/log";
+	int error = log_open(server->log, gateway->log_target, path, gateway->uid, gateway->gid);
+
+	if (error != 0)
+		log_error(server->log, "cannot open the log", LOG_STR("path", path),
+			LOG_STR("error", strerror(-error)));
+	else
+		loop_log_to(server->log);
+	return error;
+}
+
+/* Takes what systemd passes. */
+static int server_take_sockets(struct server *server)
+{
+	return inherited_read(&server->inherited);
+}
+
+/* Forks the spawner. */
+static int server_start_spawner(struct server *server)
+{
+	server->step = server->spawner.step;
+	return helper_start(&server->spawner, server->config, &server->files, server->n_workers);
+}
+
+/* Makes what the workers share, the workers, and the main loop. */
+static int server_prepare(struct server *server)
+{
 	int error;
 
-	self_raise_files(&files);
-	/* First, so that a signal that comes early is obeyed once there is something to stop. */
-	*step = "take signals";
-	if ((server->signal_fd = self_block_signals()) < 0)
-		return server->signal_fd;
-	*step = "take the sockets that systemd passes";
-	if ((error = inherited_read(&server->inherited)) != 0)
-		return error;
-	*step = NULL;
-	if ((error = server_check_privileges(server)) != 0 || (error = server_check_keys(server)) != 0)
-		return error;
-	*step = server->spawner.step;
-	if ((error = helper_start(&server->spawner, server->config, &files, server->n_workers)) != 0)
-		return error;
-	*step = "prepare";
 	if ((error = upgrade_init()) != 0 || (error = loop_init(&server->loop, server->log)) != 0 ||
 		(error = limits_init(&server->limits)) != 0)
 		return error;
 	if ((server->resolver = resolver_new()) == NULL)
 		return -ENOMEM;
-	if ((error = server_make_workers(server)) != 0 || (error = server_watch(server)) != 0)
-		return error;
-	*step = NULL;
-	if ((error = certificates_new(&server->certificates, &server->loop, server->config, server->workers,
-		     server->n_workers)) != 0 ||
-		(error = server_open_doors(server)) != 0)
-		return error;
-	if ((error = server_drop_privileges(server, step)) != 0)
-		return error;
-	*step = "watch the certificates";
-	if ((error = certificates_watch(server->certificates)) != 0)
-		return error;
+	error = server_make_workers(server);
+	return error != 0 ? error : server_watch(server);
+}
+
+/* Reads certificates and keys while every file can still be read. */
+static int server_read_certificates(struct server *server)
+{
+	return certificates_new(
+		&server->certificates, &server->loop, server->config, server->workers, server->n_workers);
+}
+
+/* Looks at their files from now on. */
+static int server_watch_certificates(struct server *server)
+{
+	return certificates_watch(server->certificates);
+}
+
+/* Says where it listens, and what else there is to say before anybody comes. */
+static int server_announce(struct server *server)
+{
 	exposure_warn(server->log, server->config);
 	/* Whatever the level: with port 0 there is no other way to learn the port. */
 	LOG_CALL(server->log, LOG_INFO, "listening", LOG_STR("address", server->doors.addresses),
 		LOG_U64("workers", server->n_workers), { .key = NULL });
-	*step = "start the workers";
-	if ((error = server_start_workers(server)) != 0)
-		return error;
+	return 0;
+}
+
+/* Tells systemd. */
+static int server_notify(struct server *server)
+{
 	return notify_ready(&server->notify, &server->loop, &server->limits.sessions);
+}
+
+/* All that comes before the first visitor. */
+static const struct server_step {
+	const char *name;
+	int (*take)(struct server *server); /* 0 or -errno */
+} server_steps[] = {
+	/* First, so that a signal that comes early is obeyed once there is something to stop. */
+	{ "take signals", server_take_signals },
+	/* Before a file is made for a start that is in vain. */
+	{ NULL, server_check_privileges },
+	{ NULL, server_open_log },
+	{ NULL, server_check_keys },
+	{ "take the sockets that systemd passes", server_take_sockets },
+	{ NULL, server_start_spawner },
+	{ "prepare", server_prepare },
+	{ NULL, server_read_certificates },
+	{ NULL, server_open_doors },
+	{ NULL, server_drop_privileges },
+	{ "watch the certificates", server_watch_certificates },
+	{ NULL, server_announce },
+	{ "start the workers", server_start_workers },
+	{ "watch the sessions", server_notify },
+};
+
+/* Takes one step after another. Returns 0, or -errno after it was logged and systemd was told. */
+static int server_start(struct server *server)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < sizeof(server_steps) / sizeof(server_steps[0]) && error == 0; i++) {
+		server->step = server_steps[i].name;
+		error = server_steps[i].take(server);
+	}
+	if (error == 0)
+		return 0;
+	if (server->step != NULL)
+		log_error(server->log, "cannot start", LOG_STR("step", server->step),
+			LOG_STR("error", strerror(-error)));
+	notify_failed(server->step, -error);
+	return error;
 }
 
 /* Takes down what there is. */
@@ -314,70 +387,27 @@ static void server_stop(struct server *server)
 		close(server->signal_fd);
 }
 
-/* Opens what is logged to. 0, or -errno; it has been logged if there is a log. */
-static int server_open_log(struct server *server)
-{
-	const struct gateway_conf *gateway = &server->config->gateway;
-	const char *path = gateway->log_target == LOG_TARGET_FILE ? gateway->log_file : "/dev/log";
-	int error;
-
-	server->log = log_new(STDERR_FILENO, gateway->log_level, gateway->log_format, SERVER_LOG_RING);
-	if (server->log == NULL)
-		return -ENOMEM;
-	error = log_open(server->log, gateway->log_target, path, gateway->uid, gateway->gid);
-	if (error == 0) {
-		loop_log_to(server->log);
-		return 0;
-	}
-	log_error(server->log, "cannot open the log", LOG_STR("path", path),
-		LOG_STR("error", strerror(-error)));
-	log_free(server->log, 0);
-	return error;
-}
-
 /* Runs the gateway. */
 int server_run(const struct config *config)
 {
+	const struct gateway_conf *gateway = &config->gateway;
 	struct server server = { .config = config, .signal_fd = -1 };
-	const char *step;
 
 	self_fill_standard();
-	if (server_open_log(&server) != 0)
+	server.log = log_new(STDERR_FILENO, gateway->log_level, gateway->log_format, SERVER_LOG_RING);
+	if (server.log == NULL) {
+		notify_failed("make the log", ENOMEM);
 		return 1;
-	server.n_workers = config->gateway.workers > 0 ? config->gateway.workers : self_count_cpus();
-	int error = server_start(&server, &step);
-	if (error == 0)
-		loop_run(&server.loop);
-	else {
-		server.status = 1;
-		if (step != NULL)
-			log_error(server.log, "cannot start", LOG_STR("step", step),
-				LOG_STR("error", strerror(-error)));
-		notify_failed(step, -error);
 	}
+	server.n_workers = gateway->workers > 0 ? gateway->workers : self_count_cpus();
+	if (server_start(&server) == 0)
+		loop_run(&server.loop);
+	else
+		server.status = 1;
 	server_stop(&server);
 	if (server.status == 0)
 		log_info(server.log, "stopped");
 	loop_log_to(NULL);
 	log_free(server.log, SERVER_LOG_WAIT_MS);
 	return server.status;
-}
-
-/* Reads what a start would read. */
-int server_check(const struct config *config)
-{
-	const char *dir, *key = exposure_find_key(config, &dir);
-	int error = certificates_check(config, stderr);
-
-	if (key != NULL)
-		fprintf(stderr,
-			"%s: anybody could download a TLS key: it lies in the static directory %s; "
-			"move it out of there\n",
-			key, dir);
-	if (error != 0 || key != NULL)
-		return 1;
-	if (puts("ok") >= 0 && fflush(stdout) == 0)
-		return 0;
-	fprintf(stderr, "wsluice: cannot write: %s\n", strerror(errno));
-	return 1;
 }

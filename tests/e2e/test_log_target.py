@@ -2,13 +2,16 @@
 import gzip
 import json
 import os
+import pathlib
 import pwd
 import re
+import select
 import shutil
 import signal
 import socket
 import stat
 import subprocess
+import tempfile
 import threading
 
 import pytest
@@ -39,6 +42,14 @@ def flood(gw, n):
 def numbers(texts):
     """The numbers of hammer()'s lines in these texts, in their order."""
     return [int(n) for text in texts for n in re.findall(r'"path":"/line/(\d+)"', text)]
+
+
+def written(directory, target, **options):
+    """A configuration with this target."""
+    path = directory / "gateway.ini"
+    sections = {"gateway": {"log_target": target, **options}, "listen main": {"address": "127.0.0.1:0"}}
+    path.write_text(ini(sections) + "\n" + ini(QUIET))
+    return path
 
 
 def started(gateway, tmp_path, target="file:gateway.log", **options):
@@ -115,6 +126,118 @@ def test_cannot_be_opened(tmp_path, target, why):
     assert status == 1 and out == ""
     assert re.fullmatch(r"\S+ \S+ ERROR cannot open the log path=\S+ error=\"" + why + r".*\"\n", err), err
     assert target.removeprefix("file:") in err
+
+
+@pytest.mark.parametrize(
+    "target,why",
+    [
+        ("file:/nothing/here/log", "No such file or directory"),
+        ("file:/", "Is a directory"),
+        ("file:/dev/null/log", "Not a directory"),
+    ],
+)
+def test_check_says_so_too(tmp_path, target, why):
+    config = written(tmp_path, target)
+    said = f"[gateway] log_target: {target.removeprefix('file:')}: {why}\n"
+    assert run(f"--config={config}", "--check") == (1, "", said)
+
+
+def test_check_leaves_no_trace(tmp_path):
+    """Neither a file nor a line in one that is there; a FIFO's reader does not notice."""
+    path = tmp_path / "it"
+    config = written(tmp_path, f"file:{path}")
+    assert run(f"--config={config}", "--check") == (0, "ok\n", "")
+    assert not path.exists()
+    path.write_text("old\n")
+    path.chmod(0o600)
+    before = path.stat()
+    assert run(f"--config={config}", "--check") == (0, "ok\n", "")
+    assert path.stat() == before and path.read_text() == "old\n"
+    path.unlink()
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    assert run(f"--config={config}", "--check") == (0, "ok\n", "")
+    assert select.select([reader], [], [], 0)[0] == []
+    os.close(reader)
+
+
+@pytest.mark.parametrize(
+    "who,user,status",
+    [
+        (0, None, 0),  # root writes to everything
+        (0, "nobody", 0),
+        (65534, "nobody", 1),  # a start by this one would fail
+        (65534, None, 1),
+        (65534, "daemon", 0),  # that start is another one's, and what that one may is not known
+        (65534, "root", 0),
+    ],
+)
+@pytest.mark.parametrize("there", [False, True])
+def test_check_by_another_user(who, user, status, there):
+    """What somebody else than the service may not write to is no mistake; that there is no such place is one."""
+    if os.geteuid() != 0:
+        pytest.fail("this test needs root")
+    with tempfile.TemporaryDirectory() as name:
+        place = pathlib.Path(name)
+        shutil.copy(binary(), place / "wsluice")
+        place.chmod(0o755)
+        if there:
+            (place / "it").write_text("")
+            (place / "it").chmod(0o600)
+        more = {"user": user} if user else {}
+        for target, expected in ((f"{name}/it", status), (f"{name}/nothing/it", 1)):
+            config = written(place, f"file:{target}", **more)
+            config.chmod(0o644)
+            done = subprocess.run(
+                [place / "wsluice", f"--config={config}", "--check"],
+                capture_output=True,
+                text=True,
+                timeout=30,
+                user=who,
+                group=who,
+                extra_groups=[],
+                cwd="/",
+            )
+            why = "Permission denied" if target == f"{name}/it" else "No such file or directory"
+            said = f"[gateway] log_target: {target}: {why}\n" if expected else ""
+            assert (done.returncode, done.stdout, done.stderr) == (expected, "" if expected else "ok\n", said)
+
+
+def test_root_gives_away_nothing_behind_a_link(tmp_path):
+    """Who may change the link would choose the file."""
+    if os.geteuid() != 0:
+        pytest.fail("this test needs root")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "log").symlink_to("elsewhere")
+    config = written(tmp_path, f"file:{tmp_path}/log/it", user="nobody")
+    for words in ([], ["--check"]):
+        status, out, err = run(f"--config={config}", *words)
+        assert (status, out) == (1, "") and "Too many levels of symbolic links" in err and err.count("\n") == 1, err
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_no_file_for_a_start_in_vain():
+    """Rights are looked at before there is a file."""
+    if os.geteuid() != 0:
+        pytest.fail("this test needs root")
+    with tempfile.TemporaryDirectory() as name:
+        place = pathlib.Path(name)
+        shutil.copy(binary(), place / "wsluice")
+        place.chmod(0o777)
+        config = written(place, f"file:{name}/it", user="daemon")
+        config.chmod(0o644)
+        done = subprocess.run(
+            [place / "wsluice", f"--config={config}"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            user=65534,
+            group=65534,
+            extra_groups=[],
+            cwd="/",
+        )
+        assert done.returncode == 1 and "needs a start as root" in done.stderr, done.stderr
+        assert not (place / "it").exists()
 
 
 def test_a_start_that_fails_is_on_stderr_and_in_the_file(tmp_path):
@@ -398,9 +521,12 @@ def test_no_syslog(tmp_path, what):
     config.write_text(
         ini({"gateway": {"log_target": "syslog"}, "listen main": {"address": "127.0.0.1:0"}}) + "\n" + ini(QUIET)
     )
-    status, _, err = run(f"--config={config}", program=with_dev_log(tmp_path, binary()))
+    program = with_dev_log(tmp_path, binary())
+    status, _, err = run(f"--config={config}", program=program)
     why = "No such file or directory" if what == "absent" else "Connection refused"
     assert status == 1 and err.endswith(f' ERROR cannot open the log path=/dev/log error="{why}"\n'), err
+    said = f"[gateway] log_target: /dev/log: {why}\n"
+    assert run(f"--config={config}", "--check", program=program) == (1, "", said)
 
 
 def test_a_stuck_syslog_holds_nobody(gateway, tmp_path):

@@ -383,6 +383,19 @@ def test_notify_of_a_failed_start(activated, notify):
     assert notify.said("READY") == [] and notify.said("STATUS")[0].startswith("Cannot start")
 
 
+def test_notify_of_a_log_that_cannot_be_opened(activated, notify):
+    gw = activated(
+        CAT,
+        gateway={"log_target": "file:/nothing/here"},
+        environment={"NOTIFY_SOCKET": notify.path},
+        ready=False,
+        checked=False,
+    )
+    assert [line["msg"] for line in gw.failed()] == ["cannot open the log"]
+    notify.wait("ERRNO", "2")
+    assert notify.said("STATUS") == ["Cannot start: No such file or directory (see the log)"]
+
+
 def test_notify_to_nobody(activated, tmp_path):
     """A manager that is gone is no reason to stop."""
     gw = activated(CAT, environment={"NOTIFY_SOCKET": str(tmp_path / "nobody")})

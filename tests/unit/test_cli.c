@@ -459,7 +459,7 @@ static void test_config(void **state)
 	run_done(&run);
 
 	run = WITH_FILE(ROUTE_X, "FILE", "--check");
-	assert_int_equal(run.cli.action, CLI_CHECK); /* server_check() says "ok" */
+	assert_int_equal(run.cli.action, CLI_CHECK); /* trial_run() says "ok" */
 	assert_non_null(run.cli.config);
 	assert_string_equal(run.out, "");
 	run_done(&run);
@@ -499,7 +499,7 @@ static void test_check_and_dump(void **state)
 	char *dump;
 
 	(void)state;
-	assert_int_equal(run.cli.action, CLI_CHECK); /* server_check() says "ok" */
+	assert_int_equal(run.cli.action, CLI_CHECK); /* trial_run() says "ok" */
 	assert_non_null(run.cli.config);
 	assert_string_equal(run.out, "");
 	run_done(&run);

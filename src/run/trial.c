@@ -1,0 +1,62 @@
+/*
+ * trial: the look at what a start would open.
+ *
+ * Owns nothing and changes nothing. Sockets are not tried: the gateway that is to be started anew with this
+ * configuration still has them. Runs on the main thread, which is the only one.
+ */
+#include "run/trial.h"
+
+#include "run/certificates.h"
+#include "run/exposure.h"
+#include "spawn/privileges.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Could the log be opened? Who could not become `user` is not the one who starts the gateway, and so what is
+ * closed to them may be open then. */
+static int trial_check_log(const struct gateway_conf *gateway)
+{
+	const char *path = gateway->log_target == LOG_TARGET_FILE ? gateway->log_file : "/dev/log";
+	int error = 0;
+
+	if (gateway->log_target == LOG_TARGET_FILE)
+		error = logtarget_check_file(path, gateway->uid);
+	else if (gateway->log_target == LOG_TARGET_SYSLOG)
+		error = logtarget_check_syslog();
+	if (error == -EACCES && privileges_check(gateway) != NULL)
+		return 0;
+	if (error != 0)
+		fprintf(stderr, "[gateway] log_target: %s: %s\n", path, strerror(-error));
+	return error;
+}
+
+/* Would a TLS key be served? */
+static int trial_check_keys(const struct config *config)
+{
+	const char *dir, *key = exposure_find_key(config, &dir);
+
+	if (key == NULL)
+		return 0;
+	fprintf(stderr,
+		"%s: anybody could download a TLS key: it lies in the static directory %s; "
+		"move it out of there\n",
+		key, dir);
+	return -EPERM;
+}
+
+/* Says every mistake, not just the first. */
+int trial_run(const struct config *config)
+{
+	int log = trial_check_log(&config->gateway);
+	int certificates = certificates_check(config, stderr);
+	int keys = trial_check_keys(config);
+
+	if (log != 0 || certificates != 0 || keys != 0)
+		return 1;
+	if (puts("ok") >= 0 && fflush(stdout) == 0)
+		return 0;
+	fprintf(stderr, "wsluice: cannot write: %s\n", strerror(errno));
+	return 1;
+}
