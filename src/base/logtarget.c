@@ -91,12 +91,13 @@ static bool logtarget_is_giving(const struct logtarget *target)
 /* open(2), which then passes no symbolic link; a descriptor or -errno. */
 static int logtarget_open_name(const struct logtarget *target, const char *name, int flags, mode_t mode)
 {
-	struct open_how how = { .flags = (uint64_t)flags, .mode = mode };
+	struct open_how how = { .flags = (uint64_t)flags, .mode = mode, .resolve = RESOLVE_NO_SYMLINKS };
 	int fd;
 
 	if (logtarget_is_giving(target))
-		how.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-	fd = (int)syscall(SYS_openat2, AT_FDCWD, name, &how, sizeof(how));
+		fd = (int)syscall(SYS_openat2, AT_FDCWD, name, &how, sizeof(how));
+	else
+		fd = open(name, flags, mode); /* there are sandboxes that don't know the other one */
 	return fd < 0 ? -errno : fd;
 }
 
