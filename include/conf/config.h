@@ -44,6 +44,7 @@ struct gateway_conf {
 
 struct listen_conf {
 	char *name;
+	bool implied;		  /* no section of a file says it: keys for it can only be set with --set */
 	struct conf_list address; /* as written; each has been checked by addr_parse() */
 	mode_t mode;
 	char *owner; /* USER or USER:GROUP of a unix socket, as written, or NULL */
@@ -112,6 +113,7 @@ struct route_conf {
 };
 
 struct config {
+	bool command_line; /* comes of a command line without a file: what to advise differs */
 	struct gateway_conf gateway;
 	struct listen_conf *listens;
 	size_t n_listens;

@@ -33,7 +33,8 @@ struct draft {
 	struct draft_section *defaults; /* the first section: a [defaults] that only --set fills */
 	struct draft_section *gateway;	/* the second one */
 	struct draft_section *last;
-	unsigned files; /* read so far */
+	unsigned files;	   /* read so far */
+	bool command_line; /* there is no file */
 };
 
 /* 0 or -ENOMEM; draft_done() is right after both. */

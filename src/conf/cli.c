@@ -129,6 +129,15 @@ static unsigned cli_find_redirect_port(struct argv_state *state, const struct dr
 	return wrong == NULL ? port : 0;
 }
 
+/* Answers the same names on a listener as on the one of the command line. */
+static void cli_copy_names(struct argv_state *state, struct draft_section *section)
+{
+	const struct draft_text *names = draft_given(&state->draft, state->listen, "server_names");
+
+	for (; names != NULL; names = names->next)
+		draft_put(&state->draft, section, "server_names", names->text, names->origin);
+}
+
 /* Adds the listener of --redirport: the same hosts at another port, which lead to the one with TLS. */
 static void cli_put_redirect(struct argv_state *state)
 {
@@ -148,8 +157,10 @@ static void cli_put_redirect(struct argv_state *state)
 			draft_put(draft, section, "address", word, "--redirport");
 	}
 	word = pool_printf(&draft->pool, port == 443 ? "https://*" : "https://*:%u", port);
-	if (section != NULL && word != NULL)
-		draft_put(draft, section, "redirect_to", word, "--redirport");
+	if (section == NULL || word == NULL)
+		return;
+	draft_put(draft, section, "redirect_to", word, "--redirport");
+	cli_copy_names(state, section);
 }
 
 /* Settles whose pages may connect. */
@@ -252,6 +263,7 @@ struct cli cli_parse(int argc, char **argv, FILE *out, FILE *err)
 	struct cli result = { .action = CLI_EXIT, .status = 1 };
 
 	if (draft_init(&state.draft, &state.errors) == 0) {
+		state.draft.command_line = true;
 		state.listen = draft_open(&state.draft, "listen default", NULL);
 		state.route = draft_open(&state.draft, "route /*", NULL);
 	}

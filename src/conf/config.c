@@ -184,6 +184,7 @@ static void config_fill_listens(struct config_build *build)
 		listen->name = pool_copy(pool, text_of(section->name));
 		if (listen->name == NULL)
 			return;
+		listen->implied = section->origin == NULL;
 		listen->uid = (uid_t)-1;
 		listen->gid = (gid_t)-1;
 		config_check_listen(build, listen, section);
@@ -296,6 +297,7 @@ const struct config *config_build(struct draft *draft)
 
 	if (snapshot != NULL && !draft->pool.failed) {
 		atomic_init(&snapshot->refs, 1);
+		snapshot->config.command_line = draft->command_line;
 		snapshot->config.gateway.uid = (uid_t)-1;
 		snapshot->config.gateway.gid = (gid_t)-1;
 		config_fill(&build, &snapshot->config.gateway, draft->gateway);

@@ -84,33 +84,64 @@ static const char *answer_why(struct answer *out, const char *reason, const char
 	return out->why;
 }
 
-/* 421, with what would have the name answered. */
-static void answer_refuse_host(struct answer *out, const struct entrance *entrance, struct text host)
+/* 421, with what would have the name answered: the names that are answered without any, if there is none. */
+static void answer_refuse_host(
+	struct answer *out, const struct config *config, const struct entrance *entrance, struct text host)
 {
-	char shown[ANSWER_WORD], word[ANSWER_WORD + 2];
+	const struct listen_conf *listen = &config->listens[entrance->listen];
+	const char *others = listen->server_names.n == 0 ? "localhost 127.0.0.1 [::1] " : "";
+	char shown[ANSWER_WORD], word[ANSWER_WORD + 2], how[ANSWER_ADVICE / 2];
+
 	answer_show(host, shown);
 	bool v6 = strchr(shown, ':') != NULL; /* which is written in brackets there */
 	snprintf(word, sizeof(word), "%s%s%s", v6 ? "[" : "", shown, v6 ? "]" : "");
+	if (listen->implied)
+		snprintf(how, sizeof(how), "--set \"%sserver_names=%s%s\" on the command line",
+			config->command_line ? "" : "listen default.", others, word);
+	else
+		snprintf(how, sizeof(how), "add a line server_names = %s%s to [listen %.80s]", others, word,
+			entrance->name);
 	answer_refuse(out, 421, answer_why(out, "host not answered", word),
-		"The name \"%s\" is not answered here. To allow it: server_names = %s in [listen %s], "
-		"or --set server_names=%s on the command line.\n",
-		shown, word, entrance->name, word);
+		"The name \"%s\" is not answered here. To allow it: %s.\n", shown, how);
 }
 
-/* 403, with what would let the origin in. */
-static void answer_refuse_origin(struct answer *out, struct text origin)
+/* The origins that a route has, each with a space behind it; in words when they are too many. Returns out. */
+static const char *answer_list_origins(const struct route_conf *route, char out[ANSWER_WORD])
 {
-	char word[ANSWER_WORD];
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < route->origins.n; i++) {
+		size_t room = ANSWER_WORD - len;
+		int n = snprintf(out + len, room, "%s ", route->origins.items[i]);
+		if (n < 0 || (size_t)n >= room)
+			return "(those that are there now) ";
+		len += (size_t)n;
+	}
+	return out;
+}
+
+/* 403, with what would let the origin in and take the right from no other. */
+static void answer_refuse_origin(struct answer *out, const struct config *config, struct text origin)
+{
+	const struct route_conf *route = out->match.route;
+	bool same = route->origins.n == 1 && strcmp(route->origins.items[0], "same") == 0;
+	char word[ANSWER_WORD], list[ANSWER_WORD], how[ANSWER_ADVICE / 2];
+
 	answer_show(origin, word);
+	if (config->command_line)
+		snprintf(how, sizeof(how), "%s--origin=%s on the command line", same ? "--origin=same " : "",
+			word);
+	else
+		snprintf(how, sizeof(how), "origins = %s%s in [route %.80s]",
+			answer_list_origins(route, list), word, route->pattern);
 	answer_refuse(out, 403, answer_why(out, "origin not allowed", word),
-		"Pages of the origin \"%s\" may not connect to this route. To allow it: origins = %s in "
-		"[route %s], or --origin=%s on the command line.\n",
-		word, word, out->match.route->pattern, word);
+		"Pages of the origin \"%s\" may not connect to this route. To allow it: %s.\n", word, how);
 }
 
 /* An opening handshake that is correct as HTTP: is there something behind it, and may this page have it? */
-static void answer_upgrade(
-	struct answer *out, const struct entrance *entrance, const struct http_request *request)
+static void answer_upgrade(struct answer *out, const struct config *config, const struct entrance *entrance,
+	const struct http_request *request)
 {
 	const struct route_conf *route = out->match.route;
 	const struct http_header *origin = http_request_header(request, "Origin");
@@ -120,7 +151,7 @@ static void answer_upgrade(
 	else if (origin != NULL &&
 		 !upgrade_origin_allowed(origin->value, (const char *const *)route->origins.items,
 			 route->origins.n, request->host, request->host_port, entrance->tls))
-		answer_refuse_origin(out, origin->value);
+		answer_refuse_origin(out, config, origin->value);
 	else
 		out->kind = ANSWER_UPGRADE;
 }
@@ -190,7 +221,7 @@ static bool answer_static(struct answer *out, const struct http_request *request
 }
 
 /* A request that asks for no upgrade. */
-static void answer_plain(struct answer *out, const struct http_request *request)
+static void answer_plain(struct answer *out, const struct config *config, const struct http_request *request)
 {
 	const struct route_conf *route = out->match.route;
 
@@ -204,8 +235,9 @@ static void answer_plain(struct answer *out, const struct http_request *request)
 		answer_refuse(out, 404, "no such file", "There is no such file.\n");
 	else
 		answer_refuse(out, 426, "not a WebSocket",
-			"This path is for WebSocket clients. To have a test page here: console = yes in its "
-			"route.\n");
+			"This path is for WebSocket clients. To have a test page here: %s.\n",
+			config->command_line ? "--devconsole on the command line"
+					     : "console = yes in its route");
 }
 
 /* 308 to the same target elsewhere; "*" in the base URL is the host that was asked for. */
@@ -238,7 +270,7 @@ void answer_decide(struct answer *out, const struct config *config, const struct
 	const struct http_request *request)
 {
 	if (!answer_host_allowed(config, entrance, request->host)) {
-		answer_refuse_host(out, entrance, request->host);
+		answer_refuse_host(out, config, entrance, request->host);
 		return;
 	}
 	const struct listen_conf *listen = &config->listens[entrance->listen];
@@ -261,9 +293,9 @@ void answer_decide(struct answer *out, const struct config *config, const struct
 	struct text path = { .ptr = out->path, .len = (size_t)len };
 	out->match = route_find(config, entrance->name, request->host, path);
 	if (wanted > 0)
-		answer_upgrade(out, entrance, request);
+		answer_upgrade(out, config, entrance, request);
 	else
-		answer_plain(out, request);
+		answer_plain(out, config, request);
 }
 
 /* Says what is wrong with the head. */

@@ -158,7 +158,8 @@ static void test_rebinding(void **state)
 		ask_host(&ask, 0, true, "/con", foreign[i]);
 		ask_refused(&ask, 421);
 		assert_non_null(strstr(ask.answer.advice, foreign[i]));
-		assert_non_null(strstr(ask.answer.advice, "in [listen plain]"));
+		assert_non_null(strstr(ask.answer.advice, "server_names = localhost 127.0.0.1 [::1] "));
+		assert_non_null(strstr(ask.answer.advice, " to [listen plain]."));
 		ask_host(&ask, 0, false, "/con", foreign[i]); /* no guard, no harm */
 		ask_replied(&ask, 200);
 	}
@@ -196,6 +197,54 @@ static void test_server_names(void **state)
 	/* The refusal comes before anything is said about paths. */
 	ask_host(&ask, 1, true, "/nothing", "other.example");
 	ask_refused(&ask, 421);
+	assert_non_null(
+		strstr(ask.answer.advice, "add a line server_names = other.example to [listen named].\n"));
+}
+
+/* Without a [listen] in the file there is no place for a line. */
+static void test_no_listen(void **state)
+{
+	const struct config *before = config;
+	struct ask ask;
+	(void)state;
+
+	config = conf_good(ROUTE_X);
+	ask_host(&ask, 0, true, "/x", "a.example");
+	ask_refused(&ask, 421);
+	assert_non_null(strstr(ask.answer.advice,
+		"--set \"listen default.server_names=localhost 127.0.0.1 [::1] a.example\" on"));
+	config_unref(config);
+	config = before;
+}
+
+/* The origins that are there stay in the advice, as long as there are few. */
+static void test_origin_lists(void **state)
+{
+	static const char some[] =
+		"[route /ws]\nconsole = yes\nconnect = tcp://h:1\norigins = a.example:1 b.example\n";
+	const struct config *before = config;
+	char text[1024];
+	struct ask ask;
+	(void)state;
+
+	config = conf_good(some);
+	ask_upgrade(&ask, "/ws", "Origin: http://c.example\r\n");
+	ask_refused(&ask, 403);
+	assert_non_null(strstr(ask.answer.advice,
+		"To allow it: origins = a.example:1 b.example http://c.example in [route /ws].\n"));
+	config_unref(config);
+	for (int len = ANSWER_WORD - 3; len <= ANSWER_WORD; len++) {
+		snprintf(text, sizeof(text), "[route /ws]\nconnect = tcp://h:1\norigins = %0*d\n", len, 0);
+		config = conf_good(text);
+		ask_upgrade(&ask, "/ws", "Origin: http://c.example\r\n");
+		ask_refused(&ask, 403);
+		bool fits =
+			strstr(ask.answer.advice, "(those that are there now) http://c.example in") == NULL;
+		assert_int_equal(fits, len + 1 < ANSWER_WORD);
+		assert_int_equal(strstr(ask.answer.advice, "0000 http://c.example in") != NULL, fits);
+		config_unref(config);
+	}
+	config = before;
 }
 
 /* A route may be on one listener, or for one host. */
@@ -323,12 +372,12 @@ static void test_echo(void **state)
 
 	ask_upgrade(&ask, "/ws", "Origin: a<b>\"&'\tc d\xc3\xbc\x9b[31m~!\r\n");
 	ask_refused(&ask, 403);
-	assert_non_null(strstr(ask.answer.advice, "origins = a?b?????c?d???[31m~! in [route /ws]"));
+	assert_non_null(strstr(ask.answer.advice, "origins = same a?b?????c?d???[31m~! in [route /ws]"));
 	memset(long_origin + 15, 'a', sizeof(long_origin) - 18);
 	memcpy(long_origin + sizeof(long_origin) - 3, "\r\n", 3);
 	ask_upgrade(&ask, "/ws", long_origin);
 	ask_refused(&ask, 403);
-	assert_non_null(strstr(ask.answer.advice, "aaa in [route /ws], or --origin=http://aaa"));
+	assert_non_null(strstr(ask.answer.advice, "aaa in [route /ws]."));
 }
 
 /* A plain request where only WebSocket is spoken, or nothing. */
@@ -591,6 +640,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rebinding),
 		cmocka_unit_test(test_server_names),
+		cmocka_unit_test(test_no_listen),
+		cmocka_unit_test(test_origin_lists),
 		cmocka_unit_test(test_route),
 		cmocka_unit_test(test_path),
 		cmocka_unit_test(test_upgrade),

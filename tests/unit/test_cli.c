@@ -358,6 +358,8 @@ static void check_redirect(struct run run, const char *addresses, const char *to
 
 static void test_redirport(void **state)
 {
+	struct run run;
+
 	(void)state;
 	check_redirect(GOOD(SSL, "--redirport=80", "cat"), "127.0.0.1:80", "https://*:8443");
 	check_redirect(GOOD("--redirport", "1", "--port=443", SSL, "cat"), "127.0.0.1:1", "https://*");
@@ -368,6 +370,12 @@ static void test_redirport(void **state)
 		"*:80 [::1]:80 h:80", "https://*:8443");
 	check_redirect(GOOD(SSL, "--redirport=80", "--set=address=h:7", "--set=backlog=3", "cat"), "h:80",
 		"https://*:7");
+	run = GOOD(SSL, "--redirport=80", "--set=server_names=a b", "--set=server_names=c", "cat");
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(run.cli.config->listens[i].server_names.n, 3);
+		assert_string_equal(run.cli.config->listens[i].server_names.items[2], "c");
+	}
+	run_done(&run);
 	BAD(2, "wsluice: --redirport: must be a port from 1 to 65535, not \"0\"\n", "--redirport=0", "cat");
 	BAD(2, "wsluice: --redirport: must be a port from 1 to 65535, not \"65536\"\n", "--redirport=65536",
 		"cat");
