@@ -660,7 +660,9 @@ def test_system_calls_of_the_unit(activated, tcp, open_dir, units, limits):
     """Under the unit's filter and without any right the gateway does all of what the unit, or the drop-in, is for."""
     notify = Notify(open_dir / "notify")
     os.chmod(notify.path, 0o777)
-    (open_dir / "hello.txt").write_text("hello")
+    site = open_dir / "site"  # apart from keys, which the gateway would not serve
+    site.mkdir()
+    (site / "hello.txt").write_text("hello")
     place = open_dir / "gateway"
     place.mkdir()
     place.chmod(0o777)
@@ -678,7 +680,7 @@ def test_system_calls_of_the_unit(activated, tcp, open_dir, units, limits):
             os.chown(path, 0, GROUP)
             os.chmod(path, 0o660)
         routes = {
-            "route /static/*": {"static": open_dir},
+            "route /static/*": {"static": site},
             "route /unix": {"connect": unix.uri},
             **({"route /tcp": {"connect": plain.uri.replace("127.0.0.1", "localhost")}} if network else {}),
             **(CAT if programs else {}),
