@@ -5,6 +5,7 @@
  */
 #include "conf/config.h"
 
+#include "conf/addresses.h"
 #include "conf/draft.h"
 #include "conf/ini.h"
 #include "conf/options.h"
@@ -303,6 +304,7 @@ const struct config *config_build(struct draft *draft)
 		config_fill(&build, &snapshot->config.gateway, draft->gateway);
 		config_check_user(&build);
 		config_fill_listens(&build);
+		addresses_check(draft);
 		config_check_defaults(&build);
 		config_fill_routes(&build);
 	}
@@ -316,9 +318,20 @@ const struct config *config_build(struct draft *draft)
 	return snapshot != NULL ? &snapshot->config : NULL;
 }
 
-/* Adds what a file may leave out, then what --set puts over it, and builds. */
-static const struct config *config_finish(struct draft *draft, const struct conf_list *sets)
+/* Is there something to answer: a route, or a listener that leads elsewhere? */
+static bool config_answers(const struct config *config)
 {
+	for (size_t i = 0; i < config->n_listens; i++)
+		if (config->listens[i].redirect_to != NULL)
+			return true;
+	return config->n_routes > 0;
+}
+
+/* Adds what a file may leave out, then what --set puts over it, and builds. */
+static const struct config *config_finish(struct draft *draft, const char *name, const struct conf_list *sets)
+{
+	const struct config *config;
+
 	if (draft_next(draft, NULL, OPTION_LISTEN) == NULL) {
 		struct draft_section *listen = draft_open(draft, config_listener, NULL);
 
@@ -327,7 +340,13 @@ static const struct config *config_finish(struct draft *draft, const struct conf
 	}
 	for (size_t i = 0; sets != NULL && i < sets->n; i++)
 		draft_set(draft, sets->items[i], false);
-	return config_build(draft);
+	config = config_build(draft);
+	if (config == NULL || config_answers(config))
+		return config;
+	config_unref(config);
+	errors_add(draft->errors, ERRORS_USAGE, name,
+		"there is no [route PATH] section, so nothing would be answered");
+	return NULL;
 }
 
 /* Reads from a file. */
@@ -338,7 +357,7 @@ const struct config *config_read(const char *file, const struct conf_list *sets,
 
 	if (draft_init(&draft, errors) == 0) {
 		ini_read(&draft, file);
-		config = config_finish(&draft, sets);
+		config = config_finish(&draft, file, sets);
 	}
 	draft_done(&draft);
 	return config;
@@ -353,7 +372,7 @@ const struct config *config_read_stream(
 
 	if (draft_init(&draft, errors) == 0) {
 		ini_read_stream(&draft, stream, name);
-		config = config_finish(&draft, sets);
+		config = config_finish(&draft, name, sets);
 	}
 	draft_done(&draft);
 	return config;

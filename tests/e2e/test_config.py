@@ -590,10 +590,23 @@ def test_programs_are_found_when_the_configuration_is_read(gateway, tmp_path):
         ws.recv_close(1000)
 
 
-def test_shipped_files():
-    """etc/wsluice.ini holds every option at its default."""
-    status, out, err = run(f"--config={ROOT}/etc/wsluice.ini", "--check")
-    assert (status, out) == (0, "ok\n"), err
+def test_shipped_files(tmp_path):
+    """etc/wsluice.ini holds every option at its default, and needs but a route. service.ini has one."""
+    file = f"{ROOT}/etc/wsluice.ini"
+    wrong = "there is no [route PATH] section, so nothing would be answered"
+    for argv in ([], ["--check"], ["--dump"]):
+        assert run(f"--config={file}", *argv) == (1, "", f"{file}: {wrong}\n")
+    (tmp_path / "x.ini").write_text(f"[gateway]\ninclude = {file}\n[route /]\nconsole = yes\n")
+    for file in (tmp_path / "x.ini", ROOT / "etc/service.ini"):
+        assert run(f"--config={file}", "--check") == (0, "ok\n", "")
+
+
+def test_address_twice(tmp_path):
+    """One line for each, before anything is opened."""
+    (tmp_path / "x.ini").write_text("[listen a]\naddress = *:80\n[listen b]\naddress = *:80\n[route /]\nexec = cat\n")
+    file = f"{tmp_path}/x.ini"
+    for argv in ([], ["--check"]):
+        assert run(f"--config={file}", *argv) == (1, "", f"{file}:4: address: *:80 is there already ({file}:2)\n")
 
 
 def test_start_says_where_it_listens(gateway):

@@ -132,8 +132,8 @@ static void test_addresses(void **state)
 	check_addresses(GOOD("-port=9", "cat"), "127.0.0.1:9");
 	check_addresses(GOOD("--port=1", "--port=2", "cat"), "127.0.0.1:2");
 	check_addresses(GOOD("--address=*", "--address", "h:1", "--port=9", "cat"), "*:9 h:1");
-	check_addresses(GOOD("--address=::1", "--address=[::1]", "--address=[::2]:5", "cat"),
-		"[::1]:8080 [::1]:8080 [::2]:5");
+	check_addresses(GOOD("--address=::1", "--address=[::3]", "--address=[::2]:5", "cat"),
+		"[::1]:8080 [::3]:8080 [::2]:5");
 	check_addresses(GOOD("--unixsocket=/tmp/a b", "cat"), "127.0.0.1:8080 unix:/tmp/a b");
 	check_addresses(GOOD("--address=unix:/x", "cat"), "unix:/x");
 	check_addresses(GOOD("--set", "address=h:7", "cat"), "h:7");

@@ -31,12 +31,18 @@ static inline const struct config *conf_parse(
 	return config;
 }
 
-/* Reads a text that is right. */
+/* Reads a text that is right; it gets a route if it has none, since there must be one. */
 static inline const struct config *conf_good(const char *text)
 {
 	struct conf_errors errors = { 0 };
-	const struct config *config = conf_parse(text, strlen(text), NULL, &errors);
+	size_t size = strlen(text) + 64;
+	char *whole = malloc(size);
+	const struct config *config;
 
+	assert_non_null(whole);
+	snprintf(whole, size, "%s%s", text, strchr(text, '[') && strstr(text, "route") ? "" : "\n" ROUTE_X);
+	config = conf_parse(whole, strlen(whole), NULL, &errors);
+	free(whole);
 	for (size_t i = 0; i < errors.lines.n; i++)
 		print_error("%s\n", errors.lines.items[i]);
 	assert_non_null(config);

@@ -26,24 +26,65 @@ static void check_header(const char *text, const char *expected)
 	config_unref(config);
 }
 
-/* A file without anything: the default listener, no routes. */
+/* A file without a route would answer nothing. */
 static void test_empty(void **state)
 {
-	static const char *const texts[] = { "", "\n", "# only\n; comments\n", "[gateway]\n",
-		"\xef\xbb\xbf" };
+	static const char *const texts[] = { "", "\n", "# only\n; comments\n", "[gateway]\n", "\xef\xbb\xbf",
+		"[defaults]\nbuffer = 64k\n", "[listen a]\naddress = *:1\n" };
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		const struct config *config = conf_good(texts[i]);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		conf_bad(texts[i], "t.ini: there is no [route PATH] section, so nothing would be answered\n");
+	/* A listener that leads elsewhere needs none. */
+	const struct config *config =
+		conf_good("# no route\n[listen a]\naddress = *:1\nredirect_to = https://*\n");
+	assert_int_equal(config->n_routes, 0);
+	config_unref(config);
+}
 
-		assert_int_equal(config->n_routes, 0);
-		assert_int_equal(config->n_listens, 1);
-		assert_string_equal(config->listens[0].name, "default");
-		assert_string_equal(config->listens[0].address.items[0], "127.0.0.1:8080");
-		assert_int_equal(config->listens[0].max_header, 16384);
-		assert_int_equal(config->gateway.max_sessions, 10000);
-		config_unref(config);
+/* A file with a route only: the default listener. */
+static void test_little(void **state)
+{
+	const struct config *config = conf_good(ROUTE_X);
+
+	(void)state;
+	assert_int_equal(config->n_routes, 1);
+	assert_int_equal(config->n_listens, 1);
+	assert_string_equal(config->listens[0].name, "default");
+	assert_string_equal(config->listens[0].address.items[0], "127.0.0.1:8080");
+	assert_int_equal(config->listens[0].max_header, 16384);
+	assert_int_equal(config->gateway.max_sessions, 10000);
+	config_unref(config);
+}
+
+/* No place can be listened on twice. */
+static void test_addresses(void **state)
+{
+	static const char *const same[][2] = { { "*:80", "*:80" }, { "h:80", "H:080" },
+		{ "[::1]:1", "[::1]:1" }, { "unix:/a", "unix:/a" }, { "systemd:web", "systemd:web" } };
+	static const char *const others[][2] = { { "*:80", "*:81" }, { "h:80", "i:80" }, { "h:0", "h:0" },
+		{ "*:0", "*:0" }, { "unix:/a", "unix:/A" }, { "systemd:web", "systemd:Web" },
+		{ "systemd:a", "unix:a" }, { "*:80", "[::1]:80" } };
+	char text[256], wrong[256];
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+		snprintf(text, sizeof(text),
+			"[listen a]\naddress = x:1\naddress = %s\n[listen b]\naddress = %s\n" ROUTE_X,
+			same[i][0], same[i][1]);
+		snprintf(wrong, sizeof(wrong), "t.ini:5: address: %s is there already (t.ini:3)\n",
+			same[i][1]);
+		conf_bad(text, wrong);
 	}
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		snprintf(text, sizeof(text),
+			"[listen a]\naddress = x:1\naddress = %s\n[listen b]\naddress = %s\n" ROUTE_X,
+			others[i][0], others[i][1]);
+		config_unref(conf_good(text));
+	}
+	conf_bad("[listen a]\naddress = *:1\naddress = *:1\naddress = *:1\n" ROUTE_X,
+		"t.ini:3: address: *:1 is there already (t.ini:2)\n"
+		"t.ini:4: address: *:1 is there already (t.ini:2)\n");
 }
 
 static void test_comments(void **state)
@@ -514,6 +555,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_little),
+		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_comments),
 		cmocka_unit_test(test_continuation),
 		cmocka_unit_test(test_long_values),
