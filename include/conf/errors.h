@@ -26,6 +26,10 @@ enum errors_kind { ERRORS_USAGE, ERRORS_FAILED };
 void errors_add(struct conf_errors *errors, enum errors_kind kind, const char *origin, const char *format,
 	...) __attribute__((format(printf, 4, 5)));
 
+/* The same about a key: "ORIGIN: KEY: message"; an option of the command line says itself which key it is. */
+void errors_add_key(struct conf_errors *errors, enum errors_kind kind, const char *origin, const char *key,
+	const char *format, ...) __attribute__((format(printf, 5, 6)));
+
 /* The end of a sentence about an unknown name: `; did you mean "NAME"?`, or nothing. Returns out. */
 char *errors_hint(char out[96], const char *name, const char *const *names, size_t n);
 

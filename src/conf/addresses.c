@@ -48,7 +48,7 @@ static void addresses_check_one(struct draft *draft, const struct draft_text *te
 	first = addresses_find(draft, text, &name);
 	if (first == text)
 		return;
-	errors_add(draft->errors, ERRORS_USAGE, text->origin, "address: %.150s is there already%s%s%s",
+	errors_add_key(draft->errors, ERRORS_USAGE, text->origin, "address", "%.150s is there already%s%s%s",
 		text->text, first->origin != NULL ? " (" : "", first->origin != NULL ? first->origin : "",
 		first->origin != NULL ? ")" : "");
 }

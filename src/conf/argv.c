@@ -248,9 +248,11 @@ static void argv_reject_unknown(struct argv_state *state, struct text name, stru
 			nearest != NULL ? "?" : "");
 }
 
-/* Finds an option by its name. */
+/* Finds an option by its name; -h is what many try first. */
 static const struct argv_option *argv_find(struct text name)
 {
+	if (text_is(name, "h"))
+		name = text_of("help");
 	for (size_t i = 0; i < ARGV_OPTIONS; i++) {
 		if (text_is(name, argv_options[i].name))
 			return &argv_options[i];

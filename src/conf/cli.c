@@ -181,6 +181,8 @@ static const struct config *cli_build(struct argv_state *state, char **words, in
 {
 	struct draft *draft = &state->draft;
 
+	if (n > 0 && draft_given(draft, state->route, "connect") != NULL)
+		errors_add(&state->errors, ERRORS_USAGE, NULL, "give a COMMAND or --connect=URI, not both");
 	if (n > 0)
 		cli_put_command(state, words, n);
 	cli_put_origins(state);
@@ -197,23 +199,31 @@ static const struct config *cli_build(struct argv_state *state, char **words, in
 }
 
 /* Reads the file, if nothing stands beside it that it excludes. */
-static const struct config *cli_read_file(struct argv_state *state, char **words, int n)
+static const struct config *cli_read_file(struct argv_state *state, int n)
 {
 	if (n > 0)
-		state->without_file = words[0];
-	if (state->without_file != NULL)
+		errors_add(&state->errors, ERRORS_USAGE, NULL,
+			"a COMMAND does not go with --config; exec in a [route] does");
+	else if (state->without_file != NULL)
 		errors_add(&state->errors, ERRORS_USAGE, NULL,
 			"%.200s does not go with --config (--set SECTION.KEY=VALUE does)",
 			state->without_file);
 	return state->errors.n > 0 ? NULL : config_read(state->file, &state->sets, &state->errors);
 }
 
-/* Prints the mistakes: those of a file as they are, so that editors can jump there. */
+/* Prints the mistakes: those of a file as they are, so that editors can jump there; one in a --set over it is
+ * none of the file's. */
 static int cli_print_errors(const struct argv_state *state, bool of_file, FILE *err)
 {
-	for (size_t i = 0; i < state->errors.lines.n; i++)
-		fprintf(err, "%s%s\n", of_file ? "" : "wsluice: ", state->errors.lines.items[i]);
-	return state->errors.usage && !of_file ? 2 : 1;
+	bool all_of_file = of_file;
+
+	for (size_t i = 0; i < state->errors.lines.n; i++) {
+		const char *line = state->errors.lines.items[i];
+		bool of_line = of_file && strncmp(line, "--", 2) != 0;
+		fprintf(err, "%s%s\n", of_line ? "" : "wsluice: ", line);
+		all_of_file &= of_line;
+	}
+	return state->errors.usage && !all_of_file ? 2 : 1;
 }
 
 /* The end of a call that only printed: what could not be written is a failure, and said. */
@@ -248,7 +258,7 @@ static struct cli cli_run(struct argv_state *state, int argc, char **argv, FILE 
 		return cli_printed(0, out, err);
 	if (state->errors.n == 0) {
 		of_file = state->file != NULL && state->without_file == NULL && at == argc;
-		config = state->file != NULL ? cli_read_file(state, argv + at, argc - at)
+		config = state->file != NULL ? cli_read_file(state, argc - at)
 					     : cli_build(state, argv + at, argc - at);
 	}
 	if (config != NULL)

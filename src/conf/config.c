@@ -165,9 +165,9 @@ static void config_check_user(struct config_build *build)
 
 	if (gateway->user != NULL && gateway->gid == (gid_t)-1 &&
 		draft_given(build->draft, section, "group") == NULL)
-		errors_add(build->draft->errors, ERRORS_USAGE,
-			draft_given(build->draft, section, "user")->origin,
-			"user: %.80s is nobody's number, so group must be given too", gateway->user);
+		errors_add_key(build->draft->errors, ERRORS_USAGE,
+			draft_given(build->draft, section, "user")->origin, "user",
+			"%.80s is nobody's number, so group must be given too", gateway->user);
 }
 
 /* Reads the listeners. */
@@ -215,10 +215,9 @@ static void config_check_listeners(
 		while (at < config->n_listens && strcmp(config->listens[at].name, wanted) != 0)
 			at++;
 		if (at == config->n_listens)
-			errors_add(build->draft->errors, ERRORS_USAGE,
-				draft_given(build->draft, section, "listen")->origin,
-				"listen: there is no [listen %.80s]%s", wanted,
-				errors_hint(hint, wanted, names, n));
+			errors_add_key(build->draft->errors, ERRORS_USAGE,
+				draft_given(build->draft, section, "listen")->origin, "listen",
+				"there is no [listen %.80s]%s", wanted, errors_hint(hint, wanted, names, n));
 	}
 }
 

@@ -65,19 +65,23 @@ static int draft_split_heading(const char *heading, enum option_section *kind, s
 	return options_section_find(word, kind);
 }
 
-/* Says that there is no such kind of section, and which one was meant. */
+/* Says that there is no such kind of section, and which heading was meant. */
 static void draft_reject_heading(struct draft *draft, const char *heading, const char *origin)
 {
 	static const enum option_section kinds[] = { OPTION_GATEWAY, OPTION_LISTEN, OPTION_DEFAULTS,
 		OPTION_ROUTE };
-	const char *names[4];
-	char word[64], hint[96];
+	const char *names[4], *nearest, *rest = heading + strcspn(heading, " \t");
+	char word[64];
 
 	for (size_t i = 0; i < 4; i++)
 		names[i] = options_section_name(kinds[i]);
-	snprintf(word, sizeof(word), "%.*s", (int)strcspn(heading, " \t"), heading);
-	errors_add(draft->errors, ERRORS_USAGE, origin, "unknown section [%.200s]%s", heading,
-		errors_hint(hint, word, names, 4));
+	snprintf(word, sizeof(word), "%.*s", (int)(rest - heading), heading);
+	nearest = text_nearest(word, names, 4);
+	if (nearest != NULL)
+		errors_add(draft->errors, ERRORS_USAGE, origin,
+			"unknown section [%.200s]; did you mean \"[%s%.200s]\"?", heading, nearest, rest);
+	else
+		errors_add(draft->errors, ERRORS_USAGE, origin, "unknown section [%.200s]", heading);
 }
 
 /* Opens a section after its heading was understood. */
@@ -119,15 +123,15 @@ static bool draft_check_text(
 	struct draft *draft, const struct option *option, struct text text, const char *origin)
 {
 	if (text.len > DRAFT_VALUE_MAX) {
-		errors_add(draft->errors, ERRORS_USAGE, origin, "%s: longer than 64 KiB", option->key);
+		errors_add_key(draft->errors, ERRORS_USAGE, origin, option->key, "longer than 64 KiB");
 		return false;
 	}
 	for (size_t i = 0; i < text.len; i++) {
 		unsigned char c = (unsigned char)text.ptr[i];
 
 		if ((c < 0x20 && c != '\t') || c == 0x7f) {
-			errors_add(draft->errors, ERRORS_USAGE, origin, "%s: holds a control character",
-				option->key);
+			errors_add_key(draft->errors, ERRORS_USAGE, origin, option->key,
+				"holds a control character");
 			return false;
 		}
 	}
@@ -179,7 +183,7 @@ void draft_put(struct draft *draft, struct draft_section *section, const char *k
 	if (option == NULL)
 		return;
 	if (option->flags & OPTION_FILE_ONLY) {
-		errors_add(draft->errors, ERRORS_USAGE, origin, "%s: only a file can have this key", key);
+		errors_add_key(draft->errors, ERRORS_USAGE, origin, key, "only a file can have this key");
 		return;
 	}
 	if (!(option->flags & OPTION_LIST))
@@ -227,6 +231,22 @@ static struct draft_section *draft_guess_section(const struct draft *draft, cons
 	return draft_next(draft, NULL, OPTION_ROUTE);
 }
 
+/* Says what the word of a --set must be: as an example with this key, if there is one. */
+static void draft_reject_set(struct draft *draft, const char *key, bool bare, const char *origin)
+{
+	const struct draft_section *section = draft_guess_section(draft, key);
+
+	if (bare)
+		errors_add(draft->errors, ERRORS_USAGE, origin, "must be KEY=VALUE");
+	else if (section != NULL && options_find(section->kind, text_of(key)) != NULL)
+		errors_add(draft->errors, ERRORS_USAGE, origin,
+			"must be SECTION.KEY=VALUE, such as --set \"%s%s%.100s.%s=VALUE\"",
+			options_section_name(section->kind), section->name[0] ? " " : "", section->name, key);
+	else
+		errors_add(draft->errors, ERRORS_USAGE, origin,
+			"must be SECTION.KEY=VALUE, such as --set gateway.workers=2");
+}
+
 /* Splits the word at the last dot before its first equals sign: a heading may hold dots, a key does not. */
 void draft_set(struct draft *draft, const char *word, bool bare)
 {
@@ -243,8 +263,7 @@ void draft_set(struct draft *draft, const char *word, bool bare)
 	if (origin == NULL || heading == NULL || key == NULL)
 		return;
 	if (equals == NULL || (dot == NULL && !bare)) {
-		errors_add(draft->errors, ERRORS_USAGE, origin, "must be %s=VALUE",
-			bare ? "KEY" : "SECTION.KEY");
+		draft_reject_set(draft, key, bare, origin);
 		return;
 	}
 	section = dot != NULL ? draft_find_section(draft, heading) : draft_guess_section(draft, key);

@@ -47,6 +47,20 @@ void errors_add(
 		pool_append(&errors->pool, &errors->lines, line);
 }
 
+/* Puts the key in front of it. */
+void errors_add_key(struct conf_errors *errors, enum errors_kind kind, const char *origin, const char *key,
+	const char *format, ...)
+{
+	bool option = origin != NULL && strncmp(origin, "--", 2) == 0;
+	char words[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(words, sizeof(words), format, args);
+	va_end(args);
+	errors_add(errors, kind, origin, "%s%s%s", option ? "" : key, option ? "" : ": ", words);
+}
+
 /* Asks for the nearest name and puts it into words. */
 char *errors_hint(char out[96], const char *name, const char *const *names, size_t n)
 {

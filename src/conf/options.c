@@ -199,7 +199,8 @@ static const char *const options_later[] = { "admin", "auth", "auth_realm", "bal
 	"proxy_protocol", "refuse_as", "run_as", "send_proxy", "spawn_rate", "stderr", "target_by", "targets",
 	"terminal", "trusted_proxies", "umask", "unbuffer", "write" };
 
-/* Prefers the same key of another section to one that is only spelled alike. */
+/* Prefers the same key of another section to one that begins so, and that to one that is only spelled alike.
+ */
 char *options_hint(enum option_section section, const char *key, char out[96])
 {
 	const char *names[OPTIONS_MAX];
@@ -216,6 +217,12 @@ char *options_hint(enum option_section section, const char *key, char out[96])
 	for (size_t i = 0; i < sizeof(options_later) / sizeof(options_later[0]); i++) {
 		if (strcmp(options_later[i], key) == 0) {
 			snprintf(out, 96, "; this version does not have it yet");
+			return out;
+		}
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (strlen(key) > 2 && strncmp(names[i], key, strlen(key)) == 0) {
+			snprintf(out, 96, "; did you mean \"%s\"?", names[i]);
 			return out;
 		}
 	}

@@ -175,7 +175,7 @@ void value_complain(const struct value *value, enum errors_kind kind, const char
 	va_start(args, format);
 	vsnprintf(words, sizeof(words), format, args);
 	va_end(args);
-	errors_add(value->errors, kind, value->origin, "%s: %s", value->option->key, words);
+	errors_add_key(value->errors, kind, value->origin, value->option->key, "%s", words);
 }
 
 /* Reads yes or no and its synonyms. */

@@ -52,7 +52,7 @@ def one_line(text):
         (["--set", "framing", "cat"], "framing"),
         (["--set", "nowhere.max_sessions=1", "cat"], "nowhere"),
         (["--loglevel=loud", "cat"], "loud"),
-        (["--config=a", "cat"], "cat"),
+        (["--config=a", "cat"], "a COMMAND does not go with --config"),
         (["--config=a", "--port=1"], "--port"),
         (["--origin=http://", "cat"], "http://"),
         (["--header=nonsense", "cat"], "nonsense"),

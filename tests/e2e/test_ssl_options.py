@@ -126,7 +126,7 @@ def test_dump_reads_back(tmp_path):
         (
             ["--ssl", "--sslcert=/no/such", "--sslkey=KEY"],
             1,
-            "--sslcert: tls_certificate: /no/such: No such file or directory",
+            "--sslcert: /no/such: No such file or directory",
         ),
     ],
 )

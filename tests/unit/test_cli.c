@@ -142,7 +142,7 @@ static void test_addresses(void **state)
 	BAD(2, "wsluice: --port: must be a port from 0 to 65535, not \"65536\"\n", "--port=65536", "cat");
 	BAD(2, "wsluice: --port: must be a port from 0 to 65535, not \"-1\"\n", "--port=-1", "cat");
 	BAD(2, "wsluice: --port: must be a port from 0 to 65535, not \"http\"\n", "--port", "http", "cat");
-	BAD(2, "wsluice: --address: address: \"h:x\" has a port that is not a number from 0 to 65535\n",
+	BAD(2, "wsluice: --address: \"h:x\" has a port that is not a number from 0 to 65535\n",
 		"--address=h:x", "cat");
 }
 
@@ -227,8 +227,7 @@ static void test_combinations(void **state)
 
 	BAD(2, "wsluice: --sameorigin and --origin exclude each other (--origin=same adds to a list)\n",
 		"--origin=a", "--sameorigin", "cat");
-	BAD(2, "wsluice: [route /*] has exec and connect; a route has only one of them\n",
-		"--connect=tcp://h:1", "cat");
+	BAD(2, "wsluice: give a COMMAND or --connect=URI, not both\n", "--connect=tcp://h:1", "cat");
 }
 
 static void test_mistakes(void **state)
@@ -243,7 +242,7 @@ static void test_mistakes(void **state)
 	BAD(2, nothing, "--devconsole");
 	BAD(1, "wsluice: exec: no-such-command: command not found\n", "no-such-command");
 	BAD(1, "wsluice: exec: ./no-such: No such file or directory\n", "./no-such");
-	BAD(1, "wsluice: --staticdir: static: /no/such: No such file or directory\n", "--staticdir=/no/such");
+	BAD(1, "wsluice: --staticdir: /no/such: No such file or directory\n", "--staticdir=/no/such");
 	BAD(1, "wsluice: exec: -: command not found\n", "-");
 	BAD(2, "wsluice: unknown option --prot; did you mean --port?\n", "--prot=1", "cat");
 	BAD(2, "wsluice: unknown option --zzzzzzzz\n", "--zzzzzzzz", "cat");
@@ -260,11 +259,9 @@ static void test_mistakes(void **state)
 	BAD(2, "wsluice: --pingms: must be a number of milliseconds, not \"1s\"\n", "--pingms=1s", "cat");
 	BAD(2, "wsluice: --loglevel: must be error, warning, info, debug or trace, not \"x\"\n",
 		"--loglevel=x", "cat");
-	BAD(2, "wsluice: --connect: connect: tls:// is not supported yet by this version\n",
-		"--connect=tls://h:1");
-	BAD(2, "wsluice: --header: header: must be a header: \"Name: value\", not \"x\"\n", "--header=x",
-		"cat");
-	BAD(2, "wsluice: --header: header: holds a control character\n", "--header=A: b\r\nC: d", "cat");
+	BAD(2, "wsluice: --connect: tls:// is not supported yet by this version\n", "--connect=tls://h:1");
+	BAD(2, "wsluice: --header: must be a header: \"Name: value\", not \"x\"\n", "--header=x", "cat");
+	BAD(2, "wsluice: --header: holds a control character\n", "--header=A: b\r\nC: d", "cat");
 	BAD(2, "wsluice: --set: needs a value: --set=KEY=VALUE\n", "--set=", "cat");
 	BAD(2, "wsluice: --set x: must be KEY=VALUE\n", "--set=x", "cat");
 	BAD(2, "wsluice: --set x: unknown key \"x\" in [route /*]\n", "--set=x=1", "cat");
@@ -278,7 +275,7 @@ static void test_mistakes(void **state)
 		"wsluice: --set bufer: unknown key \"bufer\" in [route /*]; did you mean \"buffer\"?\n"
 		"wsluice: --set gateway.x: unknown key \"x\" in [gateway]\n",
 		"--set=bufer=1", "--set=gateway.x=1", "cat");
-	BAD(2, "wsluice: --set include: include: only a file can have this key\n", "--set=include=x", "cat");
+	BAD(2, "wsluice: --set include: only a file can have this key\n", "--set=include=x", "cat");
 	BAD(2, "wsluice: --set route /y.buffer: there is no section [route /y], or more than one\n",
 		"--set=route /y.buffer=1M", "cat");
 }
@@ -329,10 +326,10 @@ static void test_ssl_mistakes(void **state)
 	BAD(2, "wsluice: --redirport: needs --ssl\n", "--redirport=80", "cat");
 	BAD(2, "wsluice: --ssl: must be true or false, not \"x\"\n", "--ssl=x", "cat");
 	BAD(2, "wsluice: --sslkey: needs a value: --sslkey=FILE\n", "--sslkey=", "cat");
-	BAD(1, "wsluice: --sslcert: tls_certificate: /no/such: No such file or directory\n", "--ssl",
-		"--sslcert=/no/such", "--sslkey=/etc/passwd", "cat");
-	BAD(1, "wsluice: --sslkey: tls_key: /: Is a directory\n", "--ssl", "--sslcert=/etc/passwd",
-		"--sslkey=/", "cat");
+	BAD(1, "wsluice: --sslcert: /no/such: No such file or directory\n", "--ssl", "--sslcert=/no/such",
+		"--sslkey=/etc/passwd", "cat");
+	BAD(1, "wsluice: --sslkey: /: Is a directory\n", "--ssl", "--sslcert=/etc/passwd", "--sslkey=/",
+		"cat");
 	BAD(2, "wsluice: [listen default] has 2 tls_certificate and 1 tls_key; they are pairs\n", SSL,
 		"--sslcert=/etc/passwd", "cat");
 	BAD(2, "wsluice: --ssl does not go with --config (--set SECTION.KEY=VALUE does)\n",
@@ -386,7 +383,7 @@ static void test_redirport(void **state)
 	BAD(2, "wsluice: --redirport: is the port of TLS itself\n", SSL, "--redirport=8443", "cat");
 	BAD(2, "wsluice: --redirport: needs a TCP address\n", SSL, "--address=unix:/x", "--redirport=80",
 		"cat");
-	BAD(2, "wsluice: --address: address: \"h:x\" has a port that is not a number from 0 to 65535\n", SSL,
+	BAD(2, "wsluice: --address: \"h:x\" has a port that is not a number from 0 to 65535\n", SSL,
 		"--address=h:x", "--redirport=80", "cat");
 }
 
@@ -414,6 +411,8 @@ static void test_prints(void **state)
 		const char *option, *text;
 	} prints[] = {
 		{ "--help", "--port=PORT" },
+		{ "-h", "--port=PORT" },
+		{ "--h", "--port=PORT" },
 		{ "--help-config", "#buffer = 256k" },
 		{ "--version", "wsluice " },
 		{ "--license", "Redistribution and use" },
@@ -487,6 +486,24 @@ static void test_config(void **state)
 	run_done(&run);
 }
 
+/* A mistake in --set is one of the command line, though there is a file. */
+static void test_config_sets(void **state)
+{
+	struct run run = WITH_FILE(ROUTE_X, "FILE", "--set=buffer");
+
+	(void)state;
+	assert_string_equal(run.err, "wsluice: --set buffer: must be SECTION.KEY=VALUE, such as --set "
+				     "\"route /x.buffer=VALUE\"\n");
+	assert_int_equal(run.cli.status, 2);
+	run_done(&run);
+	run = WITH_FILE(ROUTE_X "bufer = 1\n", "FILE", "--set", "route /x.buffer=1");
+	assert_non_null(strstr(run.err, ":3: unknown key"));
+	assert_non_null(
+		strstr(run.err, "\nwsluice: --set route /x.buffer: must be a size (4096, 64k, 1M) from 16k"));
+	assert_int_equal(run.cli.status, 2);
+	run_done(&run);
+}
+
 static void test_config_alone(void **state)
 {
 	(void)state;
@@ -495,7 +512,7 @@ static void test_config_alone(void **state)
 		"--config=/no/such", "--port=1");
 	BAD(2, "wsluice: --header does not go with --config (--set SECTION.KEY=VALUE does)\n",
 		"--header=A: b", "--config=/no/such");
-	BAD(2, "wsluice: cat does not go with --config (--set SECTION.KEY=VALUE does)\n", "--config=/no/such",
+	BAD(2, "wsluice: a COMMAND does not go with --config; exec in a [route] does\n", "--config=/no/such",
 		"cat");
 }
 
@@ -557,6 +574,7 @@ int main(void)
 		cmocka_unit_test(test_later),
 		cmocka_unit_test(test_prints),
 		cmocka_unit_test(test_config),
+		cmocka_unit_test(test_config_sets),
 		cmocka_unit_test(test_config_alone),
 		cmocka_unit_test(test_check_and_dump),
 		cmocka_unit_test(test_full_output),

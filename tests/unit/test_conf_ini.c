@@ -184,7 +184,9 @@ static void test_sections(void **state)
 		"t.ini:1: [listen a] has no address\n"
 		"t.ini:2: [route /x] has none of exec, connect, static and console\n"
 		"t.ini:3: [route /y] has none of exec, connect, static and console\n");
-	conf_bad("[gatway]\nworkers = x\n", "t.ini:1: unknown section [gatway]; did you mean \"gateway\"?\n");
+	conf_bad("[gatway]\nworkers = x\n",
+		"t.ini:1: unknown section [gatway]; did you mean \"[gateway]\"?\n");
+	conf_bad("[routes /x]\n", "t.ini:1: unknown section [routes /x]; did you mean \"[route /x]\"?\n");
 	conf_bad("[nothing like it]\n", "t.ini:1: unknown section [nothing like it]\n");
 	conf_bad("[]\n", "t.ini:1: unknown section []\n");
 	conf_bad("[gateway x]\n[defaults y]\n", "t.ini:1: [gateway x]: this section has no name\n"
@@ -206,6 +208,12 @@ static void test_keys(void **state)
 	(void)state;
 	conf_bad("[gateway]\nwokers = 1\n",
 		"t.ini:2: unknown key \"wokers\" in [gateway]; did you mean \"workers\"?\n");
+	/* The beginning of a key is that key, however much of it is missing. */
+	conf_bad("[listen a]\naddress = *:1\ntls_cert = x\n",
+		"t.ini:3: unknown key \"tls_cert\" in [listen a]; did you mean \"tls_certificate\"?\n");
+	conf_bad("[listen a]\naddress = *:1\nser = x\nse = x\n",
+		"t.ini:3: unknown key \"ser\" in [listen a]; did you mean \"server_names\"?\n"
+		"t.ini:4: unknown key \"se\" in [listen a]\n");
 	conf_bad(ROUTE_X "max_sessions = 1\n",
 		"t.ini:3: unknown key \"max_sessions\" in [route /x]; it belongs in [gateway]\n");
 	conf_bad("[defaults]\nbufer = 1M\n",
@@ -541,12 +549,12 @@ static void test_sets(void **state)
 
 	sets = (struct conf_list){ (char **)(uintptr_t)bad, 8 };
 	conf_bad_with(text, &sets,
-		"--set workers: must be SECTION.KEY=VALUE\n"
-		"--set nothing: must be SECTION.KEY=VALUE\n"
+		"--set workers: must be SECTION.KEY=VALUE, such as --set \"gateway.workers=VALUE\"\n"
+		"--set nothing: must be SECTION.KEY=VALUE, such as --set gateway.workers=2\n"
 		"--set gateway.wrkers: unknown key \"wrkers\" in [gateway]; did you mean \"workers\"?\n"
 		"--set route /z.buffer: there is no section [route /z], or more than one\n"
 		"--set route.buffer: there is no section [route], or more than one\n"
-		"--set gateway.include: include: only a file can have this key\n"
+		"--set gateway.include: only a file can have this key\n"
 		"--set lsten x.backlog: there is no section [lsten x], or more than one\n"
 		"--set defaults.bufer: unknown key \"bufer\" in [defaults]; did you mean \"buffer\"?\n");
 }
