@@ -83,7 +83,7 @@ const struct option options[] = {
 	{ LISTEN(tls_client_ca), .key = "tls_client_ca", .type = &place_file, .otherwise = "", .flags = OPTION_PATH,
 	  .help = "PEM file with the authorities whose certificates clients show." },
 	{ LISTEN(tls_client), .key = "tls_client", .type = &value_tls_client, .otherwise = "require", .words = options_tls_client,
-	  .help = "With tls_client_ca: whether a client must show a certificate (require) or may (accept)." },
+	  .help = "With tls_client_ca: whether a client must show a certificate (require) or may (accept). One of another authority is refused either way." },
 	{ LISTEN(tls_min_version), .key = "tls_min_version", .type = &value_tls_word, .otherwise = "1.2", .words = options_tls_versions,
 	  .help = "Lowest version of TLS." },
 	{ LISTEN(tls_ciphers), .key = "tls_ciphers", .type = &value_string, .otherwise = "",

@@ -123,6 +123,12 @@ static void server_on_signal(evutil_socket_t fd, short what, void *arg)
 		if (!server->draining)
 			counters_ask(&server->counters);
 		break;
+	case SIGHUP:
+		log_info(server->log,
+			"signal ignored: certificates are read when they change, USR1 opens the log again, "
+			"a changed configuration needs a restart",
+			LOG_STR("signal", "HUP"));
+		break;
 	default:
 		log_info(server->log, "signal ignored", LOG_STR("signal", sigabbrev_np((int)info.ssi_signo)));
 	}
