@@ -371,29 +371,55 @@ def test_a_file_that_takes_nothing(gateway, tmp_path, kind):
     assert len(written) + lost == 10000 + 5 + (os.geteuid() == 0), (lost, [msg for msg in written if msg != "request"])
 
 
-def test_logrotate(gateway, tmp_path):
-    """The file that is shipped, with our paths and pid, run by logrotate under load: no line is lost."""
-    gw, path = started(gateway, tmp_path)
-    shipped = SHIPPED.read_text()
-    command = "systemctl kill --kill-whom=main --signal=USR1 wsluice.service"
-    assert shipped.count("/var/log/wsluice/*.log {") == shipped.count(command) == 1
-    config = tmp_path / "logrotate.conf"
-    config.write_text(
-        shipped.replace("/var/log/wsluice/*.log {", f"{path.parent}/*.log {{")
-        .replace("if systemctl --quiet is-active wsluice.service", "if true")
-        .replace(command, f"kill -USR1 {gw.pid}")
-    )
+def rotating(path, tmp_path):
+    """A function that runs logrotate with the file that is shipped, for this log, and a systemctl that knows these units."""
+    shipped, pattern = SHIPPED.read_text(), "/var/log/wsluice/*.log /var/log/wsluice-*/*.log {"
+    assert shipped.count(pattern) == 1
+    config, tools = tmp_path / "logrotate.conf", tmp_path / "tools"
+    config.write_text(shipped.replace(pattern, f"{path.parent}/*.log {path.parent}-*/*.log {{"))
     config.chmod(0o600)
     path.parent.chmod(0o755)
-    tool = shutil.which("logrotate", path=os.environ["PATH"] + ":/usr/sbin")
+    tools.mkdir()
+    (tools / "systemctl").write_text(SYSTEMCTL)
+    (tools / "systemctl").chmod(0o755)
+    places = f"{tools}:{os.environ['PATH']}:/usr/sbin"
+
+    def rotate(**units):
+        (tools / "units").write_text("".join(f"{name} {pid}\n" for name, pid in units.items()))
+        command = [shutil.which("logrotate", path=places), "--force", "--state", tmp_path / "state", config]
+        environment = {**os.environ, "PATH": places}
+        return subprocess.run(command, capture_output=True, text=True, timeout=30, env=environment)
+
+    return rotate
+
+
+# What the shipped file needs of it: running units (a file beside it has names and pids), and a signal to some of them.
+SYSTEMCTL = """#!/bin/bash
+here=${0%/*}
+case "$*" in
+"list-units --plain --no-legend --full --state=active wsluice.service wsluice@*.service")
+	while read -r unit pid; do echo "$unit.service loaded active running It's wsluice"; done <"$here/units" ;;
+"kill --kill-whom=main --signal=USR1 "?*)
+	bad=0
+	for unit in "${@:4}"; do
+		kill -USR1 "$(sed -n "s/^${unit%.service} //p" "$here/units")" || bad=1
+	done
+	exit $bad ;;
+*) exit 2 ;;
+esac
+"""
+
+
+def test_logrotate(gateway, tmp_path):
+    """The file that is shipped, run by logrotate under load: no line is lost."""
+    gw, path = started(gateway, tmp_path)
+    rotate = rotating(path, tmp_path)
     total = 0
     for turn in range(4):
         hammer(gw, total, 100)
         total += 100
         inode = path.stat().st_ino
-        done = subprocess.run(
-            [tool, "--force", "--state", tmp_path / "state", config], capture_output=True, text=True, timeout=30
-        )
+        done = rotate(wsluice=gw.pid)
         assert done.returncode == 0 and not done.stderr, done.stderr
         assert path.stat().st_ino != inode
         eventually(lambda: "log file opened again" in path.read_text(), "it is not opened again")
@@ -407,6 +433,39 @@ def test_logrotate(gateway, tmp_path):
         texts.append(gzip.open(old, "rt").read() if old.suffix == ".gz" else old.read_text())
     assert len(texts) == 5
     assert sorted(numbers(texts)) == list(range(total))
+
+
+def test_logrotate_of_several(gateway, tmp_path):
+    """Each gateway that runs is told, and none that does not run is missed."""
+    first, path = started(gateway, tmp_path)
+    beside = tmp_path / "log.d-one"
+    beside.mkdir()
+    second = gateway(QUIET, gateway={"log_target": f"file:{beside / 'gateway.log'}"}, checked=False)
+    rotate = rotating(path, tmp_path)
+    for units in {}, {"wsluice": first.pid, "wsluice@one": second.pid}:
+        done = rotate(**units)
+        assert done.returncode == 0 and not done.stderr, done.stderr
+    for log in path, beside / "gateway.log":
+        eventually(lambda log=log: "log file opened again" in log.read_text(), "it is not opened again")
+    first.log_at, first.log_seen = 0, []
+
+
+def test_logrotate_without_the_signal(gateway, tmp_path):
+    """A signal that does not arrive is said; the next one does, and nothing is lost, though the new file was empty."""
+    gw, path = started(gateway, tmp_path)
+    rotate = rotating(path, tmp_path)
+    hammer(gw, 0, 10)
+    done = rotate(wsluice=2**22 + 1)  # no process has such a number
+    assert done.returncode != 0 and "postrotate" in done.stderr, done.stderr
+    hammer(gw, 10, 10)
+    assert path.stat().st_size == 0
+    done = rotate(wsluice=gw.pid)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    eventually(lambda: "log file opened again" in path.read_text(), "it is not opened again")
+    gw.log_at, gw.log_seen = 0, []
+    olds = path.parent.glob("gateway.log.*")
+    texts = [gzip.open(old, "rt").read() if old.suffix == ".gz" else old.read_text() for old in olds]
+    assert sorted(numbers(texts)) == list(range(20))
 
 
 def test_root_gives_the_file_away(gateway, tmp_path):
