@@ -45,6 +45,7 @@ expected() {
 		644 $1/share/doc/wsluice/examples/tls-group.conf
 		644 $3/wsluice.service
 		644 $3/wsluice.socket
+		644 $3/wsluice-plain.socket
 		644 $3/wsluice@.service
 		644 $2/wsluice/wsluice.ini
 	END

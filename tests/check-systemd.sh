@@ -1,6 +1,7 @@
 #!/bin/sh
 # The units of systemd/: systemd finds nothing to say about them, and their exposure (systemd-analyze security, 0 to
-# 10) stays what it is, with and without the drop-ins; every drop-in is in docs/deployment.md, which prints no other.
+# 10) stays what it is, with and without the drop-ins; every drop-in is in docs/deployment.md, which prints no other, and
+# whose configurations have no mistake.
 set -eu
 cd "$(dirname "$0")/.."
 wsluice=${WSLUICE:-$PWD/build/wsluice}
@@ -27,7 +28,7 @@ units() {
 verify() {
 	units "$@"
 	words=$(SYSTEMD_UNIT_PATH="$work/units:" systemd-analyze verify --man=no --recursive-errors=one "$work/units/wsluice.service" \
-		"$work/units/wsluice.socket" "$work/units/wsluice@one.service" 2>&1) || bad=1
+		"$work/units/wsluice.socket" "$work/units/wsluice-plain.socket" "$work/units/wsluice@one.service" 2>&1) || bad=1
 	[ -z "$words" ] || { echo "verify $*: $words"; bad=1; }
 }
 
@@ -60,19 +61,42 @@ for file in systemd/*.service systemd/*.socket systemd/*/*.conf; do
 		END { exit bad }' "$file" || bad=1
 done
 
+# No directory of a unit's is in another unit's, which would take it away or find a link in its place; and those of an
+# instance are its own.
+grep -nE '^(Runtime|State|Cache|Logs|Configuration)Directory=.*/' systemd/*.service && { echo "a directory in another"; bad=1; }
+grep -nE '^(Runtime|State|Cache|Logs|Configuration)Directory=' systemd/wsluice@.service | grep -v -- '=wsluice-%i$' && bad=1
+
 # What the manual prints of units is a program's own, and systemd finds nothing in it; all else is in files, each named.
+# What it prints of wsluice.ini has no mistake. Each is in a block of its own between fences, to be copied as it stands.
 text=docs/deployment.md
 for file in systemd/*.d/*.conf; do
 	grep -q "sudo cp .*\b${file##*/}.* /etc/systemd/system/$(basename "${file%/*}")/\$" "$text" ||
 		{ echo "$file: not in $text"; bad=1; }
 done
 units
-awk -v dir="$work/units" '
-	/^    # \/etc\/systemd\/system\/[^ ]*$/ { out = dir substr($0, length("    # /etc/systemd/system/")); next }
-	/^    # / || !/^(    .*)?$/ { out = "" }
-	out { sub("/usr/local/bin/report", "/bin/cat"); print substr($0, 5) >out; next }
-	/^    ([A-Z][A-Za-z]+=|\[(Unit|Service|Socket|Install)\])/ { print "printed, and in no file: " $0; bad = 1 }
-	END { exit bad }' "$text" || bad=1
+mkdir "$work/ini"
+openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -keyout "$work/ini/key" -out "$work/ini/certificate" 2>"$work/said" ||
+	{ cat "$work/said"; bad=1; }
+awk -v dir="$work/units" -v ini="$work/ini" '
+	/^ / && !fenced { print "indented, so not to be copied as it stands: " $0; bad = 1 }
+	/^```/ { fenced = !fenced; out = ""; next }
+	!fenced { next }
+	/^# \/etc\/systemd\/system\/[^ ]*$/ { out = dir substr($0, length("# /etc/systemd/system/")); unit = 1; next }
+	/^# \/etc\/wsluice\/wsluice.ini$/ { out = ini "/" ++inis ".ini"; unit = 0; next }
+	out && unit { sub("/usr/local/bin/report", "/bin/cat") }
+	out && !unit {
+		sub("/etc/wsluice/tls/fullchain.pem|%d/certificate", ini "/certificate")
+		sub("/etc/wsluice/tls/privkey.pem|%d/key", ini "/key")
+		sub("/var/log/wsluice", ini)
+	}
+	out { print >out; next }
+	/^([A-Z][A-Za-z]+=|\[(Unit|Service|Socket|Install)\])/ { print "printed, and in no file: " $0; bad = 1 }
+	/^(\[(gateway|listen|route)|(address|tls_[a-z]+|log_target|connect) = )/ { print "in which file: " $0; bad = 1 }
+	END { if (fenced) print "a fence without an end"; exit bad || fenced || inis < 5 }' "$text" || bad=1
+for file in "$work"/ini/*.ini; do
+	grep -q '^\[route ' "$file" || printf '\n[route /]\nconsole = yes\n' >>"$file" # the operator's own
+	words=$("$wsluice" --config="$file" --check 2>&1) || { echo "$text: $words"; cat "$file"; bad=1; }
+done
 [ -s "$work/units/report@.service" ] || { echo "$text: no example of a program"; bad=1; }
 words=$(SYSTEMD_UNIT_PATH="$work/units:" systemd-analyze verify --man=no --recursive-errors=one \
 	"$work/units/report.socket" 2>&1) || bad=1
