@@ -67,6 +67,21 @@ mapfile -t keys < <("$wsluice" --help-config | sed -n 's/^#\([a-z_]*\) =.*/\1=/p
 [ ${#keys[@]} -gt 30 ] || { echo "--help-config has too few keys" >&2; bad=1; }
 offers "$wsluice --set " "${keys[@]}"
 offers "$wsluice --set=" "${keys[@]}"
+mapfile -t sections < <("$wsluice" --help-config | awk '
+	/^#?\[/ { section = $1; gsub(/[^a-z]/, "", section) }
+	/^#[a-z_]+ =/ { print section "." substr($1, 2) "="; if (section == "route") print "defaults." substr($1, 2) "=" }')
+[ ${#sections[@]} -gt ${#keys[@]} ] || { echo "--help-config has too few sections" >&2; bad=1; }
+for config in "--config=a.ini" "--config a.ini" "-config=a.ini"; do
+	offers "$wsluice $config --set " "${sections[@]}"
+	offers "$wsluice $config --set=" "${sections[@]}"
+done
+offers "$wsluice --config=a.ini --set gateway.log_l" gateway.log_level=
+offers "$wsluice --config=a.ini --set log_l"
+offers "$wsluice --config=a.ini --set defaults.ping_" defaults.ping_interval= defaults.ping_timeout=
+offers "$wsluice --config=a.ini --set listen.ping_"
+offers "$wsluice --config=a.ini --set gateway.log_format=l" logfmt
+offers "$wsluice --set defaults.console=" yes no
+offers "$wsluice --set=listen.tls_client=" require accept
 offers "$wsluice --set max_sess" max_sessions= max_sessions_per_ip=
 offers "$wsluice --set=gateway.log_l" gateway.log_level=
 offers "$wsluice --set=log_level=" error warning info debug trace
