@@ -65,7 +65,7 @@ static void die(int fd)
 
 	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
 	if (log == NULL || log_start(log) != 0)
-		_exit(1);
+		_exit(3);
 	loop_log_to(log);
 	if (event_base_new() != NULL)
 		event_enable_debug_mode();
@@ -82,7 +82,7 @@ static void test_fatal(void **state)
 	if (pid == 0)
 		die(fileno(file));
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1); /* the status that libevent gives */
 	assert_non_null(strstr(
 		read_all(file), "level=error msg=libevent message=\"event_enable_debug_mode must be "));
 	fclose(file);
