@@ -26,9 +26,6 @@ int inherited_read(struct inherited *inherited);
  */
 int inherited_take(struct inherited *inherited, const char *name, size_t *at);
 
-/* Was there one of this name, taken or not? */
-bool inherited_has(const struct inherited *inherited, const char *name);
-
 /* Their names, each once, with spaces between. The caller frees; NULL when memory is short. */
 char *inherited_names(const struct inherited *inherited);
 

@@ -119,9 +119,7 @@ static int doors_open_systemd(
 	}
 	if (n > 0)
 		return error;
-	if (inherited_has(doors->inherited, name->host))
-		*why = "another listener has the sockets of this name";
-	else if (doors->inherited->n > 0)
+	if (doors->inherited->n > 0)
 		*why = "systemd passed no socket of this name";
 	else
 		*why = "no sockets were passed (LISTEN_FDS): the .socket unit of systemd's has to be started "

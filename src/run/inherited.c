@@ -62,12 +62,6 @@ static bool inherited_find(const struct inherited *inherited, size_t n, const ch
 	return false;
 }
 
-/* Looks for a name. */
-bool inherited_has(const struct inherited *inherited, const char *name)
-{
-	return inherited_find(inherited, inherited->n, name);
-}
-
 /* Lists the names for a message. */
 char *inherited_names(const struct inherited *inherited)
 {
