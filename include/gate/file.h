@@ -13,8 +13,7 @@
 
 /* What tells that a file has changed. Times are in nanoseconds, as coarse as the file system keeps them. */
 struct file_mark {
-	uint64_t size, modified_ns, changed_ns;
-	uint64_t n_links;
+	uint64_t size, modified_ns;
 };
 
 /* What is to be sent of a file. */
@@ -55,9 +54,9 @@ int file_open(struct file *file, struct file_facts *facts, const char *dir, stru
 long file_read(struct file *file, void *out, size_t size);
 
 /*
- * Is its content what it was when it was opened, as far as the file system tells? That it got or lost a name
- * (it was replaced or deleted), or that it has grown, is no change of it; a mere touch, another owner and a
- * rename of itself can't be told from one.
+ * Is its content what it was when it was opened, as far as its size and its time of modification tell? That
+ * it was replaced, renamed or deleted is no change of it; a mere touch, and an append, can't be told from
+ * one.
  */
 bool file_is_unchanged(const struct file *file);
 

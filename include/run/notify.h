@@ -1,5 +1,6 @@
 /*
- * notify: tells systemd how the gateway does (sd_notify(3)). Without NOTIFY_SOCKET all of it does nothing.
+ * notify: tells systemd how the gateway does (sd_notify(3)), without ever waiting for it. Without
+ * NOTIFY_SOCKET all of it does nothing.
  */
 #ifndef RUN_NOTIFY_H
 #define RUN_NOTIFY_H
@@ -14,6 +15,7 @@ struct notify {
 	const atomic_uint *sessions;
 	struct event *timer; /* NULL when nobody listens */
 	unsigned said;	     /* the number of sessions that was told last */
+	const char *due;     /* what could not be told yet, with its newline; "": nothing */
 	bool stopping;
 	struct loop *loop;
 };

@@ -200,8 +200,6 @@ static struct file_mark file_mark_of(const struct stat *st)
 	return (struct file_mark){
 		.size = (uint64_t)st->st_size,
 		.modified_ns = file_ns(&st->st_mtim),
-		.changed_ns = file_ns(&st->st_ctim),
-		.n_links = st->st_nlink,
 	};
 }
 
@@ -279,8 +277,7 @@ long file_read(struct file *file, void *out, size_t size)
 	return n;
 }
 
-/* The time of modification can be set back by who changes a file (cp -p), that of the last change of anything
- * can't; but the latter is also set when a name comes or goes. */
+/* Another owner, another name, another link are no change of the content. */
 bool file_is_unchanged(const struct file *file)
 {
 	struct stat st;
@@ -288,10 +285,7 @@ bool file_is_unchanged(const struct file *file)
 	if (fstat(file->fd, &st) != 0)
 		return false;
 	struct file_mark is = file_mark_of(&st);
-	if (is.size > file->was.size) /* appended to, as logs are: what was there still is */
-		return true;
-	return is.size == file->was.size && is.modified_ns == file->was.modified_ns &&
-	       (is.changed_ns == file->was.changed_ns || is.n_links != file->was.n_links);
+	return is.size == file->was.size && is.modified_ns == file->was.modified_ns;
 }
 
 /* Leaves -1, so that it is closed once. */

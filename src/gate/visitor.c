@@ -348,7 +348,9 @@ static void visitor_on_broken(void *arg, int error)
 
 	if (visitor->state != VISITOR_LINGER)
 		visitor_note(visitor, strerror(error));
-	if (error == ENOMEM || stream_has_ended(visitor->stream) || !visitor_listens(visitor)) {
+	bool ours = error == ENOMEM || error == ENOBUFS ||
+		    error == EPROTO; /* TCP would go on, and the client on it */
+	if (ours || stream_has_ended(visitor->stream) || !visitor_listens(visitor)) {
 		visitor_gone(visitor);
 		return;
 	}

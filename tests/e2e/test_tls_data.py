@@ -334,6 +334,25 @@ def test_key_update_flood(gateway):
             assert rss_of(gw.pid) - before < 1024 * KIB
 
 
+def test_key_update_flood_ends_the_program(gateway):
+    """At once: a client whose records drop what was queued for it is not one that may go on talking."""
+    gw = gateway({"route /yes": {"exec": "yes", "framing": "stream"}}, tls=True)
+    with gw.ws("/yes", over=gw.connect(tls=context(TLS13), rcvbuf=4096)) as ws:
+        calls = Calls(ws.sock.tls)
+        eventually(lambda: gw.programs(), "no program")
+        try:
+            while not gw.logged("session ended"):
+                for _ in range(100):
+                    calls.update_keys()
+                ws.send(frame(BINARY, "x"))
+        except (TimeoutError, BrokenPipeError, ConnectionResetError):
+            pass
+        begin = time.monotonic()
+        assert gw.wait_log("session ended", timeout=20)["reason"] == "No buffer space available"
+        assert time.monotonic() - begin < 4  # of the 5 s that a client who is lost would have
+        ws.reset()
+
+
 def test_key_updates_of_a_client_that_reads(gateway):
     """A few are nobody's harm, in the middle of messages too."""
     gw = gateway(ECHO, tls=True)
