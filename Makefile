@@ -7,7 +7,7 @@
 #   make install     into DESTDIR and PREFIX, below        make uninstall               what install put there
 #   make man         docs/wsluice.ini.5 anew               make clean                   remove build/
 #
-#   SAN=address,undefined | thread   sanitizers; builds in build/san-...      TIME=10   seconds for each fuzz target
+#   SAN=address,undefined | thread   sanitizers; builds in build/san-...      TIME=6    seconds for each fuzz target
 #   CC=clang BUILD=build/clang       another compiler, another directory      WERROR=   warnings stay warnings
 #   CFLAGS=-g CPPFLAGS= LDFLAGS=     added to ours                            V=1       show the commands
 #   DESTDIR=   put in front of every path that is written      PREFIX=/usr/local   and from it, each to be set alone:

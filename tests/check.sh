@@ -118,9 +118,12 @@ check_e2e() {
 }
 
 # The same tests, with gateways that speak TLS.
+# All but the files whose gateways speak TLS of their own accord: they have had their turn in e2e.
 check_e2e_tls() {
 	wrap=
-	build all benches && build SAN=address,undefined && run_pytest $san/wsluice --tls
+	build all benches && build SAN=address,undefined && run_pytest $san/wsluice --tls \
+		--ignore=tests/e2e/test_tls.py --ignore=tests/e2e/test_tls_handshake.py --ignore=tests/e2e/test_tls_data.py \
+		--ignore=tests/e2e/test_certificates.py --ignore=tests/e2e/test_ssl_options.py
 }
 
 # The tests that make threads meet, without TLS and with it. Both counts are one.
@@ -191,7 +194,7 @@ run() {
 
 unset MAKEFLAGS MFLAGS MAKELEVEL
 [ $# -gt 0 ] || set -- format shell layers options systemd install gcc clang unit unit-tsan e2e e2e-tls e2e-tsan fuzz browser
-TIME=${TIME:-10}
+TIME=${TIME:-6}
 tools/install.sh check || exit 1
 mkdir -p $logs
 all_good=0 all_bad=0
