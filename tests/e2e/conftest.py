@@ -3,7 +3,7 @@ import itertools
 
 import gateway as gateway_module
 import pytest
-from gateway import RELEASE, Gateway
+from gateway import RELEASE, Gateway, looked_after
 
 counter = itertools.count()
 
@@ -27,28 +27,19 @@ def pytest_collection_modifyitems(config, items):
 @pytest.fixture
 def gateway(tmp_path):
     """Starts gateways of this test's own: gateway(routes, ...). Each must be idle at the end and stop cleanly."""
-    started = []
+    with looked_after() as started:
 
-    def start(*args, checked=True, release=False, **options):
-        it = Gateway(
-            tmp_path / f"gateway{next(counter)}", *args, **options, **({"program": RELEASE} if release else {})
-        )
-        it.checked = checked
-        started.append(it)
-        if checked and it.process:
-            it.take_baseline()
-        return it
+        def start(*args, checked=True, release=False, **options):
+            it = Gateway(
+                tmp_path / f"gateway{next(counter)}", *args, **options, **({"program": RELEASE} if release else {})
+            )
+            it.checked = checked
+            started.append(it)
+            if checked and it.process:
+                it.take_baseline()
+            return it
 
-    try:
         yield start
-        for it in started:
-            if it.process and it.checked:
-                it.check_idle()
-                it.stop()
-            it.check_sanitizer()
-    finally:
-        for it in started:
-            it.kill()
 
 
 class Shared:

@@ -8,6 +8,7 @@ import signal
 import socket
 import ssl
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 
 import certs
@@ -415,6 +416,22 @@ class Gateway:
         assert raw.answer.header("Upgrade").lower() == "websocket"
         assert raw.answer.header("Connection").lower() == "upgrade"
         return raw
+
+
+@contextmanager
+def looked_after():
+    """A list for the gateways of a test. At its end each that is `checked` must be idle and stop cleanly; none is left."""
+    started = []
+    try:
+        yield started
+        for it in started:
+            if it.process and it.checked:
+                it.check_idle()
+                it.stop()
+            it.check_sanitizer()
+    finally:
+        for it in started:
+            it.kill()
 
 
 def run(*argv, timeout=20, environment=None, program=None, name="wsluice", cwd=None, stdin=subprocess.DEVNULL):

@@ -19,7 +19,7 @@ import wsraw
 from activation import Activated, Notify, listening
 from backends import echo, free_port, service
 from conftest import counter
-from gateway import alive, descriptors_of, process_state
+from gateway import alive, descriptors_of, looked_after, process_state
 from scripts import script
 from test_privileges import low_port
 from wait import eventually
@@ -31,26 +31,17 @@ BOUND = "no listener has an address for this socket of systemd's"
 @pytest.fixture
 def activated(tmp_path):
     """Starts gateways as the fixture `gateway` does."""
-    started = []
+    with looked_after() as started:
 
-    def start(*args, checked=True, place=None, **options):
-        it = Activated(place or tmp_path / f"gateway{next(counter)}", *args, **options)
-        it.checked = checked
-        started.append(it)
-        if checked:
-            it.take_baseline()
-        return it
+        def start(*args, checked=True, place=None, **options):
+            it = Activated(place or tmp_path / f"gateway{next(counter)}", *args, **options)
+            it.checked = checked
+            started.append(it)
+            if checked:
+                it.take_baseline()
+            return it
 
-    try:
         yield start
-        for it in started:
-            if it.process and it.checked:
-                it.check_idle()
-                it.stop()
-            it.check_sanitizer()
-    finally:
-        for it in started:
-            it.kill()
 
 
 @pytest.fixture

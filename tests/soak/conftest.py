@@ -10,7 +10,7 @@ import pytest
 E2E = Path(__file__).resolve().parents[1] / "e2e"
 sys.path.insert(0, str(E2E))
 
-from gateway import RELEASE, Gateway  # noqa: E402 (found by the line above)
+from gateway import RELEASE, Gateway, looked_after  # noqa: E402 (found by the line above)
 
 os.environ.setdefault("WSLUICE", str(RELEASE))
 counter = itertools.count()
@@ -26,26 +26,17 @@ def memory():
 @pytest.fixture
 def gateway(tmp_path):
     """Starts gateways: gateway(routes, ...). Each must be idle at the end and stop cleanly; checked=False leaves that out."""
-    started = []
+    with looked_after() as started:
 
-    def start(*args, checked=True, **options):
-        it = Gateway(tmp_path / f"gateway{next(counter)}", *args, **options)
-        it.checked = checked
-        started.append(it)
-        if checked:
-            it.take_baseline()
-        return it
+        def start(*args, checked=True, **options):
+            it = Gateway(tmp_path / f"gateway{next(counter)}", *args, **options)
+            it.checked = checked
+            started.append(it)
+            if checked:
+                it.take_baseline()
+            return it
 
-    try:
         yield start
-        for it in started:
-            if it.process and it.checked:
-                it.check_idle()
-                it.stop()
-            it.check_sanitizer()
-    finally:
-        for it in started:
-            it.kill()
 
 
 @pytest.fixture
