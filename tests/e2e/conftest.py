@@ -3,6 +3,7 @@ import itertools
 
 import gateway as gateway_module
 import pytest
+from conformance import ground  # noqa: F401 (a fixture)
 from gateway import RELEASE, Gateway, looked_after
 
 counter = itertools.count()
