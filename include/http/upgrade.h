@@ -22,7 +22,8 @@ enum upgrade_error {
 	UPGRADE_BAD_PROTOCOL = -5,   /* 400: Sec-WebSocket-Protocol is no list of distinct tokens, or too long
 					a list */
 	UPGRADE_BAD_BODY = -6,	     /* 400: announces a body */
-	UPGRADE_BAD_UPGRADE = -7     /* 400: Upgrade names websocket beside something else */
+	UPGRADE_BAD_UPGRADE = -7,    /* 400: Upgrade names websocket beside something else */
+	UPGRADE_BAD_EXTENSIONS = -8  /* 400: Sec-WebSocket-Extensions is not as 9.1 has it */
 };
 
 /* What a handshake asks for. The texts point into the request's bytes. */
@@ -35,7 +36,8 @@ struct upgrade {
 
 /*
  * Returns 1 for a correct opening handshake, 0 for a request that asks for none (Upgrade is absent or does
- * not name websocket), or a negative upgrade_error. Sec-WebSocket-Extensions is not looked at.
+ * not name websocket), or a negative upgrade_error. An extension that we don't know is no error, nor is one
+ * whose parameters make no sense: who negotiates them declines.
  */
 int upgrade_check(struct upgrade *out, const struct http_request *request);
 

@@ -1,12 +1,13 @@
 /*
  * upgrade: judges an opening handshake and works out its answer; decides whether an Origin may come in.
- * Writes no response and does not negotiate extensions. The request's own grammar was checked by request.c.
- * Pure; any thread.
+ * Writes no response. Of extensions only the grammar is its business; permessage.c negotiates. The request's
+ * own grammar was checked by request.c. Pure; any thread.
  */
 #include "http/upgrade.h"
 #include "base/authority.h"
 #include "base/chars.h"
 #include "base/must.h"
+#include "http/extension.h"
 
 #include <errno.h>
 #include <openssl/evp.h>
@@ -52,23 +53,47 @@ static int upgrade_add_protocol(struct upgrade *out, struct text name)
 	return 0;
 }
 
-/* Joins the offers of all Sec-WebSocket-Protocol headers (4.1, point 10). */
+/* Joins the offers of all Sec-WebSocket-Protocol headers (4.1, point 10). An empty element counts for none,
+ * but there must be another one (4.3: 1#token, by the rules of RFC 2616 2.1). */
 static int upgrade_read_protocols(struct upgrade *out, const struct http_request *request)
 {
+	bool asked = false;
+
 	for (size_t i = 0; i < request->n_headers; i++) {
 		struct text rest = request->headers[i].value, piece;
 		int error = 0;
 
 		if (!text_is_nocase(request->headers[i].name, "Sec-WebSocket-Protocol"))
 			continue;
-		if (rest.len == 0 || text_ends_with(rest, ","))
-			return UPGRADE_BAD_PROTOCOL;
+		asked = true;
 		while (error == 0 && text_next(&rest, ',', &piece))
-			error = upgrade_add_protocol(out, piece);
+			error = piece.len > 0 ? upgrade_add_protocol(out, piece) : 0;
 		if (error < 0)
 			return error;
 	}
-	return 0;
+	return asked && out->n_protocols == 0 ? UPGRADE_BAD_PROTOCOL : 0;
+}
+
+/* Checks that all Sec-WebSocket-Extensions headers together are one list as 9.1 has it; what does not conform
+ * fails the handshake, whether or not we would take up an offer. */
+static int upgrade_check_extensions(const struct http_request *request)
+{
+	bool asked = false, offered = false;
+
+	for (size_t i = 0; i < request->n_headers; i++) {
+		struct text rest = request->headers[i].value;
+		struct extension extension;
+		int found;
+
+		if (!text_is_nocase(request->headers[i].name, "Sec-WebSocket-Extensions"))
+			continue;
+		asked = true;
+		while ((found = extension_next(&rest, &extension)) > 0)
+			offered = true;
+		if (found < 0)
+			return UPGRADE_BAD_EXTENSIONS;
+	}
+	return asked && !offered ? UPGRADE_BAD_EXTENSIONS : 0;
 }
 
 /* The value of a header, empty when there is none. */
@@ -103,6 +128,8 @@ int upgrade_check(struct upgrade *out, const struct http_request *request)
 	if (!upgrade_is_key(out->key))
 		return UPGRADE_BAD_KEY;
 	error = upgrade_read_protocols(out, request);
+	if (error == 0)
+		error = upgrade_check_extensions(request);
 	return error < 0 ? error : 1;
 }
 
@@ -124,6 +151,7 @@ const char *upgrade_reason(int error)
 		[-UPGRADE_BAD_PROTOCOL] = "Sec-WebSocket-Protocol is not a list of distinct names.",
 		[-UPGRADE_BAD_BODY] = "A WebSocket handshake has no body.",
 		[-UPGRADE_BAD_UPGRADE] = "Upgrade names something beside websocket.",
+		[-UPGRADE_BAD_EXTENSIONS] = "Sec-WebSocket-Extensions is not a list of extensions.",
 	};
 	int n = (int)(sizeof(reasons) / sizeof(reasons[0]));
 

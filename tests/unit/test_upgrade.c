@@ -1,6 +1,6 @@
 /*
- * The opening handshake: what is one, what is none, and what is refused; subprotocols; which Origins may come
- * in. Requests go through the real parser, at the end of a readable page.
+ * The opening handshake: what is one, what is none, and what is refused; subprotocols, extensions; which
+ * Origins may come in. Requests go through the real parser, at the end of a readable page.
  */
 #include "guard.h"
 #include "http/upgrade.h"
@@ -21,6 +21,7 @@ enum { ROOM = 65536 };
 #define CONNECT   "Connection: Upgrade\r\n"
 #define GET(h)    "GET /chat HTTP/1.1\r\nHost: gw:8080\r\n" h "\r\n"
 #define GOOD(h)   GET(UPGRADE CONNECT KEY VERSION h)           /* a good handshake with these header lines */
+#define EXTENSIONS(v) "Sec-WebSocket-Extensions: " v "\r\n"
 #define KEYED(k)  GET(UPGRADE CONNECT VERSION "Sec-WebSocket-Key: " k "\r\n")
 
 static const struct vector {
@@ -30,7 +31,6 @@ static const struct vector {
 } vectors[] = {
 	{ 0, GOOD(""), 1 },
 	{ 0, GOOD("Origin: http://gw:8080\r\nCookie: a=b\r\n"), 1 },
-	{ 0, GOOD("Sec-WebSocket-Extensions: a; b=\"\\c\\c\\c\r\n"), 1 },     /* an offer nobody reads yet */
 	{ 0, GET(""), 0 },
 	{ 0, GET(CONNECT), 0 },
 	{ 0, GET(CONNECT KEY VERSION), 0 },
@@ -88,9 +88,7 @@ static const struct vector {
 	{ 0, GOOD("Sec-WebSocket-Protocol: chat, Chat\r\n"), 1 },
 	{ 0, GOOD("Sec-WebSocket-Protocol:\r\n"), UPGRADE_BAD_PROTOCOL },
 	{ 0, GOOD("Sec-WebSocket-Protocol: ,\r\n"), UPGRADE_BAD_PROTOCOL },
-	{ 0, GOOD("Sec-WebSocket-Protocol: a,,b\r\n"), UPGRADE_BAD_PROTOCOL },
-	{ 0, GOOD("Sec-WebSocket-Protocol: ,a\r\n"), UPGRADE_BAD_PROTOCOL },
-	{ 0, GOOD("Sec-WebSocket-Protocol: a,\r\n"), UPGRADE_BAD_PROTOCOL },
+	{ 0, GOOD("Sec-WebSocket-Protocol: , ,,\r\nSec-WebSocket-Protocol:\r\n"), UPGRADE_BAD_PROTOCOL },
 	{ 0, GOOD("Sec-WebSocket-Protocol: a b\r\n"), UPGRADE_BAD_PROTOCOL },
 	{ 0, GOOD("Sec-WebSocket-Protocol: \"a\"\r\n"), UPGRADE_BAD_PROTOCOL },
 	{ 0, GOOD("Sec-WebSocket-Protocol: a/b\r\n"), UPGRADE_BAD_PROTOCOL },
@@ -98,6 +96,38 @@ static const struct vector {
 	{ 0, GOOD("Sec-WebSocket-Protocol: chat%0d%0aX: y\r\n"), UPGRADE_BAD_PROTOCOL },
 	{ 0, GOOD("Sec-WebSocket-Protocol: a, b, a\r\n"), UPGRADE_BAD_PROTOCOL },
 	{ 0, GOOD("Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: a\r\n"), UPGRADE_BAD_PROTOCOL },
+	{ 0, GOOD("Sec-WebSocket-Protocol: a,,a\r\n"), UPGRADE_BAD_PROTOCOL },
+	/* extensions: a list that can be read (9.1); what is in it is nobody's fault */
+	{ 0, GOOD(EXTENSIONS("foo")), 1 },
+	{ 0, GOOD(EXTENSIONS("bar; baz=2")), 1 },
+	{ 0, GOOD(EXTENSIONS("foo, bar; baz=2")), 1 },
+	{ 0, GOOD(EXTENSIONS("foo") EXTENSIONS("bar; baz=2")), 1 },
+	{ 0, GOOD(EXTENSIONS("deflate-stream")), 1 },
+	{ 0, GOOD(EXTENSIONS("mux; max-channels=4; flow-control, deflate-stream")), 1 },
+	{ 0, GOOD(EXTENSIONS("private-extension")), 1 },
+	{ 0, GOOD(EXTENSIONS("permessage-deflate; client_max_window_bits")), 1 },
+	{ 0, GOOD(EXTENSIONS("permessage-deflate; server_max_window_bits=99, bogus")), 1 },
+	{ 0, GOOD(EXTENSIONS("permessage-deflate; server_max_window_bits=\"\"")), 1 },
+	{ 0, GOOD(EXTENSIONS("a; b=\"c d\"; e=\"\\\"\"")), 1 },
+	{ 0, GOOD(EXTENSIONS(", a,, b ,")), 1 },
+	{ 0, GOOD(EXTENSIONS("") EXTENSIONS("a") EXTENSIONS(",")), 1 },
+	{ 0, GOOD(EXTENSIONS("a") EXTENSIONS("a")), 1 },
+	{ 0, GOOD(EXTENSIONS("")), UPGRADE_BAD_EXTENSIONS },                     /* 1#extension: none is too few */
+	{ 0, GOOD(EXTENSIONS(" , ,,")), UPGRADE_BAD_EXTENSIONS },
+	{ 0, GOOD(EXTENSIONS("") EXTENSIONS(",")), UPGRADE_BAD_EXTENSIONS },
+	{ 0, GOOD(EXTENSIONS("a b")), UPGRADE_BAD_EXTENSIONS },
+	{ 0, GOOD(EXTENSIONS("a;")), UPGRADE_BAD_EXTENSIONS },
+	{ 0, GOOD(EXTENSIONS("a=1")), UPGRADE_BAD_EXTENSIONS },
+	{ 0, GOOD(EXTENSIONS("a; b=")), UPGRADE_BAD_EXTENSIONS },
+	{ 0, GOOD(EXTENSIONS("\"permessage-deflate\"")), UPGRADE_BAD_EXTENSIONS },
+	{ 0, GOOD(EXTENSIONS("permessage-deflate; server_max_window_bits=\"")), UPGRADE_BAD_EXTENSIONS },
+	{ 0, GOOD(EXTENSIONS("a; b=\"\\c\\c\\c")), UPGRADE_BAD_EXTENSIONS },
+	{ 0, GOOD(EXTENSIONS("a") EXTENSIONS("b;") EXTENSIONS("c")), UPGRADE_BAD_EXTENSIONS },
+	{ 0, GOOD(EXTENSIONS("a; b=\"c") EXTENSIONS("d\"")), UPGRADE_BAD_EXTENSIONS },  /* each is a list of its own */
+	/* ... and judged last */
+	{ 0, GOOD(EXTENSIONS("a;") "Sec-WebSocket-Protocol: a b\r\n"), UPGRADE_BAD_PROTOCOL },
+	{ 0, GET(UPGRADE CONNECT VERSION EXTENSIONS("a;")), UPGRADE_BAD_KEY },
+	{ 0, GET(EXTENSIONS("a;")), 0 },
 };
 /* clang-format on */
 
@@ -242,7 +272,31 @@ static void test_protocol_limit(void **state)
 	guard_free(&guard);
 }
 
-/* 8,000 spaces inside an offer, and lists of nothing but commas. */
+/* Empty elements and empty headers count for none, wherever they are. */
+static void test_empty_elements(void **state)
+{
+	static const char *const heads[] = {
+		GOOD("Sec-WebSocket-Protocol: a,,b\r\n"),
+		GOOD("Sec-WebSocket-Protocol: ,a, , b,\r\n"),
+		GOOD("Sec-WebSocket-Protocol: a,b, \r\n"),
+		GOOD("Sec-WebSocket-Protocol:\r\nSec-WebSocket-Protocol: a,\r\nSec-WebSocket-Protocol: "
+		     ",b\r\n"),
+	};
+	struct guard guard = guard_new(ROOM);
+	struct http_request request;
+	struct upgrade up;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+		assert_int_equal(check(&guard, &up, &request, heads[i]), 1);
+		assert_int_equal(up.n_protocols, 2);
+		assert_true(text_is(up.protocols[0], "a"));
+		assert_true(text_is(up.protocols[1], "b"));
+	}
+	guard_free(&guard);
+}
+
+/* 8,000 spaces inside an offer are wrong; 8,000 commas are nothing. */
 static void test_hostile_offers(void **state)
 {
 	struct guard guard = guard_new(ROOM);
@@ -258,8 +312,10 @@ static void test_hostile_offers(void **state)
 
 		memset(head + len, fills[i], 8000);
 		sprintf(head + len + 8000, "x\r\n\r\n");
-		assert_int_equal(check(&guard, &up, &request, head), UPGRADE_BAD_PROTOCOL);
+		assert_int_equal(
+			check(&guard, &up, &request, head), fills[i] == ',' ? 1 : UPGRADE_BAD_PROTOCOL);
 	}
+	assert_int_equal(up.n_protocols, 2);
 	guard_free(&guard);
 }
 
@@ -283,12 +339,12 @@ static void test_choose_protocol(void **state)
 static void test_statuses(void **state)
 {
 	(void)state;
-	for (int error = UPGRADE_BAD_VERSION; error >= UPGRADE_BAD_UPGRADE; error--) {
+	for (int error = UPGRADE_BAD_VERSION; error >= UPGRADE_BAD_EXTENSIONS; error--) {
 		assert_int_equal(upgrade_status(error), error == UPGRADE_BAD_VERSION ? 426 : 400);
-		for (int other = error - 1; other >= UPGRADE_BAD_UPGRADE - 1; other--)
+		for (int other = error - 1; other >= UPGRADE_BAD_EXTENSIONS - 1; other--)
 			assert_string_not_equal(upgrade_reason(error), upgrade_reason(other));
 	}
-	assert_int_equal(upgrade_status(UPGRADE_BAD_UPGRADE - 1), 400);
+	assert_int_equal(upgrade_status(UPGRADE_BAD_EXTENSIONS - 1), 400);
 }
 
 /* One Origin against rules, on a plain listener (or a TLS one), asked for as a host and port. */
@@ -476,6 +532,7 @@ int main(void)
 		cmocka_unit_test(test_accept),
 		cmocka_unit_test(test_key_is_canonical),
 		cmocka_unit_test(test_protocol_limit),
+		cmocka_unit_test(test_empty_elements),
 		cmocka_unit_test(test_hostile_offers),
 		cmocka_unit_test(test_choose_protocol),
 		cmocka_unit_test(test_statuses),
