@@ -4,7 +4,6 @@
 #   make bench       cost per message, beside nginx        make check      install what tests need, run them all
 #   make format      rewrite the sources in our style      make unit e2e fuzz browser   one kind of test
 #   make soak        the long runs, SCALE=1                make units benches fuzzers   their programs only
-#   make interop     with libraries of others, N=10000 messages each of the runs
 #   make install     into DESTDIR and PREFIX, below        make uninstall               what install put there
 #   make man         docs/wsluice.ini.5 anew               make clean                   remove build/
 #
@@ -90,9 +89,6 @@ check:
 unit e2e fuzz browser:
 	@tests/check.sh $@
 
-interop:
-	@N=$(or $(N),10000) tests/check.sh $@ && cat build/check/$@.log
-
 bench:
 	@tools/install.sh bench
 	@$(MAKE) --no-print-directory all benches
@@ -157,4 +153,4 @@ uninstall:
 -include $(OBJECTS:.o=.d) $(BUILD)/src/main.d $(UNITS:=.d) $(BENCHES:=.d) $(FUZZERS:$(BUILD)/%=$(BUILD)/tests/fuzz/%.d)
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all units benches fuzzers fuzz-programs run check unit e2e fuzz browser interop bench soak format clean man install install-strip uninstall
+.PHONY: all units benches fuzzers fuzz-programs run check unit e2e fuzz browser bench soak format clean man install install-strip uninstall
