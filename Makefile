@@ -4,6 +4,7 @@
 #   make bench       cost per message, beside nginx        make check      install what tests need, run them all
 #   make format      rewrite the sources in our style      make unit e2e fuzz browser   one kind of test
 #   make soak        the long runs, SCALE=1                make units benches fuzzers   their programs only
+#   make coverage    which lines of src/ws, src/http run   make mutate     do tests of src/ws notice faults? JOBS=1 SAMPLE=
 #   make install     into DESTDIR and PREFIX, below        make uninstall               what install put there
 #   make man         docs/wsluice.ini.5 anew               make clean                   remove build/
 #
@@ -94,6 +95,23 @@ bench:
 	@$(MAKE) --no-print-directory all benches
 	@tests/bench/compare.py --bench=$(BUILD)/tests/bench --relay=none --wsluice=$(BUILD)/wsluice
 
+# How much of the pure code its own unit tests run: src/ws/x.c by test_x.c and test_x_*.c.
+COVERED       := src/http src/ws
+COVERED_UNITS := $(sort $(wildcard $(foreach x,$(basename $(notdir $(wildcard $(COVERED:%=%/*.c)))),tests/unit/test_$x.c tests/unit/test_$x_*.c)))
+coverage:
+	@tools/install.sh check
+	@$(MAKE) --no-print-directory BUILD=build/coverage CC=gcc CFLAGS='-O0 -U_FORTIFY_SOURCE --coverage' \
+		SOURCES='$(wildcard $(COVERED:%=%/*.c) src/base/*.c)' coverage-run
+	@tools/coverage.py build/coverage 95 $(COVERED)
+coverage-run: $(COVERED_UNITS:%.c=$(BUILD)/%)
+	@find $(BUILD) -name '*.gcda' -delete
+	@for unit in $^; do $$unit >$(BUILD)/log 2>&1 || { cat $(BUILD)/log; exit 1; }; done
+
+# Do the unit tests of src/ws notice a fault? JOBS at a time, in FILES, a SAMPLE of so many; see tools/mutate.py.
+mutate:
+	@tools/install.sh check
+	@tools/mutate.py --jobs=$(or $(JOBS),1) $(SAMPLE:%=--sample=%) $(SEED:%=--seed=%) $(or $(FILES),$(wildcard src/ws/*.c))
+
 soak:
 	@tools/install.sh check
 	@$(MAKE) --no-print-directory all benches
@@ -153,4 +171,4 @@ uninstall:
 -include $(OBJECTS:.o=.d) $(BUILD)/src/main.d $(UNITS:=.d) $(BENCHES:=.d) $(FUZZERS:$(BUILD)/%=$(BUILD)/tests/fuzz/%.d)
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all units benches fuzzers fuzz-programs run check unit e2e fuzz browser bench soak format clean man install install-strip uninstall
+.PHONY: all units benches fuzzers fuzz-programs run check unit e2e fuzz browser coverage coverage-run mutate bench soak format clean man install install-strip uninstall

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs the checks named (all of them when none is), each with its output in build/check/NAME.log, and ends with
 # "N passed, N failed" over all. Installs first what is missing, so nothing is skipped.
-#   tests/check.sh [format|shell|layers|options|systemd|install|gcc|clang|unit|unit-tsan|e2e|e2e-tls|e2e-tsan|fuzz|browser]...
+#   tests/check.sh [format|shell|layers|options|systemd|install|gcc|clang|unit|unit-tsan|coverage|e2e|e2e-tls|e2e-tsan|fuzz|browser]...
 # TIME is how many seconds each fuzz target runs. PYTEST_ADDOPTS, ASAN_OPTIONS and the like work as ever.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -99,6 +99,10 @@ check_unit_tsan() {
 	build SAN=thread units && run_units $(unit_programs $tsan 'pthread_create|log_start|arena_')
 }
 
+check_coverage() {
+	one build coverage
+}
+
 # End to end on one build: pytest's own words for the log, its XML for the count. A skipped test is a failed one.
 run_pytest() {
 	program=$1
@@ -193,7 +197,7 @@ run() {
 }
 
 unset MAKEFLAGS MFLAGS MAKELEVEL
-[ $# -gt 0 ] || set -- format shell layers options systemd install gcc clang unit unit-tsan e2e e2e-tls e2e-tsan fuzz browser
+[ $# -gt 0 ] || set -- format shell layers options systemd install gcc clang unit unit-tsan coverage e2e e2e-tls e2e-tsan fuzz browser
 TIME=${TIME:-6}
 tools/install.sh check || exit 1
 mkdir -p $logs
