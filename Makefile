@@ -5,6 +5,7 @@
 #   make format      rewrite the sources in our style      make unit e2e fuzz browser   one kind of test
 #   make soak        the long runs, SCALE=1                make units benches fuzzers   their programs only
 #   make coverage    which lines of src/ws, src/http run   make mutate     do tests of src/ws notice faults? JOBS=1 SAMPLE=
+#   make interop     with libraries of others, N=10000 messages each of the runs
 #   make install     into DESTDIR and PREFIX, below        make uninstall               what install put there
 #   make man         docs/wsluice.ini.5 anew               make clean                   remove build/
 #
@@ -90,6 +91,9 @@ check:
 unit e2e fuzz browser:
 	@tests/check.sh $@
 
+interop:
+	@N=$(or $(N),10000) tests/check.sh $@ && cat build/check/$@.log
+
 bench:
 	@tools/install.sh bench
 	@$(MAKE) --no-print-directory all benches
@@ -171,4 +175,4 @@ uninstall:
 -include $(OBJECTS:.o=.d) $(BUILD)/src/main.d $(UNITS:=.d) $(BENCHES:=.d) $(FUZZERS:$(BUILD)/%=$(BUILD)/tests/fuzz/%.d)
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all units benches fuzzers fuzz-programs run check unit e2e fuzz browser coverage coverage-run mutate bench soak format clean man install install-strip uninstall
+.PHONY: all units benches fuzzers fuzz-programs run check unit e2e fuzz browser interop coverage coverage-run mutate bench soak format clean man install install-strip uninstall

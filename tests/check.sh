@@ -1,8 +1,9 @@
 #!/bin/sh
 # Runs the checks named (all of them when none is), each with its output in build/check/NAME.log, and ends with
 # "N passed, N failed" over all. Installs first what is missing, so nothing is skipped.
-#   tests/check.sh [format|shell|layers|options|systemd|install|gcc|clang|unit|unit-tsan|coverage|e2e|e2e-tls|e2e-tsan|fuzz|browser]...
-# TIME is how many seconds each fuzz target runs. PYTEST_ADDOPTS, ASAN_OPTIONS and the like work as ever.
+#   tests/check.sh [format|shell|layers|options|systemd|install|gcc|clang|unit|unit-tsan|coverage|e2e|e2e-tls|e2e-tsan|fuzz|browser|interop]...
+# TIME is how many seconds each fuzz target runs, N how many messages each run of interop has. PYTEST_ADDOPTS,
+# ASAN_OPTIONS and the like work as ever.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 logs=build/check
@@ -167,13 +168,18 @@ check_fuzz() {
 	echo "$passed passed, $failed failed"
 }
 
+# The packages that a directory's lock file names, when they are not there yet.
+node_packages() {
+	[ -n "$(find "$1/node_modules/.package-lock.json" -newer "$1/package-lock.json" 2>/dev/null)" ] ||
+		npm ci --no-audit --no-fund --prefix "$1"
+}
+
 check_browser() {
-	build all benches && (
-		cd tests/browser || exit
-		[ -n "$(find node_modules/.package-lock.json -newer package-lock.json 2>/dev/null)" ] ||
-			npm ci --no-audit --no-fund || exit
-		node run.mjs
-	)
+	build all benches && node_packages tests/browser && (cd tests/browser && node run.mjs)
+}
+
+check_interop() {
+	build all && node_packages tests/browser && node_packages tests/interop && tests/interop/run.py -n "$N"
 }
 
 # Runs one check, says how it went, adds it to the sum. A check that gives no count has failed.
@@ -197,8 +203,8 @@ run() {
 }
 
 unset MAKEFLAGS MFLAGS MAKELEVEL
-[ $# -gt 0 ] || set -- format shell layers options systemd install gcc clang unit unit-tsan coverage e2e e2e-tls e2e-tsan fuzz browser
-TIME=${TIME:-6}
+[ $# -gt 0 ] || set -- format shell layers options systemd install gcc clang unit unit-tsan coverage e2e e2e-tls e2e-tsan fuzz browser interop
+TIME=${TIME:-6} N=${N:-100}
 tools/install.sh check || exit 1
 mkdir -p $logs
 all_good=0 all_bad=0

@@ -1,0 +1,38 @@
+/* Headless Chromium: a page that comes from the gateway, on the same port. It offers compression always. */
+import { createRequire } from 'node:module';
+
+import { options, report } from './client.js';
+
+const { chromium } = createRequire(new URL('../browser/package.json', import.meta.url))('playwright-core');
+const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+	'--disable-component-update', '--disable-sync'];
+
+/** Runs in the page. */
+async function inPage({ url, ...rest }) {
+	const { Exchange } = await import('./exchange.js');
+	const socket = new WebSocket(url);
+	const it = new Exchange(rest, {
+		send: ({ data }) => { socket.send(data); },
+		close: () => socket.close(1000, 'that is all'),
+	});
+
+	socket.binaryType = 'arraybuffer';
+	socket.onopen = () => it.pump();
+	socket.onmessage = ({ data }) => it.received(typeof data === 'string' ? data : new Uint8Array(data));
+	socket.onclose = ({ code, reason, wasClean }) => it.closed(wasClean ? code : 1006, reason);
+	return { ...await it.result, extensions: socket.extensions };
+}
+
+/** From the opening of the page to the close code. */
+async function run() {
+	const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: FLAGS });
+	try {
+		const page = await (await browser.newContext({ ignoreHTTPSErrors: true })).newPage();
+		await page.goto(new URL('/files/page.html', options.url.replace(/^ws/, 'http')).href);
+		return await page.evaluate(inPage, options);
+	} finally {
+		await browser.close();
+	}
+}
+
+await report(run());
