@@ -142,7 +142,8 @@ static void fuzz_check_terms(
 	const struct permessage *agreed, struct text params, unsigned window_bits, bool context)
 {
 	struct extension_param param;
-	unsigned client_max = PERMESSAGE_WINDOW_MAX;
+	struct text names[4];
+	unsigned client_max = PERMESSAGE_WINDOW_MAX, n = 0;
 
 	must(agreed->on && agreed->server_max_window_bits >= PERMESSAGE_WINDOW_MIN);
 	must(agreed->server_max_window_bits <= window_bits);
@@ -150,6 +151,10 @@ static void fuzz_check_terms(
 	while (extension_next_param(&params, &param) > 0) {
 		unsigned value = (unsigned)atoi(param.value);
 
+		must(n < 4);
+		for (unsigned i = 0; i < n; i++)
+			must(!text_equal(names[i], param.name));
+		names[n++] = param.name;
 		if (text_is(param.name, "server_no_context_takeover"))
 			must(!param.has_value && agreed->server_no_context_takeover);
 		else if (text_is(param.name, "client_no_context_takeover"))
