@@ -33,8 +33,9 @@ static int framing_records_put(const struct piece *piece, const struct framing_b
 		rc = framing_records_begin(piece->text, left > n || !piece->last, n, sink);
 		if (rc == 0)
 			rc = framing_put_bytes(sink, data, n);
-		data += n;
 		left -= n;
+		if (left > 0) /* an empty message may have no data at all */
+			data += n;
 	} while (rc == 0 && left > 0);
 	return rc;
 }

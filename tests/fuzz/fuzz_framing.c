@@ -1,86 +1,73 @@
 /*
- * fuzz_framing: what a backend says means the same however its bytes are cut, and what lines and records
- * encode they decode to the same messages. Input: the framing, whether to begin next to the size from which
- * things stream, a seed for the cuts; then the bytes of a backend, and once more as messages.
+ * fuzz_framing: both directions of each framing against what framing_model.h says of the whole: however the
+ * bytes of a backend or the pieces of a client are cut, the same messages and bytes come out, no more than 64
+ * KiB wait, and text is UTF-8. What lines and records encode they decode again. Input: framing, and which
+ * call or allocation fails; what comes first, up to where things stream; a seed for the cuts; then the bytes
+ * of a backend, and once more as a client's messages.
  */
-#include "backend/framing.h"
-
-#include <stdlib.h>
-#include <string.h>
+#include "faults.h"
+#include "framing_model.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Bytes that came out, and how. */
-struct fuzz_log {
-	uint8_t *bytes;
-	size_t len, room;
-	bool open, text;
-	bool marks; /* note where messages begin and end */
-	int rc;
+enum { FUZZ_STOPPED = -99 };
+
+/* Where what comes out goes: a client or a backend that may break off. These live as long as the process,
+ * since large blocks cost more than all else. */
+struct fuzz_sink {
+	struct heard heard;
+	unsigned stop_at; /* the call that breaks off; 0 is none */
+	unsigned n_calls;
+	bool stopped;
 };
 
-/* Ends the run with a report when the property doesn't hold. */
-static void fuzz_check(bool holds)
+static struct fuzz_sink fuzz_there, fuzz_back;
+static struct heard fuzz_want;
+
+/* Begins anew. */
+static struct fuzz_sink *fuzz_empty(struct fuzz_sink *sink, unsigned stop_at)
 {
-	if (!holds)
-		abort();
+	heard_clear(&sink->heard);
+	heard_reserve(&sink->heard, 8 * FRAMING_HOLD, FRAMING_HOLD);
+	sink->stop_at = stop_at;
+	sink->n_calls = 0;
+	sink->stopped = false;
+	return sink;
 }
 
-/* Appends to a log. */
-static void fuzz_note(struct fuzz_log *log, const void *bytes, size_t len)
+/* Counts a call; returns what it answers. */
+static int fuzz_call(struct fuzz_sink *sink)
 {
-	if (log->len + len + 1 > log->room) {
-		log->room = 2 * (log->len + len) + 256;
-		log->bytes = realloc(log->bytes, log->room);
-		fuzz_check(log->bytes != NULL);
-	}
-	if (len > 0)
-		memcpy(log->bytes + log->len, bytes, len);
-	log->len += len;
-}
-
-/* Frees the log and begins anew. */
-static void fuzz_forget(struct fuzz_log *log, bool marks)
-{
-	free(log->bytes);
-	*log = (struct fuzz_log){ .marks = marks };
-}
-
-/* Says whether both logs hold the same. */
-static bool fuzz_same(const struct fuzz_log *a, const struct fuzz_log *b)
-{
-	return a->len == b->len && (a->len == 0 || memcmp(a->bytes, b->bytes, a->len) == 0);
+	must(!sink->stopped);
+	sink->stopped = ++sink->n_calls == sink->stop_at;
+	return sink->stopped ? FUZZ_STOPPED : 0;
 }
 
 /* Takes a piece for the client. */
 static int fuzz_piece(void *arg, const struct piece *piece)
 {
-	struct fuzz_log *log = arg;
+	struct fuzz_sink *sink = arg;
 	struct utf8 utf8 = { 0 };
 
-	fuzz_check(piece->first == !log->open);
-	fuzz_check(piece->len > 0 || piece->last);
-	fuzz_check(piece->first || piece->text == log->text);
+	must(piece->len > 0 || piece->last);
 	if (piece->text)
-		fuzz_check(utf8_check(&utf8, piece->data, piece->len) == piece->len && utf8_complete(&utf8));
-	if (piece->first && log->marks)
-		fuzz_note(log, piece->text ? "t[" : "b[", 2);
-	fuzz_note(log, piece->data, piece->len);
-	if (piece->last && log->marks)
-		fuzz_note(log, "]", 1);
+		must(utf8_check(&utf8, piece->data, piece->len) == piece->len && utf8_complete(&utf8));
+	heard_piece(&sink->heard, piece);
 	if (piece->len > 0)
-		memset(piece->data, '#', piece->len);
-	log->open = !piece->last;
-	log->text = piece->text;
-	return 0;
+		memset(piece->data, '#', piece->len); /* it may */
+	return fuzz_call(sink);
 }
 
 /* Takes bytes for the backend. */
 static int fuzz_bytes(void *arg, const uint8_t *data, size_t len)
 {
-	fuzz_check(len > 0);
-	fuzz_note(arg, data, len);
-	return 0;
+	struct fuzz_sink *sink = arg;
+	struct heard *heard = &sink->heard;
+
+	must(len > 0 && heard->n + len <= heard->room);
+	memcpy(heard->bytes + heard->n, data, len);
+	heard->n += len;
+	return fuzz_call(sink);
 }
 
 /* Returns the size of the next part: seed 0 is whole, 1 byte by byte, others at random. All but whole reach
@@ -96,134 +83,256 @@ static size_t fuzz_cut(uint32_t *seed, size_t at, size_t left)
 	return n < left ? n : left;
 }
 
-/* Decodes bytes, cut by the seed. */
-static void fuzz_decode(
-	struct fuzz_log *log, enum framing framing, const uint8_t *bytes, size_t len, uint32_t seed)
+/* Decodes bytes, cut by the seed. Returns what the decoder said in the end. */
+static int fuzz_decode(
+	struct fuzz_sink *sink, enum framing framing, const uint8_t *bytes, size_t len, uint32_t seed)
 {
 	struct framing_decoder decoder;
+	uint8_t *part = faults_alloc(len + 1);
 	size_t n;
+	int rc = 0;
 
 	framing_decoder_init(&decoder, framing);
-	for (size_t at = 0; at < len && log->rc == 0; at += n) {
+	for (size_t at = 0; at < len && rc == 0; at += n) {
 		n = fuzz_cut(&seed, at, len - at);
-		uint8_t *part = malloc(n);
-		memcpy(part, bytes + at, n);
-		log->rc = framing_decode(&decoder, part, n, fuzz_piece, log);
-		free(part);
-		fuzz_check(framing_decoder_cost(&decoder) <= 2 * FRAMING_HOLD);
+		/* To the end of the block, so that the sanitizer sees a read past it. */
+		memcpy(part + len + 1 - n, bytes + at, n);
+		rc = framing_decode(&decoder, part + len + 1 - n, n, fuzz_piece, sink);
+		must(framing_decoder_cost(&decoder) <= 2 * FRAMING_HOLD);
+		must(decoder.held == NULL || evbuffer_get_length(decoder.held) <= FRAMING_HOLD);
 	}
-	if (log->rc == 0)
-		log->rc = framing_decode_end(&decoder, fuzz_piece, log);
-	fuzz_check(log->rc != 0 || !log->open);
+	if (rc == 0)
+		rc = framing_decode_end(&decoder, fuzz_piece, sink);
+	must(rc != 0 || !sink->heard.open);
 	framing_decoder_done(&decoder);
+	free(part);
+	return rc;
 }
 
-/* Decodes a backend's bytes in three ways and against what can be said without a decoder. */
+/* Is what a decoder said what the model did? A stream has no messages, only bytes. */
+static void fuzz_check_decoded(enum framing framing, const struct heard *heard, const struct heard *want)
+{
+	if (framing == FRAMING_LINES || framing == FRAMING_RECORDS)
+		must(heard_is_same(heard, want));
+	else
+		must(heard->n == want->n &&
+			(want->n == 0 || memcmp(heard->bytes, want->bytes, want->n) == 0));
+}
+
+/* Decodes a backend's bytes, cut in three ways. */
 static void fuzz_backend(enum framing framing, const uint8_t *bytes, size_t len, uint32_t seed)
 {
 	uint32_t seeds[] = { 0, 1, seed };
-	bool marks = framing == FRAMING_LINES || framing == FRAMING_RECORDS;
-	struct fuzz_log first = { .marks = marks }, log = { .marks = marks };
-	struct evbuffer *clean = evbuffer_new();
 
-	fuzz_decode(&first, framing, bytes, len, 0);
-	for (size_t i = 1; i < 3; i++) {
-		fuzz_decode(&log, framing, bytes, len, seeds[i]);
-		fuzz_check(log.rc == first.rc && fuzz_same(&log, &first));
-		fuzz_forget(&log, marks);
+	heard_clear(&fuzz_want);
+	int rc = model_decode(&fuzz_want, framing, bytes, len);
+	for (size_t i = 0; i < 3; i++) {
+		struct fuzz_sink *sink = fuzz_empty(&fuzz_back, 0);
+		must(fuzz_decode(sink, framing, bytes, len, seeds[i]) == rc);
+		fuzz_check_decoded(framing, &sink->heard, &fuzz_want);
 	}
-	if (framing == FRAMING_STREAM)
-		fuzz_check(first.len == len && (len == 0 || memcmp(first.bytes, bytes, len) == 0));
-	if (framing == FRAMING_TEXT_STREAM) {
-		utf8_replace(clean, bytes, len);
-		fuzz_check(evbuffer_get_length(clean) == first.len);
-		fuzz_check(first.len == 0 || memcmp(evbuffer_pullup(clean, -1), first.bytes, first.len) == 0);
-	}
-	fuzz_check(
-		framing == FRAMING_RECORDS ? first.rc == 0 || first.rc == FRAMING_BAD_RECORD : first.rc == 0);
-	fuzz_forget(&first, false);
-	evbuffer_free(clean);
+}
+
+/* A line or record that is not longer than what is held goes to the client in one piece: the input behind
+ * letters. */
+static void fuzz_whole(enum framing framing, const uint8_t *bytes, size_t len, uint32_t seed)
+{
+	size_t room = FRAMING_HOLD - len % 3, tail = len < 100 ? len : 100;
+	struct fuzz_sink *sink = fuzz_empty(&fuzz_back, 0);
+	uint8_t *said = malloc(room + 6), *at = said;
+
+	must(said != NULL);
+	if (framing == FRAMING_RECORDS)
+		at = mempcpy(
+			at, (const uint8_t[5]){ 't', 0, room >> 16 & 1, room >> 8 & 255, room & 255 }, 5);
+	memset(at, 'a', room - tail);
+	at += room - tail;
+	for (size_t i = 0; i < tail; i++)
+		*at++ = framing == FRAMING_LINES && bytes[i] == '\n' ? 'x' : bytes[i];
+	if (framing == FRAMING_LINES)
+		*at++ = '\n';
+	must(fuzz_decode(sink, framing, said, (size_t)(at - said), seed) == 0);
+	must(sink->heard.n_marks == 2 && sink->heard.n_pieces == 1);
+	free(said);
+}
+
+/* While a message may still be whole for the backend, it is held; beyond that nothing is. */
+static void fuzz_check_held(
+	const struct framing_encoder *encoder, const struct fuzz_sink *sink, size_t before, size_t given)
+{
+	bool holds = encoder->framing == FRAMING_LINES || encoder->framing == FRAMING_RECORDS;
+	size_t held = encoder->held != NULL ? evbuffer_get_length(encoder->held) : 0;
+
+	must(held == (holds && given <= FRAMING_HOLD ? given : 0));
+	must(framing_encoder_cost(encoder) <= 2 * FRAMING_HOLD);
+	must(held == 0 || sink->heard.n == before);
 }
 
 /* Encodes one message, cut by the seed. */
-static void fuzz_encode(struct framing_encoder *encoder, struct fuzz_log *out, const uint8_t *message,
+static int fuzz_encode(struct framing_encoder *encoder, struct fuzz_sink *sink, const uint8_t *message,
 	size_t len, bool text, uint32_t seed)
 {
-	size_t at = 0, n;
+	size_t at = 0, before = sink->heard.n, n;
+	int rc = 0;
 
 	do {
 		n = len > at ? fuzz_cut(&seed, at, len - at) : 0;
-		uint8_t *part = malloc(n + !n);
+		bool last = at + n == len && seed % 3 != 0; /* the end may come by itself */
+		uint8_t *part = faults_alloc(n + !n);
+		must(part != NULL);
 		memcpy(part, message + at, n);
-		struct piece piece = { part, n, text, at == 0, at + n == len };
-		fuzz_check(framing_encode(encoder, &piece, fuzz_bytes, out) == 0);
-		fuzz_check(framing_encoder_cost(encoder) <= 2 * FRAMING_HOLD);
+		struct piece piece = { part, n, text, at == 0, last };
+		rc = framing_encode(encoder, &piece, fuzz_bytes, sink);
 		free(part);
 		at += n;
-	} while (at < len);
+		if (rc == 0 && !last)
+			fuzz_check_held(encoder, sink, before, at);
+		if (rc == 0 && !last && at == len) {
+			piece = (struct piece){ NULL, 0, text, false, true };
+			rc = framing_encode(encoder, &piece, fuzz_bytes, sink);
+		}
+	} while (at < len && rc == 0);
+	return rc;
+}
+
+/* What came out of one message is what should. */
+static void fuzz_check_encoded(enum framing framing, const uint8_t *out, size_t n, const uint8_t *message,
+	size_t len, bool text, uint32_t seed)
+{
+	uint8_t *want = malloc(len + 6);
+
+	must(want != NULL);
+	if (framing != FRAMING_RECORDS || len <= FRAMING_HOLD)
+		must(model_encode(want, framing, message, len, text) == n && memcmp(want, out, n) == 0);
+	for (size_t at = 0, left = n; framing == FRAMING_RECORDS && left > 0;) {
+		size_t record = (size_t)out[at + 1] << 24 | (size_t)out[at + 2] << 16 |
+				(size_t)out[at + 3] << 8 | out[at + 4];
+		must(record <= FRAMING_HOLD && record + 5 <= left);
+		left -= record + 5;
+		at += record + 5;
+		must((out[at - record - 5] & 0x20) == (left > 0 ? 0 : 0x20));
+	}
+	free(want);
+	if (framing != FRAMING_LINES && framing != FRAMING_RECORDS)
+		return;
+	struct fuzz_sink *back = fuzz_empty(&fuzz_back, 0);
+	struct piece piece = { (uint8_t *)(uintptr_t)message, len, framing == FRAMING_LINES || text, true,
+		true };
+	heard_clear(&fuzz_want);
+	heard_piece(&fuzz_want, &piece);
+	must(fuzz_decode(back, framing, out, n, seed) == 0);
+	must(heard_is_same(&back->heard, &fuzz_want));
+}
+
+/* Makes a message for the client to send: text is text, and a line has no newline in it. Returns its length.
+ */
+static size_t fuzz_make_message(
+	uint8_t *message, enum framing framing, const uint8_t *bytes, size_t len, bool text)
+{
+	struct evbuffer *clean = evbuffer_new();
+
+	must(clean != NULL && utf8_replace(clean, bytes, len) == 0);
+	if (text || framing == FRAMING_LINES)
+		len = (size_t)evbuffer_remove(clean, message, 3 * len);
+	else
+		memcpy(message, bytes, len);
+	evbuffer_free(clean);
+	for (uint8_t *at; framing == FRAMING_LINES && (at = memchr(message, '\n', len)) != NULL;)
+		*at = ' ';
+	if (framing == FRAMING_LINES && len > 0 && message[len - 1] == '\r')
+		message[len - 1] = ' ';
+	return len;
 }
 
 /* Makes messages of the bytes, cut at each 'M', and sends them there and back. */
-static void fuzz_echo(enum framing framing, uint8_t *bytes, size_t len, uint32_t seed)
+static void fuzz_client(enum framing framing, const uint8_t *bytes, size_t len, uint32_t seed)
 {
-	struct fuzz_log there = { 0 }, back = { .marks = true }, want = { .marks = true };
 	struct framing_encoder encoder;
-	bool lines = framing == FRAMING_LINES, text = true;
+	struct fuzz_sink *sink = fuzz_empty(&fuzz_there, 0);
+	uint8_t *message = malloc(3 * len + 1);
+	bool text = true;
 
+	must(message != NULL);
 	framing_encoder_init(&encoder, framing);
-	for (size_t i = 0; lines && i < len; i++)
-		bytes[i] = bytes[i] == '\n' || bytes[i] == '\r' ? ' ' : bytes[i];
-	while (len > 0) {
-		struct evbuffer *clean = evbuffer_new();
+	for (size_t n; len > 0; bytes += n, len -= n, text = !text, seed = seed * 3 % 0xfffffu) {
 		const uint8_t *mark = memchr(bytes, 'M', len);
-		size_t n = mark != NULL ? (size_t)(mark - bytes) : len;
-
-		if (text)
-			utf8_replace(clean, bytes, n);
-		else if (lines)
-			memset(bytes, 'b', n);
-		const uint8_t *message = text ? evbuffer_pullup(clean, -1) : bytes;
-		size_t message_len = text ? evbuffer_get_length(clean) : n;
-		message = message != NULL ? message : bytes;
-		fuzz_encode(&encoder, &there, message, message_len, text, seed);
-		fuzz_note(&want, text || lines ? "t[" : "b[", 2);
-		fuzz_note(&want, message, message_len);
-		fuzz_note(&want, "]", 1);
-		evbuffer_free(clean);
+		n = mark != NULL ? (size_t)(mark - bytes) : len;
+		size_t n_message = fuzz_make_message(message, framing, bytes, n, text);
 		n += mark != NULL;
-		bytes += n;
-		len -= n;
-		text = !text;
+		size_t before = sink->heard.n;
+		must(fuzz_encode(&encoder, sink, message, n_message, text, seed) == 0);
+		must(framing_encoder_cost(&encoder) == 0);
+		fuzz_check_encoded(framing, sink->heard.bytes + before, sink->heard.n - before, message,
+			n_message, text, seed / 3);
 	}
-	fuzz_check(framing_encoder_cost(&encoder) == 0);
 	framing_encoder_done(&encoder);
-	fuzz_decode(&back, framing, there.bytes, there.len, seed / 3);
-	fuzz_check(back.rc == 0 && fuzz_same(&back, &want));
-	fuzz_forget(&there, false);
-	fuzz_forget(&back, false);
-	fuzz_forget(&want, false);
+	free(message);
+}
+
+/* A peer that breaks off, or memory that runs out, is reported, and what came before was right. */
+static void fuzz_trouble(enum framing framing, const uint8_t *bytes, size_t len, uint32_t seed, unsigned when)
+{
+	unsigned n = when / 2 + 1, stop_at = when & 1 ? n : 0, fail_at = when & 1 ? 0 : n;
+	struct fuzz_sink *sink = fuzz_empty(&fuzz_back, stop_at);
+	struct framing_encoder encoder;
+
+	heard_clear(&fuzz_want);
+	model_decode(&fuzz_want, framing, bytes, len);
+	faults_n = 0;
+	faults_arm(fail_at);
+	int rc = fuzz_decode(sink, framing, bytes, len, seed);
+	faults_arm(0);
+	must(!sink->stopped || rc == FUZZ_STOPPED);
+	must((faults_n == 0) == (rc != FRAMING_NO_MEMORY));
+	if (framing == FRAMING_LINES || framing == FRAMING_RECORDS)
+		must(heard_is_prefix(&sink->heard, &fuzz_want));
+
+	fuzz_empty(sink, stop_at);
+	faults_n = 0;
+	framing_encoder_init(&encoder, framing);
+	faults_arm(fail_at);
+	rc = fuzz_encode(&encoder, sink, bytes, len, false, seed);
+	faults_arm(0);
+	must(!sink->stopped || rc == FUZZ_STOPPED);
+	must((faults_n == 0) == (rc != FRAMING_NO_MEMORY));
+	framing_encoder_done(&encoder);
+}
+
+/* What comes before the input, so that little of it is needed to reach where things stream: nothing, or
+ * letters and perhaps characters of three bytes, after the head of a record. */
+static size_t fuzz_fill(uint8_t *bytes, enum framing framing, uint8_t how)
+{
+	size_t len = how >= 0xe0 ? FRAMING_HOLD - 8 + how % 16 : 0;
+
+	memset(bytes, 'a', len);
+	for (size_t i = len - 30; how >= 0xe0 && how < 0xf0 && i < len; i++)
+		bytes[i] = (uint8_t) "\xe2\x82\xac"[i % 3];
+	if (len > 0 && framing == FRAMING_RECORDS)
+		memcpy(bytes, (const uint8_t[5]){ 'T', 0, 1, 0, how & 1 ? 0 : 16 }, 5);
+	return len;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const enum framing framings[] = { FRAMING_LINES, FRAMING_STREAM, FRAMING_TEXT_STREAM,
 		FRAMING_RECORDS };
-	static const uint8_t long_record[5] = { 'T', 0, 1, 0, 0 };
 
-	if (size < 3)
+	if (size < 4)
 		return 0;
 	enum framing framing = framings[data[0] % 4];
-	size_t fill = data[1] >= 0xf0 ? FRAMING_HOLD - 8 + data[1] % 16 : 0, len = fill + size - 3;
 	uint32_t seed = 2 + data[2] * 16777619u;
-	uint8_t *bytes = malloc(len + 1);
+	uint8_t *bytes = malloc(FRAMING_HOLD + 16 + size);
 
-	memset(bytes, 'a', fill);
-	if (fill > 0 && framing == FRAMING_RECORDS)
-		memcpy(bytes, long_record, sizeof(long_record));
-	memcpy(bytes + fill, data + 3, size - 3);
+	must(bytes != NULL);
+	size_t len = fuzz_fill(bytes, framing, data[1]);
+	memcpy(bytes + len, data + 3, size - 3);
+	len += size - 3;
 	fuzz_backend(framing, bytes, len, seed);
-	if (framing == FRAMING_LINES || framing == FRAMING_RECORDS)
-		fuzz_echo(framing, bytes, len, seed);
+	fuzz_client(framing, bytes, len, seed);
+	if ((framing == FRAMING_LINES || framing == FRAMING_RECORDS) && data[1] >= 0xd0)
+		fuzz_whole(framing, bytes, len, seed);
+	if (data[0] >= 0x80)
+		fuzz_trouble(framing, bytes, len, seed, (data[0] & 0x7f) / 4);
 	free(bytes);
 	return 0;
 }
