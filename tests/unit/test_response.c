@@ -83,8 +83,8 @@ static void test_failure_is_told(void **state)
 
 static void test_phrases(void **state)
 {
-	static const int used[] = { 101, 200, 206, 301, 304, 400, 403, 404, 405, 408, 412, 414, 416, 417, 421,
-		426, 429, 431, 500, 501, 502, 503, 504, 505 };
+	static const int used[] = { 101, 200, 206, 301, 304, 308, 400, 403, 404, 405, 408, 412, 414, 416, 417,
+		421, 426, 429, 431, 500, 501, 502, 503, 504, 505 };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(used) / sizeof(used[0]); i++)
@@ -110,10 +110,10 @@ static void test_dates(void **state)
 	assert_string_equal(http_date(INT64_MIN, out), "Sat, 01 Jan 0000 00:00:00 GMT");
 }
 
-/* Whether adding this header aborts, in a child so that we live. */
-static bool aborts(const char *name, const char *value)
+/* Whether a response with this status and header aborts, in a child so that we live. */
+static bool aborts(int status, const char *name, const char *value)
 {
-	int status;
+	int end;
 	pid_t pid = fork();
 
 	assert_true(pid >= 0);
@@ -122,23 +122,36 @@ static bool aborts(const char *name, const char *value)
 
 		signal(SIGABRT, SIG_DFL); /* cmocka has taken it */
 		close(STDERR_FILENO);
+		http_response_begin(out, status, RFC_DATE);
 		http_response_header(out, name, value);
 		_exit(0);
 	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+	assert_int_equal(waitpid(pid, &end, 0), pid);
+	return WIFSIGNALED(end) && WTERMSIG(end) == SIGABRT;
 }
 
 static void test_split_responses_abort(void **state)
 {
 	(void)state;
-	assert_false(aborts("A", "b"));
-	assert_true(aborts("A", "b\r\nSet-Cookie: c"));
-	assert_true(aborts("A", "b\n"));
-	assert_true(aborts("A", "\r"));
-	assert_true(aborts("A: b\r\nC", "d"));
-	assert_true(aborts("A b", "c"));
-	assert_true(aborts("", "c"));
+	assert_false(aborts(200, "A", "b"));
+	assert_true(aborts(200, "A", "b\r\nSet-Cookie: c"));
+	assert_true(aborts(200, "A", "b\n"));
+	assert_true(aborts(200, "A", "\r"));
+	assert_true(aborts(200, "A: b\r\nC", "d"));
+	assert_true(aborts(200, "A b", "c"));
+	assert_true(aborts(200, "", "c"));
+}
+
+/* A status that is none would be read as anything. */
+static void test_bad_statuses_abort(void **state)
+{
+	(void)state;
+	assert_false(aborts(100, "A", "b"));
+	assert_false(aborts(599, "A", "b"));
+	assert_true(aborts(99, "A", "b"));
+	assert_true(aborts(600, "A", "b"));
+	assert_true(aborts(0, "A", "b"));
+	assert_true(aborts(-200, "A", "b"));
 }
 
 int main(void)
@@ -151,6 +164,7 @@ int main(void)
 		cmocka_unit_test(test_phrases),
 		cmocka_unit_test(test_dates),
 		cmocka_unit_test(test_split_responses_abort),
+		cmocka_unit_test(test_bad_statuses_abort),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

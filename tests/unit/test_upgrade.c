@@ -5,6 +5,8 @@
 #include "guard.h"
 #include "http/upgrade.h"
 
+#include <errno.h>
+#include <openssl/crypto.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +15,27 @@
 #include <cmocka.h>
 
 enum { ROOM = 65536 };
+
+/* OpenSSL's memory, which can be short. */
+static bool short_of_memory;
+
+static void *ssl_malloc(size_t len, const char *file, int line)
+{
+	(void)file, (void)line;
+	return short_of_memory ? NULL : malloc(len);
+}
+
+static void *ssl_realloc(void *old, size_t len, const char *file, int line)
+{
+	(void)file, (void)line;
+	return short_of_memory ? NULL : realloc(old, len);
+}
+
+static void ssl_free(void *old, const char *file, int line)
+{
+	(void)file, (void)line;
+	free(old);
+}
 
 /* clang-format off */
 #define KEY       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -223,6 +246,24 @@ static void test_accept(void **state)
 	guard_free(&guard);
 }
 
+/* Without memory there is no hash, which is told; it is there again when memory is. The first one of a
+ * process takes the most, and is made at the start. */
+static void test_accept_without_memory(void **state)
+{
+	struct text key = text_of("dGhlIHNhbXBsZSBub25jZQ==");
+	char out[UPGRADE_ACCEPT_SIZE];
+
+	(void)state;
+	assert_int_equal(upgrade_init(), 0);
+	short_of_memory = true;
+	int error = upgrade_accept(key, out), at_start = upgrade_init();
+	short_of_memory = false;
+	assert_int_equal(error, -ENOMEM);
+	assert_int_equal(at_start, -ENOMEM);
+	assert_int_equal(upgrade_accept(key, out), 0);
+	assert_string_equal(out, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+}
+
 /* Every character that may and may not be the last one before the padding. */
 static void test_key_is_canonical(void **state)
 {
@@ -345,6 +386,7 @@ static void test_statuses(void **state)
 			assert_string_not_equal(upgrade_reason(error), upgrade_reason(other));
 	}
 	assert_int_equal(upgrade_status(UPGRADE_BAD_EXTENSIONS - 1), 400);
+	assert_string_equal(upgrade_reason(1), upgrade_reason(0)); /* what is no error */
 }
 
 /* One Origin against rules, on a plain listener (or a TLS one), asked for as a host and port. */
@@ -530,6 +572,7 @@ int main(void)
 		cmocka_unit_test(test_what_the_parser_refuses),
 		cmocka_unit_test(test_a_body_is_refused_here_too),
 		cmocka_unit_test(test_accept),
+		cmocka_unit_test(test_accept_without_memory),
 		cmocka_unit_test(test_key_is_canonical),
 		cmocka_unit_test(test_protocol_limit),
 		cmocka_unit_test(test_empty_elements),
@@ -539,5 +582,7 @@ int main(void)
 		cmocka_unit_test(test_origins),
 	};
 
+	if (CRYPTO_set_mem_functions(ssl_malloc, ssl_realloc, ssl_free) != 1)
+		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
