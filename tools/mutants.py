@@ -73,11 +73,19 @@ def operand_before(tokens, i):
     return before.kind == "number" or before.text in (")", "]")
 
 
-def another_number(text):
+def declares_array(tokens, i):
+    """The number at i is how long an array is made; one longer would do no harm, one shorter may."""
+    return (tokens[i - 1].text == "[" and tokens[i + 1].text == "]" and tokens[i - 2].kind == "name" and
+            tokens[i - 3].kind == "name" and tokens[i - 3].text not in NO_OPERAND - TYPES)
+
+
+def other_numbers(tokens, i):
+    text = tokens[i].text
     digits = text.rstrip("uUlL")
     value = int(digits, 0)
+    others = [value - 1] if declares_array(tokens, i) else [0, 2] if value == 1 else [value + 1]
     form = "0x%x%s" if digits[:2] in ("0x", "0X") else "%d%s"
-    return [form % (other, text[len(digits):]) for other in ([0, 2] if value == 1 else [value + 1])]
+    return [form % (other, text[len(digits):]) for other in others]
 
 
 def statement_begins(tokens, i):
@@ -125,6 +133,8 @@ def drop_statements(tokens):
                 after.kind == "name" or token.text.endswith("_t") or (token.kind == "sign" and token.text not in "*(")):
             continue
         end = statement_end(tokens, i)
+        if token.text == "continue" and tokens[i - 1].text == ")" and tokens[tokens[i - 1].partner - 1].text != "if":
+            continue  # the whole of a loop that does its work in its head
         if end is not None and end > i:
             yield token.start, tokens[end].start, ""
 
@@ -178,7 +188,7 @@ def change_tokens(tokens):
     """Operators, numbers, true and false, and the ! that goes."""
     for i, token in enumerate(tokens):
         if token.kind == "number":
-            for text in another_number(token.text):
+            for text in other_numbers(tokens, i):
                 yield token.start, token.end, text
         elif token.text in ("true", "false"):
             yield token.start, token.end, "false" if token.text == "true" else "true"

@@ -122,9 +122,9 @@ class Hunt:
                     sys.exit("mutate: %s fails as it is, in %s" % (test, build.directory))
 
     def _in_order(self, path):
-        """The tests, that of the file itself first."""
-        stem = "test_" + os.path.basename(path)[:-2]
-        return sorted(self.tests, key=lambda test: (test != stem, not test.startswith(stem), self.plain.cpu[test], test))
+        """The tests, that of the file itself first: of x_y.c test_x_y or test_x. Then the shortest."""
+        own = "test_" + os.path.basename(path)[:-2]
+        return sorted(self.tests, key=lambda test: (not own.startswith(test), self.plain.cpu[test], test))
 
     def try_one(self, mutant):
         """Sets the mutant's fate."""

@@ -119,6 +119,33 @@ static void test_errors(void **unused)
 	assert_int_equal(header.len, INT64_MAX);
 }
 
+/* 5.3: any 32 bits may be a key. */
+static void test_any_key(void **unused)
+{
+	static const char *const heads[] = { "\x81\x80", "\x81\xfd", "\x82\xfe\x00\x7e",
+		"\x82\xff\0\0\0\0\0\1\0\0", "\x89\xfd" };
+	static const size_t sizes[] = { 2, 2, 4, 10, 2 };
+	struct guard guard = guard_new(FRAME_HEADER_MAX);
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+		for (unsigned value = 0; value <= 0xff; value++) {
+			const uint8_t key[4] = { (uint8_t)value, (uint8_t)~value, (uint8_t)value, 0 };
+			struct frame_header header;
+			uint8_t buf[FRAME_HEADER_MAX];
+
+			memcpy(buf, heads[i], sizes[i]);
+			memcpy(buf + sizes[i], key, sizeof(key));
+			for (size_t have = sizes[i]; have < sizes[i] + 4; have++)
+				assert_int_equal(
+					frame_decode(&header, guard_put(&guard, buf, have), have), 0);
+			assert_int_equal(frame_decode(&header, buf, sizes[i] + 4), sizes[i] + 4);
+			assert_memory_equal(header.key, key, sizeof(key));
+		}
+	}
+	guard_free(&guard);
+}
+
 static void test_mask(void **unused)
 {
 	static const uint8_t key[4] = { 0x12, 0xa5, 0x00, 0xff };
@@ -154,6 +181,7 @@ int main(void)
 		cmocka_unit_test(test_encode_decode),
 		cmocka_unit_test(test_examples),
 		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_any_key),
 		cmocka_unit_test(test_mask),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
