@@ -11,6 +11,7 @@
 
 static unsigned failing_at;    /* which allocation fails; 0 is none */
 static unsigned failing_count; /* allocations since this was set to 0 */
+static size_t failing_bytes;   /* ... and their bytes, of what zlib asked for */
 static bool failing_on;	       /* they are counted: not those of the test itself */
 
 void *__real_malloc(size_t size);
@@ -51,6 +52,7 @@ void *__wrap_realloc(void *old, size_t size)
 static voidpf failing_zalloc(voidpf unused, uInt n, uInt size)
 {
 	(void)unused;
+	failing_bytes += (size_t)n * size;
 	return failing_now() ? NULL : __real_malloc((size_t)n * size);
 }
 
