@@ -37,7 +37,7 @@ static bool extension_take_token(struct text *rest, struct text *out)
 	return out->len > 0;
 }
 
-/* Takes a value that is a token. */
+/* Takes a value that is a token. It ends with a NUL, since `out` is zeroed and keeps its last byte. */
 static bool extension_take_plain(struct text *rest, struct extension_param *out)
 {
 	struct text token;
@@ -47,11 +47,11 @@ static bool extension_take_plain(struct text *rest, struct extension_param *out)
 		return false;
 	len = token.len < EXTENSION_VALUE ? token.len : EXTENSION_VALUE - 1;
 	memcpy(out->value, token.ptr, len);
-	out->value[len] = '\0';
 	return true;
 }
 
-/* Takes a quoted value, which `rest` begins with; behind a backslash every byte stands for itself. */
+/* Takes a quoted value, which `rest` begins with; behind a backslash every byte stands for itself. Its NUL is
+ * there already, too. */
 static bool extension_take_quoted(struct text *rest, struct extension_param *out)
 {
 	size_t at = 1, len = 0;
@@ -66,7 +66,6 @@ static bool extension_take_quoted(struct text *rest, struct extension_param *out
 	}
 	if (at == rest->len)
 		return false;
-	out->value[len] = '\0';
 	*rest = text_slice(*rest, at + 1);
 	return true;
 }

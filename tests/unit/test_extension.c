@@ -144,7 +144,8 @@ static int dump_params(char *at, struct text params)
 	struct extension_param param;
 	int more, n = 0;
 
-	while ((more = extension_next_param(&params, &param)) > 0) {
+	assert_true(params.len == 0 || params.ptr[0] == ';');
+	while ((more = extension_next_param(&params, &param)) == 1) {
 		n += sprintf(at + n, "%s%.*s", n > 0 ? "," : "", TEXT_ARG(param.name));
 		if (param.has_value)
 			n += sprintf(at + n, "=[%s]", param.value);
@@ -165,12 +166,12 @@ static const char *dump(const struct guard *guard, const char *value, size_t len
 	char *at = out;
 
 	*out = '\0';
-	while ((more = extension_next(&rest, &extension)) > 0) {
+	while ((more = extension_next(&rest, &extension)) == 1) {
 		at += sprintf(at, "%s%.*s(", at > out ? " " : "", TEXT_ARG(extension.name));
 		at += dump_params(at, extension.params);
 		at += sprintf(at, ")");
 	}
-	assert_true(more < 0 || rest.len == 0);
+	assert_true(more == -1 || (more == 0 && rest.len == 0));
 	return more < 0 ? NULL : out;
 }
 
@@ -213,6 +214,27 @@ static void test_prefixes(void **state)
 		}
 	}
 	assert_true(n_good > 500);
+	guard_free(&guard);
+}
+
+/* What extension_next() would refuse, extension_next_param() refuses too; a comma ends what it reads. */
+static void test_params_alone(void **state)
+{
+	static const struct {
+		const char *params;
+		int want;
+	} rows[] = { { "", 0 }, { " ", 0 }, { ",", 0 }, { ";b", 1 }, { " ; b=\"c\"", 1 }, { "b", -1 },
+		{ ";", -1 }, { ";,", -1 }, { ";b=", -1 }, { ";b=\"", -1 }, { ";b=\"\x01\"", -1 } };
+	struct guard guard = guard_new(ROOM);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_t len = strlen(rows[i].params);
+		struct text params = { (char *)guard_put(&guard, rows[i].params, len), len };
+		struct extension_param param;
+
+		assert_int_equal(extension_next_param(&params, &param), rows[i].want);
+	}
 	guard_free(&guard);
 }
 
@@ -272,6 +294,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_vectors),
 		cmocka_unit_test(test_prefixes),
+		cmocka_unit_test(test_params_alone),
 		cmocka_unit_test(test_nul),
 		cmocka_unit_test(test_hostile_lists),
 	};
