@@ -103,9 +103,9 @@ bench:
 	@$(MAKE) --no-print-directory all benches
 	@tests/bench/compare.py --bench=$(BUILD)/tests/bench --relay=none --wsluice=$(BUILD)/wsluice
 
-# How much of the pure code its own unit tests run: src/ws/x.c by test_x.c and test_x_*.c.
+# How much of the pure code its own unit tests run: src/ws/x_y.c by test_x.c, test_y.c and what begins like these.
 COVERED       := src/http src/ws
-COVERED_UNITS := $(sort $(wildcard $(foreach x,$(basename $(notdir $(wildcard $(COVERED:%=%/*.c)))),tests/unit/test_$x.c tests/unit/test_$x_*.c)))
+COVERED_UNITS := $(sort $(wildcard $(foreach x,$(subst _, ,$(basename $(notdir $(wildcard $(COVERED:%=%/*.c))))),tests/unit/test_$x.c tests/unit/test_$x_*.c)))
 coverage:
 	@tools/install.sh check
 	@$(MAKE) --no-print-directory BUILD=build/coverage CC=gcc CFLAGS='-O0 -U_FORTIFY_SOURCE --coverage' \

@@ -16,7 +16,6 @@ import glob
 import hashlib
 import os
 import random
-import re
 import resource
 import shlex
 import subprocess
@@ -82,7 +81,7 @@ class Build:
         # Seconds of CPU, so that a loop without end ends however busy the machine is; of the clock, if it waits.
         limit = self.cpu.get(test, 60)
         command = ["prlimit", "--cpu=%d" % limit, "--core=0", program]
-        options = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="STDOUT", ASAN_OPTIONS="hard_rss_limit_mb=512")
+        options = dict(os.environ, CMOCKA_TEST_ABORT="1", ASAN_OPTIONS="hard_rss_limit_mb=512")
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         try:
             status = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=options,
@@ -100,8 +99,8 @@ class Hunt:
 
     def __init__(self, paths, tests):
         self.tests = tests
-        self.plain = Build("build/mutate", "CFLAGS=-g0", "WERROR=-Werror=return-type")
-        self.san = Build("build/mutate/san", "SAN=" + SAN, "CFLAGS=-g0", "WERROR=-Werror=return-type")
+        self.plain = Build("build/mutate", "CFLAGS=-g0", "WARNINGS=-Werror=return-type")
+        self.san = Build("build/mutate/san", "SAN=" + SAN, "CFLAGS=-g0", "WARNINGS=-Werror=return-type")
         self.text = {path: open(path).read() for path in paths}
         for build in self.plain, self.san:
             build.prepare(paths, tests)
@@ -122,9 +121,8 @@ class Hunt:
                     sys.exit("mutate: %s fails as it is, in %s" % (test, build.directory))
 
     def _in_order(self, path):
-        """The tests, that of the file itself first: of x_y.c test_x_y or test_x. Then the shortest."""
-        own = "test_" + os.path.basename(path)[:-2]
-        return sorted(self.tests, key=lambda test: (not own.startswith(test), self.plain.cpu[test], test))
+        """The tests, those of the file itself first, then the shortest."""
+        return sorted(self.tests, key=lambda test: (-len(words(path) & words(test + ".c")), self.plain.cpu[test], test))
 
     def try_one(self, mutant):
         """Sets the mutant's fate."""
@@ -160,12 +158,16 @@ def digest(path):
         return hashlib.sha256(file.read()).digest()
 
 
+def words(path):
+    """src/ws/frame_mask.c and tests/unit/test_mask.c are about a mask, both."""
+    return set(os.path.basename(path)[:-2].removeprefix("test_").split("_"))
+
+
 def find_tests():
-    """The unit tests that begin with a header of src/ws, which is what they are about."""
-    for path in sorted(glob.glob("tests/unit/test_*.c")):
-        first = re.search('^#include "(.*)"', open(path).read(), re.MULTILINE)
-        if first and first[1].startswith("ws/"):
-            yield os.path.basename(path)[:-2]
+    """The unit tests of what is in src/ws."""
+    about = set().union(*map(words, glob.glob("src/ws/*.c")))
+    return [os.path.basename(path)[:-2] for path in sorted(glob.glob("tests/unit/test_*.c"))
+            if os.path.basename(path)[:-2].split("_")[1] in about]
 
 
 def read_equivalent():
@@ -235,7 +237,7 @@ def main():
     began = time.monotonic()
     for name in "MAKEFLAGS", "MFLAGS", "MAKELEVEL":
         os.environ.pop(name, None)
-    hunt = Hunt(args.files, list(find_tests()))
+    hunt = Hunt(args.files, find_tests())
     todo = [mutant for path in args.files for mutant in mutants.make(path, hunt.text[path])]
     if args.sample and args.sample < len(todo):
         todo = sorted(random.Random(args.seed).sample(todo, args.sample), key=lambda mutant: (mutant.path, mutant.start))
