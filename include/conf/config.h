@@ -110,6 +110,12 @@ struct route_conf {
 	unsigned idle_timeout_ms; /* 0 is never */
 	unsigned ping_interval_ms, ping_timeout_ms;
 	unsigned connect_timeout_ms;
+
+	bool deflate; /* permessage-deflate is agreed to */
+	unsigned deflate_level;
+	size_t deflate_threshold; /* bytes */
+	unsigned deflate_window;  /* bits */
+	bool deflate_context;	  /* contexts may be taken over */
 };
 
 struct config {

@@ -11,6 +11,7 @@
 #include "base/addr.h"
 #include "conf/route.h"
 #include "gate/gate.h"
+#include "gate/reply.h"
 #include "gate/sender.h"
 #include "http/request.h"
 #include "http/upgrade.h"
@@ -78,8 +79,8 @@ void exchange_open(struct exchange *exchange, struct gate *gate, const struct co
 void exchange_done(struct exchange *exchange); /* frees what it holds; in any state, more than once */
 
 /* ASKED: sends the 101. The stream is the caller's from now on. */
-void exchange_accept(struct exchange *exchange, const char accept[UPGRADE_ACCEPT_SIZE], const char *protocol,
-	const struct route_conf *route);
+void exchange_accept(
+	struct exchange *exchange, const struct reply_switch *reply, const struct route_conf *route);
 
 /* ASKED: what came behind the head, to be given to the visitor; the caller frees. NULL when nothing did. */
 char *exchange_take_rest(struct exchange *exchange, size_t *len);

@@ -1,5 +1,5 @@
 /*
- * record: what identifies a session, in the log, and to its program: id, route, peer, subprotocol,
+ * record: what a session is, in the log, and to its program: id, route, peer, subprotocol, extension,
  * certificate.
  */
 #ifndef GATE_RECORD_H
@@ -7,7 +7,8 @@
 
 #include "conf/config.h"
 #include "gate/bridge.h"
-#include "http/upgrade.h"
+#include "gate/exchange.h"
+#include "http/permessage.h"
 
 #include <openssl/ssl.h>
 
@@ -19,13 +20,14 @@ struct record {
 	const struct addr *peer;
 	char id[RECORD_ID]; /* that no other session has */
 	char *protocol;	    /* subprotocol that is answered, or NULL */
-	char *certificate;  /* subject of the client's, or NULL */
+	struct permessage permessage;
+	char *certificate; /* subject of the client's, or NULL */
 	uint64_t began_at;
 };
 
-/* Begins: makes an id and chooses the subprotocol. ssl: of the connection, or NULL. Returns 0 or -errno;
- * record_done() is due in both cases. */
-int record_begin(struct record *record, uint64_t now, const struct upgrade *upgrade, const SSL *ssl);
+/* Begins: makes an id, chooses the subprotocol, negotiates the extension. ssl: of the connection, or NULL.
+ * Returns 0 or -errno; record_done() is due in both cases. */
+int record_begin(struct record *record, uint64_t now, const struct exchange_upgrade *asked, const SSL *ssl);
 void record_done(struct record *record); /* also of one that never began */
 
 /* The line of a session that begins, for who watches them come (debug). */

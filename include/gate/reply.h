@@ -33,8 +33,13 @@ struct reply {
  */
 int reply_send(struct stream *stream, const struct reply *reply);
 
-/* Sends the 101 (RFC 6455 4.2.2). protocol may be NULL. Returns as above. */
+/* What a 101 says (RFC 6455 4.2.2): Sec-WebSocket-Accept, -Protocol and -Extensions; NULL: not there. */
+struct reply_switch {
+	const char *accept, *protocol, *extensions;
+};
+
+/* Sends the 101, with the route's header and header_ws. Returns as above. */
 int reply_send_switch(
-	struct stream *stream, const char *accept, const char *protocol, const struct route_conf *route);
+	struct stream *stream, const struct reply_switch *reply, const struct route_conf *route);
 
 #endif

@@ -6,6 +6,7 @@
 #define GATE_VISITOR_H
 
 #include "conf/config.h"
+#include "http/permessage.h"
 #include "net/endpoint.h"
 #include "net/stream.h"
 
@@ -16,9 +17,11 @@ enum {
 
 /*
  * Takes over a stream whose 101 has been sent. The stream, which stays the caller's, is closed by it when the
- * visitor is gone or destroyed. The route must outlive it. NULL when memory is short.
+ * visitor is gone or destroyed. The route must outlive it. agreed: what
+ * permessage_negotiate() gave. NULL when memory is short.
  */
-struct endpoint *visitor_new(struct loop *loop, struct stream *stream, const struct route_conf *route);
+struct endpoint *visitor_new(struct loop *loop, struct stream *stream, const struct route_conf *route,
+	const struct permessage *agreed);
 
 /* The bytes that came right after the request's head: its first frames. After the bridge has joined it. */
 void visitor_feed(struct endpoint *endpoint, uint8_t *data, size_t len);

@@ -135,6 +135,16 @@ const struct option options[] = {
 	  .help = "A client that was silent for this long gets a ping; 0 is never." },
 	{ ROUTE(ping_timeout_ms), .key = "ping_timeout", .type = &value_time, .otherwise = "20s", .min = 1, .max = LONGEST,
 	  .help = "No frame for this long after a ping ends the session." },
+	{ ROUTE(deflate), .key = "deflate", .type = &value_bool, .otherwise = "no",
+	  .help = "Compress messages for clients that can (permessage-deflate), and take compressed ones. Where secrets and what others may choose are in one message its size tells of them." },
+	{ ROUTE(deflate_level), .key = "deflate_level", .type = &value_number, .otherwise = "1", .min = 1, .max = 9,
+	  .help = "1 is fast, 9 is small." },
+	{ ROUTE(deflate_threshold), .key = "deflate_threshold", .type = &value_size, .otherwise = "1k", .max = GIB,
+	  .help = "Messages that are smaller go out as they are." },
+	{ ROUTE(deflate_window), .key = "deflate_window", .type = &value_number, .otherwise = "12", .min = 9, .max = 15,
+	  .help = "How far back, as a power of two of bytes, repetitions are looked for. What compresses takes eight times that memory during a message." },
+	{ ROUTE(deflate_context), .key = "deflate_context", .type = &value_bool, .otherwise = "no",
+	  .help = "Whether a message may refer to those before it (context takeover): smaller, but each session holds memory for it all the time. When no, memory is only held during a message." },
 	{ ROUTE(connect_timeout_ms), .key = "connect_timeout", .type = &value_time, .otherwise = "5s", .min = 1, .max = LONGEST,
 	  .help = "For connecting to the service, all addresses of its name together." },
 	{ ROUTE(header), .key = "header", .type = &items_headers, .otherwise = "", .flags = OPTION_LIST,
@@ -192,12 +202,11 @@ int options_section_find(struct text name, enum option_section *out)
 }
 
 /* Keys that a later version has: whoever asks for one has not misspelled another. */
-static const char *const options_later[] = { "admin", "auth", "auth_realm", "balance", "cgi", "deflate",
-	"deflate_context", "deflate_level", "deflate_threshold", "deflate_window", "dir", "directory", "env",
-	"eof_message", "health", "invalid_utf8", "limit_cpu", "limit_files", "limit_memory",
-	"limit_processes", "max_lifetime", "max_processes", "messages", "newlines", "pass_env",
-	"proxy_protocol", "refuse_as", "run_as", "send_proxy", "spawn_rate", "stderr", "target_by", "targets",
-	"terminal", "trusted_proxies", "umask", "unbuffer", "write" };
+static const char *const options_later[] = { "admin", "auth", "auth_realm", "balance", "cgi", "dir",
+	"directory", "env", "eof_message", "health", "invalid_utf8", "limit_cpu", "limit_files",
+	"limit_memory", "limit_processes", "max_lifetime", "max_processes", "messages", "newlines",
+	"pass_env", "proxy_protocol", "refuse_as", "run_as", "send_proxy", "spawn_rate", "stderr",
+	"target_by", "targets", "terminal", "trusted_proxies", "umask", "unbuffer", "write" };
 
 /* Prefers the same key of another section to one that begins so, and that to one that is only spelled alike.
  */

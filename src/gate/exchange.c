@@ -8,7 +8,6 @@
 #include "gate/exchange.h"
 
 #include "gate/answer.h"
-#include "gate/reply.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -419,10 +418,10 @@ void exchange_refuse(
 }
 
 /* Sends the 101. What is wrong with the stream from now on is said to its next owner. */
-void exchange_accept(struct exchange *exchange, const char accept[UPGRADE_ACCEPT_SIZE], const char *protocol,
-	const struct route_conf *route)
+void exchange_accept(
+	struct exchange *exchange, const struct reply_switch *reply, const struct route_conf *route)
 {
-	if (reply_send_switch(exchange->stream, accept, protocol, route) != 0)
+	if (reply_send_switch(exchange->stream, reply, route) != 0)
 		stream_break(exchange->stream, ENOMEM);
 	stream_flush(exchange->stream);
 	exchange_enter(exchange, EXCHANGE_PASSED, 0);

@@ -37,13 +37,18 @@ static int record_choose_protocol(struct record *record, const struct upgrade *u
 }
 
 /* Fills it. */
-int record_begin(struct record *record, uint64_t now, const struct upgrade *upgrade, const SSL *ssl)
+int record_begin(struct record *record, uint64_t now, const struct exchange_upgrade *asked, const SSL *ssl)
 {
+	const struct route_conf *route = record->route;
+
+	if (route->deflate)
+		permessage_negotiate(
+			&record->permessage, asked->request, route->deflate_window, route->deflate_context);
 	record->began_at = now;
 	if (ssl != NULL)
 		record->certificate = clientcert_subject(ssl);
 	int error = record_make_id(record);
-	return error != 0 ? error : record_choose_protocol(record, upgrade);
+	return error != 0 ? error : record_choose_protocol(record, asked->upgrade);
 }
 
 /* Frees the names. */
@@ -78,8 +83,9 @@ void record_log_end(const struct record *record, struct log *log, uint64_t now, 
 		visitor->ops->describe(visitor, nobody, why);
 	log_info(log, "session ended", LOG_STR("id", record->id), LOG_STR("route", record->route->pattern),
 		LOG_STR("peer", addr_format(record->peer, peer)), LOG_STR("certificate", record->certificate),
-		LOG_STR("protocol", record->protocol), LOG_STR("backend", who),
-		LOG_U64("in_bytes", in->bytes), LOG_U64("in_messages", in->messages),
+		LOG_STR("protocol", record->protocol),
+		LOG_STR("extensions", record->permessage.on ? "permessage-deflate" : NULL),
+		LOG_STR("backend", who), LOG_U64("in_bytes", in->bytes), LOG_U64("in_messages", in->messages),
 		LOG_U64("out_bytes", out->bytes), LOG_U64("out_messages", out->messages),
 		LOG_MS("duration", now - record->began_at), LOG_STR("end", how),
 		LOG_U64("code_sent", visitor == NULL ? 0 : visitor_code_sent(visitor)),

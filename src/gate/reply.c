@@ -145,8 +145,7 @@ int reply_send(struct stream *stream, const struct reply *reply)
 }
 
 /* The same for an opening handshake; what the headers must be is in RFC 6455 4.2.2. */
-int reply_send_switch(
-	struct stream *stream, const char *accept, const char *protocol, const struct route_conf *route)
+int reply_send_switch(struct stream *stream, const struct reply_switch *reply, const struct route_conf *route)
 {
 	struct evbuffer *out = evbuffer_new();
 	if (out == NULL)
@@ -154,8 +153,9 @@ int reply_send_switch(
 	int error = http_response_begin(out, 101, time(NULL));
 	error |= http_response_header(out, "Upgrade", "websocket");
 	error |= http_response_header(out, "Connection", "Upgrade");
-	error |= http_response_header(out, "Sec-WebSocket-Accept", accept);
-	error |= reply_add(out, "Sec-WebSocket-Protocol", protocol);
+	error |= http_response_header(out, "Sec-WebSocket-Accept", reply->accept);
+	error |= reply_add(out, "Sec-WebSocket-Protocol", reply->protocol);
+	error |= reply_add(out, "Sec-WebSocket-Extensions", reply->extensions);
 	error |= reply_add_list(out, &route->header);
 	error |= reply_add_list(out, &route->header_ws);
 	error |= http_response_end(out);

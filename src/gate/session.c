@@ -247,12 +247,19 @@ static void session_on_ready(void *arg)
 {
 	struct session *session = arg;
 
-	session->visitor = visitor_new(session->gate->loop, &session->stream, session->record.route);
+	const struct route_conf *route = session->record.route;
+	const struct permessage *agreed = &session->record.permessage;
+	char extensions[PERMESSAGE_TEXT];
+	struct reply_switch reply = { .accept = session->accept,
+		.protocol = session->record.protocol,
+		.extensions = agreed->on ? permessage_format(agreed, extensions) : NULL };
+
+	session->visitor = visitor_new(session->gate->loop, &session->stream, route, agreed);
 	if (session->visitor == NULL) {
 		session_refuse(session, 503, strerror(ENOMEM), "There is no memory for one more session.\n");
 		return;
 	}
-	exchange_accept(session->exchange, session->accept, session->record.protocol, session->record.route);
+	exchange_accept(session->exchange, &reply, route);
 	session_bridge(session);
 }
 
@@ -339,8 +346,8 @@ static void session_on_upgrade(void *arg, const struct exchange_upgrade *upgrade
 	session->record.peer = &session->peer;
 	if (!session_enter(session))
 		return;
-	int error = record_begin(&session->record, loop_now(session->gate->loop), upgrade->upgrade,
-		stream_ssl(&session->stream));
+	int error = record_begin(
+		&session->record, loop_now(session->gate->loop), upgrade, stream_ssl(&session->stream));
 	if (error == 0)
 		error = upgrade_accept(upgrade->upgrade->key, session->accept);
 	if (error == 0)

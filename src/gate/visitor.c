@@ -1,87 +1,17 @@
 /*
- * visitor: frames out, messages in, pings, and the close handshake with its timers.
+ * visitor: what a client's frames mean, and the close handshake; its times are in visitor_clock.c.
  *
- * Owns the message reader and the visitor's one timer; the stream is lent by the session. Knows nothing of
- * the backend. Runs on its loop's thread.
+ * Owns the intake (what comes) and the framer (what is sent); the stream is lent by the session. Knows
+ * nothing of the backend. Runs on its loop's thread.
  */
 #include "gate/visitor.h"
 
 #include "base/must.h"
-#include "gate/pongs.h"
-#include "gate/pulse.h"
-#include "ws/message.h"
+#include "gate/visitor_internal.h"
 
 #include <errno.h>
-#include <event2/event_struct.h>
 #include <stdio.h>
 #include <string.h>
-
-enum { VISITOR_LOOK_MS = 100 }; /* between two looks at what a client that is to end has taken */
-
-/* In the order in which they may follow each other. */
-enum visitor_state {
-	VISITOR_OPEN,
-	VISITOR_CLOSE_RECEIVED, /* the client has closed; the backend may go on for a while, then we answer */
-	VISITOR_CLOSE_SENT,	/* we have closed; what the client still sends counts until its close frame */
-	VISITOR_LOST,		/* nothing reaches the client any more; what it sent before is still read */
-	VISITOR_LINGER,		/* nothing more is said; TCP ends when the client has seen it all */
-	VISITOR_GONE
-};
-
-struct visitor {
-	struct endpoint endpoint; /* first: an endpoint is its visitor */
-	struct stream *stream;
-	const struct route_conf *route;
-	struct message_reader reader;
-	enum visitor_state state;
-	bool eof_reported;
-	char how[64]; /* why it ended otherwise than by a close handshake, for the log */
-	uint16_t code_sent, code_received;
-	struct event timer;
-	uint64_t deadline; /* CLOSE_SENT, LINGER: when we stop waiting; 0: it has not yet taken all that we
-			      sent */
-	struct pulse pulse;
-	bool watched; /* bytes wait, and the pulse knows */
-
-	struct pongs pongs;
-};
-
-/* What the pulse is taken from. */
-static struct pulse_sight visitor_look(const struct visitor *visitor)
-{
-	const struct stream *stream = visitor->stream;
-	return (struct pulse_sight){
-		.now = loop_now(visitor->endpoint.loop),
-		.taken = stream_taken(stream),
-		.queued = stream_has_queue(stream),
-		.unsent = stream_unsent(stream) > 0,
-		.paused = stream_is_paused(stream),
-	};
-}
-
-/* The route's limits; a client that has closed is not pinged. */
-static struct pulse_limits visitor_limits(const struct visitor *visitor)
-{
-	const struct route_conf *route = visitor->route;
-	return (struct pulse_limits){
-		.ping_interval = visitor->state == VISITOR_OPEN ? route->ping_interval_ms : 0,
-		.ping_timeout = route->ping_timeout_ms,
-		.send_timeout = route->send_timeout_ms,
-	};
-}
-
-/* While the session is open: the next time to look at the pulse. */
-static void visitor_arm(struct visitor *visitor)
-{
-	struct pulse_sight sight = visitor_look(visitor);
-	struct pulse_limits limits = visitor_limits(visitor);
-	uint64_t ms = pulse_next(&visitor->pulse, &limits, &sight);
-
-	if (ms != UINT64_MAX)
-		loop_timer_set(&visitor->timer, ms);
-	else
-		event_del(&visitor->timer);
-}
 
 /* The one place where the state changes, and with it what the timer is for. */
 static void visitor_enter(struct visitor *visitor, enum visitor_state state)
@@ -118,7 +48,7 @@ static void visitor_report_eof(struct visitor *visitor, const struct end *end)
 }
 
 /* Keeps the first reason for the log. */
-static void visitor_note(struct visitor *visitor, const char *how)
+void visitor_note(struct visitor *visitor, const char *how)
 {
 	if (visitor->how[0] == '\0')
 		snprintf(visitor->how, sizeof(visitor->how), "%.63s", how);
@@ -127,40 +57,29 @@ static void visitor_note(struct visitor *visitor, const char *how)
 /* The end of a client that did not say goodbye. */
 static void visitor_report_abrupt(struct visitor *visitor)
 {
-	struct end end = { .code = CLOSE_ABNORMAL, .abrupt = true, .in_message = visitor->reader.in_message };
+	struct end end = {
+		.code = CLOSE_ABNORMAL, .abrupt = true, .in_message = visitor->intake.reader.in_message
+	};
 	visitor_report_eof(visitor, &end);
 }
 
 /* Nothing is left of it. */
-static void visitor_gone(struct visitor *visitor)
+void visitor_gone(struct visitor *visitor)
 {
 	if (visitor->state == VISITOR_GONE)
 		return;
 	visitor_enter(visitor, VISITOR_GONE);
+	intake_close(&visitor->intake);
 	stream_close(visitor->stream);
 	visitor_report_abrupt(visitor);
 	visitor->endpoint.hooks->on_closed(visitor->endpoint.arg);
 }
 
-/* Sends a control frame (server frames are not masked). */
-static void visitor_send_control(struct visitor *visitor, uint8_t opcode, const uint8_t *data, size_t len)
-{
-	uint8_t frame[FRAME_HEADER_MAX + FRAME_CONTROL_MAX];
-	struct frame_header header = { .fin = true, .opcode = opcode, .len = len };
-
-	size_t n = frame_encode(&header, frame);
-	if (len > 0)
-		memcpy(frame + n, data, len);
-	stream_send(visitor->stream, frame, n + len);
-}
-
 /* Sends our close frame; nothing is sent after it. */
 static void visitor_send_close(struct visitor *visitor, uint16_t code, const char *reason)
 {
-	uint8_t frame[2 + FRAME_CONTROL_MAX];
-	size_t n = message_close_frame(frame, code, text_of(reason));
+	framer_send_close(&visitor->framer, code, reason);
 	visitor->code_sent = code;
-	stream_send(visitor->stream, frame, n);
 }
 
 /* All is said: ends our side of TCP and waits for the client's, so that no reset overtakes the close frame.
@@ -168,7 +87,7 @@ static void visitor_send_close(struct visitor *visitor, uint16_t code, const cha
 static void visitor_linger(struct visitor *visitor)
 {
 	stream_finish(visitor->stream);
-	stream_allow(visitor->stream, LOOP_SCRATCH);
+	intake_allow(&visitor->intake, LOOP_SCRATCH);
 	visitor_enter(visitor, VISITOR_LINGER);
 }
 
@@ -199,7 +118,7 @@ static void visitor_on_close(struct visitor *visitor, const struct message_event
 /* Sends a pong, and remembers behind how much it is. */
 static void visitor_send_pong(struct visitor *visitor, const uint8_t *data, size_t len)
 {
-	visitor_send_control(visitor, FRAME_PONG, data, len);
+	framer_send_control(&visitor->framer, FRAME_PONG, data, len);
 	pongs_on_pong(&visitor->pongs, stream_written(visitor->stream) + stream_queued(visitor->stream));
 }
 
@@ -232,17 +151,19 @@ static bool visitor_listens(const struct visitor *visitor)
 	       visitor->state == VISITOR_LOST;
 }
 
-/* One event of the reader. Returns whether to go on reading. */
-static bool visitor_on_message(struct visitor *visitor, const struct message_event *event)
+/* One event of the intake. Returns whether to go on reading. */
+static bool visitor_on_event(void *arg, const struct message_event *event)
 {
+	struct visitor *visitor = arg;
 	struct piece piece = { .data = event->data,
 		.len = event->len,
 		.text = event->text,
 		.first = event->first,
 		.last = event->last };
-	switch (event->kind) {
-	case MESSAGE_NEED_MORE:
+
+	if (!visitor_listens(visitor)) /* it waited too long */
 		return false;
+	switch (event->kind) {
 	case MESSAGE_DATA:
 		visitor->endpoint.hooks->on_piece(visitor->endpoint.arg, &piece);
 		return visitor_listens(visitor);
@@ -260,43 +181,32 @@ static bool visitor_on_message(struct visitor *visitor, const struct message_eve
 		visitor_fail(visitor, event->code, reason);
 		return false;
 	}
+	case MESSAGE_NEED_MORE:
+		break;
 	}
 	must(false);
 	return false;
 }
 
-/* When the first byte has to wait, wherever that came to pass, the clock of send_timeout starts. */
-static void visitor_watch(struct visitor *visitor)
+/* What came takes effect, our answers to it too. */
+static void visitor_on_flush(void *arg)
 {
-	bool open = visitor->state == VISITOR_OPEN || visitor->state == VISITOR_CLOSE_RECEIVED;
+	struct visitor *visitor = arg;
 
-	if (visitor->watched || !open || !stream_has_queue(visitor->stream))
-		return;
-	visitor->watched = true;
-	struct pulse_sight sight = visitor_look(visitor);
-	pulse_on_queue(&visitor->pulse, &sight);
-	visitor_arm(visitor);
+	pulse_on_frame(&visitor->pulse, loop_now(visitor->endpoint.loop));
+	visitor->endpoint.hooks->on_flush(visitor->endpoint.arg);
+	stream_flush(visitor->stream);
+	visitor_watch(visitor);
 }
 
 /* Bytes of the client. */
 static void visitor_on_data(void *arg, uint8_t *data, size_t len)
 {
 	struct visitor *visitor = arg;
-	struct message_event event;
 
 	if (!visitor_listens(visitor))
 		return;
-	pulse_on_frame(&visitor->pulse, loop_now(visitor->endpoint.loop));
-	bool more = true;
-	while (more) {
-		size_t used = message_read(&visitor->reader, data, len, &event);
-		data += used;
-		len -= used;
-		more = visitor_on_message(visitor, &event);
-	}
-	visitor->endpoint.hooks->on_flush(visitor->endpoint.arg);
-	stream_flush(visitor->stream);
-	visitor_watch(visitor);
+	intake_feed(&visitor->intake, data, len);
 }
 
 /* Queued bytes went out. */
@@ -340,6 +250,21 @@ static void visitor_on_eof(void *arg, int error)
 	visitor_report_abrupt(visitor);
 }
 
+/* What had to wait is with the backend, and the end of file that may have come behind it counts. */
+static void visitor_on_caught_up(void *arg)
+{
+	struct visitor *visitor = arg;
+
+	if (stream_has_ended(visitor->stream))
+		visitor_on_eof(visitor, 0);
+}
+
+static const struct intake_hooks visitor_intake_hooks = {
+	.on_event = visitor_on_event,
+	.on_flush = visitor_on_flush,
+	.on_caught_up = visitor_on_caught_up,
+};
+
 /* Nothing can be sent to it any more; what it sent before it went is still there to be read, up to the end of
  * file. */
 static void visitor_on_broken(void *arg, int error)
@@ -365,123 +290,13 @@ static const struct stream_hooks visitor_stream_hooks = {
 	.on_broken = visitor_on_broken,
 };
 
-/* Sends a ping. */
-static void visitor_send_ping(struct visitor *visitor, const struct pulse_sight *sight)
-{
-	pulse_on_ping(&visitor->pulse, sight);
-	visitor_send_control(visitor, FRAME_PING, NULL, 0);
-	stream_flush(visitor->stream);
-}
-
-/* The client is dead, or as good as dead: its connection is reset. */
-static void visitor_cut(struct visitor *visitor, const char *how)
-{
-	visitor_note(visitor, how);
-	stream_reset(visitor->stream);
-	visitor_gone(visitor);
-}
-
-/* An open session: is the client still there, does it still read? */
-static void visitor_check_life(struct visitor *visitor)
-{
-	struct pulse_sight sight = visitor_look(visitor);
-	struct pulse_limits limits = visitor_limits(visitor);
-
-	switch (pulse_check(&visitor->pulse, &limits, &sight)) {
-	case PULSE_PING_TIMEOUT:
-		visitor_cut(visitor, "ping timeout");
-		return;
-	case PULSE_SEND_TIMEOUT:
-		visitor_cut(visitor, "send timeout");
-		return;
-	case PULSE_PING:
-		visitor_send_ping(visitor, &sight);
-		break;
-	case PULSE_OK:
-		break;
-	}
-	visitor_arm(visitor);
-}
-
-/* Its time is up. */
-static void visitor_give_up(struct visitor *visitor)
-{
-	if (visitor->state == VISITOR_LINGER)
-		visitor_gone(visitor);
-	else
-		visitor_cut(visitor, "close timeout");
-}
-
-/*
- * A client that is to end. As long as it takes bytes, and for send_timeout after the last one, what waits for
- * it is not given up. When it has them all, our close frame too, its time begins, and what it sends does not
- * lengthen that.
- */
-static void visitor_check_end(struct visitor *visitor)
-{
-	struct pulse_sight sight = visitor_look(visitor);
-
-	pulse_moved(&visitor->pulse, &sight);
-	if (visitor->state == VISITOR_LINGER && stream_is_over(visitor->stream)) {
-		visitor_gone(visitor);
-	} else if (sight.unsent) {
-		visitor->deadline = 0;
-		if (sight.now - visitor->pulse.moved_at >= visitor->route->send_timeout_ms)
-			visitor_give_up(visitor);
-		else
-			loop_timer_set(&visitor->timer, VISITOR_LOOK_MS);
-	} else if (visitor->deadline == 0) {
-		visitor->deadline =
-			sight.now + (visitor->state == VISITOR_LINGER ? VISITOR_LINGER_MS : VISITOR_CLOSE_MS);
-		loop_timer_set(&visitor->timer, visitor->deadline - sight.now);
-	} else if (sight.now < visitor->deadline) {
-		loop_timer_set(&visitor->timer, visitor->deadline - sight.now);
-	} else {
-		visitor_give_up(visitor);
-	}
-}
-
-/* A client that nothing reaches: as long as the backend takes what it had sent, that is delivered. */
-static void visitor_check_lost(struct visitor *visitor)
-{
-	uint64_t quiet = loop_now(visitor->endpoint.loop) - visitor->pulse.heard_at;
-
-	if (quiet < VISITOR_CLOSE_MS)
-		loop_timer_set(&visitor->timer, VISITOR_CLOSE_MS - quiet);
-	else
-		visitor_gone(visitor);
-}
-
-/* The one timer. */
-static void visitor_on_timer(evutil_socket_t fd, short what, void *arg)
-{
-	struct visitor *visitor = arg;
-	(void)fd;
-	(void)what;
-
-	if (visitor->state == VISITOR_OPEN || visitor->state == VISITOR_CLOSE_RECEIVED)
-		visitor_check_life(visitor);
-	else if (visitor->state == VISITOR_LOST)
-		visitor_check_lost(visitor);
-	else
-		visitor_check_end(visitor);
-}
-
-/* A piece for the client: one frame each, so that nothing waits for the end of a message. */
+/* A piece for the client. */
 static void visitor_send(struct endpoint *endpoint, const struct piece *piece)
 {
 	struct visitor *visitor = (struct visitor *)endpoint;
-	uint8_t out[FRAME_HEADER_MAX];
-	struct frame_header header = { .fin = piece->last, .len = piece->len };
 
-	if (visitor->state != VISITOR_OPEN && visitor->state != VISITOR_CLOSE_RECEIVED)
-		return;
-	if (!piece->first)
-		header.opcode = FRAME_CONTINUATION;
-	else
-		header.opcode = piece->text ? FRAME_TEXT : FRAME_BINARY;
-	stream_send(visitor->stream, out, frame_encode(&header, out));
-	stream_send(visitor->stream, piece->data, piece->len);
+	if (visitor->state == VISITOR_OPEN || visitor->state == VISITOR_CLOSE_RECEIVED)
+		framer_send(&visitor->framer, piece);
 }
 
 /* The turn's frames leave. */
@@ -503,7 +318,7 @@ static void visitor_allow(struct endpoint *endpoint, size_t max)
 {
 	struct visitor *visitor = (struct visitor *)endpoint;
 	if (visitor->state < VISITOR_LINGER)
-		stream_allow(visitor->stream, max);
+		intake_allow(&visitor->intake, max);
 }
 
 /* The other side has ended: our close frame, behind what is queued. */
@@ -534,6 +349,8 @@ static void visitor_free(struct grave *grave)
 static void visitor_destroy(struct endpoint *endpoint)
 {
 	struct visitor *visitor = (struct visitor *)endpoint;
+	intake_close(&visitor->intake);
+	framer_done(&visitor->framer);
 	stream_close(visitor->stream);
 	loop_event_done(endpoint->loop, &visitor->timer);
 	loop_bury(endpoint->loop, &endpoint->grave, visitor_free);
@@ -558,7 +375,8 @@ static const struct endpoint_ops visitor_ops = {
 };
 
 /* Takes over the stream. */
-struct endpoint *visitor_new(struct loop *loop, struct stream *stream, const struct route_conf *route)
+struct endpoint *visitor_new(struct loop *loop, struct stream *stream, const struct route_conf *route,
+	const struct permessage *agreed)
 {
 	struct visitor *visitor = arena_alloc(&loop->arena, sizeof(*visitor));
 	if (visitor == NULL)
@@ -567,7 +385,9 @@ struct endpoint *visitor_new(struct loop *loop, struct stream *stream, const str
 	visitor->stream = stream;
 	visitor->route = route;
 	visitor->code_received = CLOSE_ABNORMAL;
-	message_reader_init(&visitor->reader, route->max_message, 0);
+	intake_init(
+		&visitor->intake, loop, stream, route->max_message, agreed, &visitor_intake_hooks, visitor);
+	framer_init(&visitor->framer, stream, route, agreed);
 	pulse_init(&visitor->pulse, loop_now(loop));
 	loop_event_init(loop, &visitor->timer, -1, 0, visitor_on_timer, visitor);
 	stream_set_hooks(stream, &visitor_stream_hooks, visitor);
@@ -578,9 +398,11 @@ struct endpoint *visitor_new(struct loop *loop, struct stream *stream, const str
 /* The first frames came with the request, and perhaps the end of file after them. */
 void visitor_feed(struct endpoint *endpoint, uint8_t *data, size_t len)
 {
-	visitor_on_data(endpoint, data, len);
-	if (stream_has_ended(((struct visitor *)endpoint)->stream))
-		visitor_on_eof(endpoint, 0);
+	struct visitor *visitor = (struct visitor *)endpoint;
+
+	visitor_on_data(visitor, data, len);
+	if (!intake_waits(&visitor->intake))
+		visitor_on_caught_up(visitor);
 }
 
 /* What we closed with. */

@@ -1,7 +1,8 @@
 /*
- * message: from frames to messages (RFC 6455 sections 5.4 to 7.4). Owns the order of frames, the limits, the
- * text's validity and what a close frame may say; the bytes stay in the caller's buffer. Knows nothing of
- * sockets and sends nothing: who reads decides. Pure, on every thread.
+ * message: from frames to messages (RFC 6455 sections 5.4 to 7.4, RFC 7692 section 6.2). Owns the order of
+ * frames, the limits, the text's validity and what a close frame may say; the bytes stay in the caller's
+ * buffer, or go through ws/inflater.c into another one of his. Knows nothing of sockets and sends nothing:
+ * who reads decides. Pure, on every thread.
  */
 #include "ws/message.h"
 
@@ -9,11 +10,13 @@
 
 #include <string.h>
 
+enum { MESSAGE_RSV1 = 4 }; /* "Per-Message Compressed" (RFC 7692 6) */
+
 enum message_state {
 	MESSAGE_IN_HEADER,
 	MESSAGE_IN_DATA,
 	MESSAGE_IN_CONTROL,
-	MESSAGE_IN_BAD_TEXT, /* the good bytes were reported, the error was not yet */
+	MESSAGE_FAILING, /* what came before the error was reported, the error was not yet */
 	MESSAGE_ENDED,
 };
 
@@ -24,9 +27,9 @@ struct message_input {
 };
 
 /* Begins before the first frame. */
-void message_reader_init(struct message_reader *reader, uint64_t max_message, uint8_t rsv_allowed)
+void message_reader_init(struct message_reader *reader, uint64_t max_message, struct inflater *inflater)
 {
-	*reader = (struct message_reader){ .max_message = max_message, .rsv_allowed = rsv_allowed };
+	*reader = (struct message_reader){ .max_message = max_message, .inflater = inflater };
 }
 
 /* Uses up n bytes of the input. */
@@ -48,6 +51,14 @@ static bool message_fail(
 	event->code = code;
 	event->reason = text_of(reason);
 	return false;
+}
+
+/* Has an error reported by the next step, behind what this one reports. */
+static void message_fail_next(struct message_reader *reader, uint16_t code, const char *reason)
+{
+	reader->state = MESSAGE_FAILING;
+	reader->fail_code = code;
+	reader->fail_reason = reason;
 }
 
 /* Decodes a header from the input, or from the scratch when it comes in parts. */
@@ -87,6 +98,14 @@ static const char *message_frame_reason(int error)
 	return "bad frame";
 }
 
+/* Adds a frame that is not compressed to its message. Returns whether the message may be that long. */
+static bool message_add_frame(struct message_reader *reader)
+{
+	if (__builtin_add_overflow(reader->message_len, reader->frame.len, &reader->message_len))
+		return false;
+	return reader->max_message == 0 || reader->message_len <= reader->max_message;
+}
+
 /* Begins or continues a message with a data frame whose header has just been read. */
 static bool message_begin_data(struct message_reader *reader, struct message_event *event)
 {
@@ -101,12 +120,13 @@ static bool message_begin_data(struct message_reader *reader, struct message_eve
 		reader->in_message = true;
 		reader->text = frame->opcode == FRAME_TEXT;
 		reader->reported = false;
-		reader->rsv = frame->rsv;
+		reader->compressed = frame->rsv == MESSAGE_RSV1;
 		reader->message_len = 0;
 	}
-	if (__builtin_add_overflow(reader->message_len, frame->len, &reader->message_len) ||
-		(reader->max_message > 0 && reader->message_len > reader->max_message))
+	/* How long a compressed one is only shows as it is inflated. */
+	if (!reader->compressed && !message_add_frame(reader))
 		return message_fail(reader, event, CLOSE_TOO_BIG, "message too big");
+	reader->unmasked = 0;
 	reader->state = MESSAGE_IN_DATA;
 	return true;
 }
@@ -123,7 +143,7 @@ static bool message_read_header(
 	if (size < 0)
 		return message_fail(reader, event, CLOSE_PROTOCOL, message_frame_reason(size));
 	bool begins = frame->opcode == FRAME_TEXT || frame->opcode == FRAME_BINARY;
-	if ((frame->rsv & ~(begins ? reader->rsv_allowed : 0)) != 0)
+	if ((frame->rsv & ~(begins && reader->inflater != NULL ? MESSAGE_RSV1 : 0)) != 0)
 		return message_fail(reader, event, CLOSE_PROTOCOL, "reserved bits");
 	if (!frame->masked)
 		return message_fail(reader, event, CLOSE_PROTOCOL, "unmasked frame");
@@ -134,24 +154,15 @@ static bool message_read_header(
 	return true;
 }
 
-/* Passes on what is here of a data frame. */
-static bool message_read_data(
-	struct message_reader *reader, struct message_input *in, struct message_event *event)
+/* Reports payload of the message, as far as it is good; returns whether there was nothing to report but the
+ * next step may follow. */
+static bool message_report(
+	struct message_reader *reader, struct message_event *event, uint8_t *data, size_t n, bool last)
 {
-	const struct frame_header *frame = &reader->frame;
-	uint64_t left = frame->len - reader->frame_seen;
-	size_t n = in->len < left ? in->len : (size_t)left;
-	bool last = n == left && frame->fin;
-	uint8_t *data = message_take(in, n);
-
-	frame_mask(data, n, frame->key, reader->frame_seen);
-	reader->frame_seen += n;
-	if (n == left)
-		reader->state = MESSAGE_IN_HEADER;
-	if (reader->text && reader->rsv == 0) {
+	if (reader->text) {
 		size_t good = utf8_check(&reader->utf8, data, n);
 		if (good < n || (last && !utf8_complete(&reader->utf8))) {
-			reader->state = MESSAGE_IN_BAD_TEXT;
+			message_fail_next(reader, CLOSE_BAD_DATA, "text is not UTF-8");
 			last = false;
 			n = good;
 		}
@@ -164,11 +175,77 @@ static bool message_read_data(
 	event->data = data;
 	event->len = n;
 	event->text = reader->text;
-	event->rsv = reader->rsv;
 	event->first = !reader->reported;
 	event->last = last;
 	reader->reported = true;
 	return false;
+}
+
+/* Passes on what is here of a data frame. */
+static bool message_read_data(
+	struct message_reader *reader, struct message_input *in, struct message_event *event)
+{
+	const struct frame_header *frame = &reader->frame;
+	uint64_t left = frame->len - reader->frame_seen;
+	size_t n = in->len < left ? in->len : (size_t)left;
+	uint8_t *data = message_take(in, n);
+
+	frame_mask(data, n, frame->key, reader->frame_seen);
+	reader->frame_seen += n;
+	if (n == left)
+		reader->state = MESSAGE_IN_HEADER;
+	return message_report(reader, event, data, n, n == left && frame->fin);
+}
+
+/* Removes the mask of the next n bytes, but for those that had come before and were not used. */
+static void message_unmask(struct message_reader *reader, uint8_t *buf, size_t n)
+{
+	size_t had = (size_t)(reader->unmasked - reader->frame_seen);
+
+	if (n <= had)
+		return;
+	frame_mask(buf + had, n - had, reader->frame.key, reader->unmasked);
+	reader->unmasked += n - had;
+}
+
+/* How much is inflated at once: enough to see that the message is too big. */
+static size_t message_room(const struct message_reader *reader)
+{
+	uint64_t most = reader->max_message - reader->message_len;
+
+	return reader->max_message > 0 && most < reader->out_len ? (size_t)most + 1 : reader->out_len;
+}
+
+/* Inflates what is here of a compressed data frame (RFC 7692 6.2), as much as there is room for. */
+static bool message_inflate(
+	struct message_reader *reader, struct message_input *in, struct message_event *event)
+{
+	const struct frame_header *frame = &reader->frame;
+	uint64_t left = frame->len - reader->frame_seen;
+	size_t n = in->len < left ? in->len : (size_t)left;
+	struct inflater_step step = { .in = in->buf,
+		.n_in = n,
+		.last = n == left && frame->fin,
+		.out = reader->out,
+		.room = message_room(reader) };
+
+	message_unmask(reader, in->buf, n);
+	int error = inflater_step(reader->inflater, &step);
+	message_take(in, n - step.n_in);
+	reader->frame_seen += n - step.n_in;
+	if (reader->frame_seen == frame->len && !step.more)
+		reader->state = MESSAGE_IN_HEADER;
+	reader->message_len += step.n_out;
+	if (reader->max_message > 0 && reader->message_len > reader->max_message) {
+		step.n_out--;
+		message_fail_next(reader, CLOSE_TOO_BIG, "message too big");
+	} else if (error == INFLATER_NO_MEMORY) {
+		message_fail_next(reader, CLOSE_INTERNAL, "out of memory");
+	} else if (error < 0) {
+		message_fail_next(reader, CLOSE_BAD_DATA, "bad compressed data");
+	}
+	bool failing = reader->state == MESSAGE_FAILING;
+	return message_report(reader, event, step.out, step.n_out, step.ended && !failing);
 }
 
 /* Reports a close frame whose payload is in the scratch (5.5.1). */
@@ -224,11 +301,12 @@ static bool message_step(struct message_reader *reader, struct message_input *in
 	case MESSAGE_IN_HEADER:
 		return message_read_header(reader, in, event);
 	case MESSAGE_IN_DATA:
-		return message_read_data(reader, in, event);
+		return reader->compressed ? message_inflate(reader, in, event)
+					  : message_read_data(reader, in, event);
 	case MESSAGE_IN_CONTROL:
 		return message_read_control(reader, in, event);
-	case MESSAGE_IN_BAD_TEXT:
-		return message_fail(reader, event, CLOSE_BAD_DATA, "text is not UTF-8");
+	case MESSAGE_FAILING:
+		return message_fail(reader, event, reader->fail_code, reader->fail_reason);
 	case MESSAGE_ENDED:
 		break;
 	}

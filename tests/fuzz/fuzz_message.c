@@ -48,12 +48,11 @@ static void fuzz_hear_piece(struct fuzz_heard *heard, const struct message_event
 		heard->message_len = 0;
 		heard->utf8 = (struct utf8){ 0 };
 		fuzz_note(heard, event->text ? "t" : "b", 1);
-		fuzz_note(heard, &event->rsv, 1);
 	}
 	fuzz_note(heard, event->data, event->len);
 	heard->message_len += event->len;
 	fuzz_check(max == 0 || heard->message_len <= max);
-	if (event->text && event->rsv == 0) {
+	if (event->text) {
 		fuzz_check(utf8_check(&heard->utf8, event->data, event->len) == event->len);
 		fuzz_check(!event->last || utf8_complete(&heard->utf8));
 	}
@@ -102,7 +101,7 @@ static void fuzz_read(
 	uint64_t max = opts[0] & 0x80 ? UINT64_MAX : opts[0];
 	size_t n;
 
-	message_reader_init(&reader, max, opts[1] & 7);
+	message_reader_init(&reader, max, NULL);
 	for (size_t at = 0; at < len; at += n) {
 		n = seed == 0 ? len : seed == 1 ? 1 : 1 + (seed >> 16) % 13;
 		seed = seed > 1 ? seed * 1103515245 + 12345 : seed;

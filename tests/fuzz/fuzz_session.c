@@ -404,7 +404,7 @@ static bool fuzz_read_sent(struct fuzz_session *session, struct record *messages
 	uint8_t *at = session->sent;
 	size_t left = session->n_sent;
 
-	message_reader_init(&reader, session->route.max_message, 0);
+	message_reader_init(&reader, session->route.max_message, NULL);
 	do {
 		size_t used = message_read(&reader, at, left, &event);
 		at += used;
@@ -484,7 +484,8 @@ static void fuzz_begin(struct fuzz_session *session, uint8_t how)
 		.said = { .bytes = session->backend.said.bytes, .marks = session->backend.said.marks },
 	};
 	stream_open(&session->stream, &session->loop, fds[0], fds[0], NULL, NULL);
-	session->visitor = visitor_new(&session->loop, &session->stream, &session->route);
+	session->visitor =
+		visitor_new(&session->loop, &session->stream, &session->route, &(struct permessage){ 0 });
 	fuzz_check(session->visitor != NULL);
 	bridge_init(&session->bridge, BUFFER, fuzz_on_over, session);
 	bridge_join(&session->bridge, session->visitor, &session->backend.endpoint);

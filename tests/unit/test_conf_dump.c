@@ -69,7 +69,8 @@ static void test_round_trips(void **state)
 		"header = A: ${CONF_DOLLAR}\nheader = B:\nheader_ws = C: d\nheader_http = E: f\n"
 		"stop_signal = SIGHUP\nstop_grace = 0\nclosing_wait = 1s\nmax_message = 5G\nbuffer = 16k\n"
 		"send_timeout = 90s\nidle_timeout = 61m\nping_interval = 0\nping_timeout = 1ms\n"
-		"connect_timeout = 999ms\nframing = records\n");
+		"connect_timeout = 999ms\nframing = records\ndeflate = yes\ndeflate_level = 9\n"
+		"deflate_threshold = 2M\ndeflate_window = 15\ndeflate_context = yes\n");
 	check_round_trip("[route /t]\nconnect = tcp://[fe80::1%eth0]:1\n[route /u]\nconnect = unix:/a %%d\n"
 			 "framing = text-stream\n[route /s]\nstatic = /tmp\nconsole = yes\n");
 	check_round_trip(

@@ -651,7 +651,9 @@ static void test_upgrade(void **state)
 	assert_int_equal(guest->n_gone, 0);
 	assert_int_equal(guest->n_got, 0);
 
-	exchange_accept(&guest->exchange, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", "chat", &guest->config->routes[2]);
+	exchange_accept(&guest->exchange,
+		&(struct reply_switch){ .accept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", .protocol = "chat" },
+		&guest->config->routes[2]);
 	guest->rest = exchange_take_rest(&guest->exchange, &guest->n_rest);
 	guest_settle(guest);
 	assert_memory_equal(guest->got, "HTTP/1.1 101 Switching Protocols\r\n", 34);
@@ -681,7 +683,8 @@ static void test_upgrade_early_flood(void **state)
 		assert_in_range(guest->exchange.n_held, 0, 2 * 65536);
 	}
 	assert_int_equal(guest->n_upgrades, 1);
-	exchange_accept(&guest->exchange, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", NULL, &guest->config->routes[2]);
+	exchange_accept(&guest->exchange, &(struct reply_switch){ .accept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" },
+		&guest->config->routes[2]);
 	guest->rest = exchange_take_rest(&guest->exchange, &guest->n_rest);
 	assert_true(guest->n_rest > 0);
 	assert_memory_equal(guest->rest, bytes, guest->n_rest);

@@ -109,7 +109,7 @@ static void talk_read(struct talk *talk, struct message_reader *reader, uint8_t 
 
 struct limits {
 	uint64_t max_message;
-	uint8_t rsv_allowed;
+	bool deflate;
 };
 
 /* Reads the wire in parts of `first`, then `step` bytes and compares. */
@@ -118,8 +118,13 @@ static void talk_expect_parts(
 {
 	struct guard guard = guard_new(talk->len + 1);
 	struct message_reader reader;
+	struct inflater inflater;
+	uint8_t out[7];
 
-	message_reader_init(&reader, limits.max_message, limits.rsv_allowed);
+	inflater_init(&inflater, 15, false);
+	message_reader_init(&reader, limits.max_message, limits.deflate ? &inflater : NULL);
+	reader.out = out;
+	reader.out_len = 1 + step % sizeof(out);
 	talk->heard[0] = '\0';
 	talk->open = false;
 	for (size_t at = 0, n = first; at < talk->len; n = step) {
@@ -129,6 +134,7 @@ static void talk_expect_parts(
 		at += n;
 	}
 	assert_string_equal(talk->heard, want);
+	inflater_done(&inflater);
 	guard_free(&guard);
 }
 
@@ -145,7 +151,7 @@ static void talk_expect(struct talk *talk, struct limits limits, const char *wan
 
 #define FRAME(talk, head, text) talk_frame(talk, head, text, sizeof(text) - 1)
 
-static const struct limits none = { 0, 0 };
+static const struct limits none = { 0, false };
 
 static void test_messages(void **unused)
 {
@@ -265,38 +271,82 @@ static void test_broken_frames(void **unused)
 	talk_expect(&talk, none, "b[ab]!1002 continuation of no message>");
 }
 
-static void test_reserved_bits_of_an_extension(void **unused)
+static void test_compressed(void **unused)
 {
-	const struct limits rsv1 = { 0, 4 };
+	const struct limits deflate = { 0, true };
 	struct talk talk = { 0 };
 
 	(void)unused;
-	/* Not checked as text: an extension has yet to make text of it. */
-	FRAME(&talk, 0x41, "\xff");
-	FRAME(&talk, 0x80, "\xfe");
+	/* RFC 7692 7.2.3.1 and 7.2.3.2: in one frame, in two with a ping between; 7.2.3.6: an empty one. */
+	FRAME(&talk, 0xc1, "\xf2\x48\xcd\xc9\xc9\x07\x00");
+	FRAME(&talk, 0x42, "\xf2\x48\xcd");
+	FRAME(&talk, 0x89, "p");
+	FRAME(&talk, 0x00, "");
+	FRAME(&talk, 0x80, "\xc9\xc9\x07\x00");
+	FRAME(&talk, 0xc1, "\x00");
 	FRAME(&talk, 0x81, "plain");
-	FRAME(&talk, 0xc2, "\xfd");
-	talk_expect(&talk, rsv1, "t[\xff\xfe]t[plain]b[\xfd]");
-	FRAME(&talk, 0x81, "\xff");
-	talk_expect(&talk, rsv1, "!1007 text is not UTF-8>");
-	FRAME(&talk, 0x41, "a");
-	FRAME(&talk, 0xc0, "b");
-	talk_expect(&talk, rsv1, "t[a!1002 reserved bits>");
+	FRAME(&talk, 0x41, "\xf2\x48\xcd\xc9\xc9\x07\x00");
+	FRAME(&talk, 0x80, "");
+	talk_expect(&talk, deflate, "t[Hello]b[He<ping p>llo]t[]t[plain]t[Hello]");
+	/* Only the first frame of a message says that it is compressed, and only of data. */
+	FRAME(&talk, 0x41, "\xf2\x48\xcd");
+	FRAME(&talk, 0xc0, "\xc9\xc9\x07\x00");
+	talk_expect(&talk, deflate, "t[He!1002 reserved bits>");
 	FRAME(&talk, 0xc9, "");
-	talk_expect(&talk, rsv1, "!1002 reserved bits>");
-	FRAME(&talk, 0xe1, "");
-	talk_expect(&talk, rsv1, "!1002 reserved bits>");
-	/* The event says which. */
-	struct message_reader reader;
-	struct message_event event;
-	message_reader_init(&reader, 0, 6);
-	FRAME(&talk, 0x62, "a");
-	FRAME(&talk, 0x80, "b");
-	size_t used = message_read(&reader, talk.wire, talk.len, &event);
-	assert_int_equal(event.rsv, 6);
-	message_read(&reader, talk.wire + used, talk.len - used, &event);
-	assert_int_equal(event.rsv, 6);
-	free(talk.wire);
+	talk_expect(&talk, deflate, "!1002 reserved bits>");
+	FRAME(&talk, 0xe1, "\x00");
+	talk_expect(&talk, deflate, "!1002 reserved bits>");
+	FRAME(&talk, 0xc1, "\x00");
+	talk_expect(&talk, none, "!1002 reserved bits>");
+}
+
+static void test_compressed_badly(void **unused)
+{
+	const struct limits deflate = { 0, true };
+	struct talk talk = { 0 };
+
+	(void)unused;
+	/* A reserved block type; the end within a block; both behind what was good. */
+	FRAME(&talk, 0xc2, "\x07");
+	talk_expect(&talk, deflate, "!1007 bad compressed data>");
+	FRAME(&talk, 0x42,
+		"\x00\x05\x00\xfa\xff"
+		"Hello");
+	FRAME(&talk, 0x80, "\x07");
+	talk_expect(&talk, deflate, "b[Hello!1007 bad compressed data>");
+	FRAME(&talk, 0xc2,
+		"\x00\x06\x00\xf9\xff"
+		"Hello");
+	talk_expect(&talk, deflate, "b[Hello!1007 bad compressed data>");
+	/* Text that is none, inflated: within the message and at its end. */
+	FRAME(&talk, 0xc1,
+		"\x00\x05\x00\xfa\xff"
+		"He\xfflo\x00");
+	talk_expect(&talk, deflate, "t[He!1007 text is not UTF-8>");
+	FRAME(&talk, 0xc1,
+		"\x00\x03\x00\xfc\xff"
+		"H\xc3\xa4\x00");
+	FRAME(&talk, 0xc1,
+		"\x00\x02\x00\xfd\xff"
+		"H\xc3\x00");
+	talk_expect(&talk, deflate, "t[H\xc3\xa4]t[H\xc3!1007 text is not UTF-8>");
+}
+
+static void test_compressed_limit(void **unused)
+{
+	const struct limits five = { 5, true }, four = { 4, true }, one = { 1, true };
+	struct talk talk = { 0 };
+
+	(void)unused;
+	/* What counts is the inflated size, here of Hello; as much as is allowed is passed on. */
+	FRAME(&talk, 0xc1, "\xf2\x48\xcd\xc9\xc9\x07\x00");
+	FRAME(&talk, 0xc1, "\xf2\x48\xcd\xc9\xc9\x07\x00");
+	talk_expect(&talk, five, "t[Hello]t[Hello]");
+	FRAME(&talk, 0xc1, "\xf2\x48\xcd\xc9\xc9\x07\x00");
+	talk_expect(&talk, four, "t[Hell!1009 message too big>");
+	FRAME(&talk, 0x41, "\xf2\x48");
+	FRAME(&talk, 0x80, "\xcd\xc9\xc9\x07\x00");
+	talk_expect(&talk, one, "t[H!1009 message too big>");
 }
 
 static void test_text(void **unused)
@@ -341,7 +391,7 @@ static void test_bad_text_is_half_a_message(void **unused)
 		struct talk talk = { 0 };
 		struct message_reader reader;
 
-		message_reader_init(&reader, 0, 0);
+		message_reader_init(&reader, 0, NULL);
 		talk_frame(&talk, 0x81, rows[i].text, strlen(rows[i].text));
 		talk_read(&talk, &reader, talk.wire, talk.len);
 		assert_int_equal(reader.in_message, rows[i].half);
@@ -351,7 +401,7 @@ static void test_bad_text_is_half_a_message(void **unused)
 
 static void test_limit(void **unused)
 {
-	const struct limits ten = { 10, 0 };
+	const struct limits ten = { 10, false };
 	struct talk talk = { 0 };
 
 	(void)unused;
@@ -388,7 +438,7 @@ static void test_sum_does_not_go_round(void **unused)
 	size_t first = talk.len;
 	talk_raw(&talk, "\x80\xff\x7f\xff\xff\xff\xff\xff\xff\xffmask", 14);
 	for (uint64_t max = 0; max <= 1; max++) {
-		message_reader_init(&reader, max ? UINT64_MAX : 0, 0);
+		message_reader_init(&reader, max ? UINT64_MAX : 0, NULL);
 		message_read(&reader, talk.wire, first, &event);
 		assert_int_equal(event.kind, MESSAGE_DATA);
 		/* As if so much had come already. */
@@ -409,7 +459,7 @@ static void test_long_frame_streams(void **unused)
 	uint8_t buf[1001];
 
 	(void)unused;
-	message_reader_init(&reader, 0, 0);
+	message_reader_init(&reader, 0, NULL);
 	assert_int_equal(message_read(&reader, head, sizeof(head), &event), sizeof(head));
 	assert_int_equal(event.kind, MESSAGE_NEED_MORE);
 	for (unsigned i = 0; i < 1000; i++) {
@@ -424,7 +474,7 @@ static void test_long_frame_streams(void **unused)
 		for (size_t j = 0; j < sizeof(buf); j++)
 			assert_int_equal(buf[j], 0);
 	}
-	assert_true(sizeof(reader) <= 192);
+	assert_true(sizeof(reader) <= 232);
 }
 
 static void test_close_codes(void **unused)
@@ -496,7 +546,9 @@ int main(void)
 		cmocka_unit_test(test_control),
 		cmocka_unit_test(test_close),
 		cmocka_unit_test(test_broken_frames),
-		cmocka_unit_test(test_reserved_bits_of_an_extension),
+		cmocka_unit_test(test_compressed),
+		cmocka_unit_test(test_compressed_badly),
+		cmocka_unit_test(test_compressed_limit),
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_bad_text_is_half_a_message),
 		cmocka_unit_test(test_limit),

@@ -234,7 +234,14 @@ static void test_refusals(void **state)
 /* The answer to an opening handshake: nothing of a response, what the route adds to one of these. */
 static void test_switch(void **state)
 {
-	static const char *const protocols[] = { NULL, "chat" };
+	static const struct {
+		struct reply_switch reply;
+		const char *more;
+	} rows[] = {
+		{ { .accept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" }, "" },
+		{ { .accept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", .protocol = "chat", .extensions = "a; b" },
+			"Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Extensions: a; b\r\n" },
+	};
 	(void)state;
 
 	for (size_t i = 0; i < 2; i++) {
@@ -244,10 +251,9 @@ static void test_switch(void **state)
 			"Upgrade: websocket\r\nConnection: Upgrade\r\n"
 			"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n%s"
 			"X-All: a\r\nStrict-Transport-Security: max-age=1\r\nX-Socket: s\r\n\r\n",
-			i == 0 ? "" : "Sec-WebSocket-Protocol: chat\r\n");
-		assert_int_equal(reply_send_switch(&reader->stream, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
-					 protocols[i], &reader->config->routes[0]),
-			0);
+			rows[i].more);
+		assert_int_equal(
+			reply_send_switch(&reader->stream, &rows[i].reply, &reader->config->routes[0]), 0);
 		reader_expect(reader, "HTTP/1.1 101 Switching Protocols\r\n", rest);
 		reader_free(reader);
 	}

@@ -24,6 +24,7 @@ struct guest {
 	struct rig rig;
 	struct stream stream;
 	struct route_conf route;
+	struct permessage agreed;
 	struct endpoint *visitor;
 	int fd; /* the client's end; -1 once closed */
 
@@ -123,7 +124,7 @@ static struct guest *guest_new_with(
 		.ping_timeout_ms = ping_timeout,
 		.send_timeout_ms = send_timeout };
 	stream_open(&guest->stream, &guest->rig.loop, fds[0], fds[0], &no_hooks, NULL);
-	guest->visitor = visitor_new(&guest->rig.loop, &guest->stream, &guest->route);
+	guest->visitor = visitor_new(&guest->rig.loop, &guest->stream, &guest->route, &guest->agreed);
 	assert_non_null(guest->visitor);
 	guest->visitor->hooks = &guest_hooks;
 	guest->visitor->arg = guest;
@@ -577,7 +578,7 @@ static void test_protocol_errors(void **state)
 		wire_new(fds, false);
 		guest->fd = fds[1];
 		stream_open(&guest->stream, &guest->rig.loop, fds[0], fds[0], &no_hooks, NULL);
-		guest->visitor = visitor_new(&guest->rig.loop, &guest->stream, &guest->route);
+		guest->visitor = visitor_new(&guest->rig.loop, &guest->stream, &guest->route, &guest->agreed);
 		guest->visitor->hooks = &guest_hooks;
 		guest->visitor->arg = guest;
 
