@@ -97,6 +97,14 @@ static int reply_add_advice(struct evbuffer *out, const struct reply *reply)
 	return error | reply_add(out, "Sec-WebSocket-Version", reply->upgrade ? "13" : NULL);
 }
 
+/* What becomes of the connection; who names a protocol in Upgrade names Upgrade here (RFC 9110 7.8). */
+static const char *reply_connection(const struct reply *reply)
+{
+	if (reply->close)
+		return reply->upgrade ? "close, Upgrade" : "close";
+	return reply->upgrade ? "Upgrade" : NULL;
+}
+
 /* The head of a response: what it needs itself, then what the route adds. */
 static int reply_head(struct evbuffer *out, const struct reply *reply)
 {
@@ -107,10 +115,7 @@ static int reply_head(struct evbuffer *out, const struct reply *reply)
 	error |= reply_add_protection(out, reply);
 	error |= reply_add_caching(out, reply);
 	error |= reply_add_advice(out, reply);
-	if (reply->close)
-		error |= http_response_header(out, "Connection", "close");
-	else if (reply->upgrade)
-		error |= http_response_header(out, "Connection", "Upgrade");
+	error |= reply_add(out, "Connection", reply_connection(reply));
 	if (reply->route != NULL) {
 		error |= reply_add_list(out, &reply->route->header);
 		error |= reply_add_list(out, &reply->route->header_http);

@@ -100,7 +100,7 @@ class Door:
             assert answer.status == status, (answer, answer.body)
             raw.ended()
             assert not raw.cut, "a reset may destroy the answer"
-        assert "close" in answer.header("Connection").lower()
+        assert answer.header("Connection") == ("close, Upgrade" if status == 426 else "close")  # RFC 9110 7.8
         assert answer.header("Content-Type").startswith("text/plain")
         assert len(answer.body.strip()) > 3 or method == "HEAD", "a refusal says why"
         assert answer.header("Sec-WebSocket-Version") == ("13" if status == 426 else None)

@@ -95,7 +95,7 @@ def check_headers(answer):
 def check_refusal(answer, *statuses):
     assert answer.status in statuses, (answer, answer.body)
     check_headers(answer)
-    assert answer.header("Connection").lower() == "close"
+    assert answer.header("Connection") == ("close, Upgrade" if answer.header("Upgrade") else "close")
     assert answer.header("Content-Type").startswith("text/plain")
     assert answer.header("Location") is None
     assert answer.phrase and len(answer.body.strip()) > 3, "a refusal says why"

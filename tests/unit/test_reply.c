@@ -208,7 +208,7 @@ static void test_refusals(void **state)
 		{ { .status = 426, .upgrade = true }, "HTTP/1.1 426 Upgrade Required\r\n",
 			"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nConnection: Upgrade\r\n" },
 		{ { .status = 426, .upgrade = true, .close = true }, "HTTP/1.1 426 Upgrade Required\r\n",
-			"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nConnection: close\r\n" },
+			"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nConnection: close, Upgrade\r\n" },
 		{ { .status = 503, .retry_after = 1, .close = true }, "HTTP/1.1 503 Service Unavailable\r\n",
 			"Retry-After: 1\r\nConnection: close\r\n" },
 	};
