@@ -68,6 +68,11 @@ class Build:
         self.compile = {path: self.compile_command(path) for path in paths}
         self.link = {test: self.link_command(test) for test in tests}
 
+    def concerns(self, test, obj):
+        """Says whether the library's part of that name is in the test program."""
+        here = names(os.path.join(self.directory, "tests/unit", test))
+        return not names(obj).isdisjoint(here)
+
     def object(self, path, text, out):
         """Compiles; says whether it went well."""
         text = '# 1 "%s"\n%s' % (path, text)
@@ -90,7 +95,7 @@ class Build:
             status = -1
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         os.unlink(program)
-        self.cpu.setdefault(test, 2 + int(5 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)))
+        self.cpu.setdefault(test, 1 + int(3 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)))
         return status == 0
 
 
@@ -104,7 +109,7 @@ class Hunt:
         self.text = {path: open(path).read() for path in paths}
         for build in self.plain, self.san:
             build.prepare(paths, tests)
-        self.seen = {}  # what was compiled, by file
+        self.seen, self.order = {}, {}  # by file: what was compiled; the tests, which first
         for path in paths:
             self._check_unchanged(path)
 
@@ -119,10 +124,13 @@ class Hunt:
             for test in self.tests:
                 if test not in build.cpu and not build.passes(test, obj):
                     sys.exit("mutate: %s fails as it is, in %s" % (test, build.directory))
+            if build is self.plain:
+                self.order[path] = self._in_order(path, obj)
 
-    def _in_order(self, path):
-        """The tests, those of the file itself first, then the shortest."""
-        return sorted(self.tests, key=lambda test: (-len(words(path) & words(test + ".c")), self.plain.cpu[test], test))
+    def _in_order(self, path, obj):
+        """The tests that it is in, those of the file itself first, then the shortest."""
+        return sorted((test for test in self.tests if self.plain.concerns(test, obj)),
+                      key=lambda test: (-len(words(path) & words(test + ".c")), self.plain.cpu[test], test))
 
     def try_one(self, mutant):
         """Sets the mutant's fate."""
@@ -143,7 +151,7 @@ class Hunt:
                     if code in self.seen[mutant.path]:
                         return "same code"
                     self.seen[mutant.path].add(code)
-                for test in self._in_order(mutant.path):
+                for test in self.order[mutant.path]:
                     if not build.passes(test, obj):
                         return "killed"
             return "survived"
@@ -151,6 +159,11 @@ class Hunt:
             for _, obj in objects:
                 if os.path.exists(obj):
                     os.unlink(obj)
+
+
+def names(program):
+    """What the object or the program has for others."""
+    return {line.split()[-1] for line in run(["nm", "--defined-only", "-g", program]).splitlines()}
 
 
 def digest(path):
