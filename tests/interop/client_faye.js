@@ -4,7 +4,14 @@ import deflate from 'permessage-deflate';
 
 import { exchange, options, report } from './client.js';
 
-const socket = new faye.Client(options.url, [], { maxLength: 2 ** 26, extensions: options.offer ? [deflate] : [] });
+const OFFERS = {
+	no: [],
+	yes: [deflate],
+	narrow: [deflate.configure({
+		requestNoContextTakeover: true, noContextTakeover: true, requestMaxWindowBits: 9, maxWindowBits: 10,
+	})],
+};
+const socket = new faye.Client(options.url, [], { maxLength: 2 ** 26, extensions: OFFERS[options.offer] });
 const it = exchange({
 	send: ({ data }) => { socket.send(typeof data === 'string' ? data : Buffer.from(data)); },
 	ping: (payload) => socket.ping(payload, () => it.ponged(payload)),

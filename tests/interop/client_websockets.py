@@ -5,6 +5,13 @@ import sys
 
 import websockets
 from messages import Messages
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
+
+OFFERS = {
+    "no": {"compression": None},
+    "yes": {"compression": "deflate"},
+    "narrow": {"compression": None, "extensions": [ClientPerMessageDeflateFactory(True, True, 9, 10)]},
+}
 
 
 class Exchange:
@@ -87,12 +94,13 @@ def describe(got, expected):
 
 
 async def main(url, n, seed, offer, framing):
-    """The arguments: URL N SEED yes|no (compression is offered) records|stream (what comes back)."""
-    socket = await websockets.connect(url, compression="deflate" if offer == "yes" else None, max_size=None)
+    """The arguments: URL N SEED no|yes|narrow (what is offered, OFFERS) records|stream (what comes back)."""
+    socket = await websockets.connect(url, max_size=None, **OFFERS[offer])
     figures = await Exchange(socket, int(n), int(seed), framing == "stream").run()
     await socket.close(1000, "that is all")
     assert socket.close_code == 1000, f"closed with {socket.close_code}"
-    print(json.dumps({**figures, "close": socket.close_code, "extensions": ", ".join(e.name for e in socket.extensions)}))
+    extensions = ", ".join(extension.name for extension in socket.extensions)
+    print(json.dumps({**figures, "close": socket.close_code, "extensions": extensions}))
 
 
 asyncio.run(main(*sys.argv[1:]))

@@ -4,10 +4,15 @@ import WebSocket from 'ws';
 import { exchange, options, report } from './client.js';
 import { bytesOf } from './messages.js';
 
-const socket = new WebSocket(options.url, {
-	perMessageDeflate: options.offer && { threshold: 64 },
-	maxPayload: 0,
-});
+const OFFERS = {
+	no: false,
+	yes: { threshold: 64 },
+	narrow: {
+		threshold: 0, serverNoContextTakeover: true, clientNoContextTakeover: true,
+		serverMaxWindowBits: 9, clientMaxWindowBits: 10,
+	},
+};
+const socket = new WebSocket(options.url, { perMessageDeflate: OFFERS[options.offer], maxPayload: 0 });
 const library = {
 	/** Returns how many fragments it took beyond the first. */
 	send({ data, cuts }) {

@@ -113,7 +113,7 @@ export class Exchange {
 
 	closed(code, more) {
 		if (!this.closing || code !== 1000)
-			this.reject(new Error(`closed with ${code} after ${this.figures.messages} of ${this.n} messages ${more ?? ''}`));
+			this.reject(new Error(`closed with ${code} (${more}) after ${this.figures.messages} of ${this.n}`));
 		else
 			this.resolve({ ...this.figures, close: code });
 	}

@@ -5,7 +5,7 @@
 const SMALL = 125, MEDIUM = 4096, LARGE = 262144, HUGE = 1048576;
 const EACH = 2500; // of so many messages one is huge
 const BLOCK = 4096; // what is drawn at random; longer content repeats and mixes such blocks
-const WORDS = 'the gateway takes a message and gives it back, größe température 温度 температура 🎈 {"id": null} 0.0'.split(' ');
+const WORDS = 'the gateway takes a message and gives it back, größe température 温度 температура 🎈 {"id": 0}'.split(' ');
 const CODE_POINTS = [ // by how many bytes UTF-8 makes of it, at least
 	[[0x00, 0x7f]], [[0x80, 0x7ff]], [[0x800, 0xd7ff], [0xe000, 0xffff]], [[0x10000, 0x10ffff]],
 ];

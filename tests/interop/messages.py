@@ -8,7 +8,7 @@ EACH = 2500  # of so many messages one is huge
 BLOCK = 4096  # what is drawn at random; longer content repeats and mixes such blocks
 WORDS = [
     word.encode()
-    for word in "the gateway takes a message and gives it back, größe température 温度 температура 🎈 {\"id\": null} 0.0".split(" ")
+    for word in 'the gateway takes a message and gives it back, größe température 温度 температура 🎈 {"id": 0}'.split(" ")
 ]
 CODE_POINTS = {  # by how many bytes UTF-8 makes of it: both ends of each range, and between
     1: ((0x00, 0x7F),),

@@ -1,4 +1,4 @@
-"""A relay between one client and the gateway, which looks at what goes by: what was agreed, bytes, compressed frames."""
+"""A relay between one client and the gateway, which sees what goes by: what was agreed, bytes, compressed frames."""
 import socket
 import struct
 import threading

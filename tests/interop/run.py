@@ -35,8 +35,13 @@ CLIENTS = {
     "faye": ["node", HERE / "client_faye.js"],
     "chromium": ["node", HERE / "client_chromium.js"],
 }
-ALWAYS_OFFERS = ("chromium",)
+OFFERS = {  # what clients offer, with what must be agreed then; Chromium's is always the same
+    "no": (),
+    "yes": (),
+    "narrow": ("server_no_context_takeover", "client_no_context_takeover", "server_max_window_bits=9"),
+}
 RECORDS = {"exec": "cat", "framing": "records"}
+DEFLATE = {"deflate": "yes", "deflate_threshold": 64}
 
 
 @dataclass
@@ -45,16 +50,22 @@ class Run:
 
     name: str
     route: str
-    offer: bool = True  # the client asks for compression
-    agreed: bool = False  # and gets it
+    offer: str = "yes"
+    agreed: bool = False
     tls: bool = False
 
 
 RUNS = [
-    Run("plain", "/plain", offer=False),
+    Run("plain", "/plain", offer="no"),
     Run("declined", "/plain"),
-    Run("stream", "/stream"),
+    Run("unasked", "/deflate", offer="no"),
+    Run("deflate", "/deflate", agreed=True),
+    Run("takeover", "/takeover", agreed=True),
+    Run("narrow", "/takeover", offer="narrow", agreed=True),
+    Run("best", "/best", agreed=True),
+    Run("stream", "/stream", agreed=True),
     Run("tls", "/plain", tls=True),
+    Run("tls-takeover", "/takeover", tls=True, agreed=True),
 ]
 
 
@@ -69,12 +80,15 @@ def routes(service):
     """What all runs connect to, and the page of the browser."""
     return {
         "route /plain": RECORDS,
-        "route /stream": {"connect": service.uri},
+        "route /deflate": {**RECORDS, **DEFLATE},
+        "route /takeover": {**RECORDS, **DEFLATE, "deflate_context": "yes"},
+        "route /best": {**RECORDS, **DEFLATE, "deflate_context": "yes", "deflate_level": 9, "deflate_window": 15},
+        "route /stream": {"connect": service.uri, **DEFLATE},
         "route /files/*": {"static": HERE},
     }
 
 
-def check_wire(run, client, seen, result):
+def check_wire(run, seen, result):
     """What the relay saw is what was to be agreed, and a client that has it knows it."""
     assert ("permessage-deflate" in result["extensions"]) == run.agreed, f"the client has {result['extensions']!r}"
     if run.tls:
@@ -84,13 +98,15 @@ def check_wire(run, client, seen, result):
     assert seen.up.messages == result["messages"], (seen.up.messages, result["messages"])
     assert run.route == "/stream" or seen.down.messages == result["messages"], seen.down.messages
     offered = b"permessage-deflate" in seen.up.head
-    assert offered == (run.offer or client in ALWAYS_OFFERS), seen.up.head
+    assert offered == (run.offer != "no"), seen.up.head
     if run.agreed:
-        kept = run.route in ("/takeover", "/best")
+        kept = run.route in ("/takeover", "/best") and run.offer == "yes"
         for side in ("server", "client"):
             assert (f"{side}_no_context_takeover" in seen.agreed) != kept, f"{side}'s context: {seen.agreed}"
-        assert seen.up.compressed and seen.down.compressed, (seen.up.compressed, seen.down.compressed)
-        assert seen.down.bytes < 0.8 * result["bytes"], (seen.down.bytes, result["bytes"])
+        assert set(OFFERS[run.offer]) <= set(seen.agreed), seen.agreed
+        assert seen.up.compressed, "the client compressed nothing"
+        assert 0 < seen.down.compressed < seen.down.messages, (seen.down.compressed, seen.down.messages)
+        assert seen.down.bytes < result["bytes"], (seen.down.bytes, result["bytes"])
     else:
         assert not seen.up.compressed and not seen.down.compressed, (seen.up.compressed, seen.down.compressed)
         assert seen.down.bytes > result["bytes"], (seen.down.bytes, result["bytes"])
@@ -101,7 +117,7 @@ def exchange(run, client, port, n, seed):
     with relay(port, run.tls) as seen:
         url = f"{'wss' if run.tls else 'ws'}://127.0.0.1:{seen.port}{run.route}"
         framing = "stream" if run.route == "/stream" else "records"
-        words = [*CLIENTS[client], url, n, seed, "yes" if run.offer else "no", framing]
+        words = [*CLIENTS[client], url, n, seed, run.offer, framing]
         authority = str(certs.run_authority().certificate)
         done = subprocess.run(
             [str(word) for word in words],
@@ -115,7 +131,7 @@ def exchange(run, client, port, n, seed):
         result = json.loads(done.stdout)
         assert result["messages"] == n, result
         assert result["close"] == 1000, result
-        check_wire(run, client, seen, result)
+        check_wire(run, seen, result)
         return result, seen
 
 
@@ -128,26 +144,36 @@ def line(result, seen):
 
 
 def attempt(run, client, port, n, seed):
-    """One run with its line; did it pass?"""
+    """One run with its line; the bytes that it took on the wire, None when it failed."""
     begin = time.monotonic()
     name = f"{client} {run.name}"
     try:
-        text = line(*exchange(run, client, port, n, seed))
+        result, seen = exchange(run, client, port, n, seed)
     except (AssertionError, subprocess.TimeoutExpired) as error:
         print(f"FAILED  {name}: {error}", flush=True)
-        return False
-    print(f"ok      {name:22} {time.monotonic() - begin:6.1f} s   {text}", flush=True)
-    return True
+        return None
+    print(f"ok      {name:24} {time.monotonic() - begin:6.1f} s   {line(result, seen)}", flush=True)
+    return seen.bytes_down
+
+
+def kept_contexts(wire):
+    """With the same messages, those whose context is kept take fewer bytes than those without, or it was not used."""
+    passed = True
+    for client in CLIENTS:
+        with_context, without = wire.get(("takeover", client)), wire.get(("deflate", client))
+        if with_context and without and with_context >= without:
+            print(f"FAILED  {client}: {with_context} bytes with the context kept, {without} without")
+            passed = False
+    return passed
 
 
 def chosen(words):
-    """(run, client) of all that the words leave. What offers always can't do without."""
+    """(run, client) of all that the words leave."""
     return [
         (run, client)
         for client in CLIENTS
         for run in RUNS
-        if (run.offer or client not in ALWAYS_OFFERS)
-        and all(word in (client, run.name) for word in words)
+        if (client != "chromium" or run.offer == "yes") and all(word in (client, run.name) for word in words)
     ]
 
 
@@ -168,14 +194,13 @@ def main():
             it.checked = True
             it.take_baseline()
             started.append(it)
+        pairs = chosen(options.words)
         with ThreadPoolExecutor(2) as pool:
-            passed = list(
-                pool.map(
-                    lambda pair: attempt(*pair, started[pair[0].tls].port, options.n, options.seed), chosen(options.words)
-                )
-            )
-    print(f"{sum(passed)} passed, {len(passed) - sum(passed)} failed")
-    return 0 if passed and all(passed) else 1
+            wire = pool.map(lambda it: attempt(*it, started[it[0].tls].port, options.n, options.seed), pairs)
+        wire = {(run.name, client): count for (run, client), count in zip(pairs, wire)}
+    failed = list(wire.values()).count(None) + (not kept_contexts(wire))
+    print(f"{len(wire) - failed} passed, {failed} failed")
+    return 1 if failed or not wire else 0
 
 
 if __name__ == "__main__":
