@@ -6,6 +6,7 @@
 
 #include "ws/inflater.h"
 
+#include "aborts.h"
 #include "deflated.h"
 #include "failing.h"
 #include "guard.h"
@@ -252,21 +253,28 @@ static void test_round_trips(void **unused)
 	}
 }
 
-/* Each length around a full work area: of data that does not get smaller, and of what just fills it. */
+/* Each length around a full work area of data that does not get smaller, the end a piece of its own or not;
+ * with the larger window a flush leaves every number of bytes free, with the smaller one it steps over the
+ * edge. */
 static void test_sizes(void **unused)
 {
 	struct bytes noise = bytes_noise(2 * DEFLATER_OUT + 100, 9);
-	unsigned n_full = 0;
+	unsigned n_full = 0, n_near = 0;
 
 	(void)unused;
-	for (size_t n = 1; n <= 2; n++) {
-		for (size_t len = n * (DEFLATER_OUT - 60); len < n * DEFLATER_OUT + 30; len++) {
+	for (unsigned i = 0; i < 2 * 2 * 150; i++) {
+		unsigned n = i % 2 + 1, bits = i / 2 % 2 ? 15 : 9;
+		size_t len = n * DEFLATER_OUT - 120 + i / 4;
+
+		for (int empty = 0; empty < 2; empty++) {
 			struct deflater deflater;
 			struct bytes text = { noise.data, len, len }, before = { 0 };
 
-			deflater_init(&deflater, 1, 9, false);
-			struct frames frames = message(&deflater, &text, WHOLE, len % 2 == 1);
+			deflater_init(&deflater, 1, bits, false);
+			struct frames frames = message(&deflater, &text, WHOLE, empty != 0);
 			n_full += frames.n > n;
+			/* Two bytes are left with the tail, or one. With none zlib repeats the flush. */
+			n_near += !empty && frames.payload.len + 6 - DEFLATER_OUT <= 1;
 			expect_no_tail(&frames.payload);
 			expect_zlib(&frames.payload, &before, &text);
 			assert_true(frames.payload.len < len + len / 32 + 40);
@@ -275,6 +283,7 @@ static void test_sizes(void **unused)
 		}
 	}
 	assert_true(n_full > 0);
+	assert_int_equal(n_near, 2);
 	bytes_free(&noise);
 }
 
@@ -325,6 +334,39 @@ static void test_size_of_state(void **unused)
 	}
 }
 
+static void begin_with(const void *bits)
+{
+	struct deflater deflater;
+
+	deflater_init(&deflater, 1, *(const unsigned *)bits, false);
+	if (deflater_begin(&deflater) == 0)
+		deflater_done(&deflater);
+}
+
+static void piece_with(const void *len)
+{
+	struct deflater deflater;
+	struct frames frames = { 0 };
+	uint8_t work[DEFLATER_OUT];
+
+	deflater_init(&deflater, 1, 9, false);
+	if (deflater_begin(&deflater) == 0)
+		deflater_piece(&deflater, NULL, *(const size_t *)len, true, work, frames_take, &frames);
+	bytes_free(&frames.payload);
+}
+
+/* What zlib has no window for was never agreed, and what it can't count is no piece. */
+static void test_not_for_zlib(void **unused)
+{
+	(void)unused;
+	assert_false(aborts(piece_with, &(size_t){ 0 }));
+	assert_true(aborts(piece_with, &(size_t){ (size_t)UINT32_MAX + 1 }));
+	assert_true(aborts(begin_with, &(unsigned){ 8 }));
+	assert_false(aborts(begin_with, &(unsigned){ 9 }));
+	assert_false(aborts(begin_with, &(unsigned){ 15 }));
+	assert_true(aborts(begin_with, &(unsigned){ 16 }));
+}
+
 /* Short memory is told before a message begins, and never later. */
 static void test_memory(void **unused)
 {
@@ -370,6 +412,7 @@ int main(void)
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_nothing_waits),
 		cmocka_unit_test(test_size_of_state),
+		cmocka_unit_test(test_not_for_zlib),
 		cmocka_unit_test(test_memory),
 	};
 	return cmocka_run_group_tests(tests, guards_up, guards_down);

@@ -4,6 +4,7 @@
  */
 #include "ws/message.h"
 
+#include "aborts.h"
 #include "guard.h"
 
 #include <setjmp.h>
@@ -244,6 +245,10 @@ static void test_broken_frames(void **unused)
 		{ "\xa1\x80mask", 6, "!1002 reserved bits>" },
 		{ "\x91\x80mask", 6, "!1002 reserved bits>" },
 		{ "\xc9\x80mask", 6, "!1002 reserved bits>" },
+		{ "\xa9\x80mask", 6, "!1002 reserved bits>" },
+		{ "\x99\x80mask", 6, "!1002 reserved bits>" },
+		{ "\x9a\x80mask", 6, "!1002 reserved bits>" },
+		{ "\x98\x80mask", 6, "!1002 reserved bits>" },
 		{ "\x83\x80mask", 6, "!1002 reserved opcode>" },
 		{ "\x8b", 1, "!1002 reserved opcode>" },
 		{ "\x80\x80mask", 6, "!1002 continuation of no message>" },
@@ -269,6 +274,12 @@ static void test_broken_frames(void **unused)
 	FRAME(&talk, 0x80, "b");
 	FRAME(&talk, 0x80, "c");
 	talk_expect(&talk, none, "b[ab]!1002 continuation of no message>");
+	/* Each reserved bit of a continuation. */
+	for (unsigned rsv = 1; rsv <= 7; rsv++) {
+		FRAME(&talk, 0x02, "a");
+		FRAME(&talk, (uint8_t)(0x80 | rsv << 4), "b");
+		talk_expect(&talk, none, "b[a!1002 reserved bits>");
+	}
 }
 
 static void test_compressed(void **unused)
@@ -401,7 +412,7 @@ static void test_bad_text_is_half_a_message(void **unused)
 
 static void test_limit(void **unused)
 {
-	const struct limits ten = { 10, false };
+	const struct limits ten = { 10, false }, one = { 1, false };
 	struct talk talk = { 0 };
 
 	(void)unused;
@@ -410,6 +421,9 @@ static void test_limit(void **unused)
 	talk_expect(&talk, ten, "b[123456789]b[1234567890]");
 	FRAME(&talk, 0x82, "12345678901");
 	talk_expect(&talk, ten, "!1009 message too big>");
+	FRAME(&talk, 0x82, "1");
+	FRAME(&talk, 0x82, "12");
+	talk_expect(&talk, one, "b[1]!1009 message too big>");
 	/* Cumulative, with a control frame between. */
 	FRAME(&talk, 0x02, "123456789");
 	FRAME(&talk, 0x89, "0123456789012345");
@@ -477,6 +491,28 @@ static void test_long_frame_streams(void **unused)
 	assert_true(sizeof(reader) <= 232);
 }
 
+/* Where the caller has nothing there is nothing to read, whatever came before: no byte is touched. */
+static void test_nothing_to_read(void **unused)
+{
+	static const char *const before[] = { "", "\x81", "\x81\x83ma", "\x81\x83mask", "\x01\x81mask,",
+		"\x89\x82mask", "\x88\x80mask", "\x83" };
+	static const size_t sizes[] = { 0, 1, 4, 6, 7, 6, 6, 1 };
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct talk talk = { 0 };
+		struct message_reader reader;
+		struct message_event event;
+
+		message_reader_init(&reader, 0, NULL);
+		talk_raw(&talk, before[i], sizes[i]);
+		talk_read(&talk, &reader, talk.wire, talk.len);
+		assert_int_equal(message_read(&reader, NULL, 0, &event), 0);
+		assert_int_equal(event.kind, MESSAGE_NEED_MORE);
+		free(talk.wire);
+	}
+}
+
 static void test_close_codes(void **unused)
 {
 	(void)unused;
@@ -507,6 +543,7 @@ static void test_close_frame(void **unused)
 	expect_close_frame(CLOSE_NO_STATUS, NULL, "\x88\x00", 2);
 	expect_close_frame(1000, NULL, "\x88\x02\x03\xe8", 4);
 	expect_close_frame(1011, "", "\x88\x02\x03\xf3", 4);
+	expect_close_frame(1000, "x", "\x88\x03\x03\xe8x", 5);
 	expect_close_frame(4001, "bye",
 		"\x88\x05\x0f\xa1"
 		"bye",
@@ -539,6 +576,24 @@ static void test_close_frame(void **unused)
 	}
 }
 
+static void close_with(const void *code)
+{
+	uint8_t out[2 + FRAME_CONTROL_MAX];
+
+	message_close_frame(out, *(const uint16_t *)code, (struct text){ NULL, 0 });
+}
+
+/* 7.4.1: what must never be on the wire is never asked for, so it is a bug of ours. */
+static void test_close_frame_of_no_code(void **unused)
+{
+	static const uint16_t codes[] = { 1, 999, 1004, CLOSE_ABNORMAL, 1015, 2999, 5000 };
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		assert_true(aborts(close_with, &codes[i]));
+	assert_false(aborts(close_with, &(uint16_t){ CLOSE_NORMAL }));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -554,8 +609,10 @@ int main(void)
 		cmocka_unit_test(test_limit),
 		cmocka_unit_test(test_sum_does_not_go_round),
 		cmocka_unit_test(test_long_frame_streams),
+		cmocka_unit_test(test_nothing_to_read),
 		cmocka_unit_test(test_close_codes),
 		cmocka_unit_test(test_close_frame),
+		cmocka_unit_test(test_close_frame_of_no_code),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
