@@ -22,7 +22,7 @@
 /* How far we have gone in ending it. */
 enum process_ladder {
 	LADDER_NONE,
-	LADDER_FLUSHING, /* stdin closes when it has taken what is queued */
+	LADDER_FLUSHING, /* stdin takes what is queued, then it closes */
 	LADDER_WAITING,	 /* stdin is closed; closing_wait runs */
 	LADDER_SIGNALLED,
 	LADDER_KILLED
@@ -37,8 +37,9 @@ struct process {
 	struct errlog errlog;
 	enum process_ladder ladder;
 	bool stdout_ended, exited, lingering, ended;
-	int status;   /* as of waitpid, once exited */
-	char how[64]; /* it ended, for the log */
+	bool broken_off; /* within a message: the signal comes before the end of stdin */
+	int status;	 /* as of waitpid, once exited */
+	char how[64];	 /* it ended, for the log */
 	struct event ladder_timer, linger_timer;
 };
 
@@ -118,7 +119,8 @@ static void process_enter(struct process *process, enum process_ladder step)
 	case LADDER_NONE:
 		return;
 	case LADDER_FLUSHING:
-		stream_finish(&process->channel.stream);
+		if (!process->broken_off)
+			stream_finish(&process->channel.stream);
 		loop_timer_set(&process->ladder_timer, route->stop_grace_ms);
 		return;
 	case LADDER_WAITING:
@@ -137,7 +139,15 @@ static void process_enter(struct process *process, enum process_ladder step)
 /* Has stdin taken all that it will take? */
 static bool process_stdin_done(const struct process *process)
 {
-	return stream_is_shut(&process->channel.stream);
+	return stream_is_shut(&process->channel.stream) ||
+	       (process->broken_off && channel_queued(&process->channel) == 0);
+}
+
+/* The step after this one. */
+static enum process_ladder process_next_step(const struct process *process)
+{
+	return process->ladder == LADDER_FLUSHING && process->broken_off ? LADDER_SIGNALLED
+									 : process->ladder + 1;
 }
 
 /* Is it to be ended, and has nobody begun? */
@@ -146,15 +156,15 @@ static bool process_may_stop(const struct process *process)
 	return !process->ended && !process->exited && process->child != NULL;
 }
 
-/* Closes stdin after what is queued, then climbs. A program that takes nothing for stop_grace is not waited
- * for. */
+/* Waits until stdin has taken what is queued, then climbs. A program that takes nothing for stop_grace is not
+ * waited for. */
 static void process_stop(struct process *process)
 {
 	if (!process_may_stop(process) || process->ladder != LADDER_NONE)
 		return;
 	process_enter(process, LADDER_FLUSHING);
 	if (process_stdin_done(process))
-		process_enter(process, LADDER_WAITING);
+		process_enter(process, process_next_step(process));
 }
 
 /* The time of a step is up. */
@@ -164,7 +174,7 @@ static void process_on_ladder(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (process_may_stop(process) && process->ladder < LADDER_KILLED)
-		process_enter(process, process->ladder + 1);
+		process_enter(process, process_next_step(process));
 }
 
 /* After the exit: is somebody else holding stdout open, with nothing to say? Then it has closing_wait left.
@@ -229,7 +239,7 @@ static void process_on_broken(struct endpoint *endpoint, int error)
 	log_debug(endpoint->loop->log, "program takes no input", LOG_STR("id", process->params.session),
 		LOG_STR("error", strerror(error)));
 	if (process->ladder == LADDER_FLUSHING)
-		process_enter(process, LADDER_WAITING);
+		process_enter(process, process_next_step(process));
 }
 
 /* Output came: was it the last that is there? */
@@ -246,7 +256,7 @@ static void process_on_input(struct endpoint *endpoint)
 	if (process->ladder != LADDER_FLUSHING)
 		return;
 	if (process_stdin_done(process))
-		process_enter(process, LADDER_WAITING);
+		process_enter(process, process_next_step(process));
 	else
 		loop_timer_set(&process->ladder_timer, process->params.route->stop_grace_ms);
 }
@@ -350,7 +360,8 @@ static void process_finish(struct endpoint *endpoint, const struct end *end)
 
 /*
  * The visitor broke off. In the middle of a message the signal comes before the end of its stdin, so that
- * half a command is never taken for a whole one.
+ * half a command is never taken for a whole one; but after what came before, which may be more than a pipe
+ * holds.
  */
 static void process_abort(struct endpoint *endpoint, const struct end *end)
 {
@@ -359,7 +370,9 @@ static void process_abort(struct endpoint *endpoint, const struct end *end)
 		return;
 	channel_flush(&process->channel);
 	channel_mute(&process->channel);
-	if (!end->in_message)
+	if (end->in_message && process->ladder == LADDER_NONE)
+		process->broken_off = true;
+	if (!end->in_message || process->broken_off)
 		process_stop(process);
 	else if (process_may_stop(process) && process->ladder < LADDER_SIGNALLED)
 		process_enter(process, LADDER_SIGNALLED);

@@ -129,12 +129,17 @@ class Echo(backends.Service):
     def echo(self, sock):
         kept = Kept()
         self.kept.append(kept)
+        broken = False
         try:
             while data := sock.recv(1 << 18):
                 kept.data += data
-                sock.sendall(data)
-            kept.end = "EOF"
-        except (ConnectionResetError, BrokenPipeError):
+                try:
+                    if not broken:
+                        sock.sendall(data)
+                except (ConnectionResetError, BrokenPipeError):
+                    broken = True  # what came before the reset can still be read
+            kept.end = "reset" if broken else "EOF"
+        except ConnectionResetError:
             kept.end = "reset"
         sock.close()
 
@@ -291,14 +296,13 @@ class Ground:
         for case in cases:
             if case.route not in self.sets:
                 self.sets.append(case.route)
-        sections = {"route /beacon": {"exec": "cat"}}
+        sections = {"defaults": {"ping_interval": "1h"}, "route /beacon": {"exec": "cat"}}
+        # A busy machine must not make an end of the program's input, or the end of its output, look like another one.
+        program = {"framing": "records", "closing_wait": "10s"}
+        keep = shlex.join(["env", "PERL_SIGNALS=unsafe", str(KEEP), str(self.kept)])
         for i, keys in enumerate(self.sets):
-            sections[f"route /program/{i}"] = {"exec": "cat", "framing": "records", **keys}
-            sections[f"route /kept/{i}/*"] = {
-                "exec": f"{KEEP} {shlex.quote(str(self.kept))}",
-                "framing": "records",
-                **keys,
-            }
+            sections[f"route /program/{i}"] = {"exec": "cat", **program, **keys}
+            sections[f"route /kept/{i}/*"] = {"exec": keep, **program, **keys}
             sections[f"route /service/{i}"] = {"connect": self.echo.uri, **keys}
         # One worker: what it read before it answered the beacon, it read by itself.
         self.gateway = Gateway(directory / "gateway", sections, gateway={"workers": 1})
@@ -361,7 +365,10 @@ class Ground:
         if sending:
             sending.done()
         if case.ends in ("drop", "reset", "shut"):
+            self.pace()
             getattr(raw, case.ends)()
+            if case.ends == "shut":
+                raw.rest()
             return
         if case.ends == "closes":
             raw.send_close(1000)
@@ -386,6 +393,7 @@ class Ground:
         """Did the client get what it must?"""
         assert hearing.close.code == (1000 if case.ends == "closes" else case.code), hearing.close
         complete = case.ends == "closes"
+        complete = complete or case.ends == "closed" and backend == "program"
         if backend == "service":
             assert all(opcode == BINARY for opcode, _ in hearing.messages)
             got = hearing.stream
@@ -393,7 +401,7 @@ class Ground:
         else:
             got = hearing.messages
             assert got == expected if complete else got == expected[: len(got)], short(got)
-            assert not complete or hearing.open is None, hearing.open
+            assert case.ends != "closes" or hearing.open is None, hearing.open
         pongs = list(made(case.pongs))
         if case.skips:
             rest = iter(pongs)
