@@ -44,6 +44,7 @@ static void ssl_free(void *old, const char *file, int line)
 #define CONNECT   "Connection: Upgrade\r\n"
 #define GET(h)    "GET /chat HTTP/1.1\r\nHost: gw:8080\r\n" h "\r\n"
 #define GOOD(h)   GET(UPGRADE CONNECT KEY VERSION h)           /* a good handshake with these header lines */
+#define FIRST(h)  "GET / HTTP/1.1\r\n" h "Host: gw\r\n" UPGRADE CONNECT KEY VERSION "\r\n"
 #define EXTENSIONS(v) "Sec-WebSocket-Extensions: " v "\r\n"
 #define KEYED(k)  GET(UPGRADE CONNECT VERSION "Sec-WebSocket-Key: " k "\r\n")
 
@@ -70,6 +71,7 @@ static const struct vector {
 	{ 15, GET(UPGRADE "Connection: websocket\r\n" KEY VERSION), UPGRADE_BAD_CONNECTION },
 	{ 15, GET("Upgrade: websocket, h2c\r\n" CONNECT KEY VERSION), UPGRADE_BAD_UPGRADE },
 	{ 15, GET("Upgrade: h2c,websocket\r\n" CONNECT KEY VERSION), UPGRADE_BAD_UPGRADE },
+	{ 15, GET("Upgrade: websocket, x\r\n" CONNECT KEY VERSION), UPGRADE_BAD_UPGRADE },
 	{ 15, GET("Upgrade: h2c\r\n" CONNECT), 0 },
 	{ 15, GET("Upgrade: websockets\r\n" CONNECT KEY VERSION), 0 },
 	{ 15, GET("Upgrade: web socket\r\n" CONNECT KEY VERSION), 0 },
@@ -147,7 +149,11 @@ static const struct vector {
 	{ 0, GOOD(EXTENSIONS("a; b=\"\\c\\c\\c")), UPGRADE_BAD_EXTENSIONS },
 	{ 0, GOOD(EXTENSIONS("a") EXTENSIONS("b;") EXTENSIONS("c")), UPGRADE_BAD_EXTENSIONS },
 	{ 0, GOOD(EXTENSIONS("a; b=\"c") EXTENSIONS("d\"")), UPGRADE_BAD_EXTENSIONS },  /* each is a list of its own */
-	/* ... and judged last */
+	/* lists may come first of all */
+	{ 0, FIRST(EXTENSIONS("a")), 1 },
+	{ 0, FIRST(EXTENSIONS("a;")), UPGRADE_BAD_EXTENSIONS },
+	{ 0, FIRST("Sec-WebSocket-Protocol: a b\r\n"), UPGRADE_BAD_PROTOCOL },
+	/* ... and are judged last */
 	{ 0, GOOD(EXTENSIONS("a;") "Sec-WebSocket-Protocol: a b\r\n"), UPGRADE_BAD_PROTOCOL },
 	{ 0, GET(UPGRADE CONNECT VERSION EXTENSIONS("a;")), UPGRADE_BAD_KEY },
 	{ 0, GET(EXTENSIONS("a;")), 0 },
@@ -337,6 +343,36 @@ static void test_empty_elements(void **state)
 	guard_free(&guard);
 }
 
+/* A handshake with as many headers as there may be, of which the last one is this. */
+static int check_full(const struct guard *guard, struct upgrade *up, const char *last)
+{
+	struct http_request request;
+	char head[4096];
+	int n = sprintf(head, "GET / HTTP/1.1\r\nHost: gw\r\n" UPGRADE CONNECT KEY VERSION), verdict;
+
+	for (int i = 5; i < HTTP_HEADERS_MAX - 1; i++)
+		n += sprintf(head + n, "X: y\r\n");
+	sprintf(head + n, "%s\r\n", last);
+	verdict = check(guard, up, &request, head);
+	assert_int_equal(request.n_headers, HTTP_HEADERS_MAX);
+	return verdict;
+}
+
+static void test_full_request(void **state)
+{
+	struct guard guard = guard_new(ROOM);
+	struct upgrade up;
+
+	(void)state;
+	assert_int_equal(check_full(&guard, &up, "X: y\r\n"), 1);
+	assert_int_equal(check_full(&guard, &up, EXTENSIONS("a")), 1);
+	assert_int_equal(check_full(&guard, &up, EXTENSIONS("a;")), UPGRADE_BAD_EXTENSIONS);
+	assert_int_equal(check_full(&guard, &up, "Sec-WebSocket-Protocol: a\r\n"), 1);
+	assert_int_equal(up.n_protocols, 1);
+	assert_int_equal(check_full(&guard, &up, "Sec-WebSocket-Protocol: a b\r\n"), UPGRADE_BAD_PROTOCOL);
+	guard_free(&guard);
+}
+
 /* 8,000 spaces inside an offer are wrong; 8,000 commas are nothing. */
 static void test_hostile_offers(void **state)
 {
@@ -364,15 +400,17 @@ static void test_choose_protocol(void **state)
 {
 	struct upgrade up = { .protocols = { text_of("mqtt"), text_of("binary"), text_of("v1.x") },
 		.n_protocols = 3 };
-	struct upgrade none = { 0 };
+	struct upgrade one = { .protocols = { text_of("mqtt") }, .n_protocols = 1 }, none = { 0 };
 	static const char *const first[] = { "v1.x", "mqtt" }, *const second[] = { "absent", "binary" },
 				 *const folded[] = { "MQTT", "mqt", "mqttx", "" };
 
 	(void)state;
 	assert_int_equal(upgrade_choose_protocol(&up, NULL, 0), 0);
 	assert_int_equal(upgrade_choose_protocol(&up, first, 2), 2);
+	assert_int_equal(upgrade_choose_protocol(&up, first + 1, 1), 0);
 	assert_int_equal(upgrade_choose_protocol(&up, second, 2), 1);
 	assert_int_equal(upgrade_choose_protocol(&up, folded, 4), -1);
+	assert_int_equal(upgrade_choose_protocol(&one, NULL, 0), 0);
 	assert_int_equal(upgrade_choose_protocol(&none, NULL, 0), -1);
 	assert_int_equal(upgrade_choose_protocol(&none, first, 2), -1);
 }
@@ -502,7 +540,12 @@ static const struct origin_vector {
 	{ "https://app.example.org@evil.com", "https://app.example.org", "gw", "", false, false },
 	{ "https://app.example.org/", "https://app.example.org/", "gw", "", false, false },
 	{ "null", "https://app.example.org", "gw", "", false, false },
+	{ "app://a.example", "app://a.example:1", "gw", "", false,
+		false }, /* no default port, so none is it */
+	{ "a://localhost", "a://localhost", "gw", "", false, true },
+	{ "a://localhost", "b://localhost", "gw", "", false, false },
 	/* names below one */
+	{ "https://a.o", "*.o", "gw", "", false, true },
 	{ "https://a.example.org", "*.example.org", "gw", "", false, true },
 	{ "http://a.b.Example.ORG:8080", "*.example.org", "gw", "", true, true },
 	{ "app://a.example.org", "*.example.org", "gw", "", false, true },
@@ -576,6 +619,7 @@ int main(void)
 		cmocka_unit_test(test_key_is_canonical),
 		cmocka_unit_test(test_protocol_limit),
 		cmocka_unit_test(test_empty_elements),
+		cmocka_unit_test(test_full_request),
 		cmocka_unit_test(test_hostile_offers),
 		cmocka_unit_test(test_choose_protocol),
 		cmocka_unit_test(test_statuses),
