@@ -98,7 +98,8 @@ static void test_not_dates(void **state)
 		"Sun, 06 Nov 19940 08:49:37 GMT", "Sun Nov 6 08:49:37 1994", "Sun Nov   6 08:49:37 1994",
 		"Sun Nov  6 08:49:37 1994 GMT", "Sunday Nov  6 08:49:37 1994", "1994-11-06T08:49:37Z",
 		"Sun, 06 Nov 1994 08:49:37 GMT, Sun, 06 Nov 1994 08:49:37 GMT",
-		"Xyz, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Xyz 1994 08:49:37 GMT" };
+		"Xyz, 06 Nov 1994 08:49:37 GMT", ", 06 Nov 1994 08:49:37 GMT", " Nov  6 08:49:37 1994",
+		", 06-Nov-94 08:49:37 GMT", "Sun, 06  1994 08:49:37 GMT", "Sun, 06 Xyz 1994 08:49:37 GMT" };
 	struct guard guard = guard_new(64);
 
 	(void)state;

@@ -38,6 +38,13 @@ static const struct {
 	{ "gzip ; \t q=0.5", true },
 	{ "gzip;q=0.5, identity;q=0.5", true },
 	{ "identity;q=0, gzip", true },
+	{ "gzip;q=0.009", true },
+	/* what is no weight does not take away what was said before */
+	{ "gzip, gzip;q=/", true },
+	{ "gzip, gzip;q=05", true },
+	{ "gzip, gzip;q=00", true },
+	{ "gzip, gzip;q=0x", true },
+	{ "gzip, gzip;q=", true },
 	{ "gzip, *;q=0", true },
 	{ "gzip;q=0.1, deflate;q=0.9", true },
 	{ "", false },

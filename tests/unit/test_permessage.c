@@ -192,18 +192,6 @@ static void test_several_headers(void **state)
 	guard_free(&guard);
 }
 
-/* The header may be the first of all. */
-static void test_first_header(void **state)
-{
-	static const char head[] = "GET / HTTP/1.1\r\n" NAME PMD "\r\nHost: gw\r\n\r\n";
-	struct http_request request;
-	struct permessage agreed;
-
-	(void)state;
-	assert_int_equal(http_request_parse(&request, head, sizeof(head) - 1), 0);
-	assert_true(permessage_negotiate(&agreed, &request, 15, true));
-}
-
 /* Every window of ours against every one that a client may ask for, on both sides. */
 static void test_windows(void **state)
 {
@@ -289,7 +277,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_vectors),
 		cmocka_unit_test(test_several_headers),
-		cmocka_unit_test(test_first_header),
 		cmocka_unit_test(test_windows),
 		cmocka_unit_test(test_contexts),
 		cmocka_unit_test(test_the_longest_answer),

@@ -94,6 +94,7 @@ static const struct vector {
 	{ 5, START("GET / HTTP/1.2"), HTTP_BAD_VERSION },
 	{ 5, START("GET / HTTP/0.9"), HTTP_BAD_VERSION },
 	{ 5, START("GET / HTTP/2.0"), HTTP_BAD_VERSION },
+	{ 5, START("POST / HTTP/1.0"), HTTP_BAD_METHOD },
 	{ 5, START("POST / HTTP/3.0"), HTTP_BAD_VERSION },
 	{ 5, START("GET / HTTP/1.10"), HTTP_BAD_LINE },
 	{ 5, START("GET / HTTP/1./"), HTTP_BAD_LINE },
@@ -498,8 +499,10 @@ static void test_fields_that_are_absent(void **state)
 	assert_text(r.path, "/");
 	assert_text(r.host, "2001:DB8::1");
 	assert_text(r.host_port, "");
-	r = parsed("GET / HTTP/1.0\r\n\r\n");
+	r = parsed("GET /a/b HTTP/1.0\r\n\r\n");
 	assert_false(r.has_query);
+	assert_text(r.path, "/a/b");
+	assert_text(r.query, "");
 	assert_text(r.host, "");
 	assert_int_equal(r.minor, 0);
 	assert_int_equal(r.n_headers, 0);
