@@ -197,8 +197,40 @@ def reserved_opcodes():
     yield Case("5.2 a request of HTTP after a message", frame(*GOOD) + b"GET / HTTP/1.1\r\n\r\n", [GOOD], code=1002)
 
 
+def much_after():
+    """7.1.1, 7.1.7: what follows is discarded, not answered with a reset that could overtake the close frame."""
+    for n in (100000, 4 << 20):
+        for what, wire, code, ends in (
+            ("a reserved opcode", frame(3), 1002, "fails"),
+            ("an unmasked frame", frame(TEXT, "x", mask=False), 1002, "fails"),
+            ("a text that is none", frame(TEXT, b"\xff"), 1007, "fails"),
+            ("a close frame", close_frame(1000), 1000, "closed"),
+            ("a close frame that is wrong", frame(CLOSE, b"x"), 1002, "fails"),
+        ):
+            for after, junk in (("messages", frame(BINARY, payload(1000))), ("what is no frame", b"\xff" * 1008)):
+                yield Case(
+                    f"7.1.7 {what} and then {n} bytes of {after}",
+                    lambda wire=wire, junk=junk, n=n: frame(*GOOD) + wire + junk * (n // 1008),
+                    [GOOD],
+                    code=code,
+                    ends=ends,
+                    part=b"" if code == 1007 else None,
+                )
+    data = payload(4 << 20)
+    yield Case(
+        "7.1.7 a reserved opcode after 4 MiB", frame(BINARY, data) + frame(3) + AFTER, [(BINARY, data)], code=1002
+    )
+    yield Case(
+        "7.1.7 a reserved opcode within a message of which 4 MiB came",
+        frame(BINARY, data, fin=False) + frame(3) + AFTER,
+        part=data,
+        code=1002,
+    )
+
+
 for cases in (lengths, headers_in_two, one_segment, bad_lengths, masks, unmasked, reserved_bits, reserved_opcodes):
     CASES += cases()
+CASES += much_after()
 
 
 @each(CASES)
