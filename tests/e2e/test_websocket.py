@@ -1,4 +1,4 @@
-"""WebSocket on the wire beside its grammar, for which test_conformance_*.py is: keep-alive, closing, ends, the log."""
+"""WebSocket on the wire beside its grammar, for which test_conformance_*.py is: keep-alive, the log, many at once."""
 import os
 import time
 
@@ -7,13 +7,10 @@ import pytest
 import wsraw
 from gateway import Gateway
 from wait import eventually
-from wsraw import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, close_frame, frame
-
-service = None
+from wsraw import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame
 
 
 def GATEWAY(directory):
-    global service
     service = backends.Service(backends.echo)
     records = {"exec": "cat", "framing": "records"}
     return Gateway(
@@ -27,16 +24,6 @@ def GATEWAY(directory):
             "route /slow-pings": {**records, "ping_interval": "30s"},
         },
     )
-
-
-@pytest.fixture
-def tcp(gw):
-    """The TCP echo, its record of what came cleared."""
-    eventually(
-        lambda: service.at_eof + service.resets >= len(service.connections), "the last test's connection is still open"
-    )
-    service.received = b""
-    return service
 
 
 def payload(n):
@@ -103,92 +90,6 @@ def test_idle_timeout(gw):
     assert gw.wait_log("session ended", route="/idle")["code_sent"] == 1001
 
 
-# closing
-
-
-@pytest.mark.parametrize(
-    "code", [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999]
-)
-def test_close_is_answered_with_its_code(gw, code):
-    with gw.ws("/echo") as ws:
-        assert ws.close(code, "bye").code == code
-    line = gw.wait_log("session ended", code_received=code)
-    assert line["code_sent"] == code
-
-
-def test_close_without_a_code(gw):
-    with gw.ws("/echo") as ws:
-        assert ws.close(None).code in (None, 1000)
-    line = gw.wait_log("session ended")
-    assert line["code_received"] == 1005
-
-
-def test_close_with_the_longest_reason(gw):
-    with gw.ws("/echo") as ws:
-        assert ws.close(1000, "ä" * 61 + "x").code == 1000
-
-
-@pytest.mark.parametrize("code", [0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535])
-def test_close_with_a_code_that_may_not_be_sent(gw, code):
-    with gw.ws("/echo") as ws:
-        ws.send_close(code)
-        ws.recv_close(1002)
-
-
-def test_malformed_close(gw):
-    for data, code in (
-        (frame(CLOSE, b"\x03"), 1002),
-        (close_frame(1000, b"\xc3\x28"), 1007),
-        (close_frame(1000, b"\xe2\x82"), 1007),
-        (frame(CLOSE, payload(126)), 1002),
-        (frame(CLOSE, b"\x03\xe8", fin=False), 1002),
-    ):
-        with gw.ws("/echo") as ws:
-            ws.send(data)
-            ws.recv_close(code)
-
-
-def test_nothing_after_close_is_heard(gw, tcp):
-    with gw.ws("/tcp") as ws:
-        ws.send(frame(BINARY, b"before") + close_frame(1000) + frame(BINARY, b"after") + b"\xff\xff")
-        parts, code, _ = ws.recv_all()
-        assert (parts, code) == (b"before", 1000)
-    eventually(lambda: tcp.at_eof, "the service does not see the end")
-    assert tcp.received == b"before"
-
-
-def test_close_right_after_the_head(gw):
-    for path in ("/echo", "/tcp"):
-        with gw.ws(path, first=close_frame(1000)) as ws:
-            ws.recv_close(1000, answer=False)
-            ws.ended()
-
-
-def test_close_is_not_answered(gw):
-    """Neither silence nor pings extend the closing handshake; five seconds, then the connection is cut."""
-    with gw.ws("/echo") as quiet, gw.ws("/echo") as loud:
-        begin = time.monotonic()
-        for ws in (quiet, loud):
-            ws.send_frame(TEXT, "x", mask=False)
-            got = ws.recv()
-            assert (got.opcode, got.code) == (CLOSE, 1002)
-        loud.sock.setblocking(False)
-
-        def ended():
-            try:
-                loud.sock.send(frame(PING, b"x"))
-            except (BrokenPipeError, ConnectionResetError):
-                return True
-            except BlockingIOError:
-                pass
-            return False
-
-        eventually(ended, "pings keep it open", 10)
-        quiet.ended()
-        assert time.monotonic() - begin < 8
-    gw.wait_log("session ended", n=2)
-
-
 # breaking the rules
 
 BROKEN = {
@@ -222,91 +123,6 @@ def test_others_notice_nothing(gw):
             ws.send_text("mine")
             assert ws.recv_text() == "mine"
         ws.close()
-
-
-# UTF-8
-
-VALID = ["", "a", "κόσμε", "\U0010ffff\u0000\ue000\ufffd\ud7ff", "𝄞" * 50, "\u0080\u07ff\u0800\uffff\U00010000"]
-INVALID = [
-    "ff",
-    "fe",
-    "80",
-    "bf",
-    "c0af",
-    "c080",
-    "c1bf",
-    "c3",
-    "c328",
-    "e0809f",
-    "e08080",
-    "e28128",
-    "eda080",
-    "edbfbf",
-    "f0808080",
-    "f08fbfbf",
-    "f4908080",
-    "f5808080",
-    "f8888080",
-    "61ff62",
-    "cebae1bdb9cf83cebcceb5eda080",
-    "e282",
-    "f09d84",
-    "c3a4c3",
-]
-
-
-@pytest.mark.parametrize("path", ["/echo", "/tcp"])
-def test_valid_utf8(gw, path):
-    """However the characters are cut into fragments and writes."""
-    with gw.ws(path) as ws:
-        for text in VALID:
-            data = text.encode()
-            for cut in range(len(data) + 1) if len(data) < 40 else (1, 2, 3):
-                ws.send(
-                    frame(TEXT, data[:cut], fin=False) + frame(PING) + frame(CONTINUATION, data[cut:]),
-                    chunk=None if cut % 2 else 3,
-                )
-                if path == "/echo":
-                    assert ws.recv_text() == text
-                else:
-                    assert ws.recv_bytes(len(data)) == data
-        ws.close()
-
-
-@pytest.mark.parametrize("bad", INVALID)
-def test_invalid_utf8(gw, tcp, bad):
-    """1007, whole, in fragments, and byte by byte; binary messages may hold anything."""
-    data = bytes.fromhex(bad)
-    for wire, chunk in (
-        (frame(TEXT, data), None),
-        (
-            b"".join(frame(TEXT if i == 0 else CONTINUATION, data[i : i + 1], fin=False) for i in range(len(data)))
-            + frame(CONTINUATION),
-            None,
-        ),
-        (frame(TEXT, data), 1),
-    ):
-        with gw.ws("/tcp") as ws:
-            try:
-                ws.send(wire, chunk=chunk)
-            except (BrokenPipeError, ConnectionResetError):
-                pass
-            while (got := ws.recv()).opcode == BINARY:
-                pass
-            assert (got.opcode, got.code) == (CLOSE, 1007), got
-            ws.answer_close(got)
-    with gw.ws("/echo") as ws:
-        ws.send_binary(data)
-        assert ws.recv_message() == (BINARY, data)
-        ws.close()
-
-
-@pytest.mark.parametrize("bad", ["ff", "c328", "eda0", "f490", "e080"])
-def test_invalid_utf8_is_noticed_at_the_first_bad_byte(gw, bad):
-    """Long before the message ends."""
-    with gw.ws("/echo") as ws:
-        ws.send_frame(TEXT, b"good" + bytes.fromhex(bad), length=1000, mask=b"\0\0\0\0")
-        ws.recv_close(1007)
 
 
 # the end of a connection
