@@ -1,191 +1,63 @@
 /*
- * fuzz_session: a bridged session, the client and the backend played by the input: frames and raw bytes of
- * the client, messages and ends of the backend, pauses, time, cuts, in any order. Whatever happens the
- * backend gets what the client sent, the client what the backend said, each a prefix and in order; at most
- * one close frame, the last one, with a code that may be sent; the queue stays within the buffer; in the end
- * both sides are gone, once, and nothing is left.
+ * fuzz_session: a whole session in memory, from the first byte of the request to the last one of TCP; client
+ * and backend are played by the input: requests, frames and raw bytes, messages and ends of the backend,
+ * pauses, short and failed reads and writes, memory that runs out, time, cuts, in any order. Whatever happens
+ * the backend gets what the client sent, the client what the backend said, each a prefix and in order; at
+ * most one close frame, the last one, with a code that may be sent; memory stays bounded; in the end nothing
+ * is left. And as long as nothing was lost on the way, everything arrives, and the close frame says why.
  */
-#include "gate/bridge.h"
-#include "gate/visitor.h"
+#include "conversation.h"
+#include "fake_backend.h"
+#include "gate/session.h"
+#include "http/upgrade.h"
+#include "kernel.h"
 #include "net/batch.h"
-#include "ws/message.h"
 
 #include <event2/event_struct.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
 
-enum { BUFFER = 65536, SLACK = 16384, BYTES_MAX = 1 << 21, MARKS_MAX = 1 << 18, CLIENT_MAX = 1 << 20 };
+enum {
+	BUFFER = 65536,
+	EARLY = 98304,	 /* a request and the frames behind it, while there is no backend */
+	SLACK = 24576,	 /* a session beside its queue */
+	PACKED = 131072, /* zlib's states within a message, and compressed bytes that wait */
+	KEPT = 98304,	 /* ... between messages, where contexts are taken over */
+	ROOM = KERNEL_MAX
+};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Messages as they were heard: their bytes, and at which of them they begin and end. */
-enum fuzz_mark { MARK_TEXT, MARK_BINARY, MARK_END, MARKS };
+/* One route for each first byte of the input. */
+static const char fuzz_ini[] = "[listen main]\naddress = 127.0.0.1:80\n"
+			       "[defaults]\nconnect = tcp://127.0.0.1:9\nbuffer = 64k\n"
+			       "[route /0]\nping_interval = 0\n"
+			       "[route /1]\nmax_message = 100\nping_interval = 0\n"
+			       "[route /2]\nidle_timeout = 10s\n"
+			       "[route /3]\nsubprotocols = one\n"
+			       "[route /4]\nsend_timeout = 1s\nping_interval = 2s\nping_timeout = 1s\n"
+			       "[route /5]\ndeflate = yes\ndeflate_threshold = 20\n"
+			       "[route /6]\ndeflate = yes\ndeflate_threshold = 0\ndeflate_context = yes\n"
+			       "[route /7]\ndeflate = yes\ndeflate_window = 9\nmax_message = 5000\n"
+			       "[route /page]\nconsole = yes\n";
 
-struct record {
-	uint8_t *bytes;
-	size_t *marks; /* where * MARKS + which */
-	size_t n, n_marks;
-	bool in_message, text;
-};
-
-/* Puts the monotonic clock forward, for us and libevent. */
-static long fuzz_skipped_ms;
-
-int clock_gettime(clockid_t id, struct timespec *now)
-{
-	if (syscall(SYS_clock_gettime, id, now) != 0)
-		return -1;
-	if (id == CLOCK_MONOTONIC || id == CLOCK_MONOTONIC_COARSE) {
-		now->tv_sec += fuzz_skipped_ms / 1000;
-		now->tv_nsec += fuzz_skipped_ms % 1000 * 1000000;
-		now->tv_sec += now->tv_nsec / 1000000000;
-		now->tv_nsec %= 1000000000;
-	}
-	return 0;
-}
-
-/* The backend: an endpoint that does what the input says. */
-struct fuzz_backend {
-	struct endpoint endpoint; /* first: an endpoint is its backend */
-	struct record got, said;
-	size_t queued, allowed;
-	bool told, eof, closed, buried; /* told: finish or abort came */
-};
+enum { ROUTES = 8 };
 
 struct fuzz_session {
 	struct loop loop;
 	struct event tick;
-	struct stream stream;
-	struct route_conf route;
-	struct bridge bridge;
-	struct endpoint *visitor;
-	struct fuzz_backend backend;
-	int fd;	    /* the client's end; -1 once closed */
-	bool clean; /* the client's bytes all reach the visitor: nobody cut, no time passed */
-	unsigned n_over;
-	uint8_t *sent; /* by the client */
-	size_t n_sent;
-	uint8_t *heard; /* by the client */
-	size_t n_heard;
+	const struct config *config;
+	struct limits limits;
+	struct gate gate;
+	struct entrance entrance;
+	struct addr peer;
+	struct conversation talk;
+	struct packing packing; /* of the client */
+	bool asked;		/* by a request that is good */
+	const struct route_conf *route;
+	long memory;  /* held before */
+	bool clean;   /* all that was sent arrives: nobody cut, no time passed, nothing failed */
+	bool told;    /* the gateway has ended it, or the backend: which code is not the client's doing */
+	bool stopped; /* the gateway has ended it: the backend speaks to nobody */
 };
-
-/* Ends the run with a report when the property doesn't hold. */
-#define fuzz_check(holds) ((holds) ? (void)0 : fuzz_fail(#holds, __LINE__))
-
-static _Noreturn void fuzz_fail(const char *what, int line)
-{
-	fprintf(stderr, "fuzz_session.c:%d: not so: %s\n", line, what);
-	abort();
-}
-
-/* Adds a mark. */
-static void fuzz_mark(struct record *record, enum fuzz_mark mark)
-{
-	fuzz_check(record->n_marks < MARKS_MAX);
-	record->marks[record->n_marks++] = record->n * MARKS + mark;
-}
-
-/* Adds a piece of a message. */
-static void fuzz_note(
-	struct record *record, const uint8_t *data, size_t len, bool text, bool first, bool last)
-{
-	fuzz_check(first == !record->in_message);
-	fuzz_check(first || text == record->text);
-	fuzz_check(record->n + len <= BYTES_MAX);
-	if (first)
-		fuzz_mark(record, text ? MARK_TEXT : MARK_BINARY);
-	if (len > 0)
-		memcpy(record->bytes + record->n, data, len);
-	record->n += len;
-	if (last)
-		fuzz_mark(record, MARK_END);
-	record->in_message = !last;
-	record->text = text;
-}
-
-/* Was all of `part` said, and nothing before it left out? */
-static bool fuzz_is_prefix(const struct record *part, const struct record *whole)
-{
-	return part->n <= whole->n && memcmp(part->bytes, whole->bytes, part->n) == 0 &&
-	       part->n_marks <= whole->n_marks &&
-	       memcmp(part->marks, whole->marks, part->n_marks * sizeof(*part->marks)) == 0;
-}
-
-static struct fuzz_backend *fuzz_backend_of(struct endpoint *endpoint)
-{
-	return (struct fuzz_backend *)endpoint;
-}
-
-static void fuzz_backend_send(struct endpoint *endpoint, const struct piece *piece)
-{
-	struct fuzz_backend *backend = fuzz_backend_of(endpoint);
-	fuzz_check(!backend->told && !backend->closed && !backend->buried);
-	fuzz_note(&backend->got, piece->data, piece->len, piece->text, piece->first, piece->last);
-	if (piece->len > 0)
-		memset(piece->data, 0x55, piece->len); /* it may */
-}
-
-static void fuzz_backend_flush(struct endpoint *endpoint)
-{
-	fuzz_check(!fuzz_backend_of(endpoint)->buried);
-}
-
-static size_t fuzz_backend_queued(const struct endpoint *endpoint)
-{
-	return ((const struct fuzz_backend *)endpoint)->queued;
-}
-
-static void fuzz_backend_allow(struct endpoint *endpoint, size_t max)
-{
-	fuzz_backend_of(endpoint)->allowed = max;
-}
-
-static void fuzz_backend_finish(struct endpoint *endpoint, const struct end *end)
-{
-	struct fuzz_backend *backend = fuzz_backend_of(endpoint);
-	fuzz_check(!backend->told && !backend->closed && !backend->buried &&
-		   strlen(end->reason) < sizeof(end->reason));
-	backend->told = true;
-}
-
-static void fuzz_backend_destroy(struct endpoint *endpoint)
-{
-	fuzz_check(!fuzz_backend_of(endpoint)->buried);
-	fuzz_backend_of(endpoint)->buried = true;
-}
-
-static const struct endpoint_ops fuzz_backend_ops = {
-	.send = fuzz_backend_send,
-	.flush = fuzz_backend_flush,
-	.queued = fuzz_backend_queued,
-	.allow = fuzz_backend_allow,
-	.finish = fuzz_backend_finish,
-	.abort = fuzz_backend_finish,
-	.destroy = fuzz_backend_destroy,
-};
-
-/* Takes the session down, as its owner does. */
-static void fuzz_cut(struct fuzz_session *session)
-{
-	if (session->backend.buried)
-		return;
-	session->visitor->ops->destroy(session->visitor);
-	fuzz_backend_destroy(&session->backend.endpoint);
-}
-
-static void fuzz_on_over(void *arg)
-{
-	struct fuzz_session *session = arg;
-	fuzz_check(++session->n_over == 1);
-	fuzz_check(session->backend.eof && session->backend.closed);
-	fuzz_cut(session);
-}
 
 static void fuzz_on_tick(evutil_socket_t fd, short what, void *arg)
 {
@@ -194,33 +66,29 @@ static void fuzz_on_tick(evutil_socket_t fd, short what, void *arg)
 	((struct fuzz_session *)arg)->loop.stopping = true;
 }
 
-/* A turn of the loop and its graveyard. */
+static void fuzz_on_empty(void *arg)
+{
+	must(((struct fuzz_session *)arg)->gate.n_sessions == 0);
+}
+
+/* A turn of the loop and its graveyard. What waits for the client is bounded, in all that it takes. */
 static void fuzz_turn(struct fuzz_session *session)
 {
 	session->loop.stopping = false;
 	event_active(&session->tick, EV_TIMEOUT, 1);
 	loop_run(&session->loop);
-	fuzz_check(session->loop.batch->owner == NULL);
-	if (!session->backend.buried)
-		fuzz_check(session->visitor->ops->queued(session->visitor) <= BUFFER + SLACK);
-}
-
-/* The client sends raw bytes, as many as there is room for. */
-static void fuzz_client_sends(struct fuzz_session *session, const uint8_t *data, size_t len)
-{
-	if (session->fd < 0 || session->n_sent + len > CLIENT_MAX)
-		return;
-	ssize_t n = send(session->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (n > 0) {
-		memcpy(session->sent + session->n_sent, data, (size_t)n);
-		session->n_sent += (size_t)n;
-	}
+	must(session->loop.batch->owner == NULL && !fake_backend.owes_flush);
+	size_t queue = !fake_backend_is_joined() ? EARLY : fake_backend.said.n > 0 ? BUFFER : 0;
+	size_t packed = session->route->deflate ? PACKED : 0;
+	must(faults_held <= session->memory + (long)(SLACK + queue + packed));
+	if (faults_n > 0)
+		session->clean = false;
 }
 
 /* The client sends a frame; the first byte is as the input says. */
-static void fuzz_client_frame(struct fuzz_session *session, uint8_t first, const uint8_t *data, size_t len)
+static void fuzz_client_frame(uint8_t first, const uint8_t *data, size_t len)
 {
-	uint8_t frame[FRAME_HEADER_MAX + 256];
+	static uint8_t frame[FRAME_HEADER_MAX + (1 << 18)];
 	struct frame_header header = { .fin = first >> 7,
 		.rsv = (first & 0x70) == 0x70 ? 4 : 0,
 		.opcode = first & 0xf,
@@ -231,47 +99,65 @@ static void fuzz_client_frame(struct fuzz_session *session, uint8_t first, const
 	if (len > 0)
 		memcpy(frame + n, data, len);
 	frame_mask(frame + n, len, header.key, 0);
-	fuzz_client_sends(session, frame, n + len);
+	kernel_client_sends(frame, n + len);
+}
+
+/* The client sends a message compressed, in one frame or two: the bytes again and again. */
+static void fuzz_client_packed(struct fuzz_session *session, uint8_t how, const uint8_t *data, size_t len)
+{
+	static uint8_t payload[1 << 18], out[1 << 18];
+	size_t n_payload = len << ((how & 7) + (how & 8 ? 3 : 0));
+
+	for (size_t i = 0; i < n_payload && len > 0; i++)
+		payload[i] = data[i % len];
+	if (!session->packing.on) { /* so far nobody has looked */
+		kernel.heard[kernel.n_heard] = '\0';
+		packing_agree(&session->packing, (const char *)kernel.heard);
+	}
+	size_t n = packing_pack(&session->packing, payload, n_payload, out, sizeof(out));
+	size_t cut = how & 0x20 ? n / 2 : n;
+	uint8_t opcode = how & 0x10 ? FRAME_TEXT : FRAME_BINARY;
+	fuzz_client_frame(cut < n ? 0x70 | opcode : 0xf0 | opcode, out, cut);
+	if (cut < n && how & 0x40)
+		fuzz_client_frame(0x80 | FRAME_PING, &how, 1);
+	if (cut < n)
+		fuzz_client_frame(0x80, out + cut, n - cut);
+}
+
+/* The client sends a long frame of zeroes. */
+static void fuzz_client_floods(size_t len)
+{
+	static const uint8_t zeroes[1 << 16];
+	fuzz_client_frame(0x80 | FRAME_BINARY, zeroes, len);
 }
 
 /* The client pings many times, and may not read the answers meanwhile. */
 static void fuzz_client_pings(struct fuzz_session *session, uint8_t how)
 {
 	for (uint8_t i = 0; i < how % 80; i++) {
-		fuzz_client_frame(session, 0x80 | FRAME_PING, &i, 1);
+		fuzz_client_frame(0x80 | FRAME_PING, &i, 1);
 		if (how >= 80 && i % 16 == 15)
 			fuzz_turn(session);
 	}
 }
 
-/* The client reads. */
-static void fuzz_client_reads(struct fuzz_session *session, size_t max)
+/* The client asks: for the route, or first for something else; in one piece or two. */
+static void fuzz_client_asks(struct fuzz_session *session, uint8_t route, uint8_t how)
 {
-	if (session->fd < 0)
-		return;
-	max = max < CLIENT_MAX - session->n_heard ? max : CLIENT_MAX - session->n_heard;
-	ssize_t n = recv(session->fd, session->heard + session->n_heard, max, MSG_DONTWAIT);
-	session->n_heard += n > 0 ? (size_t)n : 0;
-}
-
-/* The backend says a part of a message, no more than it may. */
-static void fuzz_backend_says(struct fuzz_session *session, uint8_t how, size_t len)
-{
-	static uint8_t bytes[BUFFER];
-	struct fuzz_backend *backend = &session->backend;
-	bool goes_on = backend->said.in_message;
-	struct piece piece = { .data = bytes,
-		.len = len < backend->allowed ? len : backend->allowed,
-		.text = goes_on ? backend->said.text : how & 1,
-		.first = !goes_on,
-		.last = how >> 1 & 1 };
-	if (backend->buried || backend->eof || backend->allowed == 0 ||
-		backend->said.n + piece.len > CLIENT_MAX)
-		return;
-	memset(bytes, how, piece.len);
-	fuzz_note(&backend->said, bytes, piece.len, piece.text, piece.first, piece.last);
-	backend->endpoint.hooks->on_piece(backend->endpoint.arg, &piece);
-	backend->endpoint.hooks->on_flush(backend->endpoint.arg);
+	static const char *const offers[] = { "; client_max_window_bits", "",
+		"; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=10", "" };
+	char head[512];
+	int n = snprintf(head, sizeof(head),
+		"%sGET /%d HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+		"Sec-WebSocket-Extensions: permessage-deflate%s\r\n%s\r\n",
+		how & 1 ? "HEAD /page HTTP/1.1\r\nHost: localhost\r\n\r\n" : "", route, offers[how >> 2 & 3],
+		how & 2 ? "Sec-WebSocket-Protocol: one, two\r\n" : "");
+	size_t cut = how >= 0x40 && how < n ? how : (size_t)n;
+	kernel_client_sends(head, cut);
+	if (cut < (size_t)n)
+		fuzz_turn(session);
+	kernel_client_sends(head + cut, (size_t)n - cut);
 }
 
 /* The backend ends. */
@@ -279,61 +165,67 @@ static void fuzz_backend_ends(struct fuzz_session *session, uint8_t how)
 {
 	static const uint16_t codes[] = { 1000, 1011, 4000, 4999 };
 	struct end end = { .code = codes[how % 4], .abrupt = codes[how % 4] == 1011 };
-	struct fuzz_backend *backend = &session->backend;
 
-	if (backend->buried || backend->eof)
-		return;
 	memset(end.reason, how & 4 ? '\xc3' : 'r', how >> 3);
-	backend->eof = true;
-	backend->endpoint.hooks->on_eof(backend->endpoint.arg, &end);
-}
-
-/* ... and is gone. */
-static void fuzz_backend_goes(struct fuzz_session *session)
-{
-	struct fuzz_backend *backend = &session->backend;
-
-	if (backend->buried || !backend->eof || backend->closed)
-		return;
-	backend->closed = true;
-	session->clean = false;
-	backend->endpoint.hooks->on_closed(backend->endpoint.arg);
-}
-
-/* The backend takes, or takes no more, of what it was sent. */
-static void fuzz_backend_holds(struct fuzz_session *session, uint8_t how)
-{
-	struct fuzz_backend *backend = &session->backend;
-
-	if (backend->buried || backend->closed)
-		return;
-	backend->queued = how * (size_t)512;
-	backend->endpoint.hooks->on_sent(backend->endpoint.arg);
+	session->told = session->told || fake_backend_is_joined();
+	fake_backend_ends(&end);
 }
 
 /* Time passes; what it ends, it ends. */
-static void fuzz_time(struct fuzz_session *session, long ms)
+static void fuzz_time(struct fuzz_session *session, uint64_t ms)
 {
-	fuzz_skipped_ms += ms;
+	kernel.now_ms += ms;
 	session->clean = false;
 	fuzz_turn(session);
 }
 
-/* The gateway ends the session. */
-static void fuzz_gateway_ends(struct fuzz_session *session)
+/* Something fails, or is not done at once. Only what breaks the connection loses anything. */
+static void fuzz_trouble(struct fuzz_session *session, uint8_t how)
 {
-	struct end end = { .code = CLOSE_GOING_AWAY, .reason = "going away" };
-	if (!session->backend.buried)
-		bridge_end(&session->bridge, &end);
+	static const int errors[] = { ECONNRESET, ETIMEDOUT, EHOSTUNREACH, ECONNRESET };
+	static const int once[] = { EAGAIN, EINTR };
+	unsigned n = how >> 3;
+
+	switch (how % 8) {
+	case 0:
+		kernel.room = n * n * 64;
+		return;
+	case 1:
+		kernel.write_max = n + 1;
+		return;
+	case 2:
+		kernel.read_max = n + 1;
+		return;
+	case 3:
+		*(n & 2 ? &kernel.read_once : &kernel.write_once) = once[n & 1];
+		return;
+	case 4:
+		kernel.sent_eof = true;
+		return;
+	case 5:
+		kernel_client_goes(errors[n % 4]);
+		break;
+	case 6:
+		kernel.write_error = n & 1 ? EPIPE : ECONNRESET;
+		break;
+	default:
+		faults_arm(n + 1);
+		return;
+	}
+	session->clean = false;
 }
 
-/* The client goes. */
-static void fuzz_client_goes(struct fuzz_session *session)
+/* The gateway stops, or has no more patience. */
+static void fuzz_gateway_ends(struct fuzz_session *session, bool cut)
 {
-	if (session->fd >= 0)
-		close(session->fd);
-	session->fd = -1;
-	session->clean = false;
+	session->told = session->stopped = true;
+	if (cut) {
+		session->clean = false;
+		session_cut_all(&session->gate);
+		return;
+	}
+	session->gate.draining = true;
+	session_drain_all(&session->gate);
 }
 
 /* One step of the input: what happens, how, and bytes. Returns how many were used. */
@@ -345,49 +237,51 @@ static size_t fuzz_step(struct fuzz_session *session, const uint8_t *data, size_
 
 	switch (data[0] % 16) {
 	case 0:
-		fuzz_client_sends(session, data + 2, len);
+		kernel_client_sends(data + 2, len);
 		return 2 + len;
 	case 1:
 	case 2:
+		len = rest > 0 && rest - 1 < data[2] % 130u ? rest - 1 : rest > 0 ? data[2] % 130u : 0;
+		fuzz_client_frame(how, data + (rest > 0 ? 3 : 2), len);
+		return 3 + len;
 	case 3:
 		len = rest > 0 && rest - 1 < data[2] % 130u ? rest - 1 : rest > 0 ? data[2] % 130u : 0;
-		fuzz_client_frame(session, how, data + (rest > 0 ? 3 : 2), len);
+		fuzz_client_packed(session, how, data + (rest > 0 ? 3 : 2), len);
 		return 3 + len;
 	case 4:
 	case 5:
-		fuzz_backend_says(session, how, rest > 0 ? (size_t)data[2] << (how >> 4) : 0);
+		fake_backend_says(how, rest > 0 ? (size_t)data[2] << (how >> 4) : 0, how & 1, how >> 1 & 1);
 		return 3;
 	case 6:
 		fuzz_backend_ends(session, how);
 		return 2;
 	case 7:
-		fuzz_backend_goes(session);
+		session->clean = session->clean && !fake_backend.eof;
+		fake_backend_goes();
 		return 1;
 	case 8:
+		kernel_client_takes((size_t)how << (data[0] >> 4));
+		return 2;
 	case 9:
-		fuzz_client_reads(session, (size_t)how << (data[0] >> 4));
+		fake_backend_answers(how & 0x80 ? how & 1 ? ECONNREFUSED : ETIMEDOUT : 0);
 		return 2;
 	case 10:
-		if (session->fd >= 0)
-			shutdown(session->fd, SHUT_WR);
-		return 1;
+		fuzz_trouble(session, how);
+		return 2;
 	case 11:
-		if (data[0] >= 0xc0)
-			fuzz_client_goes(session);
-		else
-			fuzz_backend_holds(session, how);
+		fake_backend_holds(how * (size_t)512, how & 1);
 		return 2;
 	case 12:
-		fuzz_time(session, how * 500L);
+		fuzz_time(session, how * 500u);
 		return 2;
 	case 13:
-		if (data[0] >= 0xe0)
-			fuzz_cut(session);
-		else
-			fuzz_gateway_ends(session);
+		fuzz_gateway_ends(session, data[0] >= 0xe0);
 		return 1;
 	case 14:
-		fuzz_client_pings(session, how);
+		if (how >= 200)
+			fuzz_client_floods((how - 199u) * 1024);
+		else
+			fuzz_client_pings(session, how);
 		return 2;
 	default:
 		fuzz_turn(session);
@@ -395,189 +289,226 @@ static size_t fuzz_step(struct fuzz_session *session, const uint8_t *data, size_
 	}
 }
 
-/* What the client sent, read at once: messages, and pings one after another with their lengths. Returns
- * whether it closed or broke a rule. */
-static bool fuzz_read_sent(struct fuzz_session *session, struct record *messages, struct record *pings)
+/* A connection, and its request. */
+static void fuzz_begin(struct fuzz_session *session, uint8_t route, uint8_t how)
 {
-	struct message_reader reader;
-	struct message_event event;
-	uint8_t *at = session->sent;
-	size_t left = session->n_sent;
-
-	message_reader_init(&reader, session->route.max_message, NULL);
-	do {
-		size_t used = message_read(&reader, at, left, &event);
-		at += used;
-		left -= used;
-		if (event.kind == MESSAGE_DATA)
-			fuzz_note(messages, event.data, event.len, event.text, event.first, event.last);
-		else if (event.kind == MESSAGE_PING)
-			fuzz_note(pings, event.data, event.len, false, true, true);
-	} while (event.kind != MESSAGE_NEED_MORE && event.kind != MESSAGE_CLOSE &&
-		 event.kind != MESSAGE_ERROR);
-	return event.kind != MESSAGE_NEED_MORE;
-}
-
-/* A pong must answer one of the pings that are left, and those before it stay unanswered. */
-static void fuzz_check_pong(const struct record *pings, size_t *next, const uint8_t *data, size_t len)
-{
-	for (bool found = false; !found; *next += 2) {
-		fuzz_check(*next < pings->n_marks);
-		size_t begin = pings->marks[*next] / MARKS, end = pings->marks[*next + 1] / MARKS;
-		found = end - begin == len && memcmp(pings->bytes + begin, data, len) == 0;
-	}
-}
-
-/* Checks the frames that the client heard, and gathers their messages. */
-static void fuzz_read_heard(
-	const struct fuzz_session *session, struct record *messages, const struct record *pings)
-{
-	struct frame_header frame;
-	bool closed = false;
-	size_t next_ping = 0;
-
-	for (size_t at = 0; at < session->n_heard;) {
-		int n = frame_decode(&frame, session->heard + at, session->n_heard - at);
-		fuzz_check(n >= 0 && !closed);
-		if (n == 0)
-			return;
-		fuzz_check(!frame.masked && frame.rsv == 0);
-		at += (size_t)n;
-		bool whole = frame.len <= session->n_heard - at;
-		const uint8_t *data = session->heard + at;
-		size_t len = whole ? (size_t)frame.len : session->n_heard - at;
-		at += len;
-		if (!frame_is_control(frame.opcode)) {
-			bool first = frame.opcode != FRAME_CONTINUATION;
-			bool text = first ? frame.opcode == FRAME_TEXT : messages->text;
-			fuzz_note(messages, data, len, text, first, whole && frame.fin);
-		} else if (whole && frame.opcode == FRAME_PONG)
-			fuzz_check_pong(pings, &next_ping, data, len);
-		else if (whole && frame.opcode == FRAME_CLOSE) {
-			closed = true;
-			fuzz_check(len != 1);
-			if (len >= 2)
-				fuzz_check(message_close_code_valid((uint16_t)(data[0] << 8 | data[1])));
-		}
-	}
-}
-
-/* A session that has just been bridged; its first frames may have come with the request. */
-static void fuzz_begin(struct fuzz_session *session, uint8_t how)
-{
-	int fds[2], room = 4096;
-
-	session->route = (struct route_conf){ .ping_interval_ms = how & 1 ? 30000 : 0,
-		.ping_timeout_ms = 20000,
-		.send_timeout_ms = 60000,
-		.max_message = how & 2 ? 100 : 0 };
-	fuzz_check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
-	if (how & 4)
-		setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
-	session->fd = fds[1];
+	faults_arm(0);
+	faults_n = 0;
+	kernel_connect();
+	fake_backend_begin(how & 4 && how & 8 ? -ENOMEM : 0, ROOM);
+	conversation_begin(&session->talk, ROOM);
 	session->clean = true;
-	session->n_over = 0;
-	session->n_sent = session->n_heard = 0;
-	session->backend = (struct fuzz_backend){
-		.endpoint = { .ops = &fuzz_backend_ops, .loop = &session->loop },
-		.got = { .bytes = session->backend.got.bytes, .marks = session->backend.got.marks },
-		.said = { .bytes = session->backend.said.bytes, .marks = session->backend.said.marks },
-	};
-	stream_open(&session->stream, &session->loop, fds[0], fds[0], NULL, NULL);
-	session->visitor =
-		visitor_new(&session->loop, &session->stream, &session->route, &(struct permessage){ 0 });
-	fuzz_check(session->visitor != NULL);
-	bridge_init(&session->bridge, BUFFER, fuzz_on_over, session);
-	bridge_join(&session->bridge, session->visitor, &session->backend.endpoint);
-	if (how & 8) {
-		uint8_t first[] = "\x82\x85\0\0\0\0first\x89\x80\0\0\0"; /* and half a ping */
-		memcpy(session->sent, first, sizeof(first));
-		session->n_sent = sizeof(first);
-		visitor_feed(session->visitor, first, sizeof(first));
+	session->told = session->stopped = false;
+	session->gate.draining = false;
+	session->route = &session->config->routes[route];
+	session->memory = faults_held;
+	must(limits_take_pending(&session->limits, 1));
+	session_open(&session->gate, &session->entrance, KERNEL_FD, &session->peer);
+	packing_begin(&session->packing);
+	session->asked = (how & 0x30) != 0x30;
+	if (session->asked) /* else the input says it all */
+		fuzz_client_asks(session, route, how);
+	if ((how & 0x10) == 0) { /* most of them come so far */
+		fuzz_turn(session);
+		fake_backend_answers(0);
 	}
 }
 
-/* Lets it come to its end: everybody reads and takes as long as anything comes. */
-static void fuzz_finish(struct fuzz_session *session)
+/* Lets all that was said arrive: everybody reads and takes as long as anything comes. */
+static void fuzz_settle(struct fuzz_session *session)
 {
-	fuzz_backend_holds(session, 0);
+	kernel.room = KERNEL_MAX;
+	fake_backend_holds(0, false);
 	for (int quiet = 0; quiet < 4; quiet++) {
-		size_t before = session->n_heard + session->backend.got.n;
-		fuzz_client_reads(session, CLIENT_MAX);
+		size_t before = kernel.n_heard + kernel.n_read + fake_backend.got.n;
+		kernel_client_takes(KERNEL_MAX);
 		fuzz_turn(session);
-		if (session->n_heard + session->backend.got.n != before)
+		if (kernel.n_heard + kernel.n_read + fake_backend.got.n != before)
 			quiet = 0;
 	}
+	/* Who has nothing to write does not ask whether he can, again and again. */
+	must((kernel.interest & EPOLLOUT) == 0 || kernel.write_error != 0);
 }
 
-/* ... whatever it takes. */
-static void fuzz_end(struct fuzz_session *session)
+/* Reads what both sides said so far. */
+static void fuzz_read(struct fuzz_session *session)
 {
-	fuzz_client_goes(session);
-	fuzz_turn(session);
-	fuzz_turn(session);
-	fuzz_check(session->backend.buried || session->backend.told || session->backend.eof);
-	fuzz_backend_ends(session, 0);
-	fuzz_turn(session);
-	fuzz_backend_goes(session);
-	for (int i = 0; i < 3; i++)
+	struct conversation *talk = &session->talk;
+	struct message_reader reader;
+	struct inflater inflater;
+	static uint8_t out[16384];
+
+	talk->sent = kernel.sent;
+	talk->n_sent = kernel.n_sent;
+	talk->heard = kernel.heard;
+	talk->n_heard = kernel.n_heard;
+	conversation_read_http(talk, &session->packing);
+	must(talk->upgraded || !fake_backend.ready || !session->clean);
+	if (!talk->upgraded && !(fake_backend.ready && conversation_skip_request(talk))) {
+		must(fake_backend.got.n_marks == 0 && fake_backend.said.n_marks == 0);
+		return;
+	}
+	inflater_init(&inflater, 15, session->packing.client_context);
+	message_reader_init(&reader, session->route->max_message, session->packing.on ? &inflater : NULL);
+	reader.out = out;
+	reader.out_len = sizeof(out);
+	conversation_read_sent(talk, &reader);
+	inflater_done(&inflater);
+	if (talk->upgraded)
+		conversation_read_heard(talk, &session->packing);
+}
+
+/* Nothing was lost on the way: all arrived, the close frame says why, and nothing destroyed it. */
+static void fuzz_check_clean(const struct fuzz_session *session)
+{
+	const struct conversation *talk = &session->talk;
+	enum message_kind verdict = talk->verdict.kind;
+
+	must(!session->asked || session->stopped || fake_backend.made);
+	if (!talk->upgraded)
+		return;
+	if (!session->packing.on || (!talk->answers.open && !talk->messages.open))
+		must(faults_held <=
+			session->memory + SLACK +
+				(session->packing.server_context || session->packing.client_context ? KEPT
+												    : 0));
+	/* A client that ends TCP without a word is gone; one that broke a rule is told no more. */
+	if (!session->stopped && (verdict == MESSAGE_CLOSE || (verdict != MESSAGE_ERROR && !kernel.sent_eof)))
+		must(heard_is_same(&talk->answers, &fake_backend.said));
+	must(!kernel.lost);
+	if (verdict == MESSAGE_ERROR || !session->told) {
+		must(heard_is_same(&fake_backend.got, &talk->messages));
+		must(verdict == MESSAGE_NEED_MORE || fake_backend.told);
+	}
+	if (session->stopped && !fake_backend.eof && verdict == MESSAGE_NEED_MORE && !kernel.sent_eof)
+		must(talk->close_heard && talk->close_code == CLOSE_GOING_AWAY);
+	if (session->told)
+		return;
+	must(!fake_backend.told || fake_backend.aborted == (verdict != MESSAGE_CLOSE));
+	if (verdict == MESSAGE_ERROR)
+		must(talk->close_heard && talk->close_code == talk->verdict.code && kernel.shut);
+	else
+		must(!talk->close_heard);
+}
+
+/* The backend does what it should when it is told that the client has ended; the client hears its own code.
+ */
+static void fuzz_check_goodbye(struct fuzz_session *session)
+{
+	struct end end = { .code = 1000 };
+	const struct conversation *talk = &session->talk;
+
+	if (!session->clean || session->told || !talk->upgraded || talk->verdict.kind != MESSAGE_CLOSE)
+		return;
+	size_t before = kernel.n_heard;
+	fake_backend_ends(&end);
+	fake_backend_goes();
+	fuzz_settle(session);
+	const uint8_t *frame = kernel.heard + before;
+	uint16_t code = talk->verdict.code;
+	must(kernel.n_heard == before + (code == CLOSE_NO_STATUS ? 2u : 4u));
+	must(frame[0] == 0x88 && frame[1] == (code == CLOSE_NO_STATUS ? 0 : 2));
+	must(code == CLOSE_NO_STATUS || (frame[2] == code >> 8 && frame[3] == (code & 255)));
+	must(kernel.shut && !kernel.lost);
+}
+
+/* Takes its end: the client goes, or says no more and reads no more, and time passes. */
+static void fuzz_end(struct fuzz_session *session, bool silent)
+{
+	struct end end = { .code = 1000 };
+
+	faults_arm(0);
+	if (silent)
+		fuzz_gateway_ends(session, false);
+	else
+		kernel_client_goes(ECONNRESET);
+	for (int i = 0; i < 4; i++) {
 		fuzz_time(session, 70000);
-	fuzz_check(session->backend.buried);
-	fuzz_check(session->loop.n_events == 1 && session->loop.n_timers == 0);
+		fake_backend_answers(ETIMEDOUT);
+		if (!fake_backend_is_joined() || !fake_backend.told)
+			continue;
+		fake_backend_ends(&end);
+		fake_backend_goes();
+	}
+	if (fake_backend_is_joined())
+		must(fake_backend.told || fake_backend.eof);
+	fake_backend_goes();
+	fuzz_turn(session);
+	must(session->gate.n_sessions == 0 && session->gate.n_held == 0 && session->gate.n_upgraded == 0);
+	must(session->limits.pending == 0 && session->limits.sessions == 0);
+	must(!kernel.open && (!fake_backend.made || fake_backend.gone));
+	must(session->loop.n_events == 1 && session->loop.n_timers == 0);
 }
 
-/* Room for what was heard. */
-static struct record fuzz_record(void)
+/* Adds timers and an event that never come to pass, and hashes something, so that the libraries have their
+ * tables from the first run on. */
+static void fuzz_warm(struct loop *loop)
 {
-	return (struct record){ .bytes = malloc(BYTES_MAX), .marks = malloc(MARKS_MAX * sizeof(size_t)) };
-}
+	struct event *timers[64];
 
-/* Empties one that lives as long as the process. */
-static void fuzz_clear(struct record *record)
-{
-	if (record->bytes == NULL)
-		*record = fuzz_record();
-	*record = (struct record){ .bytes = record->bytes, .marks = record->marks };
+	for (size_t i = 0; i < 64; i++) {
+		timers[i] = loop_event_new(loop, -1, 0, fuzz_on_tick, NULL);
+		loop_timer_set(timers[i], 1);
+	}
+	for (size_t i = 0; i < 64; i++)
+		loop_event_free(loop, timers[i]);
+	kernel_connect();
+	struct event *event = loop_event_new(loop, KERNEL_FD, EV_READ | EV_PERSIST, fuzz_on_tick, NULL);
+	event_add(event, NULL);
+	loop_event_free(loop, event);
+	must(close(KERNEL_FD) == 0);
+	char accept[UPGRADE_ACCEPT_SIZE];
+	must(upgrade_accept(text_of("dGhlIHNhbXBsZSBub25jZQ=="), accept) == 0);
 }
 
 /* What lives as long as the process. */
 static struct fuzz_session *fuzz_session(void)
 {
 	static struct fuzz_session session;
+	struct conf_errors errors = { 0 };
+	FILE *ini;
+
 	if (session.loop.base != NULL)
 		return &session;
-	signal(SIGPIPE, SIG_IGN);
-	fuzz_check(loop_init(&session.loop, NULL) == 0);
+	must(loop_init(&session.loop, log_new(STDERR_FILENO, LOG_ERROR, LOG_FORMAT_TEXT, 0)) == 0);
 	event_assign(&session.tick, session.loop.base, -1, 0, fuzz_on_tick, &session);
-	session.sent = malloc(CLIENT_MAX);
-	session.heard = malloc(CLIENT_MAX);
-	session.backend.got = fuzz_record();
-	session.backend.said = fuzz_record();
+	fuzz_warm(&session.loop);
+	ini = fmemopen((void *)(uintptr_t)fuzz_ini, sizeof(fuzz_ini) - 1, "r");
+	must(ini != NULL);
+	session.config = config_read_stream(ini, "fuzz.ini", NULL, &errors);
+	fclose(ini);
+	must(session.config != NULL && session.config->n_routes == ROUTES + 1);
+	must(limits_init(&session.limits) == 0);
+	session.gate = (struct gate){ .loop = &session.loop,
+		.config = session.config,
+		.limits = &session.limits,
+		.on_empty = fuzz_on_empty,
+		.arg = &session };
+	session.entrance = (struct entrance){ .name = session.config->listens[0].name, .loopback = true };
+	packing_init(&session.packing);
+	session.peer = (struct addr){ .len = sizeof(session.peer.u.in), .u.in = { .sin_family = AF_INET } };
+	session.entrance.local = session.peer;
 	return &session;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct record messages, pings, heard;
 	struct fuzz_session *session = fuzz_session();
 
-	if (size < 2)
+	if (size < 3)
 		return 0;
-	fuzz_clear(&messages);
-	fuzz_clear(&pings);
-	fuzz_clear(&heard);
-	fuzz_begin(session, data[0]);
-	for (size_t at = 1; at < size;)
+	fuzz_begin(session, data[0] % ROUTES, data[1]);
+	for (size_t at = 2; at < size;)
 		at += fuzz_step(session, data + at, size - at);
-	fuzz_finish(session);
-	bool ended = fuzz_read_sent(session, &messages, &pings);
-	fuzz_read_heard(session, &heard, &pings);
-	fuzz_check(fuzz_is_prefix(&session->backend.got, &messages));
-	fuzz_check(fuzz_is_prefix(&heard, &session->backend.said));
-	if (session->clean && !session->backend.buried) {
-		fuzz_check(session->backend.got.n == messages.n);
-		fuzz_check(!ended || session->backend.told);
-	}
-	fuzz_end(session);
+	fuzz_turn(session);
+	faults_arm(0);
+	fuzz_settle(session);
+	fuzz_read(session);
+	must(heard_is_prefix(&fake_backend.got, &session->talk.messages));
+	must(heard_is_prefix(&session->talk.answers, &fake_backend.said));
+	if (session->clean)
+		fuzz_check_clean(session);
+	fuzz_check_goodbye(session);
+	fuzz_end(session, data[0] & 0x80);
 	return 0;
 }
