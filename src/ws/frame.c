@@ -1,6 +1,6 @@
 /*
- * frame: bytes to header and back, and the mask (RFC 6455 sections 5.2, 5.3, 5.5). Knows what one frame may
- * look like; what may follow what is for ws/message.c. Pure, on every thread.
+ * frame: bytes to header and back (RFC 6455 sections 5.2, 5.5); the mask is in frame_mask.c. Knows what one
+ * frame may look like; what may follow what is for ws/message.c. Pure, on every thread.
  */
 #include "ws/frame.h"
 
@@ -83,32 +83,4 @@ size_t frame_encode(const struct frame_header *h, uint8_t out[static FRAME_HEADE
 		n += sizeof(h->key);
 	}
 	return n;
-}
-
-/* Exclusive-ors n words at any address with the same word; n is a constant, so this is a few instructions. */
-static inline void frame_mask_words(uint8_t *buf, uint64_t mask, size_t n)
-{
-	uint64_t word[8];
-
-	memcpy(word, buf, n * sizeof(mask));
-	for (size_t i = 0; i < n; i++)
-		word[i] ^= mask;
-	memcpy(buf, word, n * sizeof(mask));
-}
-
-/* Turns the key to the phase once, after which all strides are whole numbers of keys. */
-void frame_mask(uint8_t *buf, size_t len, const uint8_t key[4], uint64_t phase)
-{
-	uint8_t turned[8];
-	uint64_t mask;
-
-	for (size_t i = 0; i < sizeof(turned); i++)
-		turned[i] = key[(phase + i) & 3];
-	memcpy(&mask, turned, sizeof(mask));
-	for (; len >= 64; buf += 64, len -= 64)
-		frame_mask_words(buf, mask, 8);
-	for (; len >= 8; buf += 8, len -= 8)
-		frame_mask_words(buf, mask, 1);
-	for (size_t i = 0; i < len; i++)
-		buf[i] ^= turned[i];
 }
