@@ -4,10 +4,11 @@
 #ifndef WS_UTF8_H
 #define WS_UTF8_H
 
-#include <event2/buffer.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+struct evbuffer;
 
 /* Between two calls: what may come next. Zeroed to begin. */
 struct utf8 {

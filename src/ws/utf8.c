@@ -1,13 +1,14 @@
 /*
- * utf8: which bytes may follow which in UTF-8 (RFC 3629 section 4), and what to put in place of those that
- * may not. Owns no text and decodes no code points. Pure, on every thread.
+ * utf8: which bytes may follow which in UTF-8 (RFC 3629 section 4), step by step; whoever can look at many
+ * bytes at once (utf8_simd.c) is asked how far they are good, and the steps find the rest. Owns no text and
+ * decodes no code points. Pure, on every thread.
  */
-#include "ws/utf8.h"
+#include "ws/utf8_internal.h"
 
-#include "base/buffer.h"
-
-#include <errno.h>
 #include <string.h>
+
+/* Below the one, steps are as fast as anything; up to the other, so is skipping ASCII without a path. */
+enum { UTF8_PATH_MIN = 24, UTF8_ASCII_MAX = 256 };
 
 /*
  * What may come next. A state is how far to shift the row of a byte to the right to find the state after it,
@@ -56,48 +57,187 @@ static const uint64_t utf8_rows[256] = {
 	[0xf5 ... 0xff] = UTF8_BEGIN(UTF8_BAD),
 };
 
-/* Skips ASCII by 32 and by 8 bytes; the few that are left before its end are for the caller. */
-static inline size_t utf8_skip_ascii(const uint8_t *buf, size_t len)
+/* Returns the state after one more byte, with other bits above it: nothing waits for those to be cut off. */
+static inline uint64_t utf8_next(uint64_t now, uint8_t byte)
 {
-	static const uint64_t high_bits = 0x8080808080808080;
-	uint64_t word[4];
-	size_t i = 0;
-
-	for (; len - i >= sizeof(word); i += sizeof(word)) {
-		memcpy(word, buf + i, sizeof(word));
-		if (((word[0] | word[1] | word[2] | word[3]) & high_bits) != 0)
-			break;
-	}
-	for (; len - i >= sizeof(word[0]); i += sizeof(word[0])) {
-		memcpy(word, buf + i, sizeof(word[0]));
-		if ((word[0] & high_bits) != 0)
-			break;
-	}
-	return i;
+	return utf8_rows[byte] >> (now & 63);
 }
 
-/* Reads as far as the bytes are good; the state stays that before the first bad one. */
-size_t utf8_check(struct utf8 *state, const uint8_t *buf, size_t len)
+/* Cuts them off. */
+static inline uint8_t utf8_state(uint64_t now)
 {
-	unsigned now = state->now;
+	return now & 63;
+}
+
+/* Returns 8 bytes at any address with only those bits that ASCII doesn't have. */
+static inline uint64_t utf8_high_bits(const uint8_t *buf)
+{
+	uint64_t word;
+
+	memcpy(&word, buf, sizeof(word));
+	return word & 0x8080808080808080;
+}
+
+/* The same of 4 bytes. */
+static inline uint32_t utf8_high_bits_4(const uint8_t *buf)
+{
+	uint32_t word;
+
+	memcpy(&word, buf, sizeof(word));
+	return word & 0x80808080;
+}
+
+/*
+ * Skips ASCII by 32 and by 8 bytes; up to 7 before its end are for the caller. But none is when all is ASCII
+ * and at least 4 bytes: the last load then has bytes in common with the one before.
+ */
+static inline size_t utf8_skip_ascii(const uint8_t *buf, size_t len)
+{
+	size_t i = 0;
+
+	if (len < 8)
+		return len >= 4 && (utf8_high_bits_4(buf) | utf8_high_bits_4(buf + len - 4)) == 0 ? len : 0;
+	for (; len - i >= 32; i += 32) {
+		if ((utf8_high_bits(buf + i) | utf8_high_bits(buf + i + 8) | utf8_high_bits(buf + i + 16) |
+			    utf8_high_bits(buf + i + 24)) != 0)
+			break;
+	}
+	for (; len - i >= 8; i += 8) {
+		if (utf8_high_bits(buf + i) != 0)
+			return i;
+	}
+	return i == len || utf8_high_bits(buf + len - 8) == 0 ? len : i;
+}
+
+/* Returns the state after n more bytes, with other bits above it. What is bad stays so: no look in between.
+ */
+static inline uint64_t utf8_run(uint64_t now, const uint8_t *buf, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		now = utf8_next(now, buf[i]);
+	return now;
+}
+
+/* Returns how many of the bytes are good, one of which is not; the state stays that before it. */
+static size_t utf8_find_bad(struct utf8 *state, const uint8_t *buf)
+{
+	size_t good = 0;
+	uint8_t next;
+
+	while ((next = utf8_state(utf8_next(state->now, buf[good]))) != UTF8_BAD) {
+		state->now = next;
+		good++;
+	}
+	return good;
+}
+
+/*
+ * Reads step by step as far as the bytes are good, 16 of them before it tries to skip again: whoever begins
+ * here did. The state stays that before the first bad one.
+ */
+static inline size_t utf8_step(struct utf8 *state, const uint8_t *buf, size_t len)
+{
 	size_t i = 0;
 
 	while (i < len) {
-		if (now == UTF8_OK && buf[i] < 0x80)
+		size_t n = len - i < 16 ? len - i : 16;
+		/* What compilers know to be 16 they unroll. */
+		uint8_t now = utf8_state(
+			n == 16 ? utf8_run(state->now, buf + i, 16) : utf8_run(state->now, buf + i, n));
+		if (now == UTF8_BAD)
+			return i + utf8_find_bad(state, buf + i);
+		state->now = now;
+		i += n;
+		if (now == UTF8_OK)
 			i += utf8_skip_ascii(buf + i, len - i);
-		/* At least as far as that could not skip. */
-		size_t stop = len - i < 16 ? len : i + 16;
-		for (; i < stop; i++) {
-			unsigned next = utf8_rows[buf[i]] >> now & 63;
-			if (next == UTF8_BAD) {
-				state->now = (uint8_t)now;
-				return i;
-			}
-			now = next;
-		}
 	}
-	state->now = (uint8_t)now;
 	return len;
+}
+
+/* The same for a few bytes, with no skipping. */
+static inline size_t utf8_step_short(struct utf8 *state, const uint8_t *buf, size_t from, size_t len)
+{
+	uint8_t now = utf8_state(utf8_run(state->now, buf + from, len - from));
+
+	if (now == UTF8_BAD)
+		return from + utf8_find_bad(state, buf + from);
+	state->now = now;
+	return len;
+}
+
+/* Returns how much of text that is surely good is whole code points: all, or all before the last of them. */
+static inline size_t utf8_whole(const uint8_t *buf, size_t len)
+{
+	if (buf[len - 1] < 0x80)
+		return len;
+	do
+		len--;
+	while (buf[len] < 0xc0);
+	return len;
+}
+
+/*
+ * What utf8_check_by() does when the first bytes were read. Goes on to the end of the code point, skips what
+ * is surely good, and takes the steps again from the last whole code point in there, to the first bad byte if
+ * there is one.
+ */
+static inline size_t utf8_check_from(
+	const struct utf8_path *path, struct utf8 *state, const uint8_t *buf, size_t from, size_t len)
+{
+	uint64_t now = state->now, next;
+
+	for (; from < len && (from < UTF8_SKIP_BACK || utf8_state(now) != UTF8_OK); from++) {
+		next = utf8_next(now, buf[from]);
+		if (utf8_state(next) == UTF8_BAD)
+			break;
+		now = next;
+	}
+	state->now = utf8_state(now);
+	if (from >= UTF8_SKIP_BACK && utf8_state(now) == UTF8_OK) {
+		size_t good = path->skip(buf, from, len);
+		if (good > from)
+			from = utf8_whole(buf, good);
+	}
+	return from + utf8_step(state, buf + from, len - from);
+}
+
+/* Takes even short text to the path. */
+size_t utf8_check_by(const struct utf8_path *path, struct utf8 *state, const uint8_t *buf, size_t len)
+{
+	size_t from = 0;
+
+	if (path->skip != NULL)
+		return utf8_check_from(path, state, buf, 0, len);
+	if (state->now == UTF8_OK)
+		from = utf8_skip_ascii(buf, len);
+	return from + utf8_step(state, buf + from, len - from);
+}
+
+/* Leaves text that goes on after ASCII at its beginning to the best path. */
+__attribute__((noinline)) static size_t utf8_check_long(
+	struct utf8 *state, const uint8_t *buf, size_t from, size_t len)
+{
+	const struct utf8_path *path = utf8_paths;
+
+	while (!path->usable())
+		path++;
+	if (path->skip != NULL)
+		return utf8_check_from(path, state, buf, from, len);
+	return from + utf8_step(state, buf + from, len - from);
+}
+
+/* Short text, and ASCII above all, is what comes most: it is looked at first and has no time for a choice. */
+size_t utf8_check(struct utf8 *state, const uint8_t *buf, size_t len)
+{
+	size_t from = 0;
+
+	if (state->now == UTF8_OK)
+		from = utf8_skip_ascii(buf, len < UTF8_ASCII_MAX ? len : UTF8_ASCII_MAX);
+	if (from == len)
+		return len;
+	if (len - from >= UTF8_PATH_MIN)
+		return utf8_check_long(state, buf, from, len);
+	return utf8_step_short(state, buf, from, len);
 }
 
 /* Says whether a text may end here. */
@@ -116,30 +256,6 @@ size_t utf8_tail(const uint8_t *buf, size_t len)
 			return 0;
 		if (buf[len - n] >= 0xc0)
 			return utf8_check(&state, buf + len - n, n) == n && !utf8_complete(&state) ? n : 0;
-	}
-	return 0;
-}
-
-/* Copies the good runs and puts one U+FFFD for each maximal subpart between them. */
-int utf8_replace(struct evbuffer *out, const uint8_t *buf, size_t len)
-{
-	static const uint8_t replacement[3] = { 0xef, 0xbf, 0xbd };
-
-	while (len > 0) {
-		struct utf8 state = { 0 };
-		size_t good = utf8_check(&state, buf, len);
-		size_t open = utf8_complete(&state) ? 0 : utf8_tail(buf, good);
-
-		if (good > open && buffer_append(out, buf, good - open) != 0)
-			return -ENOMEM;
-		if (good == len && open == 0)
-			return 0;
-		if (buffer_append(out, replacement, sizeof(replacement)) != 0)
-			return -ENOMEM;
-		/* A code point cut short ends before the bad byte, which may begin another one. */
-		good += open == 0;
-		buf += good;
-		len -= good;
 	}
 	return 0;
 }

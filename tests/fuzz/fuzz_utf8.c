@@ -4,6 +4,7 @@
  */
 #include "ws/utf8.h"
 
+#include <event2/buffer.h>
 #include <stdlib.h>
 #include <string.h>
 

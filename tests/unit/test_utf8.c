@@ -3,8 +3,9 @@
  */
 #include "ws/utf8.h"
 
-#include "guard.h"
+#include "../simd/utf8_checks.h"
 
+#include <event2/buffer.h>
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -211,6 +212,22 @@ static void test_replace(void **unused)
 	guard_free(&guard);
 }
 
+/* Each path, and what is chosen (NULL), finds what the portable one does, which the tests above are about. */
+static void test_paths(void **unused)
+{
+	const struct utf8_path *path = utf8_paths;
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(utf8_checks) / sizeof(utf8_checks[0]); i++) {
+		assert_true(utf8_checks[i].holds(NULL, 8));
+		for (path = utf8_paths; path->skip != NULL; path++)
+			assert_true(!path->usable() || utf8_checks[i].holds(path, 8));
+	}
+	assert_string_equal(path->name, "portable");
+	assert_true(path->usable());
+	assert_null(path[1].name);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +237,7 @@ int main(void)
 		cmocka_unit_test(test_splits),
 		cmocka_unit_test(test_tail),
 		cmocka_unit_test(test_replace),
+		cmocka_unit_test(test_paths),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
