@@ -6,6 +6,7 @@
 #   make soak        the long runs, SCALE=1                make units benches fuzzers   their programs only
 #   make coverage    which lines of src/ws, src/http run   make mutate     do tests of src/ws notice faults? JOBS=1 SAMPLE=
 #   make interop     with libraries of others, N=10000 messages each of the runs
+#   make bench-bytes   what unmasking and checking UTF-8 cost by each path that this processor has
 #   make install     into DESTDIR and PREFIX, below        make uninstall               what install put there
 #   make man         docs/wsluice.ini.5 anew               make clean                   remove build/
 #
@@ -27,7 +28,9 @@ BUILD ?= build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
 LIBS     := libevent_core libssl libcrypto libsystemd zlib
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla -Wswitch-enum \
             -Wconversion -Wno-sign-conversion -Wpointer-arith -Wundef -Wwrite-strings $(WERROR)
-HARDEN   := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection
+MACHINE  := $(shell $(CC) -dumpmachine 2>/dev/null)
+HARDEN   := -fPIE -fstack-protector-strong -fstack-clash-protection \
+            $(if $(filter x86_64-% i%86-%,$(MACHINE)),-fcf-protection) $(if $(filter aarch64-%,$(MACHINE)),-mbranch-protection=standard)
 OPTIMISE := $(if $(SAN),-O1 -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all,-O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
 
 # Asked for once, and only when something is compiled: `make run` and `make check` install pkg-config first.
@@ -67,6 +70,12 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libwsluice.a
 $(BUILD)/tests/unit/test_inflater $(BUILD)/tests/unit/test_deflater: \
 	ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=inflateInit2_,--wrap=deflateInit2_
 
+# Needs no library, so that it can be built for processors that there are none for here.
+SIMD := frame_mask utf8 utf8_simd
+$(BUILD)/tests/simd/paths: $(BUILD)/tests/simd/paths.o $(SIMD:%=$(BUILD)/src/ws/%.o)
+	$(Q)$(CC) $(ALL_CFLAGS) $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS) -o $@ $^
+
+$(BUILD)/tests/bench/bytes: $(BUILD)/libwsluice.a
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
 
@@ -102,6 +111,9 @@ bench:
 	@tools/install.sh bench
 	@$(MAKE) --no-print-directory all benches
 	@tests/bench/compare.py --bench=$(BUILD)/tests/bench --relay=none --wsluice=$(BUILD)/wsluice
+
+bench-bytes: $(BUILD)/tests/bench/bytes
+	@$<
 
 # How much of the pure code its own unit tests run: src/ws/x_y.c by test_x.c, test_y.c and what begins like these.
 COVERED       := src/http src/ws
@@ -176,7 +188,7 @@ uninstall:
 	@for dir in '$(docdir)/examples' '$(docdir)' '$(sysconfdir)/wsluice'; do \
 		[ ! -d '$(DESTDIR)'"$$dir" ] || rmdir --ignore-fail-on-non-empty '$(DESTDIR)'"$$dir"; done
 
--include $(OBJECTS:.o=.d) $(BUILD)/src/main.d $(UNITS:=.d) $(BENCHES:=.d) $(FUZZERS:$(BUILD)/%=$(BUILD)/tests/fuzz/%.d)
+-include $(OBJECTS:.o=.d) $(BUILD)/src/main.d $(UNITS:=.d) $(BENCHES:=.d) $(BUILD)/tests/simd/paths.d $(FUZZERS:$(BUILD)/%=$(BUILD)/tests/fuzz/%.d)
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all units benches fuzzers fuzz-programs run check unit e2e fuzz browser interop coverage coverage-run mutate bench soak format clean man install install-strip uninstall
+.PHONY: all units benches fuzzers fuzz-programs run check unit e2e fuzz browser interop coverage coverage-run mutate bench bench-bytes soak format clean man install install-strip uninstall

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs the checks named (all of them when none is), each with its output in build/check/NAME.log, and ends with
 # "N passed, N failed" over all. Installs first what is missing, so nothing is skipped.
-#   tests/check.sh [format|shell|layers|options|systemd|install|gcc|clang|unit|unit-tsan|coverage|e2e|e2e-tls|e2e-tsan|fuzz|browser|interop]...
+#   tests/check.sh [format|shell|layers|options|systemd|install|gcc|clang|simd|unit|unit-tsan|coverage|e2e|e2e-tls|e2e-tsan|fuzz|browser|interop]...
 # TIME is how many seconds each fuzz target runs, N how many messages each run of interop has. PYTEST_ADDOPTS,
 # ASAN_OPTIONS and the like work as ever.
 set -u
@@ -54,6 +54,22 @@ check_gcc() {
 
 check_clang() {
 	one build CC=clang BUILD=build/clang all units benches
+}
+
+# What is written for some processors only: all of it that this machine has, then the rest, and less of each kind of
+# input, on emulated ones: one with NEON, and an old one, where what is new must not be chosen.
+check_simd() {
+	paths=tests/simd/paths
+	build build/$paths && build CC=aarch64-linux-gnu-gcc BUILD=build/aarch64 LDFLAGS=-static build/aarch64/$paths || return
+	old='qemu-x86_64 -cpu core2duo'
+	[ "$(uname -m)" = x86_64 ] || old=
+	{
+		build/$paths
+		qemu-aarch64 build/aarch64/$paths 32 neon
+		$old build/$paths 32
+	} | awk '{ print }
+		/^[0-9]+ passed, [0-9]+ failed$/ { passed += $1; failed += $3; n++ }
+		END { printf "%d passed, %d failed\n", passed, failed + 3 - n }'
 }
 
 # Runs unit test programs and adds up their TAP: a test that the plan promised and that gave no result failed.
@@ -203,7 +219,7 @@ run() {
 }
 
 unset MAKEFLAGS MFLAGS MAKELEVEL
-[ $# -gt 0 ] || set -- format shell layers options systemd install gcc clang unit unit-tsan coverage e2e e2e-tls e2e-tsan fuzz browser interop
+[ $# -gt 0 ] || set -- format shell layers options systemd install gcc clang simd unit unit-tsan coverage e2e e2e-tls e2e-tsan fuzz browser interop
 TIME=${TIME:-6} N=${N:-100}
 tools/install.sh check || exit 1
 mkdir -p $logs
