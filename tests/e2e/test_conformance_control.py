@@ -1,5 +1,6 @@
 """Pings and pongs (RFC 6455 5.5.2, 5.5.3), and what holds for every control frame (5.5)."""
-from conformance import Case, each, fragments, payload
+import pytest
+from conformance import Case, Hearing, each, fragments, payload
 from wsraw import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, close_frame, frame
 
 CONTROL = {"ping": PING, "pong": PONG, "close": CLOSE}
@@ -204,3 +205,20 @@ for cases in (one_ping, many_pings, pongs, between_fragments, broken):
 @each(CASES)
 def test_case(ground, case, backend):
     ground.play(case, backend)
+
+
+@pytest.mark.parametrize("place", ["/program/0", "/service/0"])
+def test_last_ping_is_answered_to_who_did_not_read(ground, place):
+    """5.5.3: with many pings unanswered the gateway "MAY elect to send a Pong frame for only the most recently processed"."""
+    n = 60000
+    with ground.gateway.ws(place, over=ground.gateway.connect(rcvbuf=4096)) as raw:
+        raw.send(b"".join(frame(PING, b"%0125d" % i, mask=bytes(4)) for i in range(n)))
+        hearing = Hearing(raw)
+        hearing.until(lambda: hearing.pongs[-1:] == [b"%0125d" % (n - 1)])
+        numbers = [int(pong) for pong in hearing.pongs]
+        assert numbers == sorted(set(numbers)) and numbers[:32] == list(range(32))
+        assert len(numbers) < n, "all were answered, so nothing is shown"
+        raw.send_close(1000)
+        hearing.until(lambda: False)
+        assert hearing.close.code == 1000
+        hearing.ended()
