@@ -5,6 +5,7 @@
 #include "ws/message.h"
 
 #include "aborts.h"
+#include "failing.h"
 #include "guard.h"
 
 #include <setjmp.h>
@@ -360,6 +361,38 @@ static void test_compressed_limit(void **unused)
 	talk_expect(&talk, one, "t[H!1009 message too big>");
 }
 
+/* When memory is short the connection ends, with what came before; no end is told that was none. */
+static void test_compressed_memory(void **unused)
+{
+	unsigned at = 0, n_begun = 0;
+
+	(void)unused;
+	do {
+		struct talk talk = { 0 };
+		struct inflater inflater;
+		struct message_reader reader;
+		uint8_t out[16];
+
+		inflater_init(&inflater, 15, true);
+		message_reader_init(&reader, 0, &inflater);
+		reader.out = out;
+		reader.out_len = sizeof(out);
+		FRAME(&talk, 0xc1, "\xf2\x48\xcd\xc9\xc9\x07\x00");
+		failing_at = ++at;
+		failing_count = 0;
+		failing_on = true;
+		talk_read(&talk, &reader, talk.wire, talk.len);
+		failing_on = false;
+		inflater_done(&inflater);
+		free(talk.wire);
+		assert_string_equal(talk.heard, failing_count < at ? "t[Hello]"
+						: talk.open	   ? "t[Hello!1011 out of memory>"
+								   : "!1011 out of memory>");
+		n_begun += talk.open;
+	} while (failing_count == at);
+	assert_true(at > 3 && n_begun > 0);
+}
+
 static void test_text(void **unused)
 {
 	struct talk talk = { 0 };
@@ -604,6 +637,7 @@ int main(void)
 		cmocka_unit_test(test_compressed),
 		cmocka_unit_test(test_compressed_badly),
 		cmocka_unit_test(test_compressed_limit),
+		cmocka_unit_test(test_compressed_memory),
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_bad_text_is_half_a_message),
 		cmocka_unit_test(test_limit),

@@ -5,7 +5,9 @@
 
 #include "../simd/utf8_checks.h"
 
+#include <errno.h>
 #include <event2/buffer.h>
+#include <event2/event.h>
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -179,6 +181,7 @@ static void test_tail(void **unused)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		size_t len = strlen(rows[i].text);
 		assert_int_equal(utf8_tail(guard_put(&guard, rows[i].text, len), len), rows[i].tail);
+		assert_int_equal(utf8_tail(guard_put_first(&guard, rows[i].text, len), len), rows[i].tail);
 	}
 	guard_free(&guard);
 }
@@ -192,6 +195,7 @@ static void test_replace(void **unused)
 	} rows[] = { { "", "" }, { "abc", "abc" }, { "\xff", FFFD }, { "a\xff z", "a" FFFD " z" },
 		{ "\xe2\x82", FFFD }, { "\xe2\x82\xac", "\xe2\x82\xac" }, { "\xf0\x9f\x98\xff", FFFD FFFD },
 		{ "\xe2\xe2\x82\xac", FFFD "\xe2\x82\xac" }, { "\x80\x80", FFFD FFFD },
+		{ "ab\xe2\x82", "ab" FFFD }, { "abc\xe2\x82 d", "abc" FFFD " d" },
 		/* The Unicode standard, tables 3-8 to 3-11. */
 		{ "\xc0\xaf\xe0\x80\xbf\xf0\x81\x82\x41", FFFD FFFD FFFD FFFD FFFD FFFD FFFD FFFD "A" },
 		{ "\xed\xa0\x80\xed\xbf\xbf\xed\xaf\x41", FFFD FFFD FFFD FFFD FFFD FFFD FFFD FFFD "A" },
@@ -210,6 +214,33 @@ static void test_replace(void **unused)
 		evbuffer_free(out);
 	}
 	guard_free(&guard);
+}
+
+static bool memory_is_short;
+
+static void *short_malloc(size_t size)
+{
+	return memory_is_short ? NULL : malloc(size);
+}
+
+static void *short_realloc(void *old, size_t size)
+{
+	return memory_is_short ? NULL : realloc(old, size);
+}
+
+/* Good text and what is put in place of bad text need memory, both. */
+static void test_replace_memory(void **unused)
+{
+	static const char *const texts[] = { "good", "\xff", "both\xff" };
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct evbuffer *out = evbuffer_new();
+		memory_is_short = true;
+		assert_int_equal(utf8_replace(out, (const uint8_t *)texts[i], strlen(texts[i])), -ENOMEM);
+		memory_is_short = false;
+		evbuffer_free(out);
+	}
 }
 
 /* Each path, and what is chosen (NULL), finds what the portable one does, which the tests above are about. */
@@ -237,7 +268,10 @@ int main(void)
 		cmocka_unit_test(test_splits),
 		cmocka_unit_test(test_tail),
 		cmocka_unit_test(test_replace),
+		cmocka_unit_test(test_replace_memory),
 		cmocka_unit_test(test_paths),
 	};
+
+	event_set_mem_functions(short_malloc, short_realloc, free);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
