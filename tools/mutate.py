@@ -3,10 +3,10 @@
 
 Makes small changes to the sources, one at a time (mutants): another operator, another constant, a condition turned
 round, a statement left out. Each is compiled and linked with the unit tests; a mutant that fails one of them is killed,
-by a crash, a sanitizer's word or a time-out too. What no test notices on the plain build gets a second chance under
-ASan and UBSan, for that is how `make check` runs them. Mutants that do not compile, or that the compiler makes the same
-code of as of the original or of another mutant, don't count; nor do those of tools/mutate.equivalent, which nobody
-could tell from the original, each with the reason why.
+by a crash, a sanitizer's word or a time-out too. What no test notices on the plain build gets a second chance with the
+file's own tests under ASan and UBSan, for that is how `make check` runs them. Mutants that do not compile, or that the
+compiler makes the same code of as of the original or of another mutant, don't count; nor do those of
+tools/mutate.equivalent, which nobody could tell from the original, each with the reason why.
 
 Run by `make mutate`, which builds what is needed. How to compile and link is asked of make, so it is said only there.
 """
@@ -132,6 +132,11 @@ class Hunt:
         return sorted((test for test in self.tests if self.plain.concerns(test, obj)),
                       key=lambda test: (-len(words(path) & words(test + ".c")), self.plain.cpu[test], test))
 
+    def _own(self, path):
+        """Those that have a word in common with the file; all when none has."""
+        order = self.order[path]
+        return [test for test in order if words(path) & words(test + ".c")] or order
+
     def try_one(self, mutant):
         """Sets the mutant's fate."""
         mutant.fate = self._fate(mutant)
@@ -151,7 +156,7 @@ class Hunt:
                     if code in self.seen[mutant.path]:
                         return "same code"
                     self.seen[mutant.path].add(code)
-                for test in self.order[mutant.path]:
+                for test in self._own(mutant.path) if build is self.san else self.order[mutant.path]:
                     if not build.passes(test, obj):
                         return "killed"
             return "survived"
