@@ -5,6 +5,7 @@ import threading
 from contextlib import contextmanager
 
 SECONDS = 600  # no connection is silent for longer
+SHORT = 1024
 
 
 class Direction:
@@ -15,6 +16,7 @@ class Direction:
         self.bytes = 0  # after the head
         self.messages = 0  # data frames that begin one
         self.compressed = 0  # those of them with RSV1 (RFC 7692 section 6)
+        self.samples = []  # payloads of short compressed messages
         self.pending = b""  # of a header that is not whole yet
         self.skip = 0  # of a payload
 
@@ -49,6 +51,8 @@ class Direction:
             if head[0] & 0x0F in (1, 2):
                 self.messages += 1
                 self.compressed += bool(head[0] & 0x40)
+            if head[0] & 0xC0 == 0xC0 and length < SHORT and at + size + length <= len(data):
+                self.samples.append(data[at + size : at + size + length])
             at += size + length
         self.skip = at - len(data)
 
