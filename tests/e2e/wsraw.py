@@ -240,8 +240,8 @@ class Raw:
     def send_close(self, code=None, reason=b"", **options):
         self.send(close_frame(code, reason, **options))
 
-    def recv_frame(self):
-        """The next frame; it must keep the rules that hold for every server."""
+    def recv_frame(self, rsv=0):
+        """The next frame; it must keep the rules that hold for every server. rsv: the bits that it may have."""
         first, second = self.take(2)
         assert not second & 0x80, "a server's frame is masked"
         n = second & 0x7F
@@ -252,9 +252,9 @@ class Raw:
             (n,) = struct.unpack("!Q", self.take(8))
             assert n > 65535, "not the shortest form"
         got = Frame(first & 0x0F, self.take(n), bool(first & 0x80), first >> 4 & 7)
-        assert got.rsv == 0, got
+        assert got.rsv & ~rsv == 0, got
         if got.opcode >= 8:
-            assert got.fin and n <= 125, got
+            assert got.fin and n <= 125 and got.rsv == 0, got
         if got.opcode == CLOSE and n:
             assert n >= 2 and got.code not in (1004, 1005, 1006, 1015), got
             got.reason  # valid UTF-8
