@@ -36,7 +36,8 @@ enum session_state {
 };
 
 enum {
-	SESSION_TRIM_MIN = 1024 /* sessions; after fewer there is not enough to be worth looking for */
+	SESSION_TRIM_MIN = 1024,  /* held; after less there is not enough to be worth looking for */
+	SESSION_WEIGHT = 2 * 1024 /* bytes, about, of one held */
 };
 
 struct session {
@@ -48,6 +49,7 @@ struct session {
 	struct addr peer;
 	struct stream stream;
 	struct exchange *exchange; /* until it is bridged */
+	size_t weight;		   /* its part of gate->n_held */
 
 	/* From CONNECT on. */
 	struct record record;
@@ -92,6 +94,17 @@ static void session_trim(struct gate *gate)
 	gate->n_held_max = gate->n_held;
 }
 
+/* Says how much it holds from now on. */
+static void session_weigh(struct session *session, size_t weight)
+{
+	struct gate *gate = session->gate;
+
+	gate->n_held += weight - session->weight;
+	session->weight = weight;
+	if (gate->n_held > gate->n_held_max)
+		gate->n_held_max = gate->n_held;
+}
+
 /* Frees it after the turn. */
 static void session_free(struct grave *grave)
 {
@@ -101,8 +114,8 @@ static void session_free(struct grave *grave)
 	arena_free(arena, session->exchange);
 	record_done(&session->record);
 	config_unref(session->config);
+	gate->n_held -= session->weight;
 	arena_free(arena, session);
-	gate->n_held--;
 	session_trim(gate);
 }
 
@@ -259,6 +272,7 @@ static void session_on_ready(void *arg)
 		session_refuse(session, 503, strerror(ENOMEM), "There is no memory for one more session.\n");
 		return;
 	}
+	session_weigh(session, 1 + visitor_keeps(agreed) / SESSION_WEIGHT);
 	exchange_accept(session->exchange, &reply, route);
 	session_bridge(session);
 }
@@ -421,8 +435,7 @@ static void session_link(struct session *session)
 		session->next->link = &session->next;
 	gate->sessions = session;
 	gate->n_sessions++;
-	if (++gate->n_held > gate->n_held_max)
-		gate->n_held_max = gate->n_held;
+	session_weigh(session, 1);
 }
 
 /* Begins with HTTP. */

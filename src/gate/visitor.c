@@ -395,6 +395,15 @@ struct endpoint *visitor_new(struct loop *loop, struct stream *stream, const str
 	return &visitor->endpoint;
 }
 
+/* The contexts: what zlib holds to compress, and a window of what came. */
+size_t visitor_keeps(const struct permessage *agreed)
+{
+	size_t out = agreed->server_no_context_takeover ? 0 : (size_t)8 << agreed->server_max_window_bits;
+	size_t in = agreed->client_no_context_takeover ? 0 : (size_t)1 << agreed->client_max_window_bits;
+
+	return agreed->on ? out + in : 0;
+}
+
 /* The first frames came with the request, and perhaps the end of file after them. */
 void visitor_feed(struct endpoint *endpoint, uint8_t *data, size_t len)
 {

@@ -1,6 +1,7 @@
 """Limits: sessions, pending connections, time and size of a request head, descriptors."""
 import re
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,8 +9,9 @@ import backends
 import pytest
 import wsraw
 from gateway import binary, descriptors_of, rss_of, run
-from wait import eventually
+from wait import eventually, plateau
 
+KIB, MIB = 1 << 10, 1 << 20
 CAT = {"route /ws": {"exec": "cat"}, "route /console": {"console": "yes"}}
 
 
@@ -291,3 +293,33 @@ def test_idle_session_costs_little(gateway):
             eventually(lambda: gw.counters() == gw.baseline, lambda: f"{gw.counters()}")
             sizes.append(rss_of(gw.pid))
         assert sizes[2] - sizes[0] < 1 << 20, sizes
+
+
+def compressed_echo(gw, bits):
+    """A session that has had a compressed message there and back, and stays."""
+    ws = gw.ws("/tcp", headers=[("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits")])
+    assert ws.answer.header("Sec-WebSocket-Extensions").startswith("permessage-deflate")
+    packer = zlib.compressobj(1, zlib.DEFLATED, -bits)
+    packed = packer.compress(b"abcdefgh" * 5000) + packer.flush(zlib.Z_SYNC_FLUSH)
+    ws.send_frame(wsraw.BINARY, packed[:-4], rsv=4)
+    while not ws.ahead:
+        ws.fill()
+    return ws
+
+
+@pytest.mark.parametrize("context, least, most", [("no", 0, 16 * KIB), ("yes", 150 * KIB, 320 * KIB)])
+def test_contexts_are_given_back(gateway, context, least, most):
+    """zlib's state between messages only where contexts are taken over, and none of it when the sessions have left."""
+    n = 60
+    with backends.service(backends.echo) as it:
+        route = {"connect": it.uri, "deflate": "yes", "deflate_window": 15, "deflate_context": context}
+        gw = gateway({"route /tcp": route}, release=True)
+        before = rss_of(gw.pid)
+        clients = [compressed_echo(gw, 15) for _ in range(n)]
+        held = plateau(lambda: rss_of(gw.pid)) - before
+        for ws in clients:
+            ws.reset()
+        eventually(lambda: gw.counters() == gw.baseline, lambda: f"{gw.counters()}")
+        left = plateau(lambda: rss_of(gw.pid)) - before
+    assert least * n <= held <= most * n + 4 * MIB, held
+    assert left < 4 * MIB, (held, left)
