@@ -50,8 +50,10 @@ static inline size_t packing_pack(
 	stream->avail_in = (uInt)len;
 	stream->next_out = out;
 	stream->avail_out = (uInt)room;
-	must(deflate(stream, Z_SYNC_FLUSH) == Z_OK && stream->avail_in == 0 && stream->avail_out > 0);
+	int status = deflate(stream, Z_SYNC_FLUSH);
 	size_t n = room - stream->avail_out;
+	must(status == Z_OK || (status == Z_BUF_ERROR && n == 0));
+	must(stream->avail_in == 0 && stream->avail_out > 0);
 	if (n == 0) /* nothing, behind nothing */
 		out[n++] = 0;
 	else
