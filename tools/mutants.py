@@ -37,7 +37,7 @@ class Mutant:
     end: int
     new: str  # ... becomes this
     line: int
-    key: tuple  # the path, and the lines before and after; the same wherever else in the file they move
+    key: tuple  # "path function", and the lines before and after; the same wherever the function moves
     number: int = 0
     fate: str = ""
 
@@ -207,9 +207,17 @@ def shown(source, start, end, new):
     return " ".join(old.split()), " ".join(changed.split())
 
 
+def place(path, source, start):
+    """The path, and the function if it is in one."""
+    head = None
+    for head in re.finditer(r"^(?:__attribute__\(\(.*\)\) )?\w[^;={}()\n]*?(\w+)\(", source[:start], re.MULTILINE):
+        pass
+    return path if head is None or "\n}" in source[head.start():start] else path + " " + head[1]
+
+
 def make(path, source):
     """All mutants of a source, in the order of its lines."""
     tokens = tokenize(source)
     changes = {*change_tokens(tokens), *drop_statements(tokens), *turn_conditions(source, tokens)}
-    return [Mutant(path, start, end, new, source.count("\n", 0, start) + 1, (path, *shown(source, start, end, new)))
+    return [Mutant(path, start, end, new, source.count("\n", 0, start) + 1, (place(path, source, start), *shown(source, start, end, new)))
             for start, end, new in sorted(changes)]

@@ -189,7 +189,7 @@ def find_tests():
 
 
 def read_equivalent():
-    """The list of those that can't be told from the original: file, -line, +line, and words indented below."""
+    """The list of those that can't be told from the original: file and function, -line, +line, the reason indented."""
     entries = {}
     lines = [line.rstrip("\n") for line in open(EQUIVALENT) if line.strip() and not line.startswith("#")]
     path = old = None
@@ -214,7 +214,7 @@ def show(mutant, args, listed):
     if mutant.fate == "survived" and mutant.key in listed:
         mutant.fate = "equivalent"
     if mutant.fate == "survived":
-        print("survived: %s:%d\n-%s\n+%s" % (mutant.path, mutant.line, *mutant.key[1:]), flush=True)
+        print("survived, line %d: %s\n-%s\n+%s" % (mutant.line, *mutant.key), flush=True)
     elif args.all:
         print("%s: %s:%d: %s" % (mutant.fate, mutant.path, mutant.line, mutant.key[2]), flush=True)
 
@@ -235,7 +235,7 @@ def check_list(tried, listed):
     holds = True
     for entry in listed:
         fates = {mutant.fate for mutant in tried if mutant.key == entry}
-        if "equivalent" not in fates and any(mutant.path == entry[0] for mutant in tried):
+        if "equivalent" not in fates and any(mutant.path == entry[0].split()[0] for mutant in tried):
             holds = False
             why = " and ".join(sorted(fates)) or "no such change"
             print("%s is wrong about %s: %s\n-%s\n+%s" % (EQUIVALENT, entry[0], why, *entry[1:]))

@@ -5,6 +5,7 @@
 #include "ws/message.h"
 
 #include "aborts.h"
+#include "deflated.h"
 #include "failing.h"
 #include "guard.h"
 
@@ -114,39 +115,76 @@ struct limits {
 	bool deflate;
 };
 
+/* What one reading of the wire needs; input and output both end at a guard page. */
+struct reading {
+	struct message_reader reader;
+	struct inflater inflater;
+	struct guard in, out;
+};
+
+static void reading_begin(struct reading *reading, struct talk *talk, struct limits limits, size_t out_len)
+{
+	reading->in = guard_new(talk->len + 1);
+	reading->out = guard_new(out_len);
+	inflater_init(&reading->inflater, 15, false);
+	message_reader_init(&reading->reader, limits.max_message, limits.deflate ? &reading->inflater : NULL);
+	reading->reader.out = guard_put(&reading->out, NULL, 0) - out_len;
+	reading->reader.out_len = out_len;
+	talk->heard[0] = '\0';
+	talk->open = false;
+}
+
+static void reading_end(struct reading *reading, const struct talk *talk, const char *want)
+{
+	assert_string_equal(talk->heard, want);
+	inflater_done(&reading->inflater);
+	guard_free(&reading->in);
+	guard_free(&reading->out);
+}
+
 /* Reads the wire in parts of `first`, then `step` bytes and compares. */
 static void talk_expect_parts(
 	struct talk *talk, struct limits limits, size_t first, size_t step, const char *want)
 {
-	struct guard guard = guard_new(talk->len + 1);
-	struct message_reader reader;
-	struct inflater inflater;
-	uint8_t out[7];
+	struct reading reading;
 
-	inflater_init(&inflater, 15, false);
-	message_reader_init(&reader, limits.max_message, limits.deflate ? &inflater : NULL);
-	reader.out = out;
-	reader.out_len = 1 + step % sizeof(out);
-	talk->heard[0] = '\0';
-	talk->open = false;
+	reading_begin(&reading, talk, limits, 1 + step % 7);
 	for (size_t at = 0, n = first; at < talk->len; n = step) {
 		if (n > talk->len - at)
 			n = talk->len - at;
-		talk_read(talk, &reader, guard_put(&guard, talk->wire + at, n), n);
+		talk_read(talk, &reading.reader, guard_put(&reading.in, talk->wire + at, n), n);
 		at += n;
 	}
-	assert_string_equal(talk->heard, want);
-	inflater_done(&inflater);
-	guard_free(&guard);
+	reading_end(&reading, talk, want);
 }
 
-/* Reads the wire whole, at every split, and byte by byte; frees it. */
+/* The same, but with `step` bytes more at each call behind those that were not used by the one before. */
+static void talk_expect_growing(struct talk *talk, struct limits limits, size_t step, const char *want)
+{
+	struct reading reading;
+	struct message_event event;
+	size_t at = 0, end = 0;
+
+	reading_begin(&reading, talk, limits, step);
+	uint8_t *buf = guard_put(&reading.in, talk->wire, talk->len);
+	do {
+		end = talk->len - end < step ? talk->len : end + step;
+		at += message_read(&reading.reader, buf + at, end - at, &event);
+		talk_hear(talk, &event);
+	} while (event.kind != MESSAGE_NEED_MORE || end < talk->len);
+	assert_int_equal(at, talk->len);
+	reading_end(&reading, talk, want);
+}
+
+/* Reads the wire whole, at every split, byte by byte, and as it grows; frees it. */
 static void talk_expect(struct talk *talk, struct limits limits, const char *want)
 {
 	for (size_t split = 0; split <= talk->len; split++)
 		talk_expect_parts(talk, limits, split, talk->len, want);
 	talk_expect_parts(talk, limits, 1, 1, want);
 	talk_expect_parts(talk, limits, 3, 2, want);
+	for (size_t step = 1; step <= 5; step++)
+		talk_expect_growing(talk, limits, step, want);
 	free(talk->wire);
 	*talk = (struct talk){ 0 };
 }
@@ -346,7 +384,8 @@ static void test_compressed_badly(void **unused)
 
 static void test_compressed_limit(void **unused)
 {
-	const struct limits five = { 5, true }, four = { 4, true }, one = { 1, true };
+	const struct limits many = { 1000, true }, long_one = { 305, true }, five = { 5, true },
+			    four = { 4, true }, one = { 1, true };
 	struct talk talk = { 0 };
 
 	(void)unused;
@@ -359,6 +398,18 @@ static void test_compressed_limit(void **unused)
 	FRAME(&talk, 0x41, "\xf2\x48");
 	FRAME(&talk, 0x80, "\xcd\xc9\xc9\x07\x00");
 	talk_expect(&talk, one, "t[H!1009 message too big>");
+	/* Far away, or near: it makes no room. The last bytes wait until there is some for the first ones. */
+	char text[310 + 1], want[400];
+	memset(text, 'a', 300);
+	memcpy(text + 300, "0123456789", 11);
+	struct bytes payload = zlib_payload(text, 310, 9, 15);
+	snprintf(want, sizeof(want), "b[%s]", text);
+	talk_frame(&talk, 0xc2, payload.data, payload.len);
+	talk_expect(&talk, many, want);
+	snprintf(want, sizeof(want), "b[%.305s!1009 message too big>", text);
+	talk_frame(&talk, 0xc2, payload.data, payload.len);
+	talk_expect(&talk, long_one, want);
+	bytes_free(&payload);
 }
 
 /* When memory is short the connection ends, with what came before; no end is told that was none. */
@@ -581,6 +632,7 @@ static void test_close_frame(void **unused)
 		"\x88\x05\x0f\xa1"
 		"bye",
 		7);
+	expect_close_frame(1000, "\xc3\xa4", "\x88\x04\x03\xe8\xc3\xa4", 6);
 	/* Invalid from somewhere on: cut there. */
 	expect_close_frame(1000,
 		"ab\xff"
