@@ -578,6 +578,26 @@ static void test_kept(void **unused)
 	bytes_free(&out);
 }
 
+/* One byte is a context already; none is nothing to keep. */
+static void test_smallest_window(void **unused)
+{
+	struct bytes out = { 0 }, one = zlib_payload("x", 1, 9, 15), match = distance_payload(1, false);
+	struct inflater inflater;
+
+	(void)unused;
+	inflater_init(&inflater, 15, true);
+	assert_int_equal(give(&inflater, (const uint8_t *)"\0", 1, true, ROOM, &out), 0);
+	assert_null(inflater.window);
+	assert_int_equal(give(&inflater, one.data, one.len, true, ROOM, &out), 0);
+	assert_int_equal(give(&inflater, match.data, match.len, true, ROOM, &out), 0);
+	assert_int_equal(out.len, 4);
+	assert_memory_equal(out.data, "xxxx", 4);
+	inflater_done(&inflater);
+	bytes_free(&out);
+	bytes_free(&one);
+	bytes_free(&match);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -593,6 +613,7 @@ int main(void)
 		cmocka_unit_test(test_bomb),
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_kept),
+		cmocka_unit_test(test_smallest_window),
 	};
 	return cmocka_run_group_tests(tests, guards_up, guards_down);
 }
