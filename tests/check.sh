@@ -120,12 +120,13 @@ check_coverage() {
 	one build coverage
 }
 
-# End to end on one build: pytest's own words for the log, its XML for the count. A skipped test is a failed one.
+# End to end on one build, as many files side by side as there are CPUs, since most tests wait for something: pytest's
+# own words for the log, its XML for the count. A skipped test is a failed one.
 run_pytest() {
 	program=$1
 	shift
 	rm -f "$logs/pytest.xml"
-	WSLUICE=$program $wrap /usr/bin/python3 -m pytest -q --junitxml="$logs/pytest.xml" tests/e2e "$@"
+	WSLUICE=$program $wrap /usr/bin/python3 -m pytest -q -n "$jobs" --dist loadfile --junitxml="$logs/pytest.xml" tests/e2e "$@"
 	count=$(sed -n 's/.*<testsuite [^>]*errors="\([0-9]*\)" failures="\([0-9]*\)" skipped="\([0-9]*\)" tests="\([0-9]*\)".*/\1 + \2 + \3 \4/p' \
 		"$logs/pytest.xml")
 	[ -n "$count" ] || return
