@@ -138,8 +138,6 @@ static void intake_go(struct intake *intake, uint8_t *data, size_t len)
 			return;
 		}
 	} while (intake_step(intake, &run));
-	if (intake->closed)
-		return;
 	bool waited = intake_waits(intake);
 	intake_drop_held(intake);
 	intake->hooks->on_flush(intake->arg); /* all that is read has been looked at: this may read again */

@@ -87,7 +87,9 @@ static void visitor_send_close(struct visitor *visitor, uint16_t code, const cha
 static void visitor_linger(struct visitor *visitor)
 {
 	stream_finish(visitor->stream);
-	intake_allow(&visitor->intake, LOOP_SCRATCH);
+	intake_close(&visitor->intake);
+	framer_done(&visitor->framer);
+	stream_allow(visitor->stream, LOOP_SCRATCH);
 	visitor_enter(visitor, VISITOR_LINGER);
 }
 

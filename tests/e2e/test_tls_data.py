@@ -141,7 +141,9 @@ def test_close_notify_is_answered(gateway, version, tcp_too):
 
 
 @pytest.mark.parametrize(
-    "data", [close_frame(1000), close_frame(3001), close_frame(1005), frame(TEXT, b"\xff"), frame(3)]
+    "data",
+    [close_frame(1000), close_frame(3001), close_frame(1005), frame(TEXT, b"\xff"), frame(3)],
+    ids=["1000", "3001", "1005", "bad text", "opcode 3"],
 )
 def test_close_handshakes_end_with_close_notify(gateway, version, data):
     gw = gateway(ECHO, tls=True)

@@ -367,9 +367,8 @@ static void fuzz_check_clean(const struct fuzz_session *session)
 	must(!session->asked || session->stopped || fake_backend.made);
 	if (!talk->upgraded)
 		return;
-	/* After a broken rule zlib's states wait for the client's end of TCP, for a moment. */
-	bool between = !talk->answers.open && !talk->messages.open && verdict != MESSAGE_ERROR;
-	if (!session->packing.on || between)
+	bool broken = verdict == MESSAGE_ERROR;
+	if (!session->packing.on || broken || (!talk->answers.open && !talk->messages.open))
 		must(faults_held <=
 			session->memory + SLACK +
 				(session->packing.server_context || session->packing.client_context ? KEPT
