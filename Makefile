@@ -120,12 +120,12 @@ COVERED       := src/http src/ws
 COVERED_UNITS := $(sort $(wildcard $(foreach x,$(subst _, ,$(basename $(notdir $(wildcard $(COVERED:%=%/*.c))))),tests/unit/test_$x.c tests/unit/test_$x_*.c)))
 coverage:
 	@tools/install.sh check
-	@$(MAKE) --no-print-directory BUILD=build/coverage CC=gcc CFLAGS='-O0 -U_FORTIFY_SOURCE --coverage' \
+	@$(MAKE) --no-print-directory BUILD=build/coverage CC=gcc CFLAGS='-Og -U_FORTIFY_SOURCE --coverage' \
 		SOURCES='$(wildcard $(COVERED:%=%/*.c) src/base/*.c)' coverage-run
 	@tools/coverage.py build/coverage 95 $(COVERED)
 coverage-run: $(COVERED_UNITS:%.c=$(BUILD)/%)
 	@find $(BUILD) -name '*.gcda' -delete
-	@for unit in $^; do $$unit >$(BUILD)/log 2>&1 || { cat $(BUILD)/log; exit 1; }; done
+	@printf '%s\n' $^ | xargs -P 2 -I UNIT sh -c 'UNIT >UNIT.log 2>&1 || { cat UNIT.log; exit 1; }'
 
 # Do the unit tests of src/ws notice a fault? JOBS at a time, in FILES, a SAMPLE of so many; see tools/mutate.py.
 mutate:
