@@ -78,6 +78,12 @@ static void check_input(const struct guard *guard, const uint8_t *input, size_t 
 			good += utf8_check(&state, at + split, len - split);
 		assert_int_equal(good, want);
 		assert_int_equal(utf8_complete(&state), open == 0);
+		/* Those that each path is compared with below. */
+		state = (struct utf8){ 0 };
+		good = utf8_check_by(utf8_portable(), &state, at, split);
+		if (good == split)
+			good += utf8_check_by(utf8_portable(), &state, at + split, len - split);
+		assert_int_equal(good, want);
 	}
 	struct utf8 state = { 0 };
 	size_t good = 0;
@@ -156,7 +162,8 @@ static void test_splits(void **unused)
 		"12345678\xe4\xb8\xad\xe6\x96\x87 12345678901234567\xd0\x96", "\xf4\x8f\xbf\xbf",
 		"\xf4\x90\x80\x80", "\xed\x9f\xbf", "\xed\xa0\x80", "\xe0\x9f\xbf", "\xc1\xbf",
 		"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xf4\x90\x80\x80\x65\x64", "abc\x80",
-		"\xf0\x9f\x98", "0123456701234567012345670123456701234567\xe2\x82" };
+		"\xf0\x9f\x98", "0123456701234567012345670123456701234567\xe2\x82",
+		"\xe2\x82 and then nothing but ASCII", "\xf0\x9f\x98\x80 and then nothing but ASCII" };
 	struct guard guard = guard_new(256);
 
 	(void)unused;
