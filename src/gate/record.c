@@ -76,7 +76,7 @@ void record_log_end(const struct record *record, struct log *log, uint64_t now, 
 	const struct endpoint *backend, const struct endpoint *visitor, const char *reason)
 {
 	const struct bridge_side *in = &bridge->side[BRIDGE_VISITOR], *out = &bridge->side[BRIDGE_BACKEND];
-	char peer[ADDR_TEXT], who[128], how[64], nobody[128], why[64] = "";
+	char peer[ADDR_TEXT], who[128], how[64], nobody[128], why[64] = "", agreed[PERMESSAGE_TEXT];
 
 	backend->ops->describe(backend, who, how);
 	if (visitor != NULL)
@@ -84,7 +84,8 @@ void record_log_end(const struct record *record, struct log *log, uint64_t now, 
 	log_info(log, "session ended", LOG_STR("id", record->id), LOG_STR("route", record->route->pattern),
 		LOG_STR("peer", addr_format(record->peer, peer)), LOG_STR("certificate", record->certificate),
 		LOG_STR("protocol", record->protocol),
-		LOG_STR("extensions", record->permessage.on ? "permessage-deflate" : NULL),
+		LOG_STR("extensions",
+			record->permessage.on ? permessage_format(&record->permessage, agreed) : NULL),
 		LOG_STR("backend", who), LOG_U64("in_bytes", in->bytes), LOG_U64("in_messages", in->messages),
 		LOG_U64("out_bytes", out->bytes), LOG_U64("out_messages", out->messages),
 		LOG_MS("duration", now - record->began_at), LOG_STR("end", how),

@@ -125,6 +125,19 @@ def test_one_line_each(gateway):
     assert len(gw.logged("session ended")) == 1
 
 
+@pytest.mark.parametrize("offered", [False, True])
+def test_extension_of_a_session(gateway, offered):
+    """What was agreed on stands in the session's line with its parameters, as in the answer; a bare session has none."""
+    gw = gateway({"route /ws": {"exec": "cat", "deflate": "yes"}})
+    offer = ("Sec-WebSocket-Extensions", "permessage-deflate; server_max_window_bits=10")
+    with gw.ws("/ws", headers=[offer] if offered else []) as ws:
+        agreed = ws.answer.header("Sec-WebSocket-Extensions")
+        ws.close()
+    line = gw.wait_log("session ended")
+    assert line.get("extensions") == agreed
+    assert ("server_max_window_bits=10" in (agreed or "")) == offered
+
+
 def test_a_long_path_makes_no_long_line(gateway):
     gw = gateway(CAT)
     gw.get("/" + "a" * 7000)
