@@ -49,8 +49,8 @@ const char *options_section_name(enum option_section section);
 /* Finds it by that name: 0, or -1. */
 int options_section_find(struct text name, enum option_section *out);
 
-/* What to say after "unknown key": `; did you mean "buffer"?`, `; it belongs in [gateway]`, or "". Returns
- * out. */
+/* What to say after "unknown key": `; did you mean "buffer"?`, `; it belongs in [route] or [defaults]`, or
+ * "". Returns out. */
 char *options_hint(enum option_section section, const char *key, char out[96]);
 
 #endif

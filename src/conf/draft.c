@@ -238,13 +238,18 @@ static void draft_reject_set(struct draft *draft, const char *key, bool bare, co
 
 	if (bare)
 		errors_add(draft->errors, ERRORS_USAGE, origin, "must be KEY=VALUE");
-	else if (section != NULL && options_find(section->kind, text_of(key)) != NULL)
+	else if (section == NULL || options_find(section->kind, text_of(key)) == NULL)
+		errors_add(draft->errors, ERRORS_USAGE, origin,
+			"must be SECTION.KEY=VALUE, such as --set gateway.workers=2");
+	else if (section->kind == OPTION_ROUTE)
+		errors_add(draft->errors, ERRORS_USAGE, origin,
+			"must be SECTION.KEY=VALUE, such as --set \"route %.100s.%s=VALUE\", or --set "
+			"defaults.%s=VALUE for routes without one",
+			section->name, key, key);
+	else
 		errors_add(draft->errors, ERRORS_USAGE, origin,
 			"must be SECTION.KEY=VALUE, such as --set \"%s%s%.100s.%s=VALUE\"",
 			options_section_name(section->kind), section->name[0] ? " " : "", section->name, key);
-	else
-		errors_add(draft->errors, ERRORS_USAGE, origin,
-			"must be SECTION.KEY=VALUE, such as --set gateway.workers=2");
 }
 
 /* Splits the word at the last dot before its first equals sign: a heading may hold dots, a key does not. */

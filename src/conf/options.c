@@ -217,7 +217,8 @@ char *options_hint(enum option_section section, const char *key, char out[96])
 
 	for (size_t i = 0; i < options_n; i++) {
 		if (strcmp(options[i].key, key) == 0) {
-			snprintf(out, 96, "; it belongs in [%s]", options_sections[options[i].section]);
+			snprintf(out, 96, "; it belongs in [%s]%s", options_sections[options[i].section],
+				options[i].section == OPTION_ROUTE ? " or [defaults]" : "");
 			return out;
 		}
 		if (options[i].section == options_section_keys(section))

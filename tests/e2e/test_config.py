@@ -361,6 +361,7 @@ def test_all_mistakes_at_once(ini):
         ("[route /*]\nexec = cat\ntls_certificate = x\n", "tls_certificate"),
         ("[route /*]\nexec = cat\n[listen a]\naddress = unix:" + "/x" * 60 + "\n", "address"),
         ("[route /*]\nexec = cat\nheader = no colon here\n", "header"),
+        ("[gateway]\ndeflate = yes\n[route /*]\nexec = cat\n", "it belongs in [route] or [defaults]"),
         ("[route /*]\nexec = cat\nheader = X: a\\r\n[route /*]\nexec = cat\n", "route"),
         ("[route /*]\nexec = ${NO_SUCH_VARIABLE}\n", "NO_SUCH_VARIABLE"),
         ('[route /*]\nexec = "cat\n', "exec"),
@@ -376,6 +377,18 @@ def test_single_mistakes(ini, text, words):
     status, out, err = run(f"--config={path}", "--check")
     assert status == 1, (out, err)
     assert words in out + err and str(path) in out + err
+
+
+def test_set_over_a_file_names_the_section(ini):
+    """A key of routes without a section is refused, and what is said instead can be typed."""
+    path = ini("[route /a]\nexec = cat\n[route /b]\nexec = cat\ndeflate = no\n")
+    status, out, err = run(f"--config={path}", "--set", "deflate=yes", "--check")
+    assert (status, out) == (2, "")
+    assert '--set "route /a.deflate=VALUE"' in one_line(err) and "--set defaults.deflate=VALUE" in err
+    status, out, err = run(f"--config={path}", "--set", "defaults.deflate=yes", "--dump")
+    assert (status, err) == (0, "")
+    assert re.findall(r"^deflate = (\w+)$", out, re.M) == ["yes", "no"]
+    assert run(f"--config={path}", "--set", "route /a.deflate=yes", "--check")[0] == 0
 
 
 def test_check_says_ok(ini):

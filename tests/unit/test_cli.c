@@ -493,7 +493,8 @@ static void test_config_sets(void **state)
 
 	(void)state;
 	assert_string_equal(run.err, "wsluice: --set buffer: must be SECTION.KEY=VALUE, such as --set "
-				     "\"route /x.buffer=VALUE\"\n");
+				     "\"route /x.buffer=VALUE\", or --set defaults.buffer=VALUE for routes "
+				     "without one\n");
 	assert_int_equal(run.cli.status, 2);
 	run_done(&run);
 	run = WITH_FILE(ROUTE_X "bufer = 1\n", "FILE", "--set", "route /x.buffer=1");

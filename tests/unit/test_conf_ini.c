@@ -216,6 +216,10 @@ static void test_keys(void **state)
 		"t.ini:4: unknown key \"se\" in [listen a]\n");
 	conf_bad(ROUTE_X "max_sessions = 1\n",
 		"t.ini:3: unknown key \"max_sessions\" in [route /x]; it belongs in [gateway]\n");
+	conf_bad("[gateway]\nbuffer = 1M\n",
+		"t.ini:2: unknown key \"buffer\" in [gateway]; it belongs in [route] or [defaults]\n");
+	conf_bad("[listen a]\naddress = *:1\ndeflate = yes\n",
+		"t.ini:3: unknown key \"deflate\" in [listen a]; it belongs in [route] or [defaults]\n");
 	conf_bad("[defaults]\nbufer = 1M\n",
 		"t.ini:2: unknown key \"bufer\" in [defaults]; did you mean \"buffer\"?\n");
 	conf_bad(ROUTE_X "terminal = yes\n",
