@@ -500,10 +500,12 @@ def test_queue_of_systemd_is_left_to_the_next(activated, tcp):
 
 
 class Load:
-    """Sessions begun at a rate, each on a thread: connect, message, its echo, close."""
+    """Sessions begun at a rate, each on a thread: connect, message, its echo, close. Not more than `most` at once: on a
+    machine that is slower than the rate they would only be in each other's way."""
 
-    def __init__(self, gw, rate):
+    def __init__(self, gw, rate, most=100):
         self.gw, self.rate = gw, rate
+        self.room = threading.Semaphore(most)
         self.outcomes = Counter()
         self.slowest = 0.0
         self.lock = threading.Lock()
@@ -532,6 +534,7 @@ class Load:
         with self.lock:
             self.outcomes[outcome] += 1
             self.slowest = max(self.slowest, time.monotonic() - begin)
+        self.room.release()
 
     def run(self):
         begin = time.monotonic()
@@ -539,6 +542,7 @@ class Load:
             if time.monotonic() - begin < len(self.sessions) / self.rate:
                 time.sleep(0.001)  # the rate is what this is about
                 continue
+            self.room.acquire()
             thread = threading.Thread(target=self.timed, args=(len(self.sessions),))
             thread.start()
             self.sessions.append(thread)
