@@ -23,8 +23,8 @@ enum {
 struct endpoint *visitor_new(struct loop *loop, struct stream *stream, const struct route_conf *route,
 	const struct permessage *agreed);
 
-/* Bytes of memory that a visitor keeps between messages, about, besides what every one has. */
-size_t visitor_keeps(const struct permessage *agreed);
+/* Bytes of memory that a visitor may hold, about, besides what every one does. */
+size_t visitor_may_hold(const struct permessage *agreed);
 
 /* The bytes that came right after the request's head: its first frames. After the bridge has joined it. */
 void visitor_feed(struct endpoint *endpoint, uint8_t *data, size_t len);

@@ -94,7 +94,8 @@ void loop_event_done(struct loop *loop, struct event *event);
 struct event *loop_event_new(struct loop *loop, int fd, short what, event_callback_fn fn, void *arg);
 void loop_event_free(struct loop *loop, struct event *event);
 
-/* (Re)starts a timer; 0 is the next turn. */
-void loop_timer_set(struct event *timer, uint64_t ms);
+/* (Re)starts a timer; 0 is the next turn. Returns 0 or -ENOMEM, of a timer that was not set before: for who
+ * is lost without it. */
+int loop_timer_set(struct event *timer, uint64_t ms);
 
 #endif

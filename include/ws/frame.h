@@ -20,9 +20,12 @@ enum frame_opcode {
 
 enum { FRAME_HEADER_MAX = 14, FRAME_CONTROL_MAX = 125 };
 
+/* The reserved bits as frame_header.rsv has them; RSV1 is "Per-Message Compressed" (RFC 7692 6). */
+enum { FRAME_RSV1 = 4, FRAME_RSV2 = 2, FRAME_RSV3 = 1 };
+
 struct frame_header {
 	bool fin;
-	uint8_t rsv; /* RSV1 is 4, RSV2 2, RSV3 1 */
+	uint8_t rsv; /* FRAME_RSV1 and the others, or-ed */
 	uint8_t opcode;
 	bool masked;
 	uint8_t key[4]; /* zero when not masked */

@@ -72,6 +72,7 @@ struct message_reader {
 	uint64_t unmasked; /* ... of a compressed one, that are without the mask: some may not be used yet */
 	uint64_t message_len; /* payload bytes of this message: up to the end of this frame, or inflated so
 				 far */
+	bool more;	      /* inflated bytes may wait for room */
 	uint16_t fail_code;   /* of the error that is reported next */
 	const char *fail_reason;
 };
@@ -86,6 +87,9 @@ void message_reader_init(struct message_reader *reader, uint64_t max_message, st
  * error everything is swallowed.
  */
 size_t message_read(struct message_reader *reader, uint8_t *buf, size_t len, struct message_event *event);
+
+/* May message_read() have an event without any more bytes? */
+bool message_reader_has_more(const struct message_reader *reader);
 
 /* May this code be in a close frame on the wire (7.4)? */
 bool message_close_code_valid(uint16_t code);

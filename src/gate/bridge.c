@@ -11,9 +11,10 @@ enum { BRIDGE_LEAST = 16, BRIDGE_LOW = 2 };
 
 /*
  * What becomes of a byte that is read. From a visitor, framing adds no more than the frame's header took.
- * From a backend, a bad byte becomes three (U+FFFD), an empty line a header of two.
+ * From a backend, a bad byte becomes three (U+FFFD), an empty line a header of two; compressed, where even
+ * the smallest messages are, a bad byte and its newline are seven.
  */
-static const size_t bridge_growth[] = { [BRIDGE_VISITOR] = 1, [BRIDGE_BACKEND] = 3 };
+static const size_t bridge_growth[] = { [BRIDGE_VISITOR] = 1, [BRIDGE_BACKEND] = 4 };
 
 /* The marks. */
 size_t bridge_allowance(int reader, size_t buffer, size_t used, bool *stopped)

@@ -7,8 +7,6 @@
 
 #include "ws/message.h"
 
-enum { FRAMER_RSV1 = 4 }; /* "Per-Message Compressed" (RFC 7692 6) */
-
 /* Nothing is compressed unless that was agreed. */
 void framer_init(struct framer *framer, struct stream *stream, const struct route_conf *route,
 	const struct permessage *agreed)
@@ -56,7 +54,7 @@ static void framer_on_packed(void *arg, const uint8_t *data, size_t len, bool la
 	const struct framer_packed *packed = arg;
 	struct framer *framer = packed->framer;
 	struct frame_header header = { .fin = last,
-		.rsv = framer->begun ? 0 : FRAMER_RSV1,
+		.rsv = framer->begun ? 0 : FRAME_RSV1,
 		.opcode = framer_opcode(framer, packed->text),
 		.len = len };
 

@@ -63,6 +63,20 @@ static void intake_drop_held(struct intake *intake)
 
 static void intake_on_again(evutil_socket_t fd, short what, void *arg);
 
+/* Memory is short: what comes next would not be what follows, so that nothing more is passed on. */
+static void intake_fail(struct intake *intake)
+{
+	intake_close(intake);
+	stream_break(intake->stream, ENOMEM);
+}
+
+/* Has what waits go on in a turn of its own, if there is room. */
+static void intake_wake(struct intake *intake)
+{
+	if (intake->held != NULL && intake->allowed > 0 && loop_timer_set(&intake->held->again, 0) != 0)
+		intake_fail(intake);
+}
+
 /* Begins to wait. NULL when memory is short. */
 static struct intake_held *intake_new_held(struct intake *intake, const struct intake_run *run)
 {
@@ -87,14 +101,12 @@ static void intake_hold(struct intake *intake, const struct intake_run *run)
 		held->at = held->len - run->len;
 	} else {
 		held = intake_new_held(intake, run);
-		if (held == NULL) { /* what comes next would not be what follows */
-			intake_close(intake);
-			stream_break(intake->stream, ENOMEM);
+		if (held == NULL) {
+			intake_fail(intake);
 			return;
 		}
 	}
-	if (intake->allowed > 0)
-		loop_timer_set(&held->again, 0);
+	intake_wake(intake);
 	intake_update(intake);
 }
 
@@ -106,7 +118,17 @@ static bool intake_flush(struct intake *intake, struct intake_run *run)
 	return run->room > 0 && !intake->closed;
 }
 
-/* Takes one event off the run. Returns whether there may be another. */
+/* What is passed on takes room, and of the turn; the end of a compressed message, which may be of no byte,
+ * has its cost too. */
+static void intake_pay(const struct intake *intake, struct intake_run *run, const struct message_event *event)
+{
+	size_t cost = event->last && intake->reader.compressed ? event->len + intake->cost : event->len;
+
+	run->turn -= intake_min(run->turn, cost);
+	run->room = intake_min(run->room - event->len, run->turn);
+}
+
+/* Takes one event off the run. Returns whether what follows matters. */
 static bool intake_step(struct intake *intake, struct intake_run *run)
 {
 	struct message_event event;
@@ -116,11 +138,9 @@ static bool intake_step(struct intake *intake, struct intake_run *run)
 	run->data += used;
 	run->len -= used;
 	if (event.kind == MESSAGE_NEED_MORE)
-		return run->len > 0;
-	if (event.kind == MESSAGE_DATA) {
-		run->room -= event.len;
-		run->turn -= event.len;
-	}
+		return true;
+	if (event.kind == MESSAGE_DATA)
+		intake_pay(intake, run, &event);
 	return intake->hooks->on_event(intake->arg, &event) && !intake->closed;
 }
 
@@ -131,13 +151,15 @@ static void intake_go(struct intake *intake, uint8_t *data, size_t len)
 	uint8_t out[INTAKE_STEP];
 
 	intake->reader.out = out;
-	do {
+	while (run.len > 0 || message_reader_has_more(&intake->reader)) {
 		if (run.room == 0 && !intake_flush(intake, &run)) {
 			if (!intake->closed)
 				intake_hold(intake, &run);
 			return;
 		}
-	} while (intake_step(intake, &run));
+		if (!intake_step(intake, &run))
+			break;
+	}
 	bool waited = intake_waits(intake);
 	intake_drop_held(intake);
 	intake->hooks->on_flush(intake->arg); /* all that is read has been looked at: this may read again */
@@ -165,6 +187,10 @@ void intake_init(struct intake *intake, struct loop *loop, struct stream *stream
 	*intake = (struct intake){
 		.loop = loop, .stream = stream, .hooks = hooks, .arg = arg, .allowed = LOOP_SCRATCH
 	};
+	/* A context is copied in and out. */
+	intake->cost = agreed->client_no_context_takeover
+			       ? INTAKE_COST
+			       : INTAKE_COST + ((size_t)1 << agreed->client_max_window_bits);
 	inflater_init(&intake->inflater, agreed->client_max_window_bits, !agreed->client_no_context_takeover);
 	message_reader_init(&intake->reader, max_message, agreed->on ? &intake->inflater : NULL);
 }
@@ -183,8 +209,7 @@ void intake_allow(struct intake *intake, size_t max)
 	if (intake->closed)
 		return;
 	intake->allowed = max;
-	if (intake->held != NULL && max > 0)
-		loop_timer_set(&intake->held->again, 0);
+	intake_wake(intake);
 	intake_update(intake);
 }
 

@@ -1,8 +1,8 @@
 /*
  * record: makes a session's id and writes its lines.
  *
- * Owns the subprotocol's and the certificate's names. Decides nothing about the session. Runs on its loop's
- * thread.
+ * Owns the subprotocol's and the certificate's names. Chooses among what the client offered: subprotocol and
+ * extension. Runs on its loop's thread.
  */
 #include "gate/record.h"
 

@@ -272,7 +272,7 @@ static void session_on_ready(void *arg)
 		session_refuse(session, 503, strerror(ENOMEM), "There is no memory for one more session.\n");
 		return;
 	}
-	session_weigh(session, 1 + visitor_keeps(agreed) / SESSION_WEIGHT);
+	session_weigh(session, 1 + visitor_may_hold(agreed) / SESSION_WEIGHT);
 	exchange_accept(session->exchange, &reply, route);
 	session_bridge(session);
 }

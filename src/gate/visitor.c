@@ -277,7 +277,8 @@ static void visitor_on_broken(void *arg, int error)
 		visitor_note(visitor, strerror(error));
 	bool ours = error == ENOMEM || error == ENOBUFS ||
 		    error == EPROTO; /* TCP would go on, and the client on it */
-	if (ours || stream_has_ended(visitor->stream) || !visitor_listens(visitor)) {
+	bool heard_out = stream_has_ended(visitor->stream) && !intake_waits(&visitor->intake);
+	if (ours || heard_out || !visitor_listens(visitor)) {
 		visitor_gone(visitor);
 		return;
 	}
@@ -397,13 +398,13 @@ struct endpoint *visitor_new(struct loop *loop, struct stream *stream, const str
 	return &visitor->endpoint;
 }
 
-/* The contexts: what zlib holds to compress, and a window of what came. */
-size_t visitor_keeps(const struct permessage *agreed)
+/* zlib's states, within a message if not between them (ws/deflater.h, ws/inflater.h), and a read that waits.
+ */
+size_t visitor_may_hold(const struct permessage *agreed)
 {
-	size_t out = agreed->server_no_context_takeover ? 0 : (size_t)8 << agreed->server_max_window_bits;
-	size_t in = agreed->client_no_context_takeover ? 0 : (size_t)1 << agreed->client_max_window_bits;
+	size_t out = (size_t)8 << agreed->server_max_window_bits, in = 40 * 1024;
 
-	return agreed->on ? out + in : 0;
+	return agreed->on ? out + in + INTAKE_READ : 0;
 }
 
 /* The first frames came with the request, and perhaps the end of file after them. */

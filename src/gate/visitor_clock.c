@@ -17,7 +17,7 @@ struct pulse_sight visitor_look(const struct visitor *visitor)
 		.taken = stream_taken(stream),
 		.queued = stream_has_queue(stream),
 		.unsent = stream_unsent(stream) > 0,
-		.paused = stream_is_paused(stream),
+		.paused = stream_is_paused(stream) || intake_waits(&visitor->intake),
 	};
 }
 

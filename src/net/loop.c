@@ -228,8 +228,8 @@ void loop_event_free(struct loop *loop, struct event *event)
 }
 
 /* Starts or moves a timer. */
-void loop_timer_set(struct event *timer, uint64_t ms)
+int loop_timer_set(struct event *timer, uint64_t ms)
 {
 	struct timeval after = { .tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
-	event_add(timer, &after);
+	return event_add(timer, &after) == 0 ? 0 : -ENOMEM;
 }

@@ -10,8 +10,6 @@
 
 #include <string.h>
 
-enum { MESSAGE_RSV1 = 4 }; /* "Per-Message Compressed" (RFC 7692 6) */
-
 enum message_state {
 	MESSAGE_IN_HEADER,
 	MESSAGE_IN_DATA,
@@ -120,13 +118,14 @@ static bool message_begin_data(struct message_reader *reader, struct message_eve
 		reader->in_message = true;
 		reader->text = frame->opcode == FRAME_TEXT;
 		reader->reported = false;
-		reader->compressed = frame->rsv == MESSAGE_RSV1;
+		reader->compressed = frame->rsv == FRAME_RSV1;
 		reader->message_len = 0;
 	}
 	/* How long a compressed one is only shows as it is inflated. */
 	if (!reader->compressed && !message_add_frame(reader))
 		return message_fail(reader, event, CLOSE_TOO_BIG, "message too big");
 	reader->unmasked = 0;
+	reader->more = false;
 	reader->state = MESSAGE_IN_DATA;
 	return true;
 }
@@ -143,7 +142,7 @@ static bool message_read_header(
 	if (size < 0)
 		return message_fail(reader, event, CLOSE_PROTOCOL, message_frame_reason(size));
 	bool begins = frame->opcode == FRAME_TEXT || frame->opcode == FRAME_BINARY;
-	if ((frame->rsv & ~(begins && reader->inflater != NULL ? MESSAGE_RSV1 : 0)) != 0)
+	if ((frame->rsv & ~(begins && reader->inflater != NULL ? FRAME_RSV1 : 0)) != 0)
 		return message_fail(reader, event, CLOSE_PROTOCOL, "reserved bits");
 	if (!frame->masked)
 		return message_fail(reader, event, CLOSE_PROTOCOL, "unmasked frame");
@@ -233,6 +232,7 @@ static bool message_inflate(
 	int error = inflater_step(reader->inflater, &step);
 	message_take(in, n - step.n_in);
 	reader->frame_seen += n - step.n_in;
+	reader->more = step.more && error == 0;
 	if (reader->frame_seen == frame->len && !step.more)
 		reader->state = MESSAGE_IN_HEADER;
 	reader->message_len += step.n_out;
@@ -323,6 +323,12 @@ size_t message_read(struct message_reader *reader, uint8_t *buf, size_t len, str
 	while (message_step(reader, &in, event))
 		continue;
 	return len - in.len;
+}
+
+/* Is there inflated data, or an error, that the last call left for the next one? */
+bool message_reader_has_more(const struct message_reader *reader)
+{
+	return reader->state == MESSAGE_FAILING || (reader->state == MESSAGE_IN_DATA && reader->more);
 }
 
 /* Knows the registered codes that are not for inside use, and the ranges of libraries and applications. */

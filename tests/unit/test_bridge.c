@@ -101,7 +101,7 @@ static void pair_say(struct fake *from, size_t len)
 static void test_allowance(void **state)
 {
 	const size_t buffers[] = { 16384, 65536, 262144, 1048576 },
-		     growth[] = { [BRIDGE_VISITOR] = 1, [BRIDGE_BACKEND] = 3 };
+		     growth[] = { [BRIDGE_VISITOR] = 1, [BRIDGE_BACKEND] = 4 };
 	(void)state;
 
 	for (size_t i = 0; i < 2 * sizeof(buffers) / sizeof(buffers[0]); i++) {
@@ -134,8 +134,8 @@ static void test_marks(void **state)
 	assert_int_equal(bridge_allowance(BRIDGE_VISITOR, 65536, 32768, &stopped), 0);
 	assert_true(bridge_allowance(BRIDGE_VISITOR, 65536, 32767, &stopped) > 0);
 	assert_false(stopped);
-	assert_int_equal(bridge_allowance(BRIDGE_BACKEND, 65536, 53248, &stopped), 4096);
-	assert_int_equal(bridge_allowance(BRIDGE_BACKEND, 65536, 53249, &stopped), 0);
+	assert_int_equal(bridge_allowance(BRIDGE_BACKEND, 65536, 49152, &stopped), 4096);
+	assert_int_equal(bridge_allowance(BRIDGE_BACKEND, 65536, 49153, &stopped), 0);
 }
 
 /* What one side says, the other one gets and is flushed once for each turn. */

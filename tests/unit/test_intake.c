@@ -198,6 +198,25 @@ static void test_plain(void **state)
 	taker_free(taker);
 }
 
+/* A read that just fills the room, which is what back-pressure looks like: nothing is left of it to wait. */
+static void test_full(void **state)
+{
+	struct taker *taker = taker_new(false, 0, 1000);
+	uint8_t payload[1000] = { 0 };
+	(void)state;
+
+	uint8_t wire[1000 + 14];
+	size_t n = wire_frame(wire, 0x82, payload, sizeof(payload));
+	intake_feed(&taker->intake, wire, n);
+	assert_int_equal(taker->n_heard, 1000);
+	assert_int_equal(taker->n_messages, 1);
+	assert_int_equal(taker->room, 0);
+	assert_false(intake_waits(&taker->intake));
+	assert_int_equal(taker->n_flushes, 1);
+	assert_true(stream_is_paused(&taker->stream));
+	taker_free(taker);
+}
+
 /* More than there is room for, which came before anybody could set the pace. */
 static void test_early(void **state)
 {
@@ -283,6 +302,25 @@ static void test_turn(void **state)
 	taker_free(taker);
 }
 
+/* ... also where next to nothing is passed on: messages have a cost of their own. */
+static void test_turn_of_small_ones(void **state)
+{
+	enum { MESSAGES = 500 };
+	struct taker *taker = taker_new(true, 0, 65536);
+	(void)state;
+
+	for (int i = 0; i < MESSAGES; i++)
+		wire_send(taker->fd, 0xc2, i % 2 ? "\x00" : "\x4b\x04\x00", i % 2 ? 1 : 3); /* "", "a" */
+	for (int turns = 0; taker->n_messages < MESSAGES; turns++) {
+		size_t before = taker->n_messages;
+		rig_turn(&taker->rig);
+		assert_in_range(taker->n_messages - before, 0, INTAKE_TURN / INTAKE_COST);
+		assert_true(turns < 1000000);
+	}
+	assert_int_equal(taker->n_heard, MESSAGES / 2);
+	taker_free(taker);
+}
+
 /* As many bytes as max_message allows, then the error; what follows is dropped. */
 static void test_limit(void **state)
 {
@@ -343,9 +381,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plain),
+		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_early),
 		cmocka_unit_test(test_bomb),
 		cmocka_unit_test(test_turn),
+		cmocka_unit_test(test_turn_of_small_ones),
 		cmocka_unit_test(test_limit),
 		cmocka_unit_test(test_deaf),
 		cmocka_unit_test(test_close),

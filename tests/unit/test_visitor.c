@@ -31,7 +31,8 @@ struct guest {
 	/* From the hooks. */
 	uint8_t data[HEARD_MAX];
 	size_t n_data, n_pieces, n_messages, n_flushes, n_sent;
-	bool unflushed; /* a piece came, no flush yet */
+	bool unflushed;	 /* a piece came, no flush yet */
+	bool takes_once; /* no more than it was said, until that is said again */
 	unsigned n_eof, n_closed;
 	struct end end;
 
@@ -73,6 +74,8 @@ static void guest_on_flush(void *arg)
 	assert_int_equal(guest->n_closed, 0);
 	guest->n_flushes++;
 	guest->unflushed = false;
+	if (guest->takes_once)
+		guest->visitor->ops->allow(guest->visitor, 0);
 }
 
 static void guest_on_sent(void *arg)
@@ -621,6 +624,78 @@ static void test_bad_text_is_in_message(void **state)
 	bool in_message = guest->end.in_message;
 	guest_free(guest);
 	assert_true(in_message);
+}
+
+static void guest_ignores_eof(void *arg, int error)
+{
+	(void)arg;
+	assert_int_equal(error, 0);
+}
+
+static const struct stream_hooks early_hooks = { .on_eof = guest_ignores_eof };
+
+/* A client that sent more, behind its request, than the other side takes, and ended TCP at once: before it
+ * was let in. */
+static struct guest *guest_early(size_t n, size_t room)
+{
+	struct guest *guest = guest_new(false);
+	uint8_t *wire = malloc(n + FRAME_HEADER_MAX), *payload = calloc(1, n);
+	int fds[2];
+
+	guest->visitor->ops->destroy(guest->visitor);
+	close(guest->fd);
+	wire_new(fds, false);
+	guest->fd = fds[1];
+	stream_open(&guest->stream, &guest->rig.loop, fds[0], fds[0], &early_hooks, NULL);
+	shutdown(guest->fd, SHUT_WR);
+	rig_until(&guest->rig, stream_has_ended(&guest->stream));
+	guest->visitor = visitor_new(&guest->rig.loop, &guest->stream, &guest->route, &guest->agreed);
+	guest->visitor->hooks = &guest_hooks;
+	guest->visitor->arg = guest;
+	size_t len = wire_frame(wire, 0x82, payload, n);
+	guest->takes_once = true;
+	guest->visitor->ops->allow(guest->visitor, room);
+	visitor_feed(guest->visitor, wire, len);
+	free(wire);
+	free(payload);
+	assert_int_equal(guest->n_data, room);
+	assert_int_equal(guest->n_eof, 0);
+	return guest;
+}
+
+/* The other side takes it all, a little at a time, and hears of the end then. */
+static void guest_takes_the_rest(struct guest *guest, size_t n)
+{
+	for (int turns = 0; guest->n_eof == 0; turns++) {
+		assert_in_range(turns, 0, 1000);
+		guest->visitor->ops->allow(guest->visitor, 1000);
+		rig_turns(&guest->rig, 3);
+	}
+	assert_int_equal(guest->n_data, n);
+	assert_int_equal(guest->n_messages, 1);
+	assert_true(guest->end.abrupt);
+	assert_false(guest->end.in_message);
+}
+
+/* What came before its end reaches the other side, however long that takes it. */
+static void test_early_and_gone(void **state)
+{
+	(void)state;
+
+	for (int broken = 0; broken < 2; broken++) {
+		struct guest *guest = guest_early(30000, 10000);
+
+		if (broken) {
+			stream_break(&guest->stream, EPIPE);
+			rig_turns(&guest->rig, 3);
+		} else {
+			rig_pass(&guest->rig, 10 * (PING_INTERVAL + PING_TIMEOUT), 1000);
+		}
+		assert_int_equal(guest->n_eof, 0);
+		assert_int_equal(guest->n_closed, 0);
+		guest_takes_the_rest(guest, 30000);
+		guest_free(guest);
+	}
 }
 
 /* A rule broken after our own close frame: no second one. */
@@ -1179,6 +1254,7 @@ int main(void)
 		cmocka_unit_test(test_reset_in_linger),
 		cmocka_unit_test(test_protocol_errors),
 		cmocka_unit_test(test_bad_text_is_in_message),
+		cmocka_unit_test(test_early_and_gone),
 		cmocka_unit_test(test_error_after_close),
 		cmocka_unit_test(test_pings),
 		cmocka_unit_test(test_ping_flood),
