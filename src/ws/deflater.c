@@ -100,6 +100,8 @@ void deflater_piece(struct deflater *deflater, const uint8_t *data, size_t len, 
 	uint8_t work[static DEFLATER_OUT], deflater_out_fn out, void *arg)
 {
 	must(len <= UINT_MAX); /* zlib counts in 32 bits */
+	if (len == 0 && !last) /* zlib begins its output with an empty block, if that is asked of it */
+		return;
 	deflater->stream->next_in = (z_const Bytef *)data;
 	deflater->stream->avail_in = (uInt)len;
 	size_t n = deflater_flush(deflater, work, out, arg);

@@ -187,8 +187,9 @@ static void test_empty_pieces(void **unused)
 		struct frames frames = { 0 };
 		struct bytes text = { 0 }, hello = { (uint8_t *)"Hello", 5, 5 };
 		assert_int_equal(deflater_begin(&deflater), 0);
-		piece(&deflater, "", 0, false, &frames);
-		piece(&deflater, "Hello", 5, true, &frames);
+		assert_int_equal(piece(&deflater, "", 0, false, &frames), 0);
+		assert_int_equal(piece(&deflater, "", 0, false, &frames), 0);
+		assert_int_equal(piece(&deflater, "Hello", 5, true, &frames), 1);
 		bytes_add(&text, "Hello", 5);
 		if (!takeover)
 			text.len = 0;
@@ -196,6 +197,15 @@ static void test_empty_pieces(void **unused)
 		bytes_free(&frames.payload);
 		bytes_free(&text);
 		deflater_done(&deflater);
+		deflater_done(&deflater);
+		/* ... and all of them, with whatever was kept. */
+		frames = (struct frames){ 0 };
+		assert_int_equal(deflater_begin(&deflater), 0);
+		assert_int_equal(piece(&deflater, "", 0, false, &frames), 0);
+		assert_int_equal(piece(&deflater, "", 0, true, &frames), 1);
+		assert_int_equal(frames.payload.len, 1);
+		assert_int_equal(frames.payload.data[0], 0);
+		bytes_free(&frames.payload);
 		deflater_done(&deflater);
 	}
 }
