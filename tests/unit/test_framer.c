@@ -9,6 +9,7 @@
 /* cmocka.h needs the four above. */
 #include <cmocka.h>
 
+#include "failing.h"
 #include "gate/framer.h"
 #include "rig.h"
 #include "wire.h"
@@ -227,6 +228,56 @@ static void test_pieces(void **state)
 	free(heard);
 }
 
+/* How many allocations it takes to begin a compressed message. */
+static unsigned sent_count_needs(struct sent *sent)
+{
+	failing_at = failing_count = 0;
+	failing_on = true;
+	assert_int_equal(deflater_begin(&sent->framer.deflater), 0);
+	failing_on = false;
+	deflater_done(&sent->framer.deflater);
+	return failing_count;
+}
+
+/* Without memory to compress a message, whichever allocation fails, all its pieces go out as they are; the
+ * next message finds memory again. */
+static void test_memory(void **state)
+{
+	uint8_t bytes[5 * THRESHOLD], *heard = malloc(GOT_MAX);
+	char kinds[16];
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)('a' + i % 26);
+	for (int context = 0; context < 2; context++) {
+		struct sent *sent = sent_new(true, context);
+		unsigned n = sent_count_needs(sent);
+
+		assert_true(n > 1);
+		for (unsigned at = 1; at <= n; at++) {
+			failing_at = at;
+			failing_count = 0;
+			failing_on = true;
+			sent_say(sent, true, bytes, sizeof(bytes), 2 * THRESHOLD);
+			assert_null(sent->framer.deflater.stream);
+			failing_on = false;
+			sent_say(sent, false, bytes, THRESHOLD, THRESHOLD);
+			sent_say(sent, true, bytes, sizeof(bytes), 2 * THRESHOLD);
+			assert_int_equal(
+				sent_hear(sent, context, kinds, heard), 2 * sizeof(bytes) + THRESHOLD);
+			assert_string_equal(kinds, "Tbt");
+			assert_memory_equal(heard, bytes, sizeof(bytes));
+			assert_memory_equal(heard + sizeof(bytes), bytes, THRESHOLD);
+			assert_memory_equal(heard + sizeof(bytes) + THRESHOLD, bytes, sizeof(bytes));
+			/* The next time as at first. */
+			sent->n_wire = 0;
+			framer_done(&sent->framer);
+		}
+		sent_free(sent);
+	}
+	free(heard);
+}
+
 /* A control frame may stand between the frames of a compressed message. */
 static void test_control_between(void **state)
 {
@@ -260,6 +311,7 @@ int main(void)
 		cmocka_unit_test(test_plain),
 		cmocka_unit_test(test_threshold),
 		cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_control_between),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
