@@ -67,7 +67,9 @@ def served(gw, address=None, **options):
 
 
 def wait_served(gw, der, **options):
-    eventually(lambda: served(gw, **options) == der, lambda: f"the new certificate is not served:\n{gw.log_text()}")
+    """Until it is, and the log, which comes by itself, says so."""
+    eventually(lambda: served(gw, **options) == der, lambda: f"the new certificate is not served:\n{gw.log_text()}", 30)
+    gw.wait_log(AGAIN, 30)
 
 
 def echoes(ws, word="hello"):
