@@ -4,7 +4,7 @@
 #   make bench       cost per message, beside nginx        make check      install what tests need, run them all
 #   make format      rewrite the sources in our style      make unit e2e fuzz browser   one kind of test
 #   make soak        the long runs, SCALE=1                make units benches fuzzers   their programs only
-#   make coverage    which lines of src/ws, src/http run   make mutate     do tests of src/ws notice faults? JOBS=1 SAMPLE=
+#   make coverage    which lines of src/ws, src/http run   make mutate     do tests of src/ws notice faults? JOBS=1 SAMPLE= SEED=1
 #   make interop     with libraries of others, N=10000 messages each of the runs
 #   make bench-bytes   what unmasking and checking UTF-8 cost by each path that this processor has
 #   make install     into DESTDIR and PREFIX, below        make uninstall               what install put there

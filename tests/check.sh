@@ -220,7 +220,18 @@ run() {
 }
 
 unset MAKEFLAGS MFLAGS MAKELEVEL
-[ $# -gt 0 ] || set -- format shell layers options systemd install gcc clang simd unit unit-tsan coverage e2e e2e-tls e2e-tsan fuzz browser interop
+every='format shell layers options systemd install gcc clang simd unit unit-tsan coverage e2e e2e-tls e2e-tsan fuzz browser interop'
+for check; do
+	case " $every " in
+	*" $check "*) ;;
+	*)
+		echo "check.sh: there is no check $check; there are: $every" >&2
+		exit 2
+		;;
+	esac
+done
+# shellcheck disable=SC2086 # one word a check
+[ $# -gt 0 ] || set -- $every
 TIME=${TIME:-6} N=${N:-100}
 tools/install.sh check || exit 1
 mkdir -p $logs
