@@ -1,16 +1,18 @@
-"""Compressed messages on the wire (RFC 7692 section 7.2), made by zlib and by hand, and what reads them back."""
+"""Compressed messages on the wire (RFC 7692 section 7.2), made by zlib and by hand, what reads them back, and cases of
+the conformance suite that are made of them."""
 import random
 import struct
 import zlib
 from functools import partial
 
 from conformance import Case, payload
-from wsraw import CONTINUATION, frame
+from wsraw import CONTINUATION, TEXT, frame
 
 TAIL = b"\x00\x00\xff\xff"
 HELLO = bytes.fromhex("f248cdc9c90700")  # 7.2.3.1
 AGAIN = bytes.fromhex("f200110000")  # 7.2.3.2: the same, with what was before
 EXTENSIONS = "Sec-WebSocket-Extensions"
+GOOD = frame(TEXT, "good")
 TEXTS = payload(5000, True) + b"the gateway keeps nothing of this message. " * 100
 
 # Keys of routes.
@@ -75,11 +77,23 @@ class Unpacker:
         return b"".join(parts)
 
 
-def deflate_case(name, sends, messages=(), route=ALL, takeover=False, bits=15, headers=None, **options):
-    """A case over a connection that compresses; what comes back may be compressed too. takeover, bits: the gateway's."""
-    headers = offer("client_max_window_bits") if headers is None else headers
-    inflate = partial(Unpacker, takeover, bits)
-    return Case("7692 " + name, sends, messages, route=route, headers=headers, inflate=inflate, **options)
+class Cases(list):
+    """The cases of a file, over connections that compress."""
+
+    def case(self, name, sends, messages=(), route=ALL, takeover=False, bits=15, headers=None, **options):
+        """Adds one; what comes back may be compressed too. takeover, bits: the gateway's."""
+        headers = offer("client_max_window_bits") if headers is None else headers
+        inflate = partial(Unpacker, takeover, bits)
+        self.append(Case("7692 " + name, sends, messages, route=route, headers=headers, inflate=inflate, **options))
+
+    def context(self, name, sends, messages, **options):
+        """Adds one where both sides refer to messages before."""
+        self.case(name, sends, messages, route=CONTEXT, takeover=True, **options)
+
+    def bad(self, name, message, part, code=1007, **options):
+        """Adds one where after a good message one fails the connection; nothing of what is behind it counts."""
+        sends = GOOD + message + zframe(TEXT, HELLO)
+        self.case(name, sends, [(TEXT, b"good")], part=part, code=code, **options)
 
 
 def block(data, final=False, flush=zlib.Z_SYNC_FLUSH):

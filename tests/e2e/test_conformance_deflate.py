@@ -2,37 +2,15 @@
 import zlib
 
 from conformance import each, payload
-from deflated import (
-    AGAIN,
-    CONTEXT,
-    HELLO,
-    TAIL,
-    TEXTS,
-    block,
-    cut,
-    deflate_case,
-    noise,
-    packed,
-    stored,
-    zfragments,
-    zframe,
-)
+from deflated import AGAIN, GOOD, HELLO, TAIL, TEXTS, Cases, block, cut, noise, packed, stored, zfragments, zframe
 from wsraw import BINARY, CONTINUATION, PING, PONG, TEXT, frame
 
-GOOD = frame(TEXT, "good")
-CASES = []
-
-
-def case(name, *args, **options):
-    CASES.append(deflate_case(name, *args, **options))
+CASES = Cases()
+case, context = CASES.case, CASES.context
 
 
 def hello(name, message, **options):
     case(name, message, [(TEXT, b"Hello")], **options)
-
-
-def context(name, sends, messages, **options):
-    case(name, sends, messages, route=CONTEXT, takeover=True, **options)
 
 
 # The examples

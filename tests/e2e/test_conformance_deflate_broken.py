@@ -3,14 +3,14 @@ from conformance import each
 from deflated import (
     AGAIN,
     CONTEXT,
+    GOOD,
     HELLO,
     LIMIT,
     NINE,
     TEXTS,
+    Cases,
     Packer,
     block,
-    cut,
-    deflate_case,
     inflated,
     noise,
     offer,
@@ -22,22 +22,8 @@ from deflated import (
 )
 from wsraw import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, close_frame, frame
 
-GOOD = frame(TEXT, "good")
-CASES = []
-
-
-def case(name, *args, **options):
-    CASES.append(deflate_case(name, *args, **options))
-
-
-def bad(name, message, part, code=1007, **options):
-    """After a good message one that fails the connection; nothing of what is behind it counts."""
-    case(name, GOOD + message + zframe(TEXT, HELLO), [(TEXT, b"good")], part=part, code=code, **options)
-
-
-def context(name, sends, messages, **options):
-    case(name, sends, messages, route=CONTEXT, takeover=True, **options)
-
+CASES = Cases()
+case, context, bad = CASES.case, CASES.context, CASES.bad
 
 # RSV bits (RFC 6455 5.2; RFC 7692 6.1: only on the first fragment, never on control frames)
 
