@@ -140,7 +140,7 @@ const struct option options[] = {
 	{ ROUTE(deflate_level), .key = "deflate_level", .type = &value_number, .otherwise = "1", .min = 1, .max = 9,
 	  .help = "With deflate = yes: 1 is fast, 9 is small." },
 	{ ROUTE(deflate_threshold), .key = "deflate_threshold", .type = &value_size, .otherwise = "1k", .max = GIB,
-	  .help = "With deflate = yes: messages that are smaller go out as they are. 0 compresses all, which makes tiny ones longer." },
+	  .help = "With deflate = yes: messages that are smaller go out as they are. 0 compresses all, which makes tiny ones longer and takes tens of times as long: of a program that writes many lines it delays other sessions." },
 	{ ROUTE(deflate_window), .key = "deflate_window", .type = &value_number, .otherwise = "12", .min = 9, .max = 15,
 	  .help = "With deflate = yes: how far back, as a power of two of bytes, repetitions are looked for. While a message goes out it takes about 8 * 2^window bytes and 6 KiB: 38 KiB for 12, 262 KiB for 15; while one comes, about 40 KiB." },
 	{ ROUTE(deflate_context), .key = "deflate_context", .type = &value_bool, .otherwise = "no",
