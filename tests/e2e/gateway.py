@@ -328,7 +328,7 @@ class Gateway:
             and all(str(e.get(k)) == str(v) for k, v in fields.items())
         ]
 
-    def wait_log(self, sentence=None, timeout=10, n=1, **fields):
+    def wait_log(self, sentence=None, timeout=30, n=1, **fields):
         """Waits for the n-th such line and returns it."""
         return eventually(
             lambda: len(self.logged(sentence, **fields)) >= n and self.logged(sentence, **fields)[n - 1],

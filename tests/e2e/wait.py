@@ -2,7 +2,7 @@
 import time
 
 
-def eventually(condition, what, timeout=10.0):
+def eventually(condition, what, timeout=30):
     """Polls until condition() is true and returns its value; fails with `what` (a text, or a function) at the deadline."""
     deadline = time.monotonic() + timeout
     while True:
