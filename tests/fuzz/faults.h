@@ -42,6 +42,12 @@ static inline void *faults_alloc(size_t size)
 	return faults_count(__interceptor_malloc(size), 1);
 }
 
+/* ... and what it notes, which is not held by what is tested. Never given back. */
+static inline void *faults_realloc(void *block, size_t size)
+{
+	return __interceptor_realloc(block, size);
+}
+
 /* Is it this one's turn? */
 static inline int faults_strike(void)
 {

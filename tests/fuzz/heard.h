@@ -8,6 +8,7 @@
 
 #include "base/must.h"
 #include "base/piece.h"
+#include "faults.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,11 +33,11 @@ static inline void heard_reserve(struct heard *heard, size_t room, size_t marks_
 {
 	if (room > heard->room) {
 		heard->room = room;
-		heard->bytes = realloc(heard->bytes, room);
+		heard->bytes = faults_realloc(heard->bytes, room);
 	}
 	if (marks_room > heard->marks_room) {
 		heard->marks_room = marks_room;
-		heard->marks = realloc(heard->marks, marks_room * sizeof(*heard->marks));
+		heard->marks = faults_realloc(heard->marks, marks_room * sizeof(*heard->marks));
 	}
 	must((room == 0 || heard->bytes != NULL) && (marks_room == 0 || heard->marks != NULL));
 }
