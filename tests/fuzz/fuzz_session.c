@@ -505,7 +505,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	faults_arm(0);
 	fuzz_settle(session);
 	fuzz_read(session);
-	must(heard_is_prefix(&fake_backend.got, &session->talk.messages));
+	/* Who did not hear the 101 does not know whether RSV1 was agreed on. */
+	if (session->talk.upgraded || !session->route->deflate)
+		must(heard_is_prefix(&fake_backend.got, &session->talk.messages));
 	must(heard_is_prefix(&session->talk.answers, &fake_backend.said));
 	if (session->clean)
 		fuzz_check_clean(session);
