@@ -107,6 +107,6 @@ void deflater_piece(struct deflater *deflater, const uint8_t *data, size_t len, 
 	size_t n = deflater_flush(deflater, work, out, arg);
 	if (last)
 		deflater_finish(deflater, work, n, out, arg);
-	else if (n > 0)
+	else
 		out(arg, work, n, false);
 }

@@ -106,8 +106,13 @@ static void talk_read(struct talk *talk, struct message_reader *reader, uint8_t 
 		talk_hear(talk, &event);
 		buf += used;
 		len -= used;
+		if (event.kind != MESSAGE_NEED_MORE && len == 0 && !message_reader_has_more(reader)) {
+			message_read(reader, buf, 0, &event);
+			assert_int_equal(event.kind, MESSAGE_NEED_MORE);
+		}
 	} while (event.kind != MESSAGE_NEED_MORE);
 	assert_int_equal(len, 0);
+	assert_false(message_reader_has_more(reader));
 }
 
 struct limits {
