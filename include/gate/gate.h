@@ -22,9 +22,8 @@ struct gate {
 	struct tls **tls;	  /* by index in config->listens; NULL: a plain one. NULL when all are */
 	struct session *sessions; /* list of those on this worker, upgraded or not */
 	size_t n_sessions, n_upgraded;
-	/* What holds memory, in plain sessions: n_sessions, more for those that may compress, and those
-	 * that are still buried; and the most since free memory was given back to the
-	 * system. */
+	/* What holds memory, counted in plain sessions: one that may compress counts for several, and those
+	 * that are still buried count too; and the most since free memory was given back to the system. */
 	size_t n_held, n_held_max;
 	void (*on_empty)(void *arg); /* while draining: the last session is gone */
 	void *arg;

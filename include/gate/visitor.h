@@ -17,8 +17,8 @@ enum {
 
 /*
  * Takes over a stream whose 101 has been sent. The stream, which stays the caller's, is closed by it when the
- * visitor is gone or destroyed. The route must outlive it. agreed: what
- * permessage_negotiate() gave. NULL when memory is short.
+ * visitor is gone or destroyed. The route must outlive it. agreed: what permessage_negotiate() gave. NULL
+ * when memory is short.
  */
 struct endpoint *visitor_new(struct loop *loop, struct stream *stream, const struct route_conf *route,
 	const struct permessage *agreed);
