@@ -20,7 +20,38 @@
 #include <sys/types.h>
 
 /* How messages map to the bytes of a backend: backend/framing.h. */
-enum framing { FRAMING_LINES, FRAMING_STREAM, FRAMING_TEXT_STREAM, FRAMING_RECORDS };
+enum framing {
+	FRAMING_LINES,
+	FRAMING_STREAM,
+	FRAMING_TEXT_STREAM,
+	FRAMING_NUL,
+	FRAMING_LENGTH8,
+	FRAMING_LENGTH16,
+	FRAMING_LENGTH16_LE,
+	FRAMING_LENGTH32,
+	FRAMING_LENGTH32_LE,
+	FRAMING_LENGTH64,
+	FRAMING_LENGTH64_LE,
+	FRAMING_NETSTRING,
+	FRAMING_RECORDS,
+	FRAMING_UNSET /* of a subprotocol: the route's */
+};
+
+/* The type of messages to the client. MESSAGES_UNSET: text for lines, nul and text-stream, else binary;
+ * records say it themselves. */
+enum messages { MESSAGES_UNSET, MESSAGES_TEXT, MESSAGES_BINARY };
+
+/* A newline within a message from the client, in lines framing. */
+enum newlines { NEWLINES_PASS, NEWLINES_SPACE, NEWLINES_REJECT };
+
+/* Output that is not UTF-8 in a text message. */
+enum invalid_utf8 { INVALID_UTF8_REPLACE, INVALID_UTF8_BINARY, INVALID_UTF8_CLOSE };
+
+/* How a client hears that a session can't start: by an HTTP status, or 101 and a close frame. */
+enum refuse_as { REFUSE_AS_HTTP, REFUSE_AS_CLOSE };
+
+/* Where a program's stderr goes. */
+enum stderr_to { STDERR_LOG, STDERR_MERGE, STDERR_TAGGED, STDERR_DISCARD };
 
 /* Whether a client without a certificate of tls_client_ca is turned away. */
 enum tls_client { TLS_CLIENT_REQUIRE, TLS_CLIENT_ACCEPT };
@@ -39,6 +70,7 @@ struct gateway_conf {
 	unsigned max_sessions;
 	unsigned max_sessions_per_ip; /* 0 is no limit */
 	unsigned max_pending;
+	unsigned max_processes;
 	unsigned shutdown_grace_ms;
 };
 
@@ -77,6 +109,12 @@ struct header_list {
 	size_t n;
 };
 
+/* Subprotocols, best first. Some have a framing of their own. */
+struct subprotocol_list {
+	struct conf_list names;
+	enum framing *framings; /* of each; FRAMING_UNSET: the route's */
+};
+
 struct route_conf {
 	/* Where it answers. */
 	char *pattern; /* as written, for the log and the dump */
@@ -91,15 +129,37 @@ struct route_conf {
 	bool has_connect;
 	char *connect_uri; /* as written */
 	struct addr_name connect;
+	char *dir; /* of executables */
 
 	/* What a plain request gets. */
 	char *static_dir;
 	bool console;
 
 	enum framing framing;
-	struct conf_list subprotocols;
+	enum messages messages;
+	enum newlines newlines;
+	enum invalid_utf8 invalid_utf8;
+	enum refuse_as refuse_as;
+	struct subprotocol_list subprotocols;
 	struct conf_list origins; /* as written, lower case; "same" by default */
 	struct header_list header, header_ws, header_http;
+
+	/* The world of a program (exec, dir). */
+	enum stderr_to stderr_to;
+	struct conf_list env;	    /* NAME=VALUE */
+	struct conf_list pass_env;  /* names; a star at the end of one stands for any end */
+	char *directory;	    /* or NULL: the gateway's */
+	mode_t umask;		    /* (mode_t)-1: the gateway's */
+	char *run_as, *run_as_user; /* USER or USER:GROUP as written, and its first part; or NULL */
+	uid_t run_as_uid;
+	gid_t run_as_gid;	  /* of that group, else the user's own */
+	unsigned limit_cpu_ms;	  /* of RLIMIT_CPU, whole seconds; 0, here and below: as the gateway's */
+	uint64_t limit_memory;	  /* of RLIMIT_AS, bytes */
+	unsigned limit_files;	  /* of RLIMIT_NOFILE */
+	unsigned limit_processes; /* of RLIMIT_NPROC */
+	unsigned spawn_rate;	  /* starts a second; 0 is no limit */
+	bool eof_message;	  /* an empty message ends the backend's input */
+	unsigned max_sessions;	  /* of this route; 0 is no limit */
 
 	int stop_signal;
 	unsigned stop_grace_ms;
@@ -119,7 +179,9 @@ struct route_conf {
 };
 
 struct config {
-	bool command_line; /* comes of a command line without a file: what to advise differs */
+	bool command_line;   /* comes of a command line without a file: what to advise differs */
+	bool websocketd;     /* started under that name: what scripts written for it expect */
+	bool reverse_lookup; /* REMOTE_HOST is the client's name where it has one */
 	struct gateway_conf gateway;
 	struct listen_conf *listens;
 	size_t n_listens;

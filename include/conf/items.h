@@ -6,8 +6,10 @@
 
 #include "conf/value.h"
 
-extern const struct value_type items_listeners, items_hosts, items_origins, items_tokens, items_address,
+extern const struct value_type items_listeners, items_hosts, items_origins, items_subprotocols, items_address,
 	items_headers;
+/* `env` and `pass_env` of programs. */
+extern const struct value_type items_env, items_pass_env;
 
 /* The writer and the counter of every kind that is stored as a list of strings. */
 void items_format(const struct option *option, const void *conf, size_t i, FILE *out);

@@ -38,6 +38,9 @@ enum { OPTIONS_MAX = 96 };
 extern const struct option options[];
 extern const size_t options_n; /* at most OPTIONS_MAX */
 
+/* The names of the framings. */
+extern const struct option_word options_framings[];
+
 /* The section whose rows hold for this one. */
 enum option_section options_section_keys(enum option_section section);
 

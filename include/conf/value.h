@@ -38,6 +38,8 @@ extern const struct value_type value_bool, value_number, value_time, value_size,
 /* The same as value_word for keys of a listener that mean nothing without a certificate, or without an
  * authority of clients: not there then. */
 extern const struct value_type value_tls_word, value_tls_client;
+/* The same as value_word where 0 is unset and has no word; as value_mode where (mode_t)-1 is unset. */
+extern const struct value_type value_choice, value_umask;
 /* Text as it is. */
 extern const struct value_type value_string;
 

@@ -6,7 +6,7 @@
 
 #include "conf/value.h"
 
-/* `owner` of a unix socket; `user` and `group` of the gateway. */
-extern const struct value_type who_owner, who_user, who_group;
+/* `owner` of a unix socket; `user` and `group` of the gateway; `run_as` of a program. */
+extern const struct value_type who_owner, who_user, who_group, who_run_as;
 
 #endif

@@ -106,6 +106,16 @@ static void config_fill(struct config_build *build, void *conf, const struct dra
 	}
 }
 
+/* The same for a route, where not all that is unset is zero. */
+static void config_fill_route(
+	struct config_build *build, struct route_conf *route, const struct draft_section *section)
+{
+	route->umask = (mode_t)-1;
+	route->run_as_uid = (uid_t)-1;
+	route->run_as_gid = (gid_t)-1;
+	config_fill(build, route, section);
+}
+
 /* How many sections there are of a kind. */
 static size_t config_count(const struct draft *draft, enum option_section kind)
 {
@@ -225,13 +235,23 @@ static void config_check_listeners(
 static void config_check_targets(
 	struct config_build *build, const struct route_conf *route, const struct draft_section *section)
 {
-	bool exec = draft_given(build->draft, section, "exec") != NULL;
-	bool connect = draft_given(build->draft, section, "connect") != NULL;
+	static const char *const upgrades[] = { "exec", "connect", "dir" };
+	const char *first = NULL;
+	bool leads = route->console;
 
-	if (exec && connect)
-		config_complain(build, section, "has exec and connect; a route has only one of them");
-	if (!exec && !connect && !route->console && draft_given(build->draft, section, "static") == NULL)
-		config_complain(build, section, "has none of exec, connect, static and console");
+	for (size_t i = 0; i < 3; i++) {
+		if (draft_given(build->draft, section, upgrades[i]) == NULL)
+			continue;
+		if (first != NULL)
+			config_complain(build, section, "has %s and %s; a route has only one of them", first,
+				upgrades[i]);
+		first = upgrades[i];
+	}
+	leads |= first != NULL || draft_given(build->draft, section, "static") != NULL;
+	if (!leads)
+		config_complain(build, section, "has none of exec, connect, dir, static and console");
+	if (route->dir != NULL && !route->prefix)
+		config_complain(build, section, "has dir, so its path ends in /*");
 }
 
 /* Reads a route's pattern and checks that it is the only one of its kind. */
@@ -265,7 +285,7 @@ static void config_fill_routes(struct config_build *build)
 		struct route_conf *route = &config->routes[config->n_routes];
 		bool good = config_fill_pattern(build, route, section);
 
-		config_fill(build, route, section);
+		config_fill_route(build, route, section);
 		if (draft_given(build->draft, section, "framing") == NULL)
 			route->framing = route->has_connect ? FRAMING_STREAM : FRAMING_LINES;
 		config_check_targets(build, route, section);
@@ -285,7 +305,7 @@ static void config_check_defaults(struct config_build *build)
 	while ((section = draft_next(build->draft, section, OPTION_DEFAULTS)) != NULL) {
 		struct route_conf route = { 0 };
 
-		config_fill(build, &route, section);
+		config_fill_route(build, &route, section);
 	}
 }
 
@@ -298,6 +318,8 @@ const struct config *config_build(struct draft *draft)
 	if (snapshot != NULL && !draft->pool.failed) {
 		atomic_init(&snapshot->refs, 1);
 		snapshot->config.command_line = draft->command_line;
+		snapshot->config.websocketd = draft->websocketd;
+		snapshot->config.reverse_lookup = draft->reverse_lookup;
 		snapshot->config.gateway.uid = (uid_t)-1;
 		snapshot->config.gateway.gid = (gid_t)-1;
 		config_fill(&build, &snapshot->config.gateway, draft->gateway);

@@ -1,8 +1,8 @@
 /*
  * items: the kinds of values that are lists: names of hosts, listeners and subprotocols, origins, addresses,
- * headers. A line may hold several names, separated by spaces or commas, but only one address (a path may
- * hold spaces) or header. Whatever later meets a
- * peer's bytes or goes out on the wire is checked here, once. Pure but for the list of errors.
+ * headers, variables. A line may hold several names, separated by spaces or commas, but only one address (a
+ * path may hold spaces) or header. Whatever later meets a peer's bytes or goes out on the wire is checked
+ * here, once. Pure but for the list of errors.
  */
 #include "conf/items.h"
 
@@ -17,6 +17,13 @@
 static const char *const items_own_headers[] = { "Connection", "Content-Length", "Sec-WebSocket-Accept",
 	"Sec-WebSocket-Extensions", "Sec-WebSocket-Protocol", "Sec-WebSocket-Version", "Trailer",
 	"Transfer-Encoding", "Upgrade", NULL };
+
+/* Variables that programs get of the gateway (RFC 3875 4.1 and ours), besides HTTP_* and SSL_*. */
+static const char *const items_own_variables[] = { "AUTH_TYPE", "CONTENT_LENGTH", "CONTENT_TYPE",
+	"GATEWAY_INTERFACE", "HTTPS", "PATH_INFO", "PATH_TRANSLATED", "QUERY_STRING", "REMOTE_ADDR",
+	"REMOTE_HOST", "REMOTE_IDENT", "REMOTE_PORT", "REMOTE_USER", "REQUEST_METHOD", "REQUEST_URI",
+	"SCRIPT_NAME", "SERVER_NAME", "SERVER_PORT", "SERVER_PROTOCOL", "SERVER_SOFTWARE", "UNIQUE_ID",
+	"WEBSOCKET_PROTOCOL", "WSLUICE_ROUTE", "WSLUICE_SESSION", NULL };
 
 /* The list that an option is stored in. */
 static struct conf_list *items_list(const struct option *option, void *conf)
@@ -36,20 +43,28 @@ void items_format(const struct option *option, const void *conf, size_t i, FILE 
 	fputs(((const struct conf_list *)value_field_const(option, conf))->items[i], out);
 }
 
-/* Splits at spaces and commas and keeps the words that `check` allows. */
+/* The next word of a value that is split at spaces and commas, as a copy; NULL when there is none, or no
+ * memory. */
+static char *items_next_word(const struct value *value, const char **at)
+{
+	struct text word;
+
+	*at += strspn(*at, " \t,");
+	word = (struct text){ *at, strcspn(*at, " \t,") };
+	*at += word.len;
+	return word.len > 0 ? pool_copy(value->pool, word) : NULL;
+}
+
+/* Keeps the words that `check` allows. */
 static void items_parse_words(
 	const struct value *value, void *conf, bool fold, bool (*check)(const char *word))
 {
 	const char *at = value->text;
+	char *item;
 
-	while (*(at += strspn(at, " \t,"))) {
-		struct text word = { at, strcspn(at, " \t,") };
-		char *item = pool_copy(value->pool, word);
+	while ((item = items_next_word(value, &at)) != NULL) {
 		struct value one = *value;
 
-		at += word.len;
-		if (item == NULL)
-			return;
 		if (fold)
 			text_fold(item);
 		one.text = item;
@@ -111,10 +126,130 @@ static bool items_check_token(const char *word)
 	return chars_all(text_of(word), CHARS_TOKEN);
 }
 
-/* Reads subprotocols (RFC 6455 4.1: tokens; case matters). */
-static void items_parse_tokens(const struct value *value, void *conf)
+/* Finds a framing by its name; FRAMING_UNSET when there is none of it. */
+static enum framing items_find_framing(const char *name)
 {
-	items_parse_words(value, conf, false, items_check_token);
+	for (const struct option_word *word = options_framings; word->word != NULL; word++) {
+		if (strcmp(word->word, name) == 0)
+			return (enum framing)word->value;
+	}
+	return FRAMING_UNSET;
+}
+
+/* Appends a subprotocol and its framing, with the room of pool_append(). */
+static void items_append_subprotocol(
+	struct pool *pool, struct subprotocol_list *list, char *name, enum framing framing)
+{
+	size_t n = list->names.n;
+
+	if ((n & (n - 1)) == 0) {
+		enum framing *framings = pool_alloc(pool, (2 * n + 1) * sizeof(*framings));
+
+		if (framings == NULL)
+			return;
+		if (n > 0)
+			memcpy(framings, list->framings, n * sizeof(*framings));
+		list->framings = framings;
+	}
+	list->framings[n] = framing;
+	pool_append(pool, &list->names, name);
+}
+
+/* Reads one subprotocol (RFC 6455 4.1: tokens; case matters), perhaps with a framing. */
+static void items_take_subprotocol(const struct value *value, void *conf, char *word)
+{
+	char *equals = strchr(word, '=');
+	enum framing framing = equals != NULL ? items_find_framing(equals + 1) : FRAMING_UNSET;
+
+	if (equals != NULL && framing == FRAMING_UNSET) {
+		value_complain(value, ERRORS_USAGE, "\"%.80s\" names no framing; see framing", word);
+		return;
+	}
+	if (equals != NULL)
+		*equals = '\0';
+	if (items_check_token(word))
+		items_append_subprotocol(value->pool, value_field(value->option, conf), word, framing);
+	else
+		value_reject(value);
+}
+
+/* Reads subprotocols. */
+static void items_parse_subprotocols(const struct value *value, void *conf)
+{
+	const char *at = value->text;
+	char *word;
+
+	while ((word = items_next_word(value, &at)) != NULL) {
+		struct value one = *value;
+
+		one.text = word;
+		items_take_subprotocol(&one, conf, word);
+	}
+}
+
+/* Counts subprotocols. */
+static size_t items_count_subprotocols(const struct option *option, const void *conf)
+{
+	return ((const struct subprotocol_list *)value_field_const(option, conf))->names.n;
+}
+
+/* Writes NAME or NAME=FRAMING. */
+static void items_format_subprotocol(const struct option *option, const void *conf, size_t i, FILE *out)
+{
+	const struct subprotocol_list *list = value_field_const(option, conf);
+
+	fputs(list->names.items[i], out);
+	for (const struct option_word *word = options_framings; word->word != NULL; word++) {
+		if (word->value == (int)list->framings[i])
+			fprintf(out, "=%s", word->word);
+	}
+}
+
+/* The length of a variable's name at the beginning of a text. */
+static size_t items_name_len(const char *text)
+{
+	size_t len = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789");
+
+	return text[0] >= '0' && text[0] <= '9' ? 0 : len;
+}
+
+/* Whether the gateway itself gives programs a variable of this name. */
+static bool items_is_own_variable(struct text name)
+{
+	for (size_t i = 0; items_own_variables[i] != NULL; i++) {
+		if (text_is(name, items_own_variables[i]))
+			return true;
+	}
+	return text_starts_with(name, "HTTP_") || text_starts_with(name, "SSL_");
+}
+
+/* Reads env: NAME=VALUE, to the end of the line. */
+static void items_parse_env(const struct value *value, void *conf)
+{
+	struct text name = { value->text, items_name_len(value->text) };
+
+	if (name.len == 0 || value->text[name.len] != '=')
+		value_reject(value);
+	else if (items_is_own_variable(name))
+		value_complain(value, ERRORS_USAGE, "%.*s is a variable that the gateway sets itself",
+			TEXT_ARG(name));
+	else
+		pool_append(value->pool, items_list(value->option, conf),
+			pool_copy(value->pool, text_of(value->text)));
+}
+
+/* Whether it is a variable's name, or the beginning of one and a star. */
+static bool items_check_pass_env(const char *word)
+{
+	size_t len = items_name_len(word);
+
+	return (len > 0 && word[len] == '\0') || strcmp(word + len, "*") == 0;
+}
+
+/* Reads pass_env. */
+static void items_parse_pass_env(const struct value *value, void *conf)
+{
+	items_parse_words(value, conf, false, items_check_pass_env);
 }
 
 /* Whether it can be the name of a listener. */
@@ -213,8 +348,13 @@ const struct value_type items_origins = {
 	"same, any, null, or SCHEME://HOST[:PORT], HOST[:PORT], *.HOST, separated by spaces",
 	items_parse_origins, items_format, items_count
 };
-const struct value_type items_tokens = { "names, separated by spaces", items_parse_tokens, items_format,
-	items_count };
+const struct value_type items_subprotocols = { "names, each perhaps with =FRAMING, separated by spaces",
+	items_parse_subprotocols, items_format_subprotocol, items_count_subprotocols };
+const struct value_type items_env = { "NAME=VALUE", items_parse_env, items_format, items_count };
+const struct value_type items_pass_env = {
+	"names of variables (LC_* is all that begin so), separated by spaces", items_parse_pass_env,
+	items_format, items_count
+};
 const struct value_type items_listeners = { "names of [listen] sections, separated by spaces",
 	items_parse_listeners, items_format, items_count };
 const struct value_type items_address = { "HOST:PORT, [V6]:PORT, *:PORT, unix:PATH or systemd:FDNAME",

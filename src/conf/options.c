@@ -37,9 +37,27 @@ static const struct option_word options_tls_client[] = { { "require", TLS_CLIENT
 
 static const struct option_word options_tls_versions[] = { { "1.2", 12 }, { "1.3", 13 }, { NULL, 0 } };
 
-static const struct option_word options_framings[] = { { "lines", FRAMING_LINES },
-	{ "stream", FRAMING_STREAM }, { "text-stream", FRAMING_TEXT_STREAM }, { "records", FRAMING_RECORDS },
-	{ NULL, 0 } };
+const struct option_word options_framings[] = { { "lines", FRAMING_LINES }, { "stream", FRAMING_STREAM },
+	{ "text-stream", FRAMING_TEXT_STREAM }, { "nul", FRAMING_NUL }, { "length8", FRAMING_LENGTH8 },
+	{ "length16", FRAMING_LENGTH16 }, { "length16le", FRAMING_LENGTH16_LE },
+	{ "length32", FRAMING_LENGTH32 }, { "length32le", FRAMING_LENGTH32_LE },
+	{ "length64", FRAMING_LENGTH64 }, { "length64le", FRAMING_LENGTH64_LE },
+	{ "netstring", FRAMING_NETSTRING }, { "records", FRAMING_RECORDS }, { NULL, 0 } };
+
+static const struct option_word options_messages[] = { { "text", MESSAGES_TEXT },
+	{ "binary", MESSAGES_BINARY }, { NULL, 0 } };
+
+static const struct option_word options_newlines[] = { { "pass", NEWLINES_PASS }, { "space", NEWLINES_SPACE },
+	{ "reject", NEWLINES_REJECT }, { NULL, 0 } };
+
+static const struct option_word options_invalid_utf8[] = { { "replace", INVALID_UTF8_REPLACE },
+	{ "binary", INVALID_UTF8_BINARY }, { "close", INVALID_UTF8_CLOSE }, { NULL, 0 } };
+
+static const struct option_word options_refuse_as[] = { { "http", REFUSE_AS_HTTP },
+	{ "close", REFUSE_AS_CLOSE }, { NULL, 0 } };
+
+static const struct option_word options_stderr[] = { { "log", STDERR_LOG }, { "merge", STDERR_MERGE },
+	{ "tagged", STDERR_TAGGED }, { "discard", STDERR_DISCARD }, { NULL, 0 } };
 
 static const struct option_word options_signals[] = { { "TERM", SIGTERM }, { "HUP", SIGHUP },
 	{ "INT", SIGINT }, { "QUIT", SIGQUIT }, { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 }, { "ALRM", SIGALRM },
@@ -65,6 +83,8 @@ const struct option options[] = {
 	  .help = "Sessions from one address; IPv6 counts by /64, 0 is no limit." },
 	{ GATEWAY(max_pending), .key = "max_pending", .type = &value_number, .otherwise = "512", .min = 1, .max = MILLIONS,
 	  .help = "Connections that have not been upgraded yet; more wait in the kernel's backlog." },
+	{ GATEWAY(max_processes), .key = "max_processes", .type = &value_number, .otherwise = "1024", .min = 1, .max = MILLIONS,
+	  .help = "Programs in all; the next one gets 503 and Retry-After." },
 	{ GATEWAY(shutdown_grace_ms), .key = "shutdown_grace", .type = &value_time, .otherwise = "30s", .max = LONGEST,
 	  .help = "After SIGTERM or SIGINT: stop accepting, tell the clients (close code 1001), wait this long, then cut. A second signal cuts now." },
 	{ .section = OPTION_GATEWAY, .key = "include", .type = &place_include, .otherwise = "", .flags = OPTION_LIST | OPTION_PATH | OPTION_FILE_ONLY,
@@ -105,6 +125,8 @@ const struct option options[] = {
 	  .help = "The program that an upgrade reaches. No shell runs it; it is found by PATH when the configuration is read." },
 	{ ROUTE(connect_uri), .key = "connect", .type = &place_connect, .otherwise = "", .flags = OPTION_PATH,
 	  .help = "The service that an upgrade reaches, instead of exec." },
+	{ ROUTE(dir), .key = "dir", .type = &place_directory, .otherwise = "", .flags = OPTION_PATH,
+	  .help = "A directory of programs that an upgrade reaches, instead of exec: the path descends directories until it meets an executable file, the rest is PATH_INFO. Never outside it." },
 	{ ROUTE(static_dir), .key = "static", .type = &place_directory, .otherwise = "", .flags = OPTION_PATH,
 	  .help = "What a plain request gets: files of this directory." },
 	{ ROUTE(console), .key = "console", .type = &value_bool, .otherwise = "no",
@@ -112,11 +134,45 @@ const struct option options[] = {
 	{ ROUTE(listen), .key = "listen", .type = &items_listeners, .otherwise = "", .flags = OPTION_LIST,
 	  .help = "The listeners that the route answers on; when empty, all." },
 	{ ROUTE(framing), .key = "framing", .type = &value_word, .otherwise = "", .words = options_framings,
-	  .help = "How messages map to bytes; when empty, lines for exec and stream for connect." },
-	{ ROUTE(subprotocols), .key = "subprotocols", .type = &items_tokens, .otherwise = "", .flags = OPTION_LIST,
-	  .help = "Subprotocols that are answered, best first. When empty, the first one that the client offers." },
+	  .help = "How messages map to bytes; when empty, lines for exec and dir, stream for connect. lines: a message is a line. stream, text-stream: payload as it is, each chunk that comes is a message. nul: ends with a NUL. length8 to length64: the length in so many bits in front, le for little endian. netstring. records: a type byte (t text, b binary; T and B: more of this message follows), four bytes of length, payload. Where a message is held whole for its length (length, netstring), more than 16 MiB closes with 1009." },
+	{ ROUTE(messages), .key = "messages", .type = &value_choice, .otherwise = "", .words = options_messages,
+	  .help = "Type of the messages sent to the client; when empty, text for lines, nul and text-stream, binary for the others. records have types of their own. Both types are accepted from the client and treated alike." },
+	{ ROUTE(newlines), .key = "newlines", .type = &value_word, .otherwise = "pass", .words = options_newlines,
+	  .help = "A newline within a message from the client, in lines framing: pass (the program sees several lines), space, or reject (closes with 1008; messages are then held whole, and more than 64 KiB closes with 1009)." },
+	{ ROUTE(refuse_as), .key = "refuse_as", .type = &value_word, .otherwise = "http", .words = options_refuse_as,
+	  .help = "When a session can't start (limits, backend down): http answers 429, 502, 503 or 504; close answers 101 and then closes with 1013, 1014 or 1011 and the reason, since a browser's script can't see an HTTP status." },
+	{ ROUTE(invalid_utf8), .key = "invalid_utf8", .type = &value_word, .otherwise = "replace", .words = options_invalid_utf8,
+	  .help = "Output that is not UTF-8 in a text message: replace (by U+FFFD), binary (that message goes out as binary; decided on its first fragment, later ones are replaced), or close (1011)." },
+	{ ROUTE(subprotocols), .key = "subprotocols", .type = &items_subprotocols, .otherwise = "", .flags = OPTION_LIST,
+	  .help = "Subprotocols that are answered, best first; NAME=FRAMING also sets the framing for that choice. When empty, the first one that the client offers." },
 	{ ROUTE(origins), .key = "origins", .type = &items_origins, .otherwise = "same", .flags = OPTION_LIST,
 	  .help = "Web pages that may connect. same: those that came from this host and port; any (or *): all; null: pages opened from disk. Giving any value replaces the default. A client without an Origin header is no browser and may always." },
+	{ ROUTE(stderr_to), .key = "stderr", .type = &value_word, .otherwise = "log", .words = options_stderr,
+	  .help = "A program's stderr: log (a line of the log for each of its lines), merge (into stdout), tagged (to the client too, as JSON like websocketd's --passstderr), or discard." },
+	{ ROUTE(env), .key = "env", .type = &items_env, .otherwise = "", .flags = OPTION_LIST,
+	  .help = "NAME=VALUE: a variable that the program gets; one on a line." },
+	{ ROUTE(pass_env), .key = "pass_env", .type = &items_pass_env, .otherwise = "PATH LANG LC_* TZ", .flags = OPTION_LIST,
+	  .help = "Names of the gateway's own variables that are passed on; a star at the end stands for any end. Giving any replaces the default. A program gets nothing else but the variables of CGI." },
+	{ ROUTE(directory), .key = "directory", .type = &place_directory, .otherwise = "", .flags = OPTION_PATH,
+	  .help = "Working directory of the program; when empty, the gateway's." },
+	{ ROUTE(umask), .key = "umask", .type = &value_umask, .otherwise = "", .max = 0777,
+	  .help = "File mode creation mask of the program (0027); when empty, the gateway's." },
+	{ ROUTE(run_as), .key = "run_as", .type = &who_run_as, .otherwise = "",
+	  .help = "USER or USER:GROUP that the program runs as, with that user's groups; when empty, as the gateway's user. Needs a start as root." },
+	{ ROUTE(limit_cpu_ms), .key = "limit_cpu", .type = &value_time, .otherwise = "0", .max = LONGEST,
+	  .help = "CPU time of the program, in whole seconds, after which it is killed (RLIMIT_CPU); 0, here and below, leaves the gateway's own limit." },
+	{ ROUTE(limit_memory), .key = "limit_memory", .type = &value_size, .otherwise = "0", .max = 1024 * GIB,
+	  .help = "Address space of each of its processes (RLIMIT_AS)." },
+	{ ROUTE(limit_files), .key = "limit_files", .type = &value_number, .otherwise = "0", .max = MILLIONS,
+	  .help = "Descriptors of each of its processes (RLIMIT_NOFILE)." },
+	{ ROUTE(limit_processes), .key = "limit_processes", .type = &value_number, .otherwise = "0", .max = MILLIONS,
+	  .help = "Processes and threads (RLIMIT_NPROC): the kernel counts all of the user, so it is of use with a run_as of its own, and does not bind root." },
+	{ ROUTE(spawn_rate), .key = "spawn_rate", .type = &value_number, .otherwise = "0", .max = 1000000,
+	  .help = "Program starts a second on this route, and so many at once; the next one gets 503 and Retry-After. 0 is no limit." },
+	{ ROUTE(eof_message), .key = "eof_message", .type = &value_bool, .otherwise = "no",
+	  .help = "Whether an empty message from the client ends the program's input (or half-closes TCP), while its output goes on." },
+	{ ROUTE(max_sessions), .key = "max_sessions", .type = &value_number, .otherwise = "0", .max = MILLIONS,
+	  .help = "Sessions of this route; the next one gets 503 and Retry-After. 0 is no limit." },
 	{ ROUTE(stop_signal), .key = "stop_signal", .type = &value_signal, .otherwise = "TERM", .words = options_signals,
 	  .help = "Sent to the program's process group when the client has gone." },
 	{ ROUTE(stop_grace_ms), .key = "stop_grace", .type = &value_time, .otherwise = "5s", .max = LONGEST,
@@ -202,11 +258,9 @@ int options_section_find(struct text name, enum option_section *out)
 }
 
 /* Keys that a later version has: whoever asks for one has not misspelled another. */
-static const char *const options_later[] = { "admin", "auth", "auth_realm", "balance", "cgi", "dir",
-	"directory", "env", "eof_message", "health", "invalid_utf8", "limit_cpu", "limit_files",
-	"limit_memory", "limit_processes", "max_lifetime", "max_processes", "messages", "newlines",
-	"pass_env", "proxy_protocol", "refuse_as", "run_as", "send_proxy", "spawn_rate", "stderr",
-	"target_by", "targets", "terminal", "trusted_proxies", "umask", "unbuffer", "write" };
+static const char *const options_later[] = { "admin", "auth", "auth_realm", "balance", "cgi", "health",
+	"max_lifetime", "proxy_protocol", "send_proxy", "target_by", "targets", "terminal", "trusted_proxies",
+	"unbuffer", "write" };
 
 /* Prefers the same key of another section to one that begins so, and that to one that is only spelled alike.
  */

@@ -146,7 +146,7 @@ char *value_describe(const struct option *option, char out[VALUE_DESCRIBE])
 	if (option->type->what != NULL)
 		len += (size_t)snprintf(
 			out + len, VALUE_DESCRIBE - len, "%s%s", len ? " or " : "", option->type->what);
-	if (option->max > 0 && option->type != &value_mode) {
+	if (option->max > 0 && option->type != &value_mode && option->type != &value_umask) {
 		char min[32], max[32];
 
 		value_write_units(min, sizeof(min), value_units(option), option->min);
@@ -308,6 +308,18 @@ static size_t value_count_tls_client(const struct option *option, const void *co
 	return listen->tls_client_ca != NULL;
 }
 
+/* A choice that may be left open. */
+static size_t value_count_choice(const struct option *option, const void *conf)
+{
+	return value_load(option, conf) != 0;
+}
+
+/* A mask that may be left as it is. */
+static size_t value_count_umask(const struct option *option, const void *conf)
+{
+	return value_load(option, conf) != (mode_t)-1;
+}
+
 const struct value_type value_string = { "text", value_parse_string, value_format_string,
 	value_count_string };
 const struct value_type value_bool = { "yes or no", value_parse_bool, value_format_bool, NULL };
@@ -320,6 +332,9 @@ const struct value_type value_word = { NULL, value_parse_word, value_format_numb
 const struct value_type value_tls_word = { NULL, value_parse_word, value_format_number, value_count_tls };
 const struct value_type value_tls_client = { NULL, value_parse_word, value_format_number,
 	value_count_tls_client };
+const struct value_type value_choice = { NULL, value_parse_word, value_format_number, value_count_choice };
 const struct value_type value_signal = { NULL, value_parse_signal, value_format_number, NULL };
 const struct value_type value_mode = { "an octal file mode (0660)", value_parse_mode, value_format_mode,
 	NULL };
+const struct value_type value_umask = { "an octal file mode (0027)", value_parse_mode, value_format_mode,
+	value_count_umask };

@@ -35,12 +35,20 @@ static bool who_find_group(const char *group, gid_t *out)
 	return true;
 }
 
+/* The part of USER:GROUP before the colon, which may not be there. */
+static char *who_copy_user(const struct value *value)
+{
+	struct text user = { value->text, strcspn(value->text, ":") };
+
+	return pool_copy(value->pool, user);
+}
+
 /* Reads USER or USER:GROUP. */
 static void who_parse_owner(const struct value *value, void *conf)
 {
 	struct listen_conf *listen = conf;
 	const char *colon = strchrnul(value->text, ':');
-	char *user = pool_copy(value->pool, (struct text){ value->text, (size_t)(colon - value->text) });
+	char *user = who_copy_user(value);
 
 	if (user == NULL)
 		return;
@@ -79,7 +87,36 @@ static void who_parse_group(const struct value *value, void *conf)
 		value_complain(value, ERRORS_FAILED, "there is no group \"%.80s\"", value->text);
 }
 
+/* Reads USER or USER:GROUP of a program; a user that is nobody's number has no group of its own. */
+static void who_parse_run_as(const struct value *value, void *conf)
+{
+	struct route_conf *route = conf;
+	const char *colon = strchrnul(value->text, ':');
+	const struct passwd *passwd;
+
+	route->run_as_user = who_copy_user(value);
+	if (route->run_as_user == NULL)
+		return;
+	if (!who_find_user(route->run_as_user, &route->run_as_uid)) {
+		value_complain(value, ERRORS_FAILED, "there is no user \"%.80s\"", route->run_as_user);
+		return;
+	}
+	passwd = getpwuid(route->run_as_uid);
+	if (passwd != NULL)
+		route->run_as_gid = passwd->pw_gid;
+	if (*colon && !who_find_group(colon + 1, &route->run_as_gid))
+		value_complain(value, ERRORS_FAILED, "there is no group \"%.80s\"", colon + 1);
+	else if (!*colon && passwd == NULL)
+		value_complain(value, ERRORS_USAGE,
+			"%.80s is nobody's number, so it needs a group: %.80s:GROUP", value->text,
+			value->text);
+	else
+		route->run_as = pool_copy(value->pool, text_of(value->text));
+}
+
 const struct value_type who_owner = { "USER or USER:GROUP", who_parse_owner, value_format_string,
 	value_count_string };
 const struct value_type who_user = { "a user", who_parse_user, value_format_string, value_count_string };
 const struct value_type who_group = { "a group", who_parse_group, value_format_string, value_count_string };
+const struct value_type who_run_as = { "USER or USER:GROUP", who_parse_run_as, value_format_string,
+	value_count_string };

@@ -28,7 +28,7 @@ static int record_make_id(struct record *record)
 /* Which subprotocol is answered, if any. */
 static int record_choose_protocol(struct record *record, const struct upgrade *upgrade)
 {
-	const struct conf_list *known = &record->route->subprotocols;
+	const struct conf_list *known = &record->route->subprotocols.names;
 	int choice = upgrade_choose_protocol(upgrade, (const char *const *)known->items, known->n);
 	if (choice < 0)
 		return 0;

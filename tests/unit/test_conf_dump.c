@@ -73,6 +73,12 @@ static void test_round_trips(void **state)
 		"deflate_threshold = 2M\ndeflate_window = 15\ndeflate_context = yes\n");
 	check_round_trip("[route /t]\nconnect = tcp://[fe80::1%eth0]:1\n[route /u]\nconnect = unix:/a %%d\n"
 			 "framing = text-stream\n[route /s]\nstatic = /tmp\nconsole = yes\n");
+	check_round_trip("[gateway]\nmax_processes = 7\n[route /p/*]\ndir = /tmp\nframing = netstring\n"
+			 "messages = binary\nnewlines = space\ninvalid_utf8 = binary\nrefuse_as = close\n"
+			 "subprotocols = a=length8 b\nstderr = merge\nenv = A=b  c\nenv = B=\npass_env = X*\n"
+			 "directory = /\numask = 27\nrun_as = 7:8\nlimit_cpu = 3s\nlimit_memory = 1G\n"
+			 "limit_files = 9\nlimit_processes = 8\nspawn_rate = 5\neof_message = yes\n"
+			 "max_sessions = 3\n");
 	check_round_trip(
 		"[route /q]\nexec = sh -c 'a  b' \"c\\\"d\" e\\ f '' $'\\n\\x01\\'' ${CONF_DOLLAR} ' '\n");
 }

@@ -106,7 +106,7 @@ static void test_continuation(void **state)
 				  "it could continue\n");
 	conf_bad("[route /x]\n console = yes\n",
 		"t.ini:2: this line begins with a space, and there is no value above that it could continue\n"
-		"t.ini:1: [route /x] has none of exec, connect, static and console\n");
+		"t.ini:1: [route /x] has none of exec, connect, dir, static and console\n");
 	conf_bad(ROUTE_X "\n  x\n", "t.ini:4: this line begins with a space, and there is no value above "
 				    "that it could continue\n");
 }
@@ -182,8 +182,8 @@ static void test_sections(void **state)
 
 	conf_bad("[listen a]\n[route /x]\n[route /y]\n",
 		"t.ini:1: [listen a] has no address\n"
-		"t.ini:2: [route /x] has none of exec, connect, static and console\n"
-		"t.ini:3: [route /y] has none of exec, connect, static and console\n");
+		"t.ini:2: [route /x] has none of exec, connect, dir, static and console\n"
+		"t.ini:3: [route /y] has none of exec, connect, dir, static and console\n");
 	conf_bad("[gatway]\nworkers = x\n",
 		"t.ini:1: unknown section [gatway]; did you mean \"[gateway]\"?\n");
 	conf_bad("[routes /x]\n", "t.ini:1: unknown section [routes /x]; did you mean \"[route /x]\"?\n");
@@ -214,8 +214,8 @@ static void test_keys(void **state)
 	conf_bad("[listen a]\naddress = *:1\nser = x\nse = x\n",
 		"t.ini:3: unknown key \"ser\" in [listen a]; did you mean \"server_names\"?\n"
 		"t.ini:4: unknown key \"se\" in [listen a]\n");
-	conf_bad(ROUTE_X "max_sessions = 1\n",
-		"t.ini:3: unknown key \"max_sessions\" in [route /x]; it belongs in [gateway]\n");
+	conf_bad(ROUTE_X "max_pending = 1\n",
+		"t.ini:3: unknown key \"max_pending\" in [route /x]; it belongs in [gateway]\n");
 	conf_bad("[gateway]\nbuffer = 1M\n",
 		"t.ini:2: unknown key \"buffer\" in [gateway]; it belongs in [route] or [defaults]\n");
 	conf_bad("[listen a]\naddress = *:1\ndeflate = yes\n",
@@ -264,9 +264,9 @@ static void test_all_errors(void **state)
 		"t.ini:3: log_level: must be error, warning, info, debug or trace, not \"loud\"\n"
 		"t.ini:5: address: \"x\" has no port (HOST:PORT)\n"
 		"t.ini:6: [route y] the path begins with a slash (/x, /x/*, example.org/x)\n"
-		"t.ini:6: [route y] has none of exec, connect, static and console\n"
+		"t.ini:6: [route y] has none of exec, connect, dir, static and console\n"
 		"t.ini:9: buffer: must be a size (4096, 64k, 1M) from 16k to 1G, not \"1\"\n"
-		"t.ini:7: [route /x] has none of exec, connect, static and console\n"
+		"t.ini:7: [route /x] has none of exec, connect, dir, static and console\n"
 		"t.ini:8: listen: there is no [listen b]; did you mean \"a\"?\n");
 }
 
@@ -284,6 +284,9 @@ static void test_cross_checks(void **state)
 			  "[route /x/]\nconsole=yes\n[route /*]\nconsole=yes\n[route /]\nconsole=yes\n"));
 	conf_bad("[route /x]\nexec = cat\nconnect = tcp://h:1\n",
 		"t.ini:1: [route /x] has exec and connect; a route has only one of them\n");
+	conf_bad("[route /x/*]\nexec = cat\ndir = /\n",
+		"t.ini:1: [route /x/*] has exec and dir; a route has only one of them\n");
+	conf_bad("[route /x]\ndir = /\n", "t.ini:1: [route /x] has dir, so its path ends in /*\n");
 	conf_bad("[listen web]\naddress = *:1\n" ROUTE_X "listen = wbe\n",
 		"t.ini:5: listen: there is no [listen wbe]; did you mean \"web\"?\n");
 	conf_bad("[listen a]\naddress = *:1\n[listen a]\naddress = *:2\n",
@@ -379,7 +382,7 @@ static void test_credentials(void **state)
 	unsetenv("CREDENTIALS_DIRECTORY");
 	conf_bad("[route /x]\nstatic = %d\n",
 		"t.ini:2: %d is systemd's directory of credentials, and there is none; %% is a plain %\n"
-		"t.ini:1: [route /x] has none of exec, connect, static and console\n");
+		"t.ini:1: [route /x] has none of exec, connect, dir, static and console\n");
 }
 
 /* --- includes, in a directory of their own --- */

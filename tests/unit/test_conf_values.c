@@ -45,7 +45,7 @@ static void check_values(const char *heading, const char *more, const struct val
 #define SIGNALS	 "!must be TERM, HUP, INT, QUIT, USR1, USR2, ALRM, ABRT or KILL, not "
 #define CONNECT	 "!must be tcp://HOST:PORT or unix:PATH, not "
 #define HEADER	 "!must be a header: \"Name: value\", not "
-#define PROTOCOL "!must be names, separated by spaces, not "
+#define PROTOCOL "!must be names, each perhaps with =FRAMING, separated by spaces, not "
 #define ORIGIN \
 	"!must be same, any, null, or SCHEME://HOST[:PORT], HOST[:PORT], *.HOST, separated by spaces, not "
 #define REDIRECT "!must be a base URL (https://example.org, https://*:8443), not "
@@ -206,7 +206,12 @@ static void test_route(void **state)
 {
 	static const struct value_case cases[] = {
 		{ "framing", "text-stream", "text-stream" },
-		{ "framing", "nul", "!must be lines, stream, text-stream or records, not \"nul\"" },
+		{ "framing", "nul", "nul" },
+		{ "framing", "length16le", "length16le" },
+		{ "framing", "LENGTH64", "length64" },
+		{ "framing", "length24",
+			"!must be lines, stream, text-stream, nul, length8, length16, length16le, length32, "
+			"length32le, length64, length64le, netstring or records, not \"length24\"" },
 		{ "stop_signal", "SIGINT", "INT" },
 		{ "stop_signal", "usr1", "USR1" },
 		{ "stop_signal", "SIG", SIGNALS "\"SIG\"" },
@@ -253,7 +258,12 @@ static void test_route(void **state)
 		{ "static", "/dev/null", "!/dev/null: Not a directory" },
 		{ "static", "/no/such", "!/no/such: No such file or directory" },
 		{ "subprotocols", "mqtt", "mqtt" },
-		{ "subprotocols", "mqtt=lines", PROTOCOL "\"mqtt=lines\"" },
+		{ "subprotocols", "mqtt=lines", "mqtt=lines" },
+		{ "subprotocols", "mqtt=", "!\"mqtt=\" names no framing; see framing" },
+		{ "subprotocols", "mqtt=line", "!\"mqtt=line\" names no framing; see framing" },
+		{ "subprotocols", "a=lines=nul", "!\"a=lines=nul\" names no framing; see framing" },
+		{ "subprotocols", "=nul", PROTOCOL "\"\"" },
+		{ "subprotocols", "m(tt", PROTOCOL "\"m(tt\"" },
 		{ "origins", "SAME", "same" },
 		{ "origins", "*", "*" },
 		{ "origins", "", "same" },
@@ -326,6 +336,100 @@ static void test_unix_path(void **state)
 	}
 }
 
+/* What concerns a program, with its limits. */
+static void test_program(void **state)
+{
+	static const struct value_case cases[] = {
+		{ "messages", "", "" },
+		{ "messages", "text", "text" },
+		{ "messages", "both", "!must be text or binary, not \"both\"" },
+		{ "newlines", "", "pass" },
+		{ "newlines", "reject", "reject" },
+		{ "newlines", "drop", "!must be pass, space or reject, not \"drop\"" },
+		{ "invalid_utf8", "", "replace" },
+		{ "invalid_utf8", "close", "close" },
+		{ "refuse_as", "close", "close" },
+		{ "refuse_as", "1011", "!must be http or close, not \"1011\"" },
+		{ "stderr", "", "log" },
+		{ "stderr", "tagged", "tagged" },
+		{ "stderr", "stdout", "!must be log, merge, tagged or discard, not \"stdout\"" },
+		{ "env", "A=", "A=" },
+		{ "env", "A_1=b c=d # e", "A_1=b c=d # e" },
+		{ "env", "A", "!must be NAME=VALUE, not \"A\"" },
+		{ "env", "=b", "!must be NAME=VALUE, not \"=b\"" },
+		{ "env", "1A=b", "!must be NAME=VALUE, not \"1A=b\"" },
+		{ "env", "A-B=c", "!must be NAME=VALUE, not \"A-B=c\"" },
+		{ "env", "REMOTE_ADDR=1", "!REMOTE_ADDR is a variable that the gateway sets itself" },
+		{ "env", "HTTP_X=1", "!HTTP_X is a variable that the gateway sets itself" },
+		{ "pass_env", "", "PATH" }, /* the first of the default is shown */
+		{ "pass_env", "*", "*" },
+		{ "pass_env", "LC_*", "LC_*" },
+		{ "pass_env", "A*B",
+			"!must be names of variables (LC_* is all that begin so), separated by spaces, not "
+			"\"A*B\"" },
+		{ "pass_env", "A=1",
+			"!must be names of variables (LC_* is all that begin so), separated by spaces, not "
+			"\"A=1\"" },
+		{ "directory", "/", "/" },
+		{ "directory", "/no/such", "!/no/such: No such file or directory" },
+		{ "umask", "", "" },
+		{ "umask", "0", "0000" },
+		{ "umask", "777", "0777" },
+		{ "umask", "1000", "!must be an octal file mode (0027), not \"1000\"" },
+		{ "umask", "028", "!must be an octal file mode (0027), not \"028\"" },
+		{ "run_as", "", "" },
+		{ "run_as", "root", "root" },
+		{ "run_as", "root:0", "root:0" },
+		{ "run_as", "no-such-user", "!there is no user \"no-such-user\"" },
+		{ "run_as", "root:no-such-group", "!there is no group \"no-such-group\"" },
+		{ "run_as", "4294967294",
+			"!4294967294 is nobody's number, so it needs a group: "
+			"4294967294:GROUP" },
+		{ "run_as", "4294967294:0", "4294967294:0" },
+		{ "limit_cpu", "1s", "1s" },
+		{ "limit_cpu", "0", "0" },
+		{ "limit_memory", "1G", "1G" },
+		{ "limit_files", "10000000", "10000000" },
+		{ "limit_files", "10000001", "!must be a number from 0 to 10000000, not \"10000001\"" },
+		{ "limit_processes", "7", "7" },
+		{ "spawn_rate", "1000000", "1000000" },
+		{ "spawn_rate", "1000001", "!must be a number from 0 to 1000000, not \"1000001\"" },
+		{ "eof_message", "yes", "yes" },
+		{ "max_sessions", "0", "0" },
+	};
+	(void)state;
+
+	CHECK("route /x", "exec = cat\n", cases);
+}
+
+/* A program's world as the spawner sees it. */
+static void test_program_fields(void **state)
+{
+	const struct config *config = conf_good("[route /x]\nexec = cat\nsubprotocols = a b=nul c=records\n"
+						"run_as = 7:8\nenv = A=1\nenv = B=2 3\n"
+						"[route /y/*]\ndir = /\n");
+	const struct route_conf *route = &config->routes[0];
+	(void)state;
+
+	assert_int_equal(route->subprotocols.names.n, 3);
+	assert_string_equal(route->subprotocols.names.items[1], "b");
+	assert_int_equal(route->subprotocols.framings[0], FRAMING_UNSET);
+	assert_int_equal(route->subprotocols.framings[1], FRAMING_NUL);
+	assert_int_equal(route->subprotocols.framings[2], FRAMING_RECORDS);
+	assert_int_equal(route->run_as_uid, 7);
+	assert_int_equal(route->run_as_gid, 8);
+	assert_string_equal(route->run_as_user, "7");
+	assert_int_equal(route->env.n, 2);
+	assert_string_equal(route->env.items[1], "B=2 3");
+	assert_int_equal(route->pass_env.n, 4);
+	assert_int_equal(route->umask, (mode_t)-1);
+	assert_int_equal(route[1].framing, FRAMING_LINES);
+	assert_int_equal(route[1].run_as_uid, (uid_t)-1);
+	assert_int_equal(route[1].run_as_gid, (gid_t)-1);
+	assert_string_equal(route[1].dir, "/");
+	config_unref(config);
+}
+
 /* Lists on one line and on several, and what a snapshot holds of them. */
 static void test_lists(void **state)
 {
@@ -347,8 +451,8 @@ static void test_lists(void **state)
 	assert_string_equal(route->origins.items[0], "same");
 	assert_string_equal(route->origins.items[2], "null");
 	assert_null(route->origins.items[3]);
-	assert_int_equal(route->subprotocols.n, 2);
-	assert_string_equal(route->subprotocols.items[0], "Binary");
+	assert_int_equal(route->subprotocols.names.n, 2);
+	assert_string_equal(route->subprotocols.names.items[0], "Binary");
 	assert_int_equal(route->header.n, 3);
 	assert_string_equal(route->header.items[2].name, "C");
 	assert_string_equal(route->header.items[2].value, "3");
@@ -421,6 +525,8 @@ int main(void)
 		cmocka_unit_test(test_listen),
 		cmocka_unit_test(test_owner),
 		cmocka_unit_test(test_route),
+		cmocka_unit_test(test_program),
+		cmocka_unit_test(test_program_fields),
 		cmocka_unit_test(test_booleans),
 		cmocka_unit_test(test_unix_path),
 		cmocka_unit_test(test_lists),
