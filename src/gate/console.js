@@ -18,11 +18,12 @@ const STABLE_MS = 10000;   // a session that lasted this long begins with the sh
 
 const CODES = {
 	1000: 'normal end', 1001: 'going away', 1002: 'protocol error', 1003: 'unacceptable data',
-	1005: 'no code given', 1006: 'connection refused or lost; the log of the gateway says why',
+	1005: 'no code given', 1006: 'connection lost; the log of the gateway says why',
 	1007: 'invalid UTF-8', 1008: 'policy violation', 1009: 'message too big', 1010: 'extension missing',
 	1011: 'backend failed', 1012: 'gateway restarts', 1013: 'try again later', 1014: 'backend unreachable',
 	1015: 'TLS handshake failed',
 };
+const REFUSED = 'refused; the log of the gateway says why, and with refuse_as = close so does this page';
 const ENDINGS = { '': '', lf: '\n', crlf: '\r\n' };
 const MARKS = { in: '←', out: '→', note: '·', bad: '×' };
 
@@ -93,9 +94,10 @@ function cutText(text) {
 	return text.length <= MAX_TEXT ? text : text.slice(0, MAX_TEXT).replace(/[\uD800-\uDBFF]$/, '');
 }
 
-// "closed 4003 (the program ended): exit 3"; without the words in brackets when `brief`.
-function formatClose(event, brief) {
-	const name = CODES[event.code] || (event.code >= 4000 && event.code < 4256 ? 'the program ended' : '');
+// "closed 4003 (the program ended): exit 3"; without the words in brackets when `brief`. `opened`: was there a session?
+function formatClose(event, opened, brief) {
+	const ended = event.code >= 4000 && event.code < 4256 ? 'the program ended' : '';
+	const name = event.code === 1006 && !opened ? REFUSED : CODES[event.code] || ended;
 	return 'closed ' + event.code + (name && !brief ? ' (' + name + ')' : '') + (event.reason ? ': ' + event.reason : '');
 }
 
@@ -263,7 +265,7 @@ function linkSetState(state, text) {
 	page.status.textContent = text;
 	page.connect.disabled = busy;
 	page.disconnect.disabled = state === 'closed' || state === 'failed' || state === 'closing';
-	page.send.disabled = state !== 'open';
+	page.send.disabled = page.empty.disabled = state !== 'open';
 }
 
 // What is in the address field as a URL to open: a path means this host, and http stands for ws.
@@ -315,16 +317,17 @@ function linkOnOpen() {
 }
 
 function linkOnClose(event) {
-	const lasted = link.openedAt ? performance.now() - link.openedAt : 0;
+	const opened = link.openedAt > 0;
+	const lasted = opened ? performance.now() - link.openedAt : 0;
 	const asked = link.state === 'closing';
-	const cancelled = asked && !link.openedAt;
+	const cancelled = asked && !opened;
 	const good = event.code === 1000 || event.code === 1005 || cancelled;
-	const text = cancelled ? 'not connected' : formatClose(event, true);
+	const text = cancelled ? 'not connected' : formatClose(event, opened, true);
 
 	if (cancelled)
 		logNote('given up');
 	else
-		(good ? logNote : logBad)(formatClose(event) + (lasted ? ', after ' + formatDuration(lasted) : ''));
+		(good ? logNote : logBad)(formatClose(event, opened) + (lasted ? ', after ' + formatDuration(lasted) : ''));
 	link.socket = null;
 	if (lasted >= STABLE_MS)
 		link.retryMs = RETRY_MIN_MS;
@@ -406,6 +409,24 @@ function composerPayload() {
 	return null;
 }
 
+function composerPut(payload) {
+	link.socket.send(payload);
+	logMessage('out', payload);
+}
+
+// A message of no bytes, whatever is added to others; what is being typed stays.
+function composerSendEmpty() {
+	composerPut('');
+}
+
+// Ctrl+D in an empty line is the end of the input, as in a terminal.
+function composerOnControl(event) {
+	if (event.key !== 'd' || page.input.value !== '' || link.state !== 'open')
+		return;
+	composerSendEmpty();
+	event.preventDefault();
+}
+
 function composerSend() {
 	page.hint.textContent = '';
 	if (link.state !== 'open') {
@@ -415,8 +436,7 @@ function composerSend() {
 	const payload = composerPayload();
 	if (payload === null)
 		return;
-	link.socket.send(payload);
-	logMessage('out', payload);
+	composerPut(payload);
 	composerRemember(page.input.value);
 	composerSet('');
 }
@@ -427,7 +447,9 @@ function composerOnKey(event) {
 
 	if (event.isComposing || event.shiftKey || event.altKey || event.metaKey)
 		return;
-	if (event.key === 'Enter')
+	if (event.ctrlKey && event.key !== 'Enter')
+		composerOnControl(event);
+	else if (event.key === 'Enter')
 		composerSend();
 	else if (event.key === 'ArrowUp' && !before.includes('\n'))
 		composerRecall(-1);
@@ -465,6 +487,7 @@ page.input.addEventListener('input', () => {
 	page.hint.textContent = '';
 	composerResize();
 });
+page.empty.addEventListener('click', composerSendEmpty);
 page.clear.addEventListener('click', logClear);
 page.log.addEventListener('scroll', logOnScroll);
 page.latest.addEventListener('click', logFollow);

@@ -96,6 +96,42 @@ export async function keyboardAlone(t) {
 	await view.row('in', 'second line');
 }
 
+/** A message of no bytes, by the button and by the key, whatever is added to others and was being typed. */
+export async function emptyMessage(t) {
+	const view = await start(t, ['--set', 'framing=records', 'cat']);
+	const { page } = view;
+
+	assert.ok(await page.isDisabled('#empty'));
+	await view.connect();
+	await page.selectOption('#ending', 'crlf');
+	await page.check('#hex');
+	await page.fill('#input', 'a draft');
+	await page.press('#input', 'Control+d');
+	await page.click('#empty');
+	await page.waitForFunction(() => document.querySelectorAll('#log .in').length === 1);
+	assert.equal(await page.inputValue('#input'), 'a draft');
+	await page.fill('#input', '');
+	await page.press('#input', 'Control+d');
+	await page.waitForFunction(() => document.querySelectorAll('#log .in').length === 2);
+	assert.deepEqual([await view.rows('out'), await view.rows('in')], [['', ''], ['', '']]);
+	assert.equal(await page.textContent('#sent'), '2 messages, 0 B');
+	await view.disconnect();
+	await page.press('#input', 'Control+d');
+	assert.equal((await view.rows('out')).length, 2);
+}
+
+/** Whoever was let in and then lost is not told that they were refused. */
+export async function lostIsNotRefused(t) {
+	const gateway = await startGateway('cat');
+	t.defer(() => gateway.stop('SIGKILL'));
+	const view = await (await t.newConsole()).open(gateway.url);
+
+	await view.connect();
+	await gateway.stop('SIGKILL');
+	await view.state('failed');
+	await view.row('bad', 'closed 1006 (connection lost; the log of the gateway says why)');
+}
+
 export async function hexIsBinary(t) {
 	const view = await start(t, ['--set', 'framing=records', 'cat']);
 
@@ -159,7 +195,7 @@ export async function nobodyThere(t) {
 
 	await view.page.click('#connect');
 	await view.state('failed');
-	await view.row('bad', 'closed 1006 (connection refused or lost');
+	await view.row('bad', 'closed 1006 (refused; the log of the gateway says why');
 }
 
 export async function tcpService(t) {
