@@ -1,0 +1,285 @@
+"""How a program fails: rows 14 to 21 of the fault matrix, each with its close code and every byte that it wrote.
+
+What is sent to whom in the meantime (rows 22 to 26, and what is promised in general) is in test_faults_delivery.py; row
+27 is about terminals, which there are none of yet. The plain form of most ends is in test_program.py; here each meets
+clients that are slow, or have stopped to read, with a MiB and more on its way.
+"""
+import os
+import random
+import resource
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from gateway import Gateway, alive
+from scripts import script
+from wait import eventually, plateau
+from wsraw import BINARY, CLOSE
+
+MIB = 1 << 20
+DATA = random.Random(14).randbytes(MIB)
+CLIENTS = {"fast": 1, "slow": 1, "late": 1, "stalling": 5}  # MiB that it is sent; sockets alone take three of them
+
+
+def GATEWAY(directory):
+    routes = {}
+    directory.mkdir(parents=True, exist_ok=True)
+    data, lines = directory / "data", directory / "lines"
+    data.write_bytes(DATA)
+    lines.write_bytes("".join(line + "\n" for line in LINES).encode())
+
+    def program(path, text, **keys):
+        name = path.strip("/*").replace("/", "-") + ".sh"
+        routes[f"route {path}"] = {"exec": script(directory, name, text), "framing": "stream", **keys}
+
+    end = 'end=${PATH_INFO#/}\ncase $end in [0-9]*) exit "$end";; *) kill -"$end" $$; sleep 1000;; esac\n'
+    say = f"n=$QUERY_STRING\nwhile [ $n -gt 0 ]; do cat '{data}'; n=$((n - 1)); done\n"
+    program("/end/*", f"{say}\n{end}")
+    program("/end-of-lines/*", f"cat '{lines}'\n{end}", framing="lines")
+    program("/much", "exec cat" + f" '{data}'" * 40)
+    program("/grandchild/*", f"{say}\nsleep 1000 &\necho $! >'{directory}/pid'\n{end}", closing_wait="50ms")
+    program(
+        "/grandchild-talks/*",
+        f"{say}\n(i=0; while [ $i -lt 100000 ]; do echo $i; i=$((i + 1)); sleep 0.01; done) &\n"
+        f"echo $! >'{directory}/pid'\n{end}",
+        closing_wait="50ms",
+    )
+    program("/stdout-closed", f"{say}\nexec >&-\nexec sleep 1000", closing_wait="50ms")
+    program(
+        "/stdin-closed/*",
+        f"exec <&-\necho ready\nwhile [ ! -e '{directory}/go' ]; do sleep 0.01; done\ncat '{data}'\n{end}",
+    )
+    program(
+        "/ladder",
+        f"log='{directory}/ladder'\nnote() {{ echo $1 $(date +%s%N) >>$log; }}\ntrap 'note TERM' TERM\n"
+        "while read -r x; do :; done\nnote EOF\necho behind the end\nwhile :; do sleep 0.02; done",
+        closing_wait="200ms",
+        stop_grace="400ms",
+    )
+    for name in ("plain", "directory", "loop"):
+        program(f"/exec-{name}", "")
+    return Gateway(directory, routes)
+
+
+def lines_of(choice):
+    """Lines of every length, 1 MiB in all."""
+    size = 0
+    while size < MIB:
+        line = "".join(choice.choices("abcäöü€𝄞 ", k=choice.choice((0, 1, 80, 1000, 40000))))
+        size += len(line.encode()) + 1
+        yield line
+
+
+LINES = list(lines_of(random.Random(15)))
+
+
+# clients
+
+
+def written_by(pid):
+    """How many bytes a process has written, None when it is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/io").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return next(int(line.split()[1]) for line in lines if line.startswith("wchar"))
+
+
+def standstill(gw, window=0.1):
+    """Waits until the programs can write no more, or are gone."""
+    plateau(lambda: [written_by(pid) for pid in gw.programs()], window=window)
+
+
+def listen(gw, path, client):
+    """A session with such a client, whose program says so many times DATA. One that is late begins to read when the
+    program has exited, one that stalls when nothing moves any more."""
+    ws = gw.ws(f"{path}?{CLIENTS[client]}", over=gw.connect(rcvbuf=None if client == "fast" else 4096))
+    if client == "late":
+        eventually(lambda: not gw.programs(), "the program does not end")
+    if client == "stalling":
+        standstill(gw)
+        assert gw.programs(), "nothing has stopped the program"
+    return ws
+
+
+def hear(gw, ws, client):
+    """What the session says, up to its end: the payload, its types, the close code and its reason."""
+    parts, types, n = [], set(), 0
+    while (got := ws.recv()).opcode != CLOSE:
+        parts.append(got.payload)
+        types.add(got.opcode)
+        n += len(got.payload)
+        if client == "slow" and n > 128 << 10:
+            n = 0
+            gw.counters()  # a pause as long as the gateway needs
+    ws.answer_close(got)
+    assert types <= {BINARY}, types
+    return b"".join(parts), (got.code, got.reason)
+
+
+def said_to(client):
+    """What the program says to it."""
+    return DATA * CLIENTS[client]
+
+
+def end_of(name):
+    """Close code and reason for an exit status or the name of a signal."""
+    if not name.isdigit():
+        return 4128 + getattr(signal, f"SIG{name}"), f"signal {name}"
+    return (4000 + int(name), f"exit {name}") if name != "0" else (1000, "")
+
+
+def each(*clients):
+    return pytest.mark.parametrize("client", clients)
+
+
+# rows 14, 15, 16: it ends with a MiB behind it
+
+
+@each("fast", "slow", "late", "stalling")
+@pytest.mark.parametrize("end", ["0", "3", "SEGV", "KILL"])
+def test_ends_with_a_mib_in_the_pipe_14_15_16(gw, end, client):
+    with listen(gw, f"/end/{end}", client) as ws:
+        payload, how = hear(gw, ws, client)
+    assert payload == said_to(client) and how == end_of(end)
+    assert gw.wait_log("session ended")["out_bytes"] == len(payload)
+
+
+@each("fast", "slow", "late")
+def test_ends_with_a_mib_of_lines_14(gw, client):
+    """Line by line, none of them cut, the last one too."""
+    with listen(gw, "/end-of-lines/3", client) as ws:
+        found = []
+        for line in LINES:
+            found.append(ws.recv_text())
+            if client == "slow" and len(line) > 1000:
+                gw.counters()
+        ws.recv_close(4003, "exit 3")
+    assert found == LINES
+
+
+def test_killed_from_outside_while_it_writes_16(gw):
+    """As the kernel does when memory is short: what had left it by then arrives, and the code says the rest."""
+    with gw.ws("/much", over=gw.connect(rcvbuf=4096)) as ws:
+        (pid,) = gw.programs()
+        eventually(lambda: written_by(pid) > 64 << 10, "it writes nothing")
+        standstill(gw)
+        before = written_by(pid)
+        os.kill(pid, signal.SIGKILL)
+        payload, how = hear(gw, ws, "fast")
+    assert how == end_of("KILL")
+    assert before <= len(payload) < before + MIB and payload == (DATA * 40)[: len(payload)]
+
+
+# row 17: it can't be executed
+
+
+def refusal(gw, path):
+    """What is said of a program that can't be started: a 502, and the same words in the log."""
+    answer = gw.refused(path)
+    assert answer.status == 502, (answer.status, answer.text)
+    return answer.text, str(gw.wait_log("request", path=path, status=502))
+
+
+def test_exec_fails_17(gw):
+    """The errno's text in the refusal and in the log; the next one is served. More of them are in test_program.py."""
+    (gw.dir / "exec-plain.sh").chmod(0o644)
+    (gw.dir / "exec-directory.sh").unlink(missing_ok=True)
+    (gw.dir / "exec-directory.sh").mkdir(exist_ok=True)
+    (gw.dir / "exec-loop.sh").write_text(f"#!{gw.dir}/exec-loop.sh\n")
+    for name, words in (
+        ("plain", "Permission denied"),
+        ("directory", "Permission denied"),
+        ("loop", "Too many levels of symbolic links"),
+    ):
+        assert all(words in said for said in refusal(gw, f"/exec-{name}"))
+    with gw.ws("/end/0?0") as ws:
+        ws.recv_close(1000)
+
+
+def test_environment_is_too_large_17(gateway):
+    """E2BIG: what the kernel takes is a quarter of the limit of the stack, which is the spawner's, but 128 KiB at least."""
+    gw = gateway({"route /true": {"exec": "true"}}, environment={f"LC_{i}": "x" * 100000 for i in range(2)})
+    limits = resource.prlimit(gw.spawner, resource.RLIMIT_STACK)
+    resource.prlimit(gw.spawner, resource.RLIMIT_STACK, (64 << 10, limits[1]))
+    assert all("Argument list too long" in said for said in refusal(gw, "/true"))
+    resource.prlimit(gw.spawner, resource.RLIMIT_STACK, limits)
+    with gw.ws("/true") as ws:
+        ws.recv_close(1000)
+
+
+# row 18: it does not want to end
+
+
+def test_ladder_18(gw):
+    """End of its stdin, closing_wait, stop_signal, stop_grace, KILL. What it says in closing_wait arrives."""
+    log = gw.dir / "ladder"
+    log.unlink(missing_ok=True)
+    with gw.ws("/ladder") as ws:
+        (pid,) = gw.programs()
+        ws.send_text("a line\n")
+        ws.send_close(1000)
+        assert ws.recv_bytes(15) == b"behind the end\n"
+        ws.recv_close(1000, answer=False)
+        ws.ended()
+    eventually(lambda: not alive(pid), "it lives on")
+    died = time.time_ns()
+    steps = [line.split() for line in log.read_text().splitlines()]
+    assert [name for name, _ in steps] == ["EOF", "TERM"]
+    at = [int(ns) for _, ns in steps] + [died]
+    waits = [(after - before) / 1e9 for before, after in zip(at, at[1:])]
+    assert 0.1 < waits[0] < 2 and 0.3 < waits[1] < 2, waits  # 200 and 400 ms, when it saw them
+    gw.wait_log("session ended", code_sent=1000)
+
+
+# row 19: it leaves somebody behind who holds its stdout
+
+
+@each("fast", "slow", "stalling")
+@pytest.mark.parametrize("end", ["0", "3"])
+def test_grandchild_keeps_stdout_19(gw, end, client):
+    """All that was written arrives, then the program's own status; who was left is ended with it."""
+    with listen(gw, f"/grandchild/{end}", client) as ws:
+        payload, how = hear(gw, ws, client)
+        assert payload == said_to(client) and how == end_of(end)
+    eventually(lambda: not alive(int((gw.dir / "pid").read_text())), "the grandchild lives on")
+
+
+@each("fast", "slow", "stalling")
+def test_grandchild_that_talks_19(gw, client):
+    """It is heard until it has nothing to say for a moment, and closing_wait is over; nothing is missing in between."""
+    with listen(gw, "/grandchild-talks/KILL", client) as ws:
+        payload, how = hear(gw, ws, client)
+    said = said_to(client)
+    talk = payload[len(said) :]
+    assert payload.startswith(said) and how == end_of("KILL")
+    assert "".join(f"{i}\n" for i in range(len(talk))).encode().startswith(talk)
+    eventually(lambda: not alive(int((gw.dir / "pid").read_text())), "the grandchild lives on")
+
+
+# rows 20 and 21: it closes one of its ends
+
+
+@each("fast", "slow", "stalling")
+def test_stdout_closed_20(gw, client):
+    """All of it arrives, however long that takes; then it is told, and its death is no failure."""
+    with listen(gw, "/stdout-closed", client) as ws:
+        (pid,) = gw.programs()
+        payload, how = hear(gw, ws, client)
+        assert payload == said_to(client) and how == (1000, "")
+    eventually(lambda: not alive(pid), "it lives on")
+
+
+@pytest.mark.parametrize("end", ["0", "3"])
+def test_stdin_closed_21(gw, end):
+    """What the client sends is dropped, however much it is; the output is whole."""
+    (gw.dir / "go").unlink(missing_ok=True)
+    with gw.ws(f"/stdin-closed/{end}") as ws:
+        assert ws.recv_bytes(6) == b"ready\n"
+        for _ in range(64):
+            ws.send_binary(DATA[:65536])
+        (gw.dir / "go").touch()
+        ws.send_binary(b"and more")
+        payload, how = hear(gw, ws, "fast")
+    assert payload == DATA and how == end_of(end)
