@@ -29,6 +29,8 @@ struct route_match {
 	const struct route_conf *route; /* NULL: none (404) */
 	struct text script_name;	/* the part of the path that named the route */
 	struct text path_info;
+	struct text entry; /* of a `dir`, once gate/scripts.c has found it: the program's path beneath it,
+			      also the end of script_name; else empty */
 };
 
 /*

@@ -42,6 +42,10 @@ enum file_error {
 	FILE_FAILED = -3     /* no descriptors or memory, an unreadable directory (500) */
 };
 
+/* May this path (decoded, begins with a slash) be looked for at all? No dotfiles, so no ".." either, no
+ * backslash, no NUL, UTF-8 only. */
+bool file_path_allowed(struct text path);
+
 /*
  * Opens `path` (decoded, begins with a slash; one that ends with a slash gets index.html) beneath `dir`, to
  * be sent whole. Never a byte from outside of it, no dotfiles, regular files only. With `gzip`, NAME.gz is

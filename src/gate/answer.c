@@ -8,6 +8,7 @@
 #include "gate/answer.h"
 
 #include "gate/console.h"
+#include "gate/scripts.h"
 
 #include <arpa/inet.h>
 #include <stdarg.h>
@@ -139,19 +140,59 @@ static void answer_refuse_origin(struct answer *out, const struct config *config
 		"Pages of the origin \"%s\" may not connect to this route. To allow it: %s.\n", word, how);
 }
 
+/* Has the path as it was sent an escaped slash? Such a name can't be told from a path. (A backslash is
+ * nothing that file_open() or scripts_find() would look for.) */
+static bool answer_hides_slash(struct text path)
+{
+	for (size_t i = 0; i + 2 < path.len; i++) {
+		struct text escape = { .ptr = path.ptr + i, .len = 3 };
+		if (text_is_nocase(escape, "%2f"))
+			return true;
+	}
+	return false;
+}
+
+/* Finds the program of a `dir` route that the path leads to. Returns 0 or a scripts_error. */
+static int answer_find_entry(struct answer *out, const struct http_request *request)
+{
+	struct route_match *match = &out->match;
+
+	if (answer_hides_slash(request->path))
+		return SCRIPTS_NONE;
+	int error = scripts_find(match->route->dir, match->path_info, &match->entry);
+	if (error != 0)
+		return error;
+	match->script_name.len += 1 + match->entry.len;
+	match->path_info = text_slice(match->path_info, 1 + match->entry.len);
+	return 0;
+}
+
+/* There is no program to start, or none can be looked for. */
+static void answer_refuse_entry(struct answer *out, int error)
+{
+	if (error == SCRIPTS_FAILED)
+		answer_refuse(out, 503, "programs could not be looked for",
+			"The programs of this route could not be looked for.\n");
+	else
+		answer_refuse(out, 404, "no such program", "There is no such program.\n");
+}
+
 /* An opening handshake that is correct as HTTP: is there something behind it, and may this page have it? */
 static void answer_upgrade(struct answer *out, const struct config *config, const struct entrance *entrance,
 	const struct http_request *request)
 {
 	const struct route_conf *route = out->match.route;
 	const struct http_header *origin = http_request_header(request, "Origin");
+	int error = 0;
 
-	if (route == NULL || (route->exec.n == 0 && !route->has_connect))
+	if (route == NULL || (route->exec.n == 0 && !route->has_connect && route->dir == NULL))
 		answer_refuse(out, 404, "no such route", "Nothing answers a WebSocket on this path.\n");
 	else if (origin != NULL &&
 		 !upgrade_origin_allowed(origin->value, (const char *const *)route->origins.items,
 			 route->origins.n, request->host, request->host_port, entrance->tls))
 		answer_refuse_origin(out, config, origin->value);
+	else if (route->dir != NULL && (error = answer_find_entry(out, request)) != 0)
+		answer_refuse_entry(out, error);
 	else
 		out->kind = ANSWER_UPGRADE;
 }
@@ -185,18 +226,6 @@ static void answer_redirect(struct answer *out, const struct http_request *reque
 	answer_reply(out, &reply, "directory");
 }
 
-/* Has the path as it was sent an escaped slash? Such a name can't be told from a path. (A backslash is
- * nothing that file_open() would look for.) */
-static bool answer_hides_slash(struct text path)
-{
-	for (size_t i = 0; i + 2 < path.len; i++) {
-		struct text escape = { .ptr = path.ptr + i, .len = 3 };
-		if (text_is_nocase(escape, "%2f"))
-			return true;
-	}
-	return false;
-}
-
 /* A route's static files. Returns whether there was something of that name. */
 static bool answer_static(struct answer *out, const struct http_request *request)
 {
@@ -224,6 +253,7 @@ static bool answer_static(struct answer *out, const struct http_request *request
 static void answer_plain(struct answer *out, const struct config *config, const struct http_request *request)
 {
 	const struct route_conf *route = out->match.route;
+	int error = 0;
 
 	if (route == NULL)
 		answer_refuse(out, 404, "no such route", "Nothing answers on this path.\n");
@@ -231,7 +261,9 @@ static void answer_plain(struct answer *out, const struct config *config, const 
 		return;
 	else if (route->console)
 		answer_console(out, request);
-	else if (route->static_dir != NULL)
+	else if (route->dir != NULL && (error = answer_find_entry(out, request)) != 0)
+		answer_refuse_entry(out, error);
+	else if (route->dir == NULL && route->static_dir != NULL)
 		answer_refuse(out, 404, "no such file", "There is no such file.\n");
 	else
 		answer_refuse(out, 426, "not a WebSocket",

@@ -120,7 +120,8 @@ static void exchange_act(
 {
 	switch (answer->kind) {
 	case ANSWER_REFUSE:
-		exchange_refuse(exchange, answer->status, answer->reason, answer->advice, 0);
+		exchange_refuse(exchange, answer->status, answer->reason, answer->advice,
+			answer->status == 503 ? 1 : 0);
 		return;
 	case ANSWER_REPLY:
 		exchange_reply(exchange, answer);

@@ -1,27 +1,22 @@
 /*
  * file: finds and opens static files.
  *
- * The kernel keeps the search beneath the directory (openat2, RESOLVE_BENEATH); a symlink that is written as
- * an absolute path but ends inside is resolved first and opened beneath as well. Owns the descriptor. Runs on
- * its loop's thread.
+ * That they lie inside of their directory is kept by base/beneath.c. Owns the descriptor. Runs on its loop's
+ * thread.
  */
 #include "gate/file.h"
 
+#include "base/beneath.h"
 #include "ws/utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
-
-enum { FILE_TRIES = 8 };
 
 /* clang-format off */
 static const struct {
@@ -93,8 +88,8 @@ static const char *file_type(struct text name)
 	return "application/octet-stream";
 }
 
-/* May this path be looked for? No dotfiles (so no ".." either), no backslash, no NUL, UTF-8 only. */
-static bool file_path_allowed(struct text path)
+/* Looks at each rule. */
+bool file_path_allowed(struct text path)
 {
 	struct utf8 utf8 = { 0 };
 
@@ -107,57 +102,19 @@ static bool file_path_allowed(struct text path)
 	return utf8_check(&utf8, (const uint8_t *)path.ptr, path.len) == path.len && utf8_complete(&utf8);
 }
 
-/* openat2(2), which glibc does not wrap. Where a path goes up, a rename anywhere in the system makes the
- * kernel unsure (EAGAIN), so it is asked again, some times. */
-static int file_openat2(int dir, const char *path)
-{
-	struct open_how how = {
-		.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
-	};
-	long fd = -1;
-
-	for (int i = 0; i < FILE_TRIES && fd < 0; i++) {
-		fd = syscall(SYS_openat2, dir, path, &how, sizeof(how));
-		if (fd < 0 && errno != EAGAIN)
-			break;
-	}
-	return (int)fd;
-}
-
-/* A symlink led out of the directory, or is absolute: where it ends decides, and is again opened beneath. */
-static int file_open_resolved(int dir_fd, const char *dir, const char *path)
-{
-	char joined[PATH_MAX], *root = realpath(dir, NULL), *target = NULL;
-	int fd = -1;
-
-	if (root != NULL && snprintf(joined, sizeof(joined), "%s/%s", root, path) < (int)sizeof(joined))
-		target = realpath(joined, NULL);
-	size_t len = root == NULL ? 0 : strlen(root);
-	if (target != NULL && strncmp(target, root, len) == 0 && target[len] == '/')
-		fd = file_openat2(dir_fd, target + len + 1);
-	else
-		errno = EXDEV;
-	free(root);
-	free(target);
-	return fd;
-}
-
 /* What an errno of opening means for the client. */
 static int file_error_of(int error)
 {
-	return error == EMFILE || error == ENFILE || error == ENOMEM ? FILE_FAILED : FILE_NONE;
+	return error == -EMFILE || error == -ENFILE || error == -ENOMEM ? FILE_FAILED : FILE_NONE;
 }
 
 /* Opens what is a regular file beneath the directory. Returns a descriptor or a file_error. */
 static int file_open_beneath(int dir_fd, const char *dir, const char *path, struct stat *st)
 {
-	int fd = file_openat2(dir_fd, path);
+	int fd = beneath_open(dir_fd, dir, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 
-	if (fd < 0 && errno == EXDEV)
-		fd = file_open_resolved(dir_fd, dir, path);
 	if (fd < 0)
-		return file_error_of(errno);
+		return file_error_of(fd);
 	if (fstat(fd, st) == 0 && S_ISREG(st->st_mode))
 		return fd;
 	close(fd);
@@ -222,7 +179,7 @@ static int file_open_name(
 	struct file *file, struct file_facts *facts, const char *dir, const char *name, bool gzip)
 {
 	struct stat st = { 0 };
-	int dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int dir_fd = beneath_open_root(dir);
 
 	if (dir_fd < 0)
 		return FILE_FAILED;
