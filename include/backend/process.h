@@ -8,13 +8,16 @@
 #include "net/endpoint.h"
 #include "spawn/spawn.h"
 
-/* What to start. The strings and the route must outlive the endpoint, env only the call of start. */
+/* What to start. The strings and the route must outlive the endpoint, entry and env only the call of start.
+ */
 struct process_params {
 	struct spawn_client *spawner;
 	const struct route_conf *route;
 	uint32_t generation, route_index;
 	enum framing framing;
-	struct text env;     /* as in struct spawn_request */
+	const char *program; /* the file, for the log */
+	struct text entry;   /* as in struct spawn_request, as is env */
+	struct text env;
 	const char *session; /* its id, for the log */
 };
 

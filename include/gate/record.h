@@ -20,6 +20,7 @@ struct record {
 	const struct addr *peer;
 	char id[RECORD_ID]; /* that no other session has */
 	char *protocol;	    /* subprotocol that is answered, or NULL */
+	char *program;	    /* the file, of a `dir` route; else NULL */
 	struct permessage permessage;
 	char *certificate; /* subject of the client's, or NULL */
 	uint64_t began_at;

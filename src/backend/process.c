@@ -289,10 +289,10 @@ static void process_on_failed(void *arg, const char *step, int error)
 	process->child = NULL;
 	process->ended = true;
 	if (strcmp(step, "execve") == 0)
-		snprintf(reason, sizeof(reason), "%s: %s", process->params.route->exec_path, strerror(error));
+		snprintf(reason, sizeof(reason), "%s: %s", process->params.program, strerror(error));
 	else
-		snprintf(reason, sizeof(reason), "%s: %s: %s", process->params.route->exec_path, step,
-			strerror(error));
+		snprintf(
+			reason, sizeof(reason), "%s: %s: %s", process->params.program, step, strerror(error));
 	process->endpoint.hooks->on_failed(process->endpoint.arg, error, reason);
 }
 

@@ -1,8 +1,8 @@
 /*
  * record: makes a session's id and writes its lines.
  *
- * Owns the subprotocol's and the certificate's names. Chooses among what the client offered: subprotocol and
- * extension. Runs on its loop's thread.
+ * Owns the names of subprotocol, program and certificate. Chooses among what the client offered: subprotocol
+ * and extension. Runs on its loop's thread.
  */
 #include "gate/record.h"
 
@@ -36,6 +36,20 @@ static int record_choose_protocol(struct record *record, const struct upgrade *u
 	return record->protocol == NULL ? -ENOMEM : 0;
 }
 
+/* The file that is run, when the path chose it. */
+static int record_name_program(struct record *record, struct text entry)
+{
+	const char *dir = record->route->dir;
+
+	if (entry.len == 0)
+		return 0;
+	const char *slash = text_ends_with(text_of(dir), "/") ? "" : "/";
+	if (asprintf(&record->program, "%s%s%.*s", dir, slash, TEXT_ARG(entry)) >= 0)
+		return 0;
+	record->program = NULL;
+	return -ENOMEM;
+}
+
 /* Fills it. */
 int record_begin(struct record *record, uint64_t now, const struct exchange_upgrade *asked, const SSL *ssl)
 {
@@ -48,6 +62,8 @@ int record_begin(struct record *record, uint64_t now, const struct exchange_upgr
 	if (ssl != NULL)
 		record->certificate = clientcert_subject(ssl);
 	int error = record_make_id(record);
+	if (error == 0)
+		error = record_name_program(record, asked->match->entry);
 	return error != 0 ? error : record_choose_protocol(record, asked->upgrade);
 }
 
@@ -55,8 +71,9 @@ int record_begin(struct record *record, uint64_t now, const struct exchange_upgr
 void record_done(struct record *record)
 {
 	free(record->protocol);
+	free(record->program);
 	free(record->certificate);
-	record->protocol = record->certificate = NULL;
+	record->protocol = record->program = record->certificate = NULL;
 }
 
 /* Writes it. */
@@ -68,7 +85,8 @@ void record_log_begin(
 	backend->ops->describe(backend, who, how);
 	log_debug(log, "session began", LOG_STR("id", record->id), LOG_STR("route", record->route->pattern),
 		LOG_STR("peer", addr_format(record->peer, peer)), LOG_STR("protocol", record->protocol),
-		LOG_STR("backend", who), LOG_MS("after", now - record->began_at));
+		LOG_STR("program", record->program), LOG_STR("backend", who),
+		LOG_MS("after", now - record->began_at));
 }
 
 /* Writes it. */
@@ -86,10 +104,10 @@ void record_log_end(const struct record *record, struct log *log, uint64_t now, 
 		LOG_STR("protocol", record->protocol),
 		LOG_STR("extensions",
 			record->permessage.on ? permessage_format(&record->permessage, agreed) : NULL),
-		LOG_STR("backend", who), LOG_U64("in_bytes", in->bytes), LOG_U64("in_messages", in->messages),
-		LOG_U64("out_bytes", out->bytes), LOG_U64("out_messages", out->messages),
-		LOG_MS("duration", now - record->began_at), LOG_STR("end", how),
-		LOG_U64("code_sent", visitor == NULL ? 0 : visitor_code_sent(visitor)),
+		LOG_STR("program", record->program), LOG_STR("backend", who), LOG_U64("in_bytes", in->bytes),
+		LOG_U64("in_messages", in->messages), LOG_U64("out_bytes", out->bytes),
+		LOG_U64("out_messages", out->messages), LOG_MS("duration", now - record->began_at),
+		LOG_STR("end", how), LOG_U64("code_sent", visitor == NULL ? 0 : visitor_code_sent(visitor)),
 		LOG_U64("code_received", visitor == NULL ? CLOSE_ABNORMAL : visitor_code_received(visitor)),
 		LOG_STR("reason", why[0] != '\0' ? why : reason));
 }

@@ -292,8 +292,8 @@ static const struct endpoint_hooks session_backend_hooks = {
 	.on_failed = session_on_failed,
 };
 
-/* The backend of the route, not yet begun. env is only needed for the start. */
-static struct endpoint *session_new_backend(struct session *session, struct text env)
+/* The backend of the route, not yet begun. entry and env are only needed for the start. */
+static struct endpoint *session_new_backend(struct session *session, struct text entry, struct text env)
 {
 	const struct route_conf *route = session->record.route;
 	struct gate *gate = session->gate;
@@ -303,6 +303,8 @@ static struct endpoint *session_new_backend(struct session *session, struct text
 		.generation = gate->generation,
 		.route_index = (uint32_t)(route - session->config->routes),
 		.framing = route->framing,
+		.program = session->record.program != NULL ? session->record.program : route->exec_path,
+		.entry = entry,
 		.env = env,
 		.session = session->record.id,
 	};
@@ -320,7 +322,8 @@ static int session_start_backend(struct session *session, const struct exchange_
 		environ_build(session->exchange, upgrade, session->record.id, session->record.protocol, &len);
 	if (env == NULL)
 		return -ENOMEM;
-	session->backend = session_new_backend(session, (struct text){ .ptr = env, .len = len });
+	session->backend =
+		session_new_backend(session, upgrade->match->entry, (struct text){ .ptr = env, .len = len });
 	int error = session->backend == NULL ? -ENOMEM : session->backend->ops->start(session->backend);
 	free(env);
 	return error;
