@@ -33,13 +33,13 @@ struct channel {
 };
 
 /* Before the descriptors are there; so that done is always allowed. */
-void channel_init(struct channel *channel, struct endpoint *endpoint, enum framing framing,
+void channel_init(struct channel *channel, struct endpoint *endpoint, const struct framing_rules *rules,
 	const struct channel_hooks *hooks);
 void channel_open(struct channel *channel, int rfd, int wfd);
 void channel_done(struct channel *channel); /* closes what is open, frees what is held */
 
 /* The endpoint ops of the same names. */
-void channel_send(struct channel *channel, const struct piece *piece);
+int channel_send(struct channel *channel, const struct piece *piece);
 void channel_flush(struct channel *channel);
 size_t channel_queued(const struct channel *channel);
 void channel_allow(struct channel *channel, size_t max);

@@ -4,6 +4,7 @@
 #ifndef BACKEND_PROCESS_H
 #define BACKEND_PROCESS_H
 
+#include "backend/framing.h"
 #include "conf/config.h"
 #include "net/endpoint.h"
 #include "spawn/spawn.h"
@@ -14,7 +15,7 @@ struct process_params {
 	struct spawn_client *spawner;
 	const struct route_conf *route;
 	uint32_t generation, route_index;
-	enum framing framing;
+	struct framing_rules rules;
 	const char *program; /* the file, for the log */
 	struct text entry;   /* as in struct spawn_request, as is env */
 	struct text env;

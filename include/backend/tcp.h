@@ -4,6 +4,7 @@
 #ifndef BACKEND_TCP_H
 #define BACKEND_TCP_H
 
+#include "backend/framing.h"
 #include "conf/config.h"
 #include "net/endpoint.h"
 #include "net/resolver.h"
@@ -16,6 +17,6 @@ enum {
 
 /* A connection to route->connect, not yet begun. The route must outlive it. NULL when memory is short. */
 struct endpoint *tcp_new(struct loop *loop, struct resolver *resolver, const struct route_conf *route,
-	enum framing framing, const struct endpoint_hooks *hooks, void *arg);
+	const struct framing_rules *rules, const struct endpoint_hooks *hooks, void *arg);
 
 #endif

@@ -5,6 +5,7 @@
 #ifndef GATE_RECORD_H
 #define GATE_RECORD_H
 
+#include "backend/framing.h"
 #include "conf/config.h"
 #include "gate/bridge.h"
 #include "gate/exchange.h"
@@ -18,9 +19,10 @@ enum { RECORD_ID = 17 };
 struct record {
 	const struct route_conf *route; /* borrowed, as is the peer */
 	const struct addr *peer;
-	char id[RECORD_ID]; /* that no other session has */
-	char *protocol;	    /* subprotocol that is answered, or NULL */
-	char *program;	    /* the file, of a `dir` route; else NULL */
+	char id[RECORD_ID];	    /* that no other session has */
+	char *protocol;		    /* subprotocol that is answered, or NULL */
+	char *program;		    /* the file, of a `dir` route; else NULL */
+	struct framing_rules rules; /* the route's, with that subprotocol's framing */
 	struct permessage permessage;
 	char *certificate; /* subject of the client's, or NULL */
 	uint64_t began_at;
@@ -30,6 +32,9 @@ struct record {
  * Returns 0 or -errno; record_done() is due in both cases. */
 int record_begin(struct record *record, uint64_t now, const struct exchange_upgrade *asked, const SSL *ssl);
 void record_done(struct record *record); /* also of one that never began */
+
+/* The longest message that the client may send, in bytes; 0 is no limit. */
+uint64_t record_max_message(const struct record *record);
 
 /* The line of a session that begins, for who watches them come (debug). */
 void record_log_begin(

@@ -17,11 +17,11 @@ enum {
 
 /*
  * Takes over a stream whose 101 has been sent. The stream, which stays the caller's, is closed by it when the
- * visitor is gone or destroyed. The route must outlive it. agreed: what permessage_negotiate() gave. NULL
- * when memory is short.
+ * visitor is gone or destroyed. The route must outlive it. max_message: of the client, in bytes, 0 is no
+ * limit. agreed: what permessage_negotiate() gave. NULL when memory is short.
  */
 struct endpoint *visitor_new(struct loop *loop, struct stream *stream, const struct route_conf *route,
-	const struct permessage *agreed);
+	uint64_t max_message, const struct permessage *agreed);
 
 /* Bytes of memory that a visitor may hold, about, besides what every one does. */
 size_t visitor_may_hold(const struct permessage *agreed);

@@ -30,8 +30,9 @@ struct endpoint_hooks {
 	/* It could not be started: errno, and the whole story in words. The last call; destroy is still due.
 	 */
 	void (*on_failed)(void *arg, int error, const char *reason);
-	/* A piece of a message from it. */
-	void (*on_piece)(void *arg, const struct piece *piece);
+	/* A piece of a message from it. Returns 0, or the close code with which it is to be failed, since the
+	 * other side must not be told that; only a visitor looks at it. */
+	int (*on_piece)(void *arg, const struct piece *piece);
 	/* The pieces of this turn are all there: flush the other side. */
 	void (*on_flush)(void *arg);
 	/* Bytes that it had queued are gone. */
@@ -46,13 +47,14 @@ struct endpoint_ops {
 	/* Of a backend: returns 0, and then on_ready or on_failed follows, or -errno. A visitor is ready from
 	 * the start: NULL. */
 	int (*start)(struct endpoint *endpoint);
-	/* Takes a piece; drops it when it is past taking any. Flush before the callback returns. */
-	void (*send)(struct endpoint *endpoint, const struct piece *piece);
+	/* Takes a piece; drops it when it is past taking any. Flush before the callback returns. Returns 0,
+	 * or as on_piece: then nothing of that message was or will be delivered. */
+	int (*send)(struct endpoint *endpoint, const struct piece *piece);
 	void (*flush)(struct endpoint *endpoint);
 	/*
 	 * Bytes of memory that it holds of what it was sent and its peer has not taken. A message or line
-	 * that a framing holds until it is whole, 64 KiB at most, is not among them: only more of it can set
-	 * it free.
+	 * that a framing holds until it is whole (64 KiB, or framing_max_message()) is not among them: only
+	 * more of it can set it free.
 	 */
 	size_t (*queued)(const struct endpoint *endpoint);
 	/* Reads at most so many bytes at once; 0 stops reading. */

@@ -6,6 +6,8 @@
  */
 #include "backend/channel.h"
 
+#include "ws/message.h"
+
 #include <errno.h>
 
 /* A piece of the backend's output goes to whoever holds the endpoint. */
@@ -13,7 +15,7 @@ static int channel_on_piece(void *arg, const struct piece *piece)
 {
 	struct channel *channel = arg;
 	channel->endpoint->hooks->on_piece(channel->endpoint->arg, piece);
-	return 0;
+	return 0; /* a visitor may be told all */
 }
 
 /* Encoded bytes go to the backend. */
@@ -29,8 +31,7 @@ static void channel_fail(struct channel *channel, int error)
 {
 	stream_allow(&channel->stream, 0);
 	channel->muted = true;
-	channel->hooks->on_bad(channel->endpoint,
-		error == FRAMING_NO_MEMORY ? "out of memory" : "bad record from the backend");
+	channel->hooks->on_bad(channel->endpoint, framing_reason(&channel->decoder.rules, error));
 }
 
 /* Output of the backend. */
@@ -102,7 +103,7 @@ static const struct stream_hooks channel_stream_hooks = {
 };
 
 /* A channel without descriptors. */
-void channel_init(struct channel *channel, struct endpoint *endpoint, enum framing framing,
+void channel_init(struct channel *channel, struct endpoint *endpoint, const struct framing_rules *rules,
 	const struct channel_hooks *hooks)
 {
 	channel->endpoint = endpoint;
@@ -111,8 +112,8 @@ void channel_init(struct channel *channel, struct endpoint *endpoint, enum frami
 	channel->stream = (struct stream){
 		.loop = endpoint->loop, .rfd = -1, .out.fd = -1, .write = STREAM_WRITE_SHUT
 	};
-	framing_encoder_init(&channel->encoder, framing);
-	framing_decoder_init(&channel->decoder, framing);
+	framing_encoder_init(&channel->encoder, rules);
+	framing_decoder_init(&channel->decoder, rules);
 }
 
 /* Begins to read. */
@@ -130,12 +131,16 @@ void channel_done(struct channel *channel)
 }
 
 /* A piece for the backend. */
-void channel_send(struct channel *channel, const struct piece *piece)
+int channel_send(struct channel *channel, const struct piece *piece)
 {
 	if (channel->stream.write != STREAM_WRITE_OPEN)
-		return;
-	if (framing_encode(&channel->encoder, piece, channel_on_bytes, channel) < 0)
+		return 0;
+	int rc = framing_encode(&channel->encoder, piece, channel_on_bytes, channel);
+	if (rc == FRAMING_NEWLINE)
+		return CLOSE_POLICY;
+	if (rc < 0)
 		stream_break(&channel->stream, ENOMEM);
+	return 0;
 }
 
 /* What was sent in this turn leaves. */

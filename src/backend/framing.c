@@ -33,10 +33,42 @@ int framing_put_piece(struct framing_decoder *decoder, uint8_t *data, size_t len
 	return rc < 0 ? rc : 0;
 }
 
-/* Begins before the first message. */
-void framing_encoder_init(struct framing_encoder *encoder, enum framing framing)
+/* Takes from the route what concerns its bytes. */
+struct framing_rules framing_rules_of(const struct route_conf *route, enum framing framing)
 {
-	*encoder = (struct framing_encoder){ .framing = framing };
+	return (struct framing_rules){ .framing = framing == FRAMING_UNSET ? route->framing : framing,
+		.messages = route->messages,
+		.newlines = route->newlines,
+		.invalid_utf8 = route->invalid_utf8 };
+}
+
+/* Says how much may have to be held, or what a length field can say. */
+uint64_t framing_max_message(const struct framing_rules *rules)
+{
+	(void)rules;
+	return 0;
+}
+
+/* Names the error. */
+const char *framing_reason(const struct framing_rules *rules, int error)
+{
+	switch (error) {
+	case FRAMING_NO_MEMORY:
+		return "out of memory";
+	case FRAMING_CUT_RECORD:
+		return "the backend ended within a record";
+	case FRAMING_BAD_UTF8:
+		return "invalid UTF-8 from the backend";
+	default:
+		return rules->framing == FRAMING_NETSTRING ? "bad netstring from the backend"
+							   : "bad record from the backend";
+	}
+}
+
+/* Begins before the first message. */
+void framing_encoder_init(struct framing_encoder *encoder, const struct framing_rules *rules)
+{
+	*encoder = (struct framing_encoder){ .rules = *rules };
 }
 
 /* Drops a message that never became whole. */
@@ -49,14 +81,14 @@ void framing_encoder_done(struct framing_encoder *encoder)
 int framing_encode(
 	struct framing_encoder *encoder, const struct piece *piece, framing_bytes_fn out, void *arg)
 {
-	return framing_ops[encoder->framing]->encode(
+	return framing_ops[encoder->rules.framing]->encode(
 		encoder, piece, &(struct framing_bytes_sink){ out, arg });
 }
 
 /* Begins before the first byte. */
-void framing_decoder_init(struct framing_decoder *decoder, enum framing framing)
+void framing_decoder_init(struct framing_decoder *decoder, const struct framing_rules *rules)
 {
-	*decoder = (struct framing_decoder){ .framing = framing, .text = framing_ops[framing]->text };
+	*decoder = (struct framing_decoder){ .rules = *rules, .text = framing_ops[rules->framing]->text };
 }
 
 /* Drops half a line or record. */
@@ -71,14 +103,14 @@ int framing_decode(
 {
 	if (len == 0)
 		return 0;
-	return framing_ops[decoder->framing]->decode(
+	return framing_ops[decoder->rules.framing]->decode(
 		decoder, data, len, &(struct framing_piece_sink){ out, arg });
 }
 
 /* Ends as the framing says. */
 int framing_decode_end(struct framing_decoder *decoder, framing_piece_fn out, void *arg)
 {
-	return framing_ops[decoder->framing]->end(decoder, &(struct framing_piece_sink){ out, arg });
+	return framing_ops[decoder->rules.framing]->end(decoder, &(struct framing_piece_sink){ out, arg });
 }
 
 /* Says what the held part of a message takes. */

@@ -152,7 +152,7 @@ static int framing_records_decode(
 static int framing_records_end(struct framing_decoder *decoder, const struct framing_piece_sink *sink)
 {
 	(void)sink;
-	return decoder->n_header > 0 || decoder->more_follows ? FRAMING_BAD_RECORD : 0;
+	return decoder->n_header > 0 || decoder->more_follows ? FRAMING_CUT_RECORD : 0;
 }
 
 const struct framing_ops framing_records_ops = {

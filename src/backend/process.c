@@ -328,9 +328,9 @@ static int process_start(struct endpoint *endpoint)
 }
 
 /* The visitor's piece for its stdin. */
-static void process_send(struct endpoint *endpoint, const struct piece *piece)
+static int process_send(struct endpoint *endpoint, const struct piece *piece)
 {
-	channel_send(&((struct process *)endpoint)->channel, piece);
+	return channel_send(&((struct process *)endpoint)->channel, piece);
 }
 
 /* The turn's pieces leave. */
@@ -431,6 +431,6 @@ struct endpoint *process_new(
 	process->errlog.fd = -1;
 	loop_event_init(loop, &process->ladder_timer, -1, 0, process_on_ladder, process);
 	loop_event_init(loop, &process->linger_timer, -1, 0, process_on_linger, process);
-	channel_init(&process->channel, &process->endpoint, params->framing, &process_channel_hooks);
+	channel_init(&process->channel, &process->endpoint, &params->rules, &process_channel_hooks);
 	return &process->endpoint;
 }

@@ -218,9 +218,9 @@ static int tcp_start(struct endpoint *endpoint)
 }
 
 /* The visitor's piece for it. */
-static void tcp_send(struct endpoint *endpoint, const struct piece *piece)
+static int tcp_send(struct endpoint *endpoint, const struct piece *piece)
 {
-	channel_send(&((struct tcp *)endpoint)->channel, piece);
+	return channel_send(&((struct tcp *)endpoint)->channel, piece);
 }
 
 /* The turn's pieces leave. */
@@ -307,7 +307,7 @@ static const struct endpoint_ops tcp_ops = {
 
 /* A connection that has not begun. */
 struct endpoint *tcp_new(struct loop *loop, struct resolver *resolver, const struct route_conf *route,
-	enum framing framing, const struct endpoint_hooks *hooks, void *arg)
+	const struct framing_rules *rules, const struct endpoint_hooks *hooks, void *arg)
 {
 	struct tcp *tcp = arena_alloc(&loop->arena, sizeof(*tcp));
 	if (tcp == NULL)
@@ -316,6 +316,6 @@ struct endpoint *tcp_new(struct loop *loop, struct resolver *resolver, const str
 	tcp->route = route;
 	tcp->resolver = resolver;
 	loop_event_init(loop, &tcp->timer, -1, 0, tcp_on_timer, tcp);
-	channel_init(&tcp->channel, &tcp->endpoint, framing, &tcp_channel_hooks);
+	channel_init(&tcp->channel, &tcp->endpoint, rules, &tcp_channel_hooks);
 	return &tcp->endpoint;
 }

@@ -43,15 +43,14 @@ static int bridge_index(const struct bridge_side *side)
 }
 
 /* A piece from one side is one for the other. */
-static void bridge_on_piece(void *arg, const struct piece *piece)
+static int bridge_on_piece(void *arg, const struct piece *piece)
 {
 	struct bridge_side *from = arg, *to = &from->bridge->side[!bridge_index(from)];
 
 	from->spoke = true;
 	from->bytes += piece->len;
 	from->messages += piece->last;
-	if (!to->closed)
-		to->endpoint->ops->send(to->endpoint, piece);
+	return to->closed ? 0 : to->endpoint->ops->send(to->endpoint, piece);
 }
 
 /* All pieces of this turn are across. */

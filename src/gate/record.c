@@ -25,11 +25,26 @@ static int record_make_id(struct record *record)
 	return 0;
 }
 
-/* Which subprotocol is answered, if any. */
+/* The framing of a subprotocol; FRAMING_UNSET when it has none of its own. */
+static enum framing record_framing_of(const struct subprotocol_list *known, struct text name)
+{
+	for (size_t i = 0; i < known->names.n; i++) {
+		if (text_is(name, known->names.items[i]))
+			return known->framings[i];
+	}
+	return FRAMING_UNSET;
+}
+
+/* Which subprotocol is answered, if any, and what framing follows from it. */
 static int record_choose_protocol(struct record *record, const struct upgrade *upgrade)
 {
-	const struct conf_list *known = &record->route->subprotocols.names;
-	int choice = upgrade_choose_protocol(upgrade, (const char *const *)known->items, known->n);
+	const struct subprotocol_list *known = &record->route->subprotocols;
+	int choice =
+		upgrade_choose_protocol(upgrade, (const char *const *)known->names.items, known->names.n);
+	enum framing framing =
+		choice < 0 ? FRAMING_UNSET : record_framing_of(known, upgrade->protocols[choice]);
+
+	record->rules = framing_rules_of(record->route, framing);
 	if (choice < 0)
 		return 0;
 	record->protocol = text_dup(upgrade->protocols[choice]);
@@ -65,6 +80,14 @@ int record_begin(struct record *record, uint64_t now, const struct exchange_upgr
 	if (error == 0)
 		error = record_name_program(record, asked->match->entry);
 	return error != 0 ? error : record_choose_protocol(record, asked->upgrade);
+}
+
+/* Takes the smaller of the route's limit and the framing's. */
+uint64_t record_max_message(const struct record *record)
+{
+	uint64_t ours = record->route->max_message, framing = framing_max_message(&record->rules);
+
+	return ours == 0 || (framing != 0 && framing < ours) ? framing : ours;
 }
 
 /* Frees the names. */

@@ -267,7 +267,8 @@ static void session_on_ready(void *arg)
 		.protocol = session->record.protocol,
 		.extensions = agreed->on ? permessage_format(agreed, extensions) : NULL };
 
-	session->visitor = visitor_new(session->gate->loop, &session->stream, route, agreed);
+	session->visitor = visitor_new(
+		session->gate->loop, &session->stream, route, record_max_message(&session->record), agreed);
 	if (session->visitor == NULL) {
 		session_refuse(session, 503, strerror(ENOMEM), "There is no memory for one more session.\n");
 		return;
@@ -302,15 +303,15 @@ static struct endpoint *session_new_backend(struct session *session, struct text
 		.route = route,
 		.generation = gate->generation,
 		.route_index = (uint32_t)(route - session->config->routes),
-		.framing = route->framing,
 		.program = session->record.program != NULL ? session->record.program : route->exec_path,
 		.entry = entry,
+		.rules = session->record.rules,
 		.env = env,
 		.session = session->record.id,
 	};
 	if (route->has_connect)
 		return tcp_new(
-			gate->loop, gate->resolver, route, route->framing, &session_backend_hooks, session);
+			gate->loop, gate->resolver, route, &params.rules, &session_backend_hooks, session);
 	return process_new(gate->loop, &params, &session_backend_hooks, session);
 }
 

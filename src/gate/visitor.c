@@ -103,6 +103,15 @@ static void visitor_fail(struct visitor *visitor, uint16_t code, const char *rea
 	visitor_report_abrupt(visitor);
 }
 
+/* The client said what the backend must not be told: the message is not delivered, so that nobody has half of
+ * it. Returns whether to go on reading. */
+static bool visitor_refuse(struct visitor *visitor, uint16_t code)
+{
+	visitor->intake.reader.in_message = false;
+	visitor_fail(visitor, code, "newline in a message");
+	return false;
+}
+
 /* A close frame from the client. */
 static void visitor_on_close(struct visitor *visitor, const struct message_event *event)
 {
@@ -162,13 +171,14 @@ static bool visitor_on_event(void *arg, const struct message_event *event)
 		.text = event->text,
 		.first = event->first,
 		.last = event->last };
+	int code;
 
 	if (!visitor_listens(visitor)) /* it waited too long */
 		return false;
 	switch (event->kind) {
 	case MESSAGE_DATA:
-		visitor->endpoint.hooks->on_piece(visitor->endpoint.arg, &piece);
-		return visitor_listens(visitor);
+		code = visitor->endpoint.hooks->on_piece(visitor->endpoint.arg, &piece);
+		return code != 0 ? visitor_refuse(visitor, (uint16_t)code) : visitor_listens(visitor);
 	case MESSAGE_PING:
 		visitor_on_ping(visitor, event->data, event->len);
 		return true;
@@ -294,12 +304,13 @@ static const struct stream_hooks visitor_stream_hooks = {
 };
 
 /* A piece for the client. */
-static void visitor_send(struct endpoint *endpoint, const struct piece *piece)
+static int visitor_send(struct endpoint *endpoint, const struct piece *piece)
 {
 	struct visitor *visitor = (struct visitor *)endpoint;
 
 	if (visitor->state == VISITOR_OPEN || visitor->state == VISITOR_CLOSE_RECEIVED)
 		framer_send(&visitor->framer, piece);
+	return 0;
 }
 
 /* The turn's frames leave. */
@@ -379,7 +390,7 @@ static const struct endpoint_ops visitor_ops = {
 
 /* Takes over the stream. */
 struct endpoint *visitor_new(struct loop *loop, struct stream *stream, const struct route_conf *route,
-	const struct permessage *agreed)
+	uint64_t max_message, const struct permessage *agreed)
 {
 	struct visitor *visitor = arena_alloc(&loop->arena, sizeof(*visitor));
 	if (visitor == NULL)
@@ -388,8 +399,7 @@ struct endpoint *visitor_new(struct loop *loop, struct stream *stream, const str
 	visitor->stream = stream;
 	visitor->route = route;
 	visitor->code_received = CLOSE_ABNORMAL;
-	intake_init(
-		&visitor->intake, loop, stream, route->max_message, agreed, &visitor_intake_hooks, visitor);
+	intake_init(&visitor->intake, loop, stream, max_message, agreed, &visitor_intake_hooks, visitor);
 	framer_init(&visitor->framer, stream, route, agreed);
 	pulse_init(&visitor->pulse, loop_now(loop));
 	loop_event_init(loop, &visitor->timer, -1, 0, visitor_on_timer, visitor);

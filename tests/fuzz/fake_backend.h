@@ -40,7 +40,7 @@ static int fake_backend_start(struct endpoint *endpoint)
 	return fake_backend.start_error;
 }
 
-static void fake_backend_send(struct endpoint *endpoint, const struct piece *piece)
+static int fake_backend_send(struct endpoint *endpoint, const struct piece *piece)
 {
 	struct fake_backend *backend = &fake_backend;
 	must(endpoint == &backend->endpoint && backend->ready);
@@ -55,6 +55,7 @@ static void fake_backend_send(struct endpoint *endpoint, const struct piece *pie
 	if (piece->len > 0)
 		memset(piece->data, 0x55, piece->len); /* it may */
 	backend->owes_flush = true;
+	return 0;
 }
 
 static void fake_backend_flush(struct endpoint *endpoint)
@@ -117,12 +118,12 @@ static const struct endpoint_ops fake_backend_ops = {
 };
 
 struct endpoint *tcp_new(struct loop *loop, struct resolver *resolver, const struct route_conf *route,
-	enum framing framing, const struct endpoint_hooks *hooks, void *arg)
+	const struct framing_rules *rules, const struct endpoint_hooks *hooks, void *arg)
 {
 	struct fake_backend *backend = &fake_backend;
 	(void)resolver;
 	(void)route;
-	(void)framing;
+	(void)rules;
 
 	must(!backend->made); /* one connection, one upgrade */
 	if (faults_strike())

@@ -92,7 +92,7 @@ static int fuzz_decode(
 	size_t n;
 	int rc = 0;
 
-	framing_decoder_init(&decoder, framing);
+	framing_decoder_init(&decoder, &(struct framing_rules){ .framing = framing });
 	for (size_t at = 0; at < len && rc == 0; at += n) {
 		n = fuzz_cut(&seed, at, len - at);
 		/* To the end of the block, so that the sanitizer sees a read past it. */
@@ -160,7 +160,7 @@ static void fuzz_whole(enum framing framing, const uint8_t *bytes, size_t len, u
 static void fuzz_check_held(
 	const struct framing_encoder *encoder, const struct fuzz_sink *sink, size_t before, size_t given)
 {
-	bool holds = encoder->framing == FRAMING_LINES || encoder->framing == FRAMING_RECORDS;
+	bool holds = encoder->rules.framing == FRAMING_LINES || encoder->rules.framing == FRAMING_RECORDS;
 	size_t held = encoder->held != NULL ? evbuffer_get_length(encoder->held) : 0;
 
 	must(held == (holds && given <= FRAMING_HOLD ? given : 0));
@@ -253,7 +253,7 @@ static void fuzz_client(enum framing framing, const uint8_t *bytes, size_t len, 
 	bool text = true;
 
 	must(message != NULL);
-	framing_encoder_init(&encoder, framing);
+	framing_encoder_init(&encoder, &(struct framing_rules){ .framing = framing });
 	for (size_t n; len > 0; bytes += n, len -= n, text = !text, seed = seed * 3 % 0xfffffu) {
 		const uint8_t *mark = memchr(bytes, 'M', len);
 		n = mark != NULL ? (size_t)(mark - bytes) : len;
@@ -289,7 +289,7 @@ static void fuzz_trouble(enum framing framing, const uint8_t *bytes, size_t len,
 
 	fuzz_empty(sink, stop_at);
 	faults_n = 0;
-	framing_encoder_init(&encoder, framing);
+	framing_encoder_init(&encoder, &(struct framing_rules){ .framing = framing });
 	faults_arm(fail_at);
 	rc = fuzz_encode(&encoder, sink, bytes, len, false, seed);
 	faults_arm(0);

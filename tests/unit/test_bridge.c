@@ -18,6 +18,7 @@ struct fake {
 	unsigned n_pieces, n_flushes, n_finishes, n_aborts;
 	uint16_t code;
 	bool in_message;
+	int refuses;
 };
 
 static struct fake *fake_of(struct endpoint *endpoint)
@@ -25,10 +26,11 @@ static struct fake *fake_of(struct endpoint *endpoint)
 	return (struct fake *)endpoint;
 }
 
-static void fake_send(struct endpoint *endpoint, const struct piece *piece)
+static int fake_send(struct endpoint *endpoint, const struct piece *piece)
 {
 	fake_of(endpoint)->n_pieces++;
 	fake_of(endpoint)->queued += piece->len;
+	return fake_of(endpoint)->refuses;
 }
 
 static void fake_flush(struct endpoint *endpoint)
@@ -89,11 +91,12 @@ static struct pair *pair_new(size_t buffer)
 	return pair;
 }
 
-static void pair_say(struct fake *from, size_t len)
+static int pair_say(struct fake *from, size_t len)
 {
 	struct piece piece = { .len = len, .first = true, .last = true };
-	from->endpoint.hooks->on_piece(from->endpoint.arg, &piece);
+	int rc = from->endpoint.hooks->on_piece(from->endpoint.arg, &piece);
 	from->endpoint.hooks->on_flush(from->endpoint.arg);
+	return rc;
 }
 
 /* For every amount: what is read may grow as it can and still fit, and a side that was stopped goes on only
@@ -152,6 +155,22 @@ static void test_pieces(void **state)
 	assert_int_equal(pair->bridge.side[BRIDGE_VISITOR].bytes, 10);
 	assert_int_equal(pair->bridge.side[BRIDGE_BACKEND].bytes, 20);
 	assert_int_equal(pair->bridge.side[BRIDGE_BACKEND].messages, 1);
+	test_free(pair);
+}
+
+/* Who says what the other one refuses hears of it; nobody refuses who is gone. */
+static void test_refusal(void **state)
+{
+	struct pair *pair = pair_new(65536);
+	struct end end = { .code = 1000 };
+	(void)state;
+
+	assert_int_equal(pair_say(&pair->visitor, 10), 0);
+	pair->backend.refuses = 1008;
+	assert_int_equal(pair_say(&pair->visitor, 10), 1008);
+	pair->backend.endpoint.hooks->on_eof(pair->backend.endpoint.arg, &end);
+	pair->backend.endpoint.hooks->on_closed(pair->backend.endpoint.arg);
+	assert_int_equal(pair_say(&pair->visitor, 10), 0);
 	test_free(pair);
 }
 
@@ -220,6 +239,7 @@ int main(void)
 		cmocka_unit_test(test_allowance),
 		cmocka_unit_test(test_marks),
 		cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_refusal),
 		cmocka_unit_test(test_back_pressure),
 		cmocka_unit_test(test_orderly_end),
 		cmocka_unit_test(test_abrupt_end),

@@ -41,7 +41,7 @@ static void backend_note(struct backend *backend, char what)
 	backend->heard[n] = what;
 }
 
-static void bridge_on_piece(void *arg, const struct piece *piece)
+static int bridge_on_piece(void *arg, const struct piece *piece)
 {
 	struct backend *backend = arg;
 	assert_true(backend->n_data + piece->len <= sizeof(backend->data));
@@ -50,6 +50,7 @@ static void bridge_on_piece(void *arg, const struct piece *piece)
 	backend->n_data += piece->len;
 	backend->text = piece->text;
 	backend_note(backend, piece->last ? 'P' : 'p');
+	return 0;
 }
 
 static void bridge_on_flush(void *arg)
@@ -102,7 +103,8 @@ static const struct channel_hooks backend_hooks = {
 	.on_input = backend_on_input,
 };
 
-static struct backend *backend_new(enum framing framing)
+/* One with these rules. */
+static struct backend *backend_with(const struct framing_rules *rules)
 {
 	struct backend *backend = calloc(1, sizeof(*backend));
 	int fds[2], small = 4096;
@@ -113,9 +115,14 @@ static struct backend *backend_new(enum framing framing)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
 	setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
 	backend->far = fds[1];
-	channel_init(&backend->channel, &backend->endpoint, framing, &backend_hooks);
+	channel_init(&backend->channel, &backend->endpoint, rules, &backend_hooks);
 	channel_open(&backend->channel, fds[0], fds[0]);
 	return backend;
+}
+
+static struct backend *backend_new(enum framing framing)
+{
+	return backend_with(&(struct framing_rules){ .framing = framing });
 }
 
 static void backend_free(struct backend *backend)
@@ -362,7 +369,8 @@ static void test_unopened(void **state)
 
 	rig_init(&rig);
 	endpoint = (struct endpoint){ .loop = &rig.loop };
-	channel_init(&channel, &endpoint, FRAMING_LINES, &backend_hooks);
+	channel_init(
+		&channel, &endpoint, &(struct framing_rules){ .framing = FRAMING_LINES }, &backend_hooks);
 	channel_send(&channel, &piece);
 	channel_flush(&channel);
 	channel_allow(&channel, 100);

@@ -14,6 +14,9 @@
 
 #define FFFD "\xef\xbf\xbd"
 
+/* The rules of a framing and nothing else. */
+#define rules_of(which) (&(struct framing_rules){ .framing = (which) })
+
 /* What came out, pieces of a message merged: "t[abc]b[]". */
 struct heard {
 	char *text;
@@ -102,7 +105,7 @@ static int decode_parts(struct heard *heard, enum framing framing, const struct 
 	const char *from = input;
 	int rc = 0;
 
-	framing_decoder_init(&decoder, framing);
+	framing_decoder_init(&decoder, rules_of(framing));
 	for (size_t at = 0, n = first; at < len && rc == 0; n = step) {
 		if (n > len - at)
 			n = len - at;
@@ -172,9 +175,9 @@ static void test_records_from_backend(void **unused)
 	DECODED(FRAMING_RECORDS, "B\0\0\0\1aT\0\0\0\1b", "b[a", FRAMING_BAD_RECORD);
 	DECODED(FRAMING_RECORDS, "B\0\0\0\0T\0\0\0\1b", "", FRAMING_BAD_RECORD);
 	/* Ended too early: in a header, in a record, in a message. */
-	DECODED(FRAMING_RECORDS, "t\0\0\0", "", FRAMING_BAD_RECORD);
-	DECODED(FRAMING_RECORDS, "t\0\0\0\2a", "", FRAMING_BAD_RECORD);
-	DECODED(FRAMING_RECORDS, "T\0\0\0\2ab", "t[ab", FRAMING_BAD_RECORD);
+	DECODED(FRAMING_RECORDS, "t\0\0\0", "", FRAMING_CUT_RECORD);
+	DECODED(FRAMING_RECORDS, "t\0\0\0\2a", "", FRAMING_CUT_RECORD);
+	DECODED(FRAMING_RECORDS, "T\0\0\0\2ab", "t[ab", FRAMING_CUT_RECORD);
 }
 
 #define HEARD(heard, want) heard_expect(heard, want, sizeof(want) - 1)
@@ -243,7 +246,7 @@ static void expect_encoded(
 	struct heard heard = { 0 };
 	size_t len = strlen(message);
 
-	framing_encoder_init(&encoder, framing);
+	framing_encoder_init(&encoder, rules_of(framing));
 	for (size_t split = 1; split <= len + 1; split++) {
 		encode_parts(&encoder, &heard, text, (const uint8_t *)message, len, split, len);
 		heard_expect(&heard, want, want_len);
@@ -291,7 +294,7 @@ static void test_long_line_to_backend(void **unused)
 		struct heard heard = { 0 };
 		uint8_t *message = long_message(len);
 
-		framing_encoder_init(&encoder, FRAMING_LINES);
+		framing_encoder_init(&encoder, rules_of(FRAMING_LINES));
 		struct piece piece = { message, len - 1, true, true, false };
 		assert_int_equal(framing_encode(&encoder, &piece, heard_bytes, &heard), 0);
 		assert_int_equal(heard.len, 0);
@@ -327,7 +330,7 @@ static void test_empty_pieces_of_a_long_record(void **unused)
 	struct heard heard = { 0 };
 
 	(void)unused;
-	framing_encoder_init(&encoder, FRAMING_RECORDS);
+	framing_encoder_init(&encoder, rules_of(FRAMING_RECORDS));
 	struct piece piece = { message, FRAMING_HOLD + 1, false, true, false };
 	assert_int_equal(framing_encode(&encoder, &piece, heard_bytes, &heard), 0);
 	/* No record says more than 64 KiB, and none says nothing but the last. */
@@ -379,7 +382,7 @@ static void test_long_messages_and_back(void **unused)
 		struct heard encoded = { 0 };
 		uint8_t *message = long_message(len);
 
-		framing_encoder_init(&encoder, framing);
+		framing_encoder_init(&encoder, rules_of(framing));
 		encode_parts(&encoder, &encoded, text, message, len, step, step);
 		if (framing == FRAMING_RECORDS)
 			assert_int_equal(
@@ -404,19 +407,19 @@ static void test_whole_message_is_not_copied(void **unused)
 	(void)unused;
 	for (size_t i = 0; i < 4; i++) {
 		struct piece piece = { payload, 7, true, true, true };
-		framing_encoder_init(&encoder, framings[i]);
+		framing_encoder_init(&encoder, rules_of(framings[i]));
 		heard.fail_at = framings[i] == FRAMING_LINES ? heard.n_pieces + 2 : 0;
 		assert_int_equal(framing_encode(&encoder, &piece, heard_bytes, &heard),
 			heard.fail_at ? HEARD_REFUSED : 0);
 		assert_ptr_equal(heard.last_data, payload);
 	}
 	heard.fail_at = 0;
-	framing_decoder_init(&decoder, FRAMING_LINES);
+	framing_decoder_init(&decoder, rules_of(FRAMING_LINES));
 	assert_int_equal(framing_decode(&decoder, lines, 8, heard_piece, &heard), 0);
 	assert_ptr_equal(heard.last_data, lines + 4);
 	assert_int_equal(framing_decode(&decoder, broken, 5, heard_piece, &heard), 0);
 	assert_ptr_not_equal(heard.last_data, broken);
-	framing_decoder_init(&decoder, FRAMING_RECORDS);
+	framing_decoder_init(&decoder, rules_of(FRAMING_RECORDS));
 	assert_int_equal(framing_decode(&decoder, records, 8, heard_piece, &heard), 0);
 	assert_ptr_equal(heard.last_data, records + 5);
 	assert_int_equal(framing_decoder_cost(&decoder), 0);
@@ -431,7 +434,7 @@ static void test_long_line_from_backend(void **unused)
 		struct heard heard = { 0 };
 		uint8_t *line = long_message(len), rest[] = "\xff\xe2", end[] = "\x82\xac\r", crlf[] = "\n";
 
-		framing_decoder_init(&decoder, FRAMING_LINES);
+		framing_decoder_init(&decoder, rules_of(FRAMING_LINES));
 		assert_int_equal(framing_decode(&decoder, line, len - 1, heard_piece, &heard), 0);
 		assert_int_equal(heard.n_pieces, 0);
 		assert_true(framing_decoder_cost(&decoder) > 0 &&
@@ -477,7 +480,7 @@ static void test_carriage_returns_in_a_long_line(void **unused)
 		struct heard heard = { 0 };
 		uint8_t *line = long_message(FRAMING_HOLD + 1);
 
-		framing_decoder_init(&decoder, FRAMING_LINES);
+		framing_decoder_init(&decoder, rules_of(FRAMING_LINES));
 		assert_int_equal(framing_decode(&decoder, line, FRAMING_HOLD + 1, heard_piece, &heard), 0);
 		for (size_t j = 0; j < 4 && rows[i].parts[j] != NULL; j++) {
 			uint8_t part[8];
@@ -500,7 +503,7 @@ static void test_long_record_streams(void **unused)
 	struct heard heard = { 0 };
 
 	(void)unused;
-	framing_decoder_init(&decoder, FRAMING_RECORDS);
+	framing_decoder_init(&decoder, rules_of(FRAMING_RECORDS));
 	assert_int_equal(framing_decode(&decoder, header, 5, heard_piece, &heard), 0);
 	assert_int_equal(heard.n_pieces, 0);
 	for (size_t i = 1; i <= 100; i++) {
@@ -508,7 +511,7 @@ static void test_long_record_streams(void **unused)
 		assert_int_equal(heard.len, 2 + i * sizeof(chunk));
 		assert_int_equal(framing_decoder_cost(&decoder), 0);
 	}
-	assert_int_equal(framing_decode_end(&decoder, heard_piece, &heard), FRAMING_BAD_RECORD);
+	assert_int_equal(framing_decode_end(&decoder, heard_piece, &heard), FRAMING_CUT_RECORD);
 	framing_decoder_done(&decoder);
 	free(heard.text);
 }
@@ -523,7 +526,7 @@ static void test_many_short_lines(void **unused)
 	assert_non_null(chunk);
 	for (size_t i = 0; i < FRAMING_HOLD; i += 2)
 		memcpy(chunk + i, "x\n", 2);
-	framing_decoder_init(&decoder, FRAMING_LINES);
+	framing_decoder_init(&decoder, rules_of(FRAMING_LINES));
 	assert_int_equal(framing_decode(&decoder, chunk, FRAMING_HOLD, heard_piece, &heard), 0);
 	assert_int_equal(heard.n_pieces, FRAMING_HOLD / 2);
 	assert_int_equal(heard.len, FRAMING_HOLD / 2 * 4);
@@ -549,7 +552,7 @@ static void test_refusals_reach_the_caller(void **unused)
 		free(heard.text);
 		/* Held, then the header or newline among the calls: each may be refused. */
 		heard = (struct heard){ .fail_at = fail_at };
-		framing_encoder_init(&encoder, FRAMING_RECORDS);
+		framing_encoder_init(&encoder, rules_of(FRAMING_RECORDS));
 		struct piece piece = { payload, 2, true, true, false };
 		assert_int_equal(framing_encode(&encoder, &piece, heard_bytes, &heard), 0);
 		piece = (struct piece){ payload, 1, true, false, true };
@@ -570,7 +573,7 @@ static void test_half_a_message_is_dropped(void **unused)
 	for (size_t i = 0; i < 2; i++) {
 		struct framing_encoder encoder;
 		struct piece piece = { payload, 4, true, true, false };
-		framing_encoder_init(&encoder, framings[i]);
+		framing_encoder_init(&encoder, rules_of(framings[i]));
 		assert_int_equal(framing_encode(&encoder, &piece, heard_bytes, &heard), 0);
 		assert_true(framing_encoder_cost(&encoder) >= 4);
 		framing_encoder_done(&encoder);
@@ -578,7 +581,7 @@ static void test_half_a_message_is_dropped(void **unused)
 		framing_encoder_done(&encoder);
 	}
 	struct framing_decoder decoder;
-	framing_decoder_init(&decoder, FRAMING_LINES);
+	framing_decoder_init(&decoder, rules_of(FRAMING_LINES));
 	assert_int_equal(framing_decode(&decoder, line, 11, heard_piece, &heard), 0);
 	assert_true(framing_decoder_cost(&decoder) >= 11);
 	framing_decoder_done(&decoder);

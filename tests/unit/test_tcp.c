@@ -61,13 +61,14 @@ static void bridge_on_failed(void *arg, int error, const char *reason)
 	snprintf(service->reason, sizeof(service->reason), "%s", reason);
 }
 
-static void bridge_on_piece(void *arg, const struct piece *piece)
+static int bridge_on_piece(void *arg, const struct piece *piece)
 {
 	struct service *service = arg;
 	service_note(service, 'P');
 	assert_true(service->n_data + piece->len <= sizeof(service->data));
 	memcpy(service->data + service->n_data, piece->data, piece->len);
 	service->n_data += piece->len;
+	return 0;
 }
 
 static void bridge_on_any(void *arg)
@@ -120,8 +121,9 @@ static struct service *service_new(enum framing framing)
 		.send_timeout_ms = SEND_TIMEOUT,
 		.connect_timeout_ms = CONNECT_TIMEOUT };
 	service->route.connect_uri = strdup("tcp://service");
+	struct framing_rules rules = { .framing = framing };
 	service->tcp =
-		tcp_new(&service->rig.loop, service->resolver, &service->route, framing, &bridge, service);
+		tcp_new(&service->rig.loop, service->resolver, &service->route, &rules, &bridge, service);
 	assert_non_null(service->tcp);
 	return service;
 }

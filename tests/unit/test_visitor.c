@@ -24,6 +24,7 @@ struct guest {
 	struct rig rig;
 	struct stream stream;
 	struct route_conf route;
+	uint64_t max_message;
 	struct permessage agreed;
 	struct endpoint *visitor;
 	int fd; /* the client's end; -1 once closed */
@@ -32,6 +33,7 @@ struct guest {
 	uint8_t data[HEARD_MAX];
 	size_t n_data, n_pieces, n_messages, n_flushes, n_sent;
 	bool unflushed;	 /* a piece came, no flush yet */
+	int refuses;	 /* the close code for what it hears; 0: it takes it */
 	bool takes_once; /* no more than it was said, until that is said again */
 	unsigned n_eof, n_closed;
 	struct end end;
@@ -56,7 +58,7 @@ static void guest_on_failed(void *arg, int error, const char *reason)
 	guest_on_never(arg);
 }
 
-static void guest_on_piece(void *arg, const struct piece *piece)
+static int guest_on_piece(void *arg, const struct piece *piece)
 {
 	struct guest *guest = arg;
 	assert_int_equal(guest->n_eof, 0);
@@ -66,6 +68,7 @@ static void guest_on_piece(void *arg, const struct piece *piece)
 	guest->n_pieces++;
 	guest->n_messages += piece->last;
 	guest->unflushed = true;
+	return guest->refuses;
 }
 
 static void guest_on_flush(void *arg)
@@ -127,7 +130,8 @@ static struct guest *guest_new_with(
 		.ping_timeout_ms = ping_timeout,
 		.send_timeout_ms = send_timeout };
 	stream_open(&guest->stream, &guest->rig.loop, fds[0], fds[0], &no_hooks, NULL);
-	guest->visitor = visitor_new(&guest->rig.loop, &guest->stream, &guest->route, &guest->agreed);
+	guest->visitor = visitor_new(
+		&guest->rig.loop, &guest->stream, &guest->route, guest->max_message, &guest->agreed);
 	assert_non_null(guest->visitor);
 	guest->visitor->hooks = &guest_hooks;
 	guest->visitor->arg = guest;
@@ -575,13 +579,14 @@ static void test_protocol_errors(void **state)
 		struct guest *guest = guest_new(false);
 		/* The reader has its limit from the beginning. */
 		guest->visitor->ops->destroy(guest->visitor);
-		guest->route.max_message = 1000;
+		guest->max_message = 1000;
 		int fds[2];
 		close(guest->fd);
 		wire_new(fds, false);
 		guest->fd = fds[1];
 		stream_open(&guest->stream, &guest->rig.loop, fds[0], fds[0], &no_hooks, NULL);
-		guest->visitor = visitor_new(&guest->rig.loop, &guest->stream, &guest->route, &guest->agreed);
+		guest->visitor = visitor_new(
+			&guest->rig.loop, &guest->stream, &guest->route, guest->max_message, &guest->agreed);
 		guest->visitor->hooks = &guest_hooks;
 		guest->visitor->arg = guest;
 
@@ -626,6 +631,32 @@ static void test_bad_text_is_in_message(void **state)
 	assert_true(in_message);
 }
 
+/* What the other side must not be told ends the session as a broken rule does; of a message in fragments, of
+ * which nothing was delivered, nobody has half. */
+static void test_refused_message(void **state)
+{
+	(void)state;
+	for (int first = 0x01; first <= 0x81; first += 0x80) {
+		struct guest *guest = guest_new(false);
+		wire_send(guest->fd, 0x82, "good", 4);
+		guest_settle(guest);
+		guest->refuses = 1008;
+		wire_send(guest->fd, (uint8_t)first, "a\nb", 3);
+		wire_send(guest->fd, 0x82, "more", 4);
+		guest_settle(guest);
+		assert_int_equal(guest->n_pieces, 2);
+		assert_int_equal(guest->got[0], 0x88);
+		assert_int_equal(guest->got[2] << 8 | guest->got[3], 1008);
+		assert_int_equal(visitor_code_sent(guest->visitor), 1008);
+		assert_int_equal(guest->n_eof, 1);
+		assert_true(guest->end.abrupt);
+		assert_false(guest->end.in_message);
+		guest_leave(guest, false);
+		rig_until(&guest->rig, guest->n_closed == 1);
+		guest_free(guest);
+	}
+}
+
 static void guest_ignores_eof(void *arg, int error)
 {
 	(void)arg;
@@ -649,7 +680,8 @@ static struct guest *guest_early(size_t n, size_t room)
 	stream_open(&guest->stream, &guest->rig.loop, fds[0], fds[0], &early_hooks, NULL);
 	shutdown(guest->fd, SHUT_WR);
 	rig_until(&guest->rig, stream_has_ended(&guest->stream));
-	guest->visitor = visitor_new(&guest->rig.loop, &guest->stream, &guest->route, &guest->agreed);
+	guest->visitor = visitor_new(
+		&guest->rig.loop, &guest->stream, &guest->route, guest->max_message, &guest->agreed);
 	guest->visitor->hooks = &guest_hooks;
 	guest->visitor->arg = guest;
 	size_t len = wire_frame(wire, 0x82, payload, n);
@@ -1254,6 +1286,7 @@ int main(void)
 		cmocka_unit_test(test_reset_in_linger),
 		cmocka_unit_test(test_protocol_errors),
 		cmocka_unit_test(test_bad_text_is_in_message),
+		cmocka_unit_test(test_refused_message),
 		cmocka_unit_test(test_early_and_gone),
 		cmocka_unit_test(test_error_after_close),
 		cmocka_unit_test(test_pings),
