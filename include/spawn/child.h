@@ -4,6 +4,8 @@
 #ifndef SPAWN_CHILD_H
 #define SPAWN_CHILD_H
 
+#include "conf/config.h"
+
 #include <stdbool.h>
 #include <sys/resource.h>
 #include <sys/types.h>
@@ -13,19 +15,22 @@ struct child_plan {
 	const char *file; /* an absolute path, never searched for */
 	char *const *argv, *const *envp;
 	const struct rlimit *files; /* its RLIMIT_NOFILE */
+	enum stderr_to stderr_to;
 };
 
 /* A child on its way to execve. */
 struct child {
 	pid_t pid;
 	int error_fd; /* non-blocking: end of file when execve succeeded, else see child_read_error() */
-	int stdio[3]; /* non-blocking, close-on-exec: writes its stdin, reads its stdout, reads its stderr */
+	/* Non-blocking, close-on-exec: writes its stdin, reads its stdout, reads its stderr; the last is -1
+	 * when it goes elsewhere. */
+	int stdio[3];
 };
 
 /*
  * Forks. In the child, in this order: every signal at its default and none blocked; a session of its own; the
- * pipes as 0, 1 and 2, and nothing else of ours; the RLIMIT_NOFILE of the plan; SIGKILL when the spawner
- * dies; no_new_privs; execve. Returns 0, or -errno with the step that failed.
+ * pipes as 0, 1 and 2 (or stderr as the plan says), and nothing else of ours; the RLIMIT_NOFILE of the plan;
+ * SIGKILL when the spawner dies; no_new_privs; execve. Returns 0, or -errno with the step that failed.
  */
 int child_start(const struct child_plan *plan, struct child *out, const char **step);
 

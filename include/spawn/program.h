@@ -15,7 +15,7 @@
 struct programs {
 	struct poller *poller;
 	struct idmap map;
-	/* Sends WIRE_STARTED (with WIRE_FDS descriptors, which it takes), WIRE_FAILED, WIRE_EXITED. Must not
+	/* Sends WIRE_STARTED (with descriptors as for wire_message_new()), WIRE_FAILED, WIRE_EXITED. Must not
 	 * call back into this module. */
 	void (*answer)(void *arg, const struct wire_header *header, const char *step, const int *fds);
 	void *arg;

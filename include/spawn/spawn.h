@@ -16,16 +16,19 @@
 struct spawn_client;
 struct spawn_child;
 
-/* What a worker may say about a program to start: which one, in which snapshot, with what session
- * environment. */
+/* What a worker may say about a program to start: which one, in which snapshot, with what variables of the
+ * session; all else is the route's. */
 struct spawn_request {
 	uint32_t generation; /* of the configuration; the one that the spawner was forked with is 1 */
 	uint32_t route;	     /* index in its routes */
+	/* The program's path relative to the route's dir, at most SPAWN_ENTRY_MAX bytes; "" for exec. The
+	 * spawner looks for itself whether that is beneath dir: what it runs is the path without symlinks. */
+	struct text entry;
 	struct text env; /* NAME=VALUE strings, each NUL-terminated, one after another; at most SPAWN_ENV_MAX
-			    bytes */
+			    bytes. They win over the route's env, and that over what it passes on. */
 };
 
-enum { SPAWN_ENV_MAX = 65536 };
+enum { SPAWN_ENV_MAX = 65536, SPAWN_ENTRY_MAX = 4095 };
 
 /*
  * Called on the worker's thread, from the loop, never from within a function below; not after
@@ -33,9 +36,10 @@ enum { SPAWN_ENV_MAX = 65536 };
  * other hook follows, but the child is there until it is released.
  */
 struct spawn_hooks {
-	/* The program runs (execve succeeded). The three descriptors (non-blocking, close-on-exec) are now
-	 * the receiver's. */
-	void (*started)(void *arg, pid_t pid, int stdin_fd, int stdout_fd, int stderr_fd);
+	/* The program runs (execve succeeded). The descriptors (non-blocking, close-on-exec) of its stdin,
+	 * stdout and stderr are now the receiver's; the last is -1 when it has no stderr of its own (merge,
+	 * discard). */
+	void (*started)(void *arg, pid_t pid, const int fds[3]);
 	/* It could not be started: which step failed ("fork", "execve", ...; valid for the call) and the
 	 * errno. */
 	void (*failed)(void *arg, const char *step, int error);
@@ -57,8 +61,8 @@ void spawn_client_free(struct spawn_client *client);
 /* The children that this client has not released, for SIGUSR2 and the tests. */
 size_t spawn_client_children(const struct spawn_client *client);
 
-/* Asks for a start; `hooks` must outlive the child. NULL when memory is short, the environment too long or
- * the spawner gone; else `started` or `failed` follows. */
+/* Asks for a start; `hooks` must outlive the child. NULL when memory is short, entry or env too long or the
+ * spawner gone; else `started` or `failed` follows. */
 struct spawn_child *spawn_start(struct spawn_client *client, const struct spawn_request *request,
 	const struct spawn_hooks *hooks, void *arg);
 

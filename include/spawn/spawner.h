@@ -14,6 +14,9 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+/* Does a route start programs? */
+bool spawner_has_program(const struct route_conf *route);
+
 enum { SPAWNER_STEP = 48 }; /* bytes of a step's name, with its NUL */
 
 /*

@@ -15,15 +15,15 @@
 #include <stdint.h>
 
 enum wire_kind {
-	WIRE_START,   /* worker: id, generation, route; env follows */
+	WIRE_START,   /* worker: id, generation, route, value = bytes of the entry; entry and env follow */
 	WIRE_SIGNAL,  /* worker: id, value = signal */
 	WIRE_RELEASE, /* worker: id */
-	WIRE_STARTED, /* spawner: id, value = pid; carries three descriptors */
+	WIRE_STARTED, /* spawner: id, value = pid; carries the descriptors */
 	WIRE_FAILED,  /* spawner: id, value = errno; the step's name follows; the spawner has forgotten id */
 	WIRE_EXITED,  /* spawner: id, value = wait status */
 };
 
-/* The descriptors that travel with one message: the gateway's ends of stdin, stdout, stderr. */
+/* Most descriptors that travel with one message: the gateway's ends of stdin, stdout, stderr. */
 enum { WIRE_FDS = 3 };
 
 /* The longest step's name in WIRE_FAILED. */
@@ -35,7 +35,7 @@ struct wire_header {
 	uint64_t id; /* of the child, chosen by the worker, unique on its socket */
 	uint32_t generation, route;
 	int32_t value;
-	uint32_t n_fds; /* descriptors that come with the first byte: 0 or WIRE_FDS */
+	uint32_t n_fds; /* descriptors that come with the first byte; at most WIRE_FDS */
 };
 
 /* A message that waits to be sent. */
@@ -45,7 +45,8 @@ struct wire_message;
 struct wire_received {
 	struct wire_header header;
 	struct text body;
-	/* The receiver's to close; all -1 when some of them could not be received for want of descriptors. */
+	/* The receiver's to close: n_fds of them, then -1; all -1 when some could not be received for want of
+	 * descriptors. */
 	int fds[WIRE_FDS];
 };
 
@@ -61,6 +62,7 @@ struct wire {
 	 * behind at most one other message's last bytes, so there are at most two. */
 	struct wire_set {
 		int fds[WIRE_FDS];
+		unsigned n; /* 0: they were lost */
 	} sets[2];
 	unsigned n_sets;
 };
@@ -74,10 +76,12 @@ int wire_init(struct wire *wire, int fd, size_t max_body, bool takes_fds);
 void wire_done(struct wire *wire); /* closes the socket and every descriptor that waits */
 
 /*
- * A message for wire_push(), with header->len bytes of body copied. It takes WIRE_FDS descriptors unless fds
- * is NULL; they are closed once they were sent, and also when memory is short, which returns NULL.
+ * A message for wire_push(), with header->len bytes of body copied. It takes the descriptors in fds up to the
+ * first -1 (all WIRE_FDS, if there is none; NULL has none); they are closed once they were sent, and also
+ * when memory is short, which returns NULL.
  */
-struct wire_message *wire_message_new(const struct wire_header *header, const void *body, const int *fds);
+struct wire_message *wire_message_new(
+	const struct wire_header *header, const void *body, const int fds[WIRE_FDS]);
 void wire_message_free(struct wire_message *message); /* NULL is allowed */
 
 /* Closes those of a set of descriptors that are there, and makes them -1. */

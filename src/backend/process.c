@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 /* How far we have gone in ending it. */
 enum process_ladder {
@@ -270,13 +271,14 @@ static const struct channel_hooks process_channel_hooks = {
 };
 
 /* It runs. */
-static void process_on_started(void *arg, pid_t pid, int stdin_fd, int stdout_fd, int stderr_fd)
+static void process_on_started(void *arg, pid_t pid, const int fds[3])
 {
 	struct process *process = arg;
 	process->pid = pid;
-	channel_open(&process->channel, stdout_fd, stdin_fd);
-	errlog_open(&process->errlog, process->endpoint.loop, stderr_fd, process->params.session,
-		process->params.route->pattern);
+	channel_open(&process->channel, fds[STDOUT_FILENO], fds[STDIN_FILENO]);
+	if (fds[STDERR_FILENO] >= 0)
+		errlog_open(&process->errlog, process->endpoint.loop, fds[STDERR_FILENO],
+			process->params.session, process->params.route->pattern);
 	process->endpoint.hooks->on_ready(process->endpoint.arg);
 }
 

@@ -19,7 +19,7 @@
 static bool helper_is_needed(const struct config *config)
 {
 	for (size_t i = 0; i < config->n_routes; i++)
-		if (config->routes[i].exec.n > 0 || config->routes[i].dir != NULL)
+		if (spawner_has_program(&config->routes[i]))
 			return true;
 	return false;
 }

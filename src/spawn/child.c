@@ -18,6 +18,7 @@
 
 enum child_step {
 	STEP_SETSID,
+	STEP_NULL,
 	STEP_DUP,
 	STEP_CLOSE,
 	STEP_LIMITS,
@@ -30,6 +31,7 @@ enum child_step {
 
 static const char *const child_steps[STEPS] = {
 	[STEP_SETSID] = "setsid",
+	[STEP_NULL] = "open /dev/null",
 	[STEP_DUP] = "dup2",
 	[STEP_CLOSE] = "close_range",
 	[STEP_LIMITS] = "setrlimit",
@@ -44,7 +46,7 @@ struct child_error {
 	int step, error;
 };
 
-/* Four pipes; [i][0] reads, [i][1] writes. The first three are stdin, stdout, stderr. */
+/* Up to four pipes; [i][0] reads, [i][1] writes. The first three are stdin, stdout, stderr. */
 enum { PIPE_ERROR = 3, PIPES };
 
 struct child_pipes {
@@ -80,12 +82,20 @@ static void child_pipes_close(struct child_pipes *pipes)
 	}
 }
 
+/* Has the program's stderr a pipe of its own? */
+static bool child_has_stderr(const struct child_plan *plan)
+{
+	return plan->stderr_to == STDERR_LOG || plan->stderr_to == STDERR_TAGGED;
+}
+
 /* Makes the pipes; only our ends are non-blocking. Returns 0 or -errno. */
-static int child_pipes_open(struct child_pipes *pipes)
+static int child_pipes_open(struct child_pipes *pipes, const struct child_plan *plan)
 {
 	for (int i = 0; i < PIPES; i++)
 		pipes->ends[i][0] = pipes->ends[i][1] = -1;
 	for (int i = 0; i < PIPES; i++) {
+		if (i == STDERR_FILENO && !child_has_stderr(plan))
+			continue;
 		if (pipe2(pipes->ends[i], O_CLOEXEC) < 0 ||
 			fcntl(*child_our_end(pipes, i), F_SETFL, O_NONBLOCK) < 0) {
 			int error = errno;
@@ -122,10 +132,24 @@ static _Noreturn void child_fail(int error_fd, enum child_step step)
 	_exit(127);
 }
 
+/* What becomes stderr. */
+static int child_find_stderr(struct child_pipes *pipes, const struct child_plan *plan)
+{
+	if (child_has_stderr(plan))
+		return *child_end(pipes, STDERR_FILENO);
+	if (plan->stderr_to == STDERR_MERGE)
+		return *child_end(pipes, STDOUT_FILENO);
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (null < 0)
+		child_fail(*child_end(pipes, PIPE_ERROR), STEP_NULL);
+	return null;
+}
+
 /* Makes 0, 1, 2 of the pipes, 3 of the error pipe, and nothing else. Returns the error pipe's new number. */
-static int child_arrange_fds(struct child_pipes *pipes)
+static int child_arrange_fds(struct child_pipes *pipes, const struct child_plan *plan)
 {
 	int error_fd = *child_end(pipes, PIPE_ERROR);
+	*child_end(pipes, STDERR_FILENO) = child_find_stderr(pipes, plan);
 	/* The spawner's own 0, 1 and 2 are open, so that no end is in the way of another. */
 	for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++) {
 		if (dup2(*child_end(pipes, i), i) < 0)
@@ -154,7 +178,7 @@ static _Noreturn void child_run(const struct child_plan *plan, struct child_pipe
 	child_reset_signals();
 	if (setsid() < 0)
 		child_fail(*child_end(pipes, PIPE_ERROR), STEP_SETSID);
-	int error_fd = child_arrange_fds(pipes);
+	int error_fd = child_arrange_fds(pipes, plan);
 	if (child_restore_files(plan->files) < 0)
 		child_fail(error_fd, STEP_LIMITS);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
@@ -173,7 +197,7 @@ static _Noreturn void child_run(const struct child_plan *plan, struct child_pipe
 int child_start(const struct child_plan *plan, struct child *out, const char **step)
 {
 	struct child_pipes pipes;
-	int rc = child_pipes_open(&pipes);
+	int rc = child_pipes_open(&pipes, plan);
 	if (rc < 0) {
 		*step = "pipe";
 		return rc;

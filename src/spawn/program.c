@@ -126,13 +126,12 @@ static int program_watch_exit(struct program *program)
 /* Says that a program runs and hands its pipes over. */
 static void program_announce(struct program *program)
 {
-	int fds[WIRE_FDS];
+	int fds[WIRE_FDS]; /* that there is no stderr is the one thing that they can lack */
 	struct wire_header header = { .kind = WIRE_STARTED, .id = program->node.id };
 	header.value = program->child.pid;
-	for (int i = 0; i < WIRE_FDS; i++) {
-		fds[i] = program->child.stdio[i];
+	memcpy(fds, program->child.stdio, sizeof(fds));
+	for (int i = 0; i < WIRE_FDS; i++)
 		program->child.stdio[i] = -1;
-	}
 	program->programs->answer(program->programs->arg, &header, NULL, fds);
 }
 

@@ -104,8 +104,7 @@ static int spawn_client_on_started(struct spawn_client *client, struct wire_rece
 		return 0;
 	}
 	child->state = SPAWN_RUNNING;
-	child->hooks->started(
-		child->arg, received->header.value, received->fds[0], received->fds[1], received->fds[2]);
+	child->hooks->started(child->arg, received->header.value, received->fds);
 	return 0;
 }
 
@@ -276,17 +275,28 @@ size_t spawn_client_children(const struct spawn_client *client)
 /* Makes the request for a start. */
 static struct wire_message *spawn_start_message(const struct spawn_request *request, uint64_t id)
 {
-	struct wire_header header = { .kind = WIRE_START, .id = id, .len = (uint32_t)request->env.len };
+	size_t len = request->entry.len + request->env.len;
+	struct wire_header header = { .kind = WIRE_START, .id = id, .len = (uint32_t)len };
+	char *body = malloc(len + 1);
+	if (body == NULL)
+		return NULL;
 	header.generation = request->generation;
 	header.route = request->route;
-	return wire_message_new(&header, request->env.ptr, NULL);
+	header.value = (int32_t)request->entry.len;
+	if (request->entry.len > 0)
+		memcpy(body, request->entry.ptr, request->entry.len);
+	if (request->env.len > 0)
+		memcpy(body + request->entry.len, request->env.ptr, request->env.len);
+	struct wire_message *message = wire_message_new(&header, body, NULL);
+	free(body);
+	return message;
 }
 
 /* Asks for a start. */
 struct spawn_child *spawn_start(struct spawn_client *client, const struct spawn_request *request,
 	const struct spawn_hooks *hooks, void *arg)
 {
-	if (client->lost || request->env.len > SPAWN_ENV_MAX)
+	if (client->lost || request->entry.len > SPAWN_ENTRY_MAX || request->env.len > SPAWN_ENV_MAX)
 		return NULL;
 	struct wire_header header = { .kind = WIRE_RELEASE, .id = ++client->last_id };
 	struct wire_message *release = wire_message_new(&header, NULL, NULL);

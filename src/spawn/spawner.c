@@ -8,6 +8,7 @@
 #include "spawn/spawner.h"
 
 #include "base/must.h"
+#include "spawn/entry.h"
 #include "spawn/environment.h"
 #include "spawn/poller.h"
 #include "spawn/privileges.h"
@@ -92,6 +93,33 @@ static void spawner_client_answer(
 	spawner_client_update(client);
 }
 
+/* Does it run one command, or any of a directory? */
+bool spawner_has_program(const struct route_conf *route)
+{
+	return route->exec_path != NULL || route->dir != NULL;
+}
+
+/* Finds the file to run, which the caller frees if it is *found. Returns 0 or -errno. */
+static int spawner_find_file(const struct route_conf *route, struct text entry, char **found)
+{
+	*found = NULL;
+	if (route->dir != NULL)
+		return entry_resolve(route->dir, entry, found);
+	return entry.len == 0 ? 0 : -EINVAL;
+}
+
+/* Starts a file with this environment. */
+static void spawner_run_file(
+	struct spawner_client *client, uint64_t id, const struct route_conf *route, char *file, char **envp)
+{
+	char *const argv[] = { file, NULL };
+	struct child_plan plan = { .files = &client->spawner->files, .stderr_to = route->stderr_to };
+	plan.file = file != NULL ? file : route->exec_path;
+	plan.argv = file != NULL ? argv : route->exec.items;
+	plan.envp = envp;
+	program_start(&client->programs, id, &plan);
+}
+
 /* Starts the program of a route. */
 static void spawner_start(struct spawner_client *client, const struct wire_received *received)
 {
@@ -102,22 +130,27 @@ static void spawner_start(struct spawner_client *client, const struct wire_recei
 		return;
 	}
 	const struct config *config = spawner->config;
-	if (header->route >= config->n_routes || config->routes[header->route].exec_path == NULL) {
+	if (header->route >= config->n_routes || !spawner_has_program(&config->routes[header->route])) {
 		program_refuse(&client->programs, header->id, "route", EINVAL);
 		return;
 	}
 	const struct route_conf *route = &config->routes[header->route];
-	char **envp;
-	int rc = environment_new(&spawner->environment, received->body, &envp);
+	struct text entry = { received->body.ptr, (size_t)header->value };
+	struct text env = { received->body.ptr + entry.len, received->body.len - entry.len };
+	char *file, **envp;
+	int rc = spawner_find_file(route, entry, &file);
 	if (rc < 0) {
-		program_refuse(&client->programs, header->id, "request", -rc);
+		program_refuse(&client->programs, header->id, "entry", -rc);
 		return;
 	}
-	struct child_plan plan = { .file = route->exec_path, .files = &spawner->files };
-	plan.argv = route->exec.items;
-	plan.envp = envp;
-	program_start(&client->programs, header->id, &plan);
-	free(envp);
+	rc = environment_new(&spawner->environment, env, &envp);
+	if (rc < 0) {
+		program_refuse(&client->programs, header->id, "request", -rc);
+	} else {
+		spawner_run_file(client, header->id, route, file, envp);
+		free(envp);
+	}
+	free(file);
 }
 
 /* Does what one message asks. Returns 0 or -EPROTO. */
@@ -126,7 +159,9 @@ static int spawner_client_handle(struct spawner_client *client, const struct wir
 	const struct wire_header *header = &received->header;
 	switch ((enum wire_kind)header->kind) {
 	case WIRE_START:
-		if (program_exists(&client->programs, header->id))
+		if (program_exists(&client->programs, header->id) || header->value < 0 ||
+			header->value > SPAWN_ENTRY_MAX || (uint32_t)header->value > header->len ||
+			header->len - (uint32_t)header->value > SPAWN_ENV_MAX)
 			return -EPROTO;
 		spawner_start(client, received);
 		return 0;
@@ -189,7 +224,7 @@ static int spawner_client_init(struct spawner_client *client, struct spawner *sp
 	client->programs.arg = client;
 	client->watch.on_ready = spawner_client_on_ready;
 	client->watch.owner = client;
-	int rc = wire_init(&client->wire, fd, SPAWN_ENV_MAX, false);
+	int rc = wire_init(&client->wire, fd, SPAWN_ENTRY_MAX + SPAWN_ENV_MAX, false);
 	return rc < 0 ? rc : poller_add(&spawner->poller, &client->watch, fd, EPOLLIN);
 }
 

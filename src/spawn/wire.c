@@ -18,7 +18,8 @@
 struct wire_message {
 	struct wire_message *next;
 	size_t len, sent;
-	int fds[WIRE_FDS]; /* -1 when there are none, or when they have been sent */
+	int fds[WIRE_FDS]; /* the first n_fds; -1 when they have been sent */
+	unsigned n_fds;
 	uint8_t bytes[];
 };
 
@@ -75,21 +76,26 @@ void wire_done(struct wire *wire)
 	wire->last = &wire->first;
 }
 
-/* Writes the number of descriptors into the header of a message that has not begun to be sent. */
-static void wire_message_set_n_fds(struct wire_message *message, uint32_t n_fds)
+/* Says how many descriptors come with a message that has not begun to be sent. */
+static void wire_message_set_n_fds(struct wire_message *message, unsigned n_fds)
 {
 	struct wire_header header;
+	message->n_fds = n_fds;
 	memcpy(&header, message->bytes, sizeof(header));
 	header.n_fds = n_fds;
 	memcpy(message->bytes, &header, sizeof(header));
 }
 
 /* Makes a message of a header, its body and its descriptors. */
-struct wire_message *wire_message_new(const struct wire_header *header, const void *body, const int *fds)
+struct wire_message *wire_message_new(
+	const struct wire_header *header, const void *body, const int fds[WIRE_FDS])
 {
+	unsigned n_fds = 0;
+	while (fds != NULL && n_fds < WIRE_FDS && fds[n_fds] >= 0)
+		n_fds++;
 	struct wire_message *message = malloc(sizeof(*message) + sizeof(*header) + header->len);
 	if (message == NULL) {
-		for (int i = 0; fds != NULL && i < WIRE_FDS; i++)
+		for (unsigned i = 0; i < n_fds; i++)
 			close(fds[i]);
 		return NULL;
 	}
@@ -97,10 +103,10 @@ struct wire_message *wire_message_new(const struct wire_header *header, const vo
 	memcpy(message->bytes, header, sizeof(*header));
 	if (header->len > 0)
 		memcpy(message->bytes + sizeof(*header), body, header->len);
-	wire_message_set_n_fds(message, fds != NULL ? WIRE_FDS : 0);
+	wire_message_set_n_fds(message, n_fds);
 	wire_clear_fds(message->fds);
-	if (fds != NULL)
-		memcpy(message->fds, fds, sizeof(message->fds));
+	for (unsigned i = 0; i < n_fds; i++)
+		message->fds[i] = fds[i];
 	return message;
 }
 
@@ -139,13 +145,14 @@ static ssize_t wire_send(int fd, struct wire_message *message)
 	struct iovec iov = { message->bytes + message->sent, message->len - message->sent };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	if (message->fds[0] >= 0) {
+		size_t len = message->n_fds * sizeof(int);
 		msg.msg_control = control.bytes;
-		msg.msg_controllen = sizeof(control.bytes);
+		msg.msg_controllen = CMSG_SPACE(len);
 		struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
 		cmsg->cmsg_level = SOL_SOCKET;
 		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(sizeof(message->fds));
-		memcpy(CMSG_DATA(cmsg), message->fds, sizeof(message->fds));
+		cmsg->cmsg_len = CMSG_LEN(len);
+		memcpy(CMSG_DATA(cmsg), message->fds, len);
 	}
 	ssize_t n;
 	do
@@ -182,16 +189,20 @@ int wire_flush(struct wire *wire)
 }
 
 /* Copies the descriptors out of a control message; a set of which some are missing is none. */
-static void wire_parse_set(struct msghdr *msg, int fds[WIRE_FDS])
+static void wire_parse_set(struct msghdr *msg, struct wire_set *set)
 {
-	wire_clear_fds(fds);
+	*set = (struct wire_set){ .n = 0 };
+	wire_clear_fds(set->fds);
 	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
 	if (cmsg == NULL || cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
 		return;
 	size_t len = cmsg->cmsg_len - CMSG_LEN(0);
-	memcpy(fds, CMSG_DATA(cmsg), len < sizeof(int[WIRE_FDS]) ? len : sizeof(int[WIRE_FDS]));
-	if (len < sizeof(int[WIRE_FDS]) || (msg->msg_flags & MSG_CTRUNC))
-		wire_close_fds(fds);
+	must(len <= sizeof(set->fds)); /* there was no more room */
+	memcpy(set->fds, CMSG_DATA(cmsg), len);
+	if (msg->msg_flags & MSG_CTRUNC)
+		wire_close_fds(set->fds);
+	else
+		set->n = (unsigned)(len / sizeof(int));
 }
 
 /* Keeps the descriptors that a recvmsg() brought, or the fact that they were lost. Returns 0 or -EPROTO. */
@@ -200,7 +211,7 @@ static int wire_keep_set(struct wire *wire, struct msghdr *msg)
 	if (!wire->takes_fds || (msg->msg_controllen == 0 && !(msg->msg_flags & MSG_CTRUNC)))
 		return 0;
 	struct wire_set set;
-	wire_parse_set(msg, set.fds);
+	wire_parse_set(msg, &set);
 	if (wire->n_sets == sizeof(wire->sets) / sizeof(wire->sets[0])) {
 		wire_close_fds(set.fds);
 		return -EPROTO;
@@ -241,8 +252,10 @@ static int wire_take_set(struct wire *wire, struct wire_received *out)
 	wire_clear_fds(out->fds);
 	if (out->header.n_fds == 0)
 		return 0;
-	if (out->header.n_fds != WIRE_FDS || wire->n_sets == 0)
+	if (out->header.n_fds > WIRE_FDS || wire->n_sets == 0)
 		return -EPROTO;
+	if (wire->sets[0].n > 0 && wire->sets[0].n != out->header.n_fds)
+		return -EPROTO; /* wire_done() closes them */
 	memcpy(out->fds, wire->sets[0].fds, sizeof(out->fds));
 	wire->sets[0] = wire->sets[1];
 	wire->n_sets--;

@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -94,15 +95,15 @@ static bool wait_until(struct world *world, bool (*cond)(void *arg), void *arg)
 	return holds;
 }
 
-static void on_started(void *arg, pid_t pid, int in, int out, int err)
+static void on_started(void *arg, pid_t pid, const int fds[3])
 {
 	struct run *run = arg;
 	assert_false(run->started || run->failed || run->exited);
 	run->started = true;
 	run->pid = pid;
-	run->in = in;
-	run->out = out;
-	run->err = err;
+	run->in = fds[0];
+	run->out = fds[1];
+	run->err = fds[2];
 	if (run->release_at_start) {
 		spawn_release(run->child);
 		run->child = NULL;
@@ -448,6 +449,120 @@ static void test_echo(void **state)
 	assert_int_equal(spawn_client_children(world->clients[0]), 0);
 }
 
+/* Writes a file into the test's directory. Returns its path. */
+static char *make_file(struct world *world, const char *name, const char *content, mode_t mode)
+{
+	char path[128];
+	snprintf(path, sizeof path, "%s/%s", world->dir, name);
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, content, strlen(content)), strlen(content));
+	close(fd);
+	assert_int_equal(chmod(path, mode), 0);
+	return strdup(path);
+}
+
+/* Starts an entry of a route with an environment; waits for what becomes of it. */
+static void run_entry(struct world *world, struct run *run, uint32_t route, const char *entry, size_t len)
+{
+	struct spawn_request request = { .generation = 1, .route = route, .entry = { entry, len } };
+	request.env = (struct text){ "A=b\0", 4 };
+	*run = (struct run){ .world = world, .in = -1, .out = -1, .err = -1 };
+	run->child = spawn_start(world->clients[0], &request, &hooks, run);
+	assert_non_null(run->child);
+	assert_true(wait_until(world, is_decided, run));
+}
+
+static void test_entry(void **state)
+{
+	struct world *world = *state;
+	struct run run;
+	char out[OUTPUT], said[OUTPUT], dir[PATH_MAX];
+	static char large[SPAWN_ENTRY_MAX + 1];
+	static const struct {
+		const char *entry, *step;
+		size_t len;
+		int error;
+	} bad[] = { { "", "entry", 0, EINVAL }, { "../x", "entry", 4, EINVAL },
+		{ "/bin/sh", "entry", 7, EINVAL }, { "none", "entry", 4, ENOENT },
+		{ "who\0", "entry", 4, EINVAL }, { "out", "entry", 3, EACCES },
+		{ "plain", "execve", 5, EACCES }, { "plain/who", "entry", 9, ENOTDIR } };
+	char *who = make_file(world, "who", "#!/bin/sh\necho $0 $# $A\n", 0755);
+	char *plain = make_file(world, "plain", "", 0644);
+	char *link = make_file(world, "out", "", 0644);
+	unlink(link);
+	assert_int_equal(symlink("/bin/sh", link), 0);
+	uint32_t shell = add_shell(world, "echo $A");
+	uint32_t programs = add_route(world, "unused", (char *)NULL);
+	world->routes[programs].exec_path = NULL;
+	world->routes[programs].dir = world->dir;
+	open_clients(world);
+	assert_non_null(realpath(world->dir, dir));
+	run_entry(world, &run, programs, "who", 3);
+	assert_true(run.started);
+	snprintf(said, sizeof said, "%s/who 0 b\n", dir);
+	assert_string_equal(read_text(run.out, 0, out), said);
+	run_done(&run);
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		run_entry(world, &run, programs, bad[i].entry, bad[i].len);
+		assert_true(run.failed);
+		assert_string_equal(run.step, bad[i].step);
+		assert_int_equal(run.error, bad[i].error);
+		run_done(&run);
+	}
+	run_entry(world, &run, shell, "who", 3); /* that route has but one program */
+	assert_true(run.failed);
+	assert_string_equal(run.step, "entry");
+	run_done(&run);
+	run_entry(world, &run, shell, "", 0);
+	assert_string_equal(read_text(run.out, 0, out), "b\n");
+	run_done(&run);
+
+	memset(large, 'x', sizeof large);
+	run_entry(world, &run, programs, large, SPAWN_ENTRY_MAX);
+	assert_string_equal(run.step, "entry");
+	assert_int_equal(run.error, ENAMETOOLONG);
+	run_done(&run);
+	struct spawn_request request = {
+		.generation = 1, .route = programs, .entry = { large, sizeof large }
+	};
+	assert_null(spawn_start(world->clients[0], &request, &hooks, NULL));
+	unlink(who), unlink(plain), unlink(link);
+	free(who), free(plain), free(link);
+}
+
+static void test_stderr(void **state)
+{
+	struct world *world = *state;
+	static const enum stderr_to plans[] = { STDERR_LOG, STDERR_MERGE, STDERR_TAGGED, STDERR_DISCARD };
+	char out[OUTPUT];
+	for (size_t i = 0; i < 4; i++)
+		world->routes[add_shell(world,
+				      "echo out; echo err >&2; readlink /proc/self/fd/2; ls /proc/self/fd")]
+			.stderr_to = plans[i];
+	open_clients(world);
+	size_t fds = count_fds(world->spawner);
+	for (size_t i = 0; i < 4; i++) {
+		struct run run;
+		bool own = plans[i] == STDERR_LOG || plans[i] == STDERR_TAGGED;
+		run_started(world, &run, (uint32_t)i);
+		assert_int_equal(run.err >= 0, own);
+		assert_string_equal(read_text(run.out, '\n', out), "out\n");
+		if (own) {
+			char err[OUTPUT];
+			assert_string_equal(read_text(run.err, 0, err), "err\n");
+		} else if (plans[i] == STDERR_MERGE) {
+			assert_string_equal(read_text(run.out, '\n', out), "err\n");
+		}
+		read_text(run.out, '\n', out);
+		assert_int_equal(strcmp(out, "/dev/null\n") == 0, plans[i] == STDERR_DISCARD);
+		assert_string_equal(read_text(run.out, 0, out), "0\n1\n2\n3\n");
+		run_done(&run);
+	}
+	assert_true(wait_until(world, has_no_children, &world->spawner));
+	assert_int_equal(count_fds(world->spawner), fds);
+}
+
 static void test_exit_statuses(void **state)
 {
 	struct world *world = *state;
@@ -474,19 +589,6 @@ static void test_exit_statuses(void **state)
 		assert_int_equal(run.status & ~WCOREFLAG, cases[i].status);
 		run_done(&run);
 	}
-}
-
-/* Writes a file into the test's directory. Returns its path. */
-static char *make_file(struct world *world, const char *name, const char *content, mode_t mode)
-{
-	char path[128];
-	snprintf(path, sizeof path, "%s/%s", world->dir, name);
-	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, content, strlen(content)), strlen(content));
-	close(fd);
-	assert_int_equal(chmod(path, mode), 0);
-	return strdup(path);
 }
 
 static void test_failures(void **state)
@@ -990,10 +1092,14 @@ static void test_bad_messages(void **state)
 		{ .kind = WIRE_EXITED, .id = 1 },
 		{ .kind = WIRE_EXITED + 1, .id = 1 },
 		{ .kind = UINT32_MAX, .id = 1 },
-		{ .kind = WIRE_START, .len = SPAWN_ENV_MAX + 1 },
+		{ .kind = WIRE_START, .len = SPAWN_ENTRY_MAX + SPAWN_ENV_MAX + 1 },
 		{ .kind = WIRE_START, .len = UINT32_MAX },
 		{ .kind = WIRE_START, .generation = 1, .n_fds = WIRE_FDS },
 		{ .kind = WIRE_START, .generation = 1, .n_fds = 1 },
+		{ .kind = WIRE_START,
+			.generation = 1,
+			.value = 1 }, /* its entry would be behind the message */
+		{ .kind = WIRE_START, .generation = 1, .value = -1 },
 		{ .kind = WIRE_START, .generation = 1, .id = 7 }, /* 7 runs */
 		{ .kind = WIRE_SIGNAL, .value = 0 },
 		{ .kind = WIRE_SIGNAL, .value = -1 },
@@ -1112,6 +1218,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_echo),
+		TEST(test_stderr),
+		TEST(test_entry),
 		TEST(test_exit_statuses),
 		TEST(test_failures),
 		TEST(test_refusals),

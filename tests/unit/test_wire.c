@@ -181,10 +181,14 @@ static void make_fds(uint64_t id, int fds[WIRE_FDS])
 	}
 }
 
-static void check_fds(uint64_t id, int fds[WIRE_FDS])
+static void check_fds(uint64_t id, int fds[WIRE_FDS], int n)
 {
 	for (int i = 0; i < WIRE_FDS; i++) {
 		uint64_t mark[2];
+		if (i >= n) {
+			assert_int_equal(fds[i], -1);
+			continue;
+		}
 		assert_true(fcntl(fds[i], F_GETFD) & FD_CLOEXEC);
 		assert_int_equal(pread(fds[i], mark, sizeof mark, 0), sizeof mark);
 		assert_int_equal(mark[0], id);
@@ -212,12 +216,15 @@ static void test_descriptors_stay_with_messages(void **state)
 	while (received_n < MESSAGES) {
 		for (int burst = rand_r(&seed) % 8; burst > 0 && sent < MESSAGES; burst--) {
 			struct wire_header header = { .kind = WIRE_STARTED, .id = sent };
-			int fds[WIRE_FDS], *carried = rand_r(&seed) % 2 ? fds : NULL;
+			int fds[WIRE_FDS], n = rand_r(&seed) % (WIRE_FDS + 1);
 			header.len = (uint32_t)(rand_r(&seed) % (sent % 5 == 0 ? MAX_BODY + 1 : 50));
-			header.value = carried != NULL;
-			if (carried)
-				make_fds(sent, fds);
-			wire_push(&from, wire_message_new(&header, body, carried));
+			header.value = n;
+			make_fds(sent, fds);
+			for (int i = n; i < WIRE_FDS; i++) {
+				close(fds[i]);
+				fds[i] = -1;
+			}
+			wire_push(&from, wire_message_new(&header, body, n > 0 || sent % 2 ? fds : NULL));
 			sent++;
 		}
 		assert_int_equal(wire_flush(&from), 0);
@@ -226,9 +233,8 @@ static void test_descriptors_stay_with_messages(void **state)
 			assert_true(wire_read(&to) >= 0);
 			while (wire_next(&to, &received) > 0) {
 				assert_int_equal(received.header.id, received_n++);
-				assert_int_equal(received.fds[0] >= 0, received.header.value);
-				if (received.header.value)
-					check_fds(received.header.id, received.fds);
+				assert_int_equal(received.header.n_fds, received.header.value);
+				check_fds(received.header.id, received.fds, received.header.value);
 			}
 		}
 	}
@@ -236,6 +242,48 @@ static void test_descriptors_stay_with_messages(void **state)
 	wire_done(&from);
 	wire_done(&to);
 	assert_int_equal(count_fds(), fds_before);
+}
+
+/* A message that says that it has more or fewer than came. */
+static void test_other_count_of_descriptors(void **state)
+{
+	size_t fds_before = count_fds();
+	(void)state;
+	for (uint32_t sent = 1; sent <= WIRE_FDS; sent++) {
+		for (uint32_t said = 0; said <= WIRE_FDS; said++) {
+			struct wire to;
+			struct wire_received received;
+			struct wire_header header = { .kind = WIRE_STARTED, .n_fds = said };
+			int raw, fds[WIRE_FDS];
+			make_wire(&to, &raw, true);
+			make_fds(1, fds);
+			struct iovec iov = { &header, sizeof header };
+			union {
+				struct cmsghdr align;
+				char bytes[CMSG_SPACE(sizeof fds)];
+			} control = { .bytes = { 0 } };
+			struct msghdr msg = {
+				.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes
+			};
+			msg.msg_controllen = CMSG_SPACE(sent * sizeof(int));
+			*CMSG_FIRSTHDR(&msg) =
+				(struct cmsghdr){ CMSG_LEN(sent * sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
+			memcpy(CMSG_DATA(CMSG_FIRSTHDR(&msg)), fds, sent * sizeof(int));
+			assert_int_equal(sendmsg(raw, &msg, 0), sizeof header);
+			wire_close_fds(fds);
+			assert_int_equal(wire_read(&to), sizeof header);
+			int rc = wire_next(&to, &received);
+			if (said == sent) {
+				assert_int_equal(rc, 1);
+				check_fds(1, received.fds, (int)said);
+			} else if (said > 0) {
+				assert_int_equal(rc, -EPROTO);
+			}
+			close(raw);
+			wire_done(&to);
+			assert_int_equal(count_fds(), fds_before);
+		}
+	}
 }
 
 /* Whatever a wire holds when it ends is closed: sent and not read, read and not taken, not sent. */
@@ -331,7 +379,7 @@ static void test_no_room_for_descriptors(void **state)
 		assert_int_equal(count_fds(), n);
 		assert_true(wire_read(&to) > 0);
 		assert_int_equal(wire_next(&to, &received), 1);
-		check_fds(2, received.fds);
+		check_fds(2, received.fds, WIRE_FDS);
 		wire_done(&from);
 		wire_done(&to);
 	}
@@ -407,6 +455,7 @@ int main(void)
 		cmocka_unit_test(test_length_limit),
 		cmocka_unit_test(test_bad_descriptor_counts),
 		cmocka_unit_test(test_descriptors_stay_with_messages),
+		cmocka_unit_test(test_other_count_of_descriptors),
 		cmocka_unit_test(test_nothing_leaks),
 		cmocka_unit_test(test_too_many_sets),
 		cmocka_unit_test(test_no_room_for_descriptors),
