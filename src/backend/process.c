@@ -323,6 +323,7 @@ static int process_start(struct endpoint *endpoint)
 	struct spawn_request request = {
 		.generation = process->params.generation,
 		.route = process->params.route_index,
+		.entry = process->params.entry,
 		.env = process->params.env,
 	};
 	process->child = spawn_start(process->params.spawner, &request, &process_spawn_hooks, process);
