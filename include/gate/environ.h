@@ -7,11 +7,15 @@
 #include "gate/exchange.h"
 
 /*
- * NAME=VALUE strings, each NUL-terminated, one after another, of *len bytes. The caller frees. NULL when
- * memory is short. protocol is the subprotocol chosen or NULL. No value holds a newline or NUL; a header
- * whose name has a "_", and Proxy, are left out.
+ * Makes NAME=VALUE strings, each NUL-terminated, one after another: *out, of *len bytes, which the caller
+ * frees. No name comes twice. No value holds a newline or NUL; what is left out for what a program may make
+ * of it is said in gate/environ_internal.h. A variable without a value is absent, but for PATH_INFO,
+ * QUERY_STRING and WEBSOCKET_PROTOCOL; under the name websocketd it is as that has it. `protocol` is the
+ * subprotocol chosen or NULL.
+ *
+ * Returns 0, -ENOMEM, or -E2BIG when it is more than SPAWN_ENV_MAX bytes (431).
  */
-char *environ_build(const struct exchange *exchange, const struct exchange_upgrade *upgrade,
-	const char *session, const char *protocol, size_t *len);
+int environ_build(const struct exchange *exchange, const struct exchange_upgrade *upgrade,
+	const char *session, const char *protocol, char **out, size_t *len);
 
 #endif

@@ -1,23 +1,32 @@
 /*
  * environ: builds the session's part of a program's environment; what comes from the gateway's own (PATH,
- * LANG) is the spawner's.
+ * LANG) and from the route (env) is the spawner's.
  *
- * The values come from a head that the strict parser let through, so they hold no control character but a
- * tab. Holds nothing.
+ * The values come from a head that the strict parser let through and from a certificate whose names are
+ * escaped, so they hold no control character but a tab. Holds nothing.
  */
 #include "gate/environ.h"
 
+#include "gate/environ_internal.h"
 #include "net/clientcert.h"
+#include "spawn/spawn.h"
 
-#include <ctype.h>
-#include <event2/buffer.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* NAME=value and its NUL. */
-static int environ_add(struct evbuffer *out, const char *name, struct text value)
+/* How a bash of before 2014 writes a function that it takes out of its environment, and runs what follows. */
+bool environ_is_function(struct text value)
 {
+	return text_starts_with(value, "() {");
+}
+
+/* NAME=value and its NUL. */
+int environ_add(struct evbuffer *out, const char *name, struct text value)
+{
+	if (environ_is_function(value))
+		return 0;
 	int error = evbuffer_add(out, name, strlen(name));
 	error |= evbuffer_add(out, "=", 1);
 	if (value.len > 0)
@@ -33,64 +42,91 @@ static int environ_add_port(struct evbuffer *out, const char *name, unsigned por
 	return environ_add(out, name, text_of(text));
 }
 
-/* Does a header become a variable? "Proxy" would be HTTP_PROXY, which programs believe; "X_Y" would pass for
- * "X-Y". */
-static bool environ_exports(struct text name)
+/* Who serves, by what interface. Scripts ask for these to know what else they are given. */
+static int environ_add_kind(struct evbuffer *out, const struct exchange *exchange)
 {
-	return !text_is_nocase(name, "Proxy") && memchr(name.ptr, '_', name.len) == NULL;
+	bool websocketd = exchange->config->websocketd;
+
+	return environ_add(out, "GATEWAY_INTERFACE", text_of(websocketd ? "websocketd-CGI/0.1" : "CGI/1.1")) |
+	       environ_add(out, "SERVER_SOFTWARE",
+		       text_of(websocketd ? "websocketd/" WSLUICE_VERSION : "wsluice/" WSLUICE_VERSION));
 }
 
-/* Did the same name come before? Its value has been joined then. */
-static bool environ_is_repeated(const struct http_request *request, size_t index)
-{
-	for (size_t i = 0; i < index; i++)
-		if (text_equal_nocase(request->headers[i].name, request->headers[index].name))
-			return true;
-	return false;
-}
-
-/* HTTP_NAME=value, value of the same name ... (RFC 3875 4.1.18). */
-static int environ_add_header(struct evbuffer *out, const struct http_request *request, size_t index)
-{
-	struct text name = request->headers[index].name;
-	int error = evbuffer_add(out, "HTTP_", 5);
-
-	for (size_t i = 0; i < name.len; i++) {
-		char c = name.ptr[i] == '-' ? '_' : (char)toupper((unsigned char)name.ptr[i]);
-		error |= evbuffer_add(out, &c, 1);
-	}
-	const char *joint = "=";
-	for (size_t i = index; i < request->n_headers; i++) {
-		struct text value = request->headers[i].value;
-		if (!text_equal_nocase(request->headers[i].name, name))
-			continue;
-		error |= evbuffer_add(out, joint, strlen(joint)) | evbuffer_add(out, value.ptr, value.len);
-		joint = ", ";
-	}
-	return error | evbuffer_add(out, "", 1);
-}
-
-/* Every header that may be told, once. */
-static int environ_add_headers(struct evbuffer *out, const struct http_request *request)
-{
-	int error = 0;
-	for (size_t i = 0; i < request->n_headers; i++)
-		if (environ_exports(request->headers[i].name) && !environ_is_repeated(request, i))
-			error |= environ_add_header(out, request, i);
-	return error;
-}
-
-/* The server as the client named it, else as it is bound. */
+/* The server as the client named it, else as it is bound. websocketd tells the port, too, as it was named. */
 static int environ_add_server(
 	struct evbuffer *out, const struct exchange *exchange, const struct http_request *request)
 {
 	char local[ADDR_TEXT];
-	unsigned port = addr_port(&exchange->entrance->local);
+	bool named = exchange->config->websocketd;
+	unsigned port = named ? 0 : addr_port(&exchange->entrance->local);
 	unsigned otherwise = exchange->entrance->tls ? 443 : 80;
 
 	addr_format_host(&exchange->entrance->local, local);
 	int error = environ_add(out, "SERVER_NAME", request->host.len > 0 ? request->host : text_of(local));
+	if (named && request->host_port.len > 0)
+		return error | environ_add(out, "SERVER_PORT", request->host_port);
 	return error | environ_add_port(out, "SERVER_PORT", port != 0 ? port : otherwise);
+}
+
+/* The file that PATH_INFO would be if the directory of programs were one of documents (4.1.6). There is none
+ * without a PATH_INFO. */
+static int environ_add_translated(struct evbuffer *out, const struct route_match *match)
+{
+	if (match->entry.len == 0 || match->path_info.len == 0)
+		return 0;
+	char *real = realpath(match->route->dir, NULL), *path = NULL;
+	const char *dir = real == NULL ? match->route->dir : strcmp(real, "/") == 0 ? "" : real;
+	int n = asprintf(&path, "%s%.*s", dir, TEXT_ARG(match->path_info));
+	int error = n < 0 ? -1 : environ_add(out, "PATH_TRANSLATED", text_of(path));
+
+	free(real);
+	if (n >= 0)
+		free(path);
+	return error;
+}
+
+/* What was asked for, and what of it named the program. */
+static int environ_add_path(struct evbuffer *out, const struct exchange_upgrade *upgrade)
+{
+	const struct route_match *match = upgrade->match;
+	int error = environ_add(out, "REQUEST_URI", upgrade->request->target);
+
+	error |= environ_add(out, "SCRIPT_NAME", match->script_name);
+	error |= environ_add(out, "PATH_INFO", match->path_info);
+	return error | environ_add_translated(out, match);
+}
+
+/* The same as websocketd has it: a command answers as "/", and nothing is translated. */
+static int environ_add_path_there(struct evbuffer *out, const struct exchange_upgrade *upgrade)
+{
+	const struct route_match *match = upgrade->match;
+	struct text script = match->script_name;
+	struct text whole = { script.ptr, script.len + match->path_info.len }; /* one is behind the other */
+	int error = environ_add(out, "REQUEST_URI", upgrade->request->target);
+
+	error |= environ_add(out, "SCRIPT_NAME", script.len > 0 ? script : text_of("/"));
+	error |= environ_add(out, "PATH_INFO", match->path_info);
+	return error | environ_add(out, "PATH_TRANSLATED", whole);
+}
+
+/* The type of a body that there never is, if the client says one: then it has to be told (4.1.3). */
+static int environ_add_content(struct evbuffer *out, const struct http_request *request)
+{
+	const struct http_header *type = http_request_header(request, "Content-Type");
+
+	return type == NULL ? 0 : environ_add(out, "CONTENT_TYPE", type->value);
+}
+
+/* What websocketd says that it does not know. */
+static int environ_add_unknown_there(struct evbuffer *out)
+{
+	static const char *const names[] = { "AUTH_TYPE", "CONTENT_LENGTH", "CONTENT_TYPE", "REMOTE_IDENT",
+		"REMOTE_USER" };
+	int error = 0;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		error |= environ_add(out, names[i], text_of(""));
+	return error;
 }
 
 /* The client in digits: no name is looked up, and CGI has the address stand in for it (4.1.9). */
@@ -125,37 +161,46 @@ static int environ_add_tls(struct evbuffer *out, const SSL *ssl)
 	return error | environ_add_made(out, "SSL_CLIENT_S_DN_CN", clientcert_common_name(ssl));
 }
 
-/* The variables of CGI, the headers, then our own. An error is kept and looked at once, at the end. */
-char *environ_build(const struct exchange *exchange, const struct exchange_upgrade *upgrade,
-	const char *session, const char *protocol, size_t *len)
+/* The variables of CGI, the headers, then our own. */
+static int environ_add_all(struct evbuffer *out, const struct exchange *exchange,
+	const struct exchange_upgrade *upgrade, const char *session, const char *protocol)
 {
 	const struct http_request *request = upgrade->request;
-	const struct route_match *match = upgrade->match;
-	struct evbuffer *out = evbuffer_new();
-	if (out == NULL)
-		return NULL;
+	bool websocketd = exchange->config->websocketd;
 
-	int error = environ_add(out, "GATEWAY_INTERFACE", text_of("CGI/1.1"));
-	error |= environ_add(out, "SERVER_SOFTWARE", text_of("wsluice/" WSLUICE_VERSION));
+	int error = environ_add_kind(out, exchange);
 	error |= environ_add_server(out, exchange, request);
 	error |= environ_add(out, "SERVER_PROTOCOL", text_of("HTTP/1.1"));
 	error |= environ_add(out, "REQUEST_METHOD", request->method);
-	error |= environ_add(out, "REQUEST_URI", request->target);
-	error |= environ_add(out, "SCRIPT_NAME", match->script_name);
-	error |= environ_add(out, "PATH_INFO", match->path_info);
+	error |= websocketd ? environ_add_path_there(out, upgrade) : environ_add_path(out, upgrade);
 	error |= environ_add(out, "QUERY_STRING", request->query);
 	error |= environ_add_remote(out, exchange->peer);
 	error |= environ_add_tls(out, stream_ssl(exchange->stream));
+	error |= websocketd ? environ_add_unknown_there(out) : environ_add_content(out, request);
 	error |= environ_add(out, "UNIQUE_ID", text_of(session));
 	error |= environ_add_headers(out, request);
 	error |= environ_add(out, "WEBSOCKET_PROTOCOL", text_of(protocol));
-	error |= environ_add(out, "WSLUICE_ROUTE", text_of(match->route->pattern));
-	error |= environ_add(out, "WSLUICE_SESSION", text_of(session));
+	error |= environ_add(out, "WSLUICE_ROUTE", text_of(upgrade->match->route->pattern));
+	return error | environ_add(out, "WSLUICE_SESSION", text_of(session));
+}
 
-	*len = evbuffer_get_length(out);
-	char *env = error == 0 ? malloc(*len) : NULL;
-	if (env != NULL)
-		evbuffer_remove(out, env, *len);
-	evbuffer_free(out);
-	return env;
+/* An error is kept and looked at once, at the end. */
+int environ_build(const struct exchange *exchange, const struct exchange_upgrade *upgrade,
+	const char *session, const char *protocol, char **out, size_t *len)
+{
+	struct evbuffer *env = evbuffer_new();
+	if (env == NULL)
+		return -ENOMEM;
+
+	int error = environ_add_all(env, exchange, upgrade, session, protocol) < 0 ? -ENOMEM : 0;
+	*len = evbuffer_get_length(env);
+	if (error == 0 && *len > SPAWN_ENV_MAX)
+		error = -E2BIG;
+	*out = error == 0 ? malloc(*len) : NULL;
+	if (*out != NULL)
+		evbuffer_remove(env, *out, *len);
+	else if (error == 0)
+		error = -ENOMEM;
+	evbuffer_free(env);
+	return error;
 }

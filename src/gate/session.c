@@ -318,14 +318,17 @@ static struct endpoint *session_new_backend(struct session *session, struct text
 /* Starts the backend. Returns 0 or -errno. */
 static int session_start_backend(struct session *session, const struct exchange_upgrade *upgrade)
 {
-	size_t len;
-	char *env =
-		environ_build(session->exchange, upgrade, session->record.id, session->record.protocol, &len);
-	if (env == NULL)
-		return -ENOMEM;
+	const struct record *record = &session->record;
+	char *env = NULL;
+	size_t len = 0;
+	int error = record->route->has_connect ? 0
+					       : environ_build(session->exchange, upgrade, record->id,
+							 record->protocol, &env, &len);
+	if (error != 0)
+		return error;
 	session->backend =
 		session_new_backend(session, upgrade->match->entry, (struct text){ .ptr = env, .len = len });
-	int error = session->backend == NULL ? -ENOMEM : session->backend->ops->start(session->backend);
+	error = session->backend == NULL ? -ENOMEM : session->backend->ops->start(session->backend);
 	free(env);
 	return error;
 }
@@ -372,6 +375,9 @@ static void session_on_upgrade(void *arg, const struct exchange_upgrade *upgrade
 		error = session_start_backend(session, upgrade);
 	if (error == 0)
 		session_set_state(session, SESSION_CONNECT);
+	else if (error == -E2BIG)
+		session_refuse(session, 431, "head too long for a program",
+			"The request's target and headers are more than a program can be given.\n");
 	else
 		session_refuse(session, 503, strerror(-error),
 			"There are not enough resources for one more session.\n");

@@ -1,4 +1,4 @@
-"""Programs: framings, exit codes, signals, environment, the ladder that ends them, and that nothing survives."""
+"""Programs: framings, exit codes, signals, the ladder that ends them, and that nothing survives."""
 import hashlib
 import os
 import signal
@@ -7,7 +7,7 @@ import time
 
 import pytest
 import wsraw
-from gateway import SECRET, Gateway, alive, children_of, descriptors_of
+from gateway import Gateway, alive, children_of, descriptors_of
 from scripts import script
 from wait import eventually
 from wsraw import BINARY, CLOSE, CONTINUATION, TEXT, frame
@@ -106,8 +106,6 @@ def GATEWAY(directory):
         closing_wait="100ms",
     )
     # what they are given
-    route("/env/*", "env -0", framing="stream")
-    route("/env-exact", "env -0", framing="stream")
     route("/fds", "ls /proc/self/fd")
     route("/status", "cat /proc/self/status")
     route("/stat", "cat /proc/self/stat")
@@ -117,18 +115,7 @@ def GATEWAY(directory):
     program("/stderr", "echo 'first complaint' >&2\nprintf 'no newline' >&2\necho out")
     program("/stderr-flood", "head -c 10000000 /dev/zero | tr '\\0' e >&2\necho out", closing_wait="5s")
     program("/stderr-escape", "printf 'a\\033[31mred\\001\\r\\n' >&2")
-    return Gateway(
-        directory,
-        routes,
-        environment={
-            "SECRET_OF_THE_GATEWAY": "x",
-            "LISTEN_FDS": "0",
-            "NOTIFY_SOCKET": "/nowhere",
-            "TZ": "UTC",
-            "LC_ALL": "C.UTF-8",
-            "LANG": "C.UTF-8",
-        },
-    )
+    return Gateway(directory, routes)
 
 
 def messages(ws):
@@ -491,101 +478,6 @@ def test_death_of_the_spawner_is_said(gateway):
 
 
 # what they are given
-
-
-def environment(gw, path, **options):
-    with gw.ws(path, **options) as ws:
-        data, code, _ = ws.recv_all()
-        assert code == 1000
-    return dict(entry.split("=", 1) for entry in data.decode().split("\0")[:-1])
-
-
-def test_environment(gw):
-    """CGI/1.1's variables, PATH, LANG, LC_*, TZ, and nothing else."""
-    headers = [
-        ("User-Agent", "() { :;}; id"),
-        ("Cookie", "a=b"),
-        ("Proxy", "http://evil"),
-        ("X_Under_Score", "1"),
-        ("X-Twice", "1"),
-        ("X-Twice", "2"),
-        ("Origin", gw.origin),
-        ("Sec-WebSocket-Protocol", "chat"),
-    ]
-    env = environment(gw, f"/env/a%20b/c?x=1&token={SECRET}", headers=headers)
-    expected = {
-        "GATEWAY_INTERFACE": "CGI/1.1",
-        "SERVER_SOFTWARE": env["SERVER_SOFTWARE"],
-        "SERVER_NAME": "127.0.0.1",
-        "SERVER_PORT": str(gw.port),
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "REQUEST_METHOD": "GET",
-        "REQUEST_URI": f"/env/a%20b/c?x=1&token={SECRET}",
-        "SCRIPT_NAME": "/env",
-        "PATH_INFO": "/a b/c",
-        "QUERY_STRING": f"x=1&token={SECRET}",
-        "REMOTE_ADDR": "127.0.0.1",
-        "REMOTE_HOST": "127.0.0.1",
-        "WEBSOCKET_PROTOCOL": "chat",
-        "WSLUICE_ROUTE": "/env/*",
-        "HTTP_USER_AGENT": "() { :;}; id",
-        "HTTP_COOKIE": "a=b",
-        "HTTP_ORIGIN": gw.origin,
-        "HTTP_HOST": gw.host,
-        "PATH": os.environ["PATH"],
-        "LANG": "C.UTF-8",
-        "LC_ALL": "C.UTF-8",
-        "TZ": "UTC",
-    }
-    of_tls = {"SSL_PROTOCOL": "TLSv1.3", "SSL_CLIENT_VERIFY": "NONE", "SSL_CIPHER": env.get("SSL_CIPHER")}
-    expected.update({"HTTPS": "on", **of_tls} if gw.tls else {})
-    assert {name: env.get(name) for name in expected} == expected
-    assert env["SERVER_SOFTWARE"].startswith("wsluice/")
-    assert 0 < int(env["REMOTE_PORT"]) < 65536
-    assert env["WSLUICE_SESSION"] and env["UNIQUE_ID"]
-    assert env["HTTP_X_TWICE"].replace(" ", "") == "1,2"
-    may = {
-        "REMOTE_PORT",
-        "WSLUICE_SESSION",
-        "UNIQUE_ID",
-        "REMOTE_USER",
-        "AUTH_TYPE",
-        "PATH_TRANSLATED",
-        "CONTENT_LENGTH",
-        "CONTENT_TYPE",
-        "HTTP_X_TWICE",
-        "HTTP_UPGRADE",
-        "HTTP_CONNECTION",
-        "HTTP_SEC_WEBSOCKET_KEY",
-        "HTTP_SEC_WEBSOCKET_VERSION",
-        "HTTP_SEC_WEBSOCKET_PROTOCOL",
-    }
-    assert set(env) - set(expected) <= may, set(env) - set(expected) - may
-    assert not any("evil" in value and name != "HTTP_ORIGIN" for name, value in env.items())
-
-
-def test_environment_of_an_exact_route(gw):
-    env = environment(gw, "/env-exact")
-    assert (env["SCRIPT_NAME"], env.get("PATH_INFO", ""), env["QUERY_STRING"], env.get("WEBSOCKET_PROTOCOL", "")) == (
-        "/env-exact",
-        "",
-        "",
-        "",
-    )
-
-
-def test_session_names_are_unique(gw):
-    names = {environment(gw, "/env-exact")["WSLUICE_SESSION"] for _ in range(5)}
-    assert len(names) == 5
-    gw.wait_log("session ended", n=5)
-    assert {line["id"] for line in gw.logged("session ended")} == names
-
-
-def test_large_environment(gw):
-    """All headers that fit into max_header fit into the environment."""
-    headers = [(f"X-{i}", "v" * 240) for i in range(58)]
-    env = environment(gw, "/env-exact", headers=headers)
-    assert all(env[f"HTTP_X_{i}"] == "v" * 240 for i in range(58))
 
 
 def test_no_descriptor_leaks_into_a_program(gw):

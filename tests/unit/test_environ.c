@@ -8,6 +8,7 @@
 /* cmocka.h needs the four above. */
 #include <arpa/inet.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <stdio.h>
 
 #include "gate/environ.h"
@@ -53,10 +54,14 @@ static struct addr addr_unix(void)
 
 static void scene_init(struct scene *scene)
 {
-	*scene = (struct scene){ .config = conf_good("[route /app/*]\nexec = /bin/cat\n") };
+	*scene = (struct scene){ .config = conf_good("[route /app/*]\nexec = /bin/cat\n"
+						     "[route /dir/*]\ndir = /usr/../usr\n"
+						     "[route /root/*]\ndir = /\n"
+						     "[route far/*]\nexec = /bin/cat\n") };
 	scene->entrance = (struct entrance){ .name = scene->config->listens[0].name,
 		.local = addr_v4("127.0.0.1", 8080) };
 	scene->peer = addr_v4("192.0.2.7", 40000);
+	scene->exchange.config = scene->config;
 	scene->exchange.entrance = &scene->entrance;
 	scene->exchange.peer = &scene->peer;
 	scene->exchange.stream = &scene->stream;
@@ -67,22 +72,32 @@ static void scene_done(struct scene *scene)
 	config_unref(scene->config);
 }
 
-/* The environment for one head, one variable a line; malloc'ed. */
-static char *scene_tell(struct scene *scene, const char *head, const char *protocol)
+/* Parses a head and finds its route. */
+static void scene_ask(struct scene *scene, const char *head)
 {
-	struct exchange_upgrade upgrade = {
-		.request = &scene->request, .upgrade = &scene->upgrade, .match = &scene->match
-	};
-	size_t len;
-
 	assert_int_equal(http_request_parse(&scene->request, head, strlen(head)), 0);
 	long n = text_percent_decode(scene->request.path, scene->path);
 	assert_true(n > 0);
 	scene->match = route_find(scene->config, scene->entrance.name, scene->request.host,
 		(struct text){ .ptr = scene->path, .len = (size_t)n });
 	assert_non_null(scene->match.route);
-	char *env = environ_build(&scene->exchange, &upgrade, "0123456789abcdef", protocol, &len);
-	assert_non_null(env);
+}
+
+static int scene_build(struct scene *scene, const char *protocol, char **env, size_t *len)
+{
+	struct exchange_upgrade upgrade = {
+		.request = &scene->request, .upgrade = &scene->upgrade, .match = &scene->match
+	};
+	return environ_build(&scene->exchange, &upgrade, "0123456789abcdef", protocol, env, len);
+}
+
+/* The environment for what was asked, one variable a line; malloc'ed. */
+static char *scene_say(struct scene *scene, const char *protocol)
+{
+	char *env;
+	size_t len;
+
+	assert_int_equal(scene_build(scene, protocol, &env, &len), 0);
 	assert_true(len > 0);
 	assert_int_equal(env[len - 1], '\0');
 	for (size_t i = 0; i < len; i++) {
@@ -93,6 +108,13 @@ static char *scene_tell(struct scene *scene, const char *head, const char *proto
 	char *lines = strndup(env, len);
 	free(env);
 	return lines;
+}
+
+/* Both. */
+static char *scene_tell(struct scene *scene, const char *head, const char *protocol)
+{
+	scene_ask(scene, head);
+	return scene_say(scene, protocol);
 }
 
 #define HEAD(target) "GET " target " HTTP/1.1\r\n"
@@ -154,7 +176,7 @@ static void test_empty(void **state)
 static void test_left_out(void **state)
 {
 	static const char *const names[] = { "Proxy", "PROXY", "pRoXy", "X_Forwarded_For", "_", "A_", "_A",
-		"Content_Length" };
+		"Content_Length", "X.Y", "X!", "X'Y", "X%", "BASH_FUNC_X%%", "X*", "X|Y", "`X`", "~" };
 	struct scene scene;
 	(void)state;
 
@@ -174,6 +196,164 @@ static void test_left_out(void **state)
 		HEAD("/app/") "Host: a\r\nProxy-Authorization: b\r\nX-Proxy: c\r\nProx: d\r\n\r\n", NULL);
 	assert_non_null(strstr(env, "\nHTTP_PROXY_AUTHORIZATION=b\nHTTP_X_PROXY=c\nHTTP_PROX=d\n"));
 	free(env);
+	scene_done(&scene);
+}
+
+/* What a bash of before 2014 would run. The whole variable goes, since joined values have one beginning. */
+static void test_functions(void **state)
+{
+	struct scene scene;
+	(void)state;
+
+	scene_init(&scene);
+	char *env = scene_tell(&scene,
+		HEAD("/app/") "Host: a\r\nUser-Agent: () { :;}; evil\r\nReferer:\t () {evil\r\n"
+			      "X-One: 1\r\nX-One: () { evil\r\nX-Two: () { evil\r\nX-Two: 2\r\n"
+			      "X-Kept: x () { :;}\r\nX-Like: () {\r\nX-Near: (){ :;}\r\nX-Far: ( ) { "
+			      ":;}\r\n\r\n",
+		"() { evil");
+	assert_null(strstr(env, "evil"));
+	assert_null(strstr(env, "HTTP_USER_AGENT"));
+	assert_null(strstr(env, "WEBSOCKET_PROTOCOL"));
+	assert_non_null(strstr(env, "\nHTTP_HOST=a\nHTTP_X_KEPT=x () { :;}\nHTTP_X_NEAR=(){ :;}\n"
+				    "HTTP_X_FAR=( ) { :;}\nWSLUICE_ROUTE"));
+	free(env);
+	scene_done(&scene);
+}
+
+/* A program of a directory: what named it, what follows, and where that would be as a file. */
+static void test_entry(void **state)
+{
+	struct scene scene;
+	(void)state;
+
+	scene_init(&scene);
+	scene_ask(&scene, HEAD("/dir/share/x.sh/a%20b/c") "Host: a\r\n\r\n");
+	scene.match.entry = (struct text){ scene.match.path_info.ptr + 1, strlen("share/x.sh") };
+	scene.match.script_name.len += strlen("/share/x.sh");
+	scene.match.path_info = text_slice(scene.match.path_info, strlen("/share/x.sh"));
+	char *env = scene_say(&scene, NULL);
+	assert_non_null(strstr(env, "\nREQUEST_URI=/dir/share/x.sh/a%20b/c\nSCRIPT_NAME=/dir/share/x.sh\n"
+				    "PATH_INFO=/a b/c\nPATH_TRANSLATED=/usr/a b/c\nQUERY_STRING=\n"));
+	assert_non_null(strstr(env, "\nWSLUICE_ROUTE=/dir/*\n"));
+	free(env);
+
+	scene.match.path_info.len = 0;
+	env = scene_say(&scene, NULL);
+	assert_non_null(strstr(env, "\nPATH_INFO=\nQUERY_STRING=\n"));
+	free(env);
+
+	scene_ask(&scene, HEAD("/root/x/y") "Host: a\r\n\r\n");
+	scene.match.entry = (struct text){ scene.match.path_info.ptr + 1, 1 };
+	scene.match.path_info = text_slice(scene.match.path_info, 2);
+	env = scene_say(&scene, NULL);
+	assert_non_null(strstr(env, "\nPATH_INFO=/y\nPATH_TRANSLATED=/y\n"));
+	free(env);
+	scene_done(&scene);
+}
+
+/* The type of a body has a variable of its own, in the order of CGI. */
+static void test_content(void **state)
+{
+	struct scene scene;
+	(void)state;
+
+	scene_init(&scene);
+	char *env = scene_tell(&scene,
+		HEAD("/app/") "Host: a\r\nContent-Type: text/x; a=b\r\nContent-Length: 0\r\n\r\n", NULL);
+	assert_non_null(strstr(env, "\nCONTENT_TYPE=text/x; a=b\n"));
+	assert_null(strstr(env, "\nCONTENT_LENGTH="));
+	free(env);
+	scene_done(&scene);
+}
+
+/* Under the name websocketd, as that has it. */
+static void test_websocketd(void **state)
+{
+	struct scene scene;
+	(void)state;
+
+	scene_init(&scene);
+	struct config there = *scene.config;
+	there.websocketd = true;
+	scene.exchange.config = &there;
+	char *env = scene_tell(&scene,
+		HEAD("/a%20b?q") "Host: far:81\r\nUpgrade: websocket\r\nContent-Type: text/x\r\n\r\n", NULL);
+	assert_string_equal(env, "GATEWAY_INTERFACE=websocketd-CGI/0.1\n"
+				 "SERVER_SOFTWARE=websocketd/" WSLUICE_VERSION "\n"
+				 "SERVER_NAME=far\n"
+				 "SERVER_PORT=81\n"
+				 "SERVER_PROTOCOL=HTTP/1.1\n"
+				 "REQUEST_METHOD=GET\n"
+				 "REQUEST_URI=/a%20b?q\n"
+				 "SCRIPT_NAME=/\n"
+				 "PATH_INFO=/a b\n"
+				 "PATH_TRANSLATED=/a b\n"
+				 "QUERY_STRING=q\n"
+				 "REMOTE_ADDR=192.0.2.7\n"
+				 "REMOTE_HOST=192.0.2.7\n"
+				 "REMOTE_PORT=40000\n"
+				 "AUTH_TYPE=\n"
+				 "CONTENT_LENGTH=\n"
+				 "CONTENT_TYPE=\n"
+				 "REMOTE_IDENT=\n"
+				 "REMOTE_USER=\n"
+				 "UNIQUE_ID=0123456789abcdef\n"
+				 "HTTP_HOST=far:81\n"
+				 "HTTP_UPGRADE=websocket\n"
+				 "HTTP_CONTENT_TYPE=text/x\n"
+				 "WEBSOCKET_PROTOCOL=\n"
+				 "WSLUICE_ROUTE=far/*\n"
+				 "WSLUICE_SESSION=0123456789abcdef\n");
+	free(env);
+
+	env = scene_tell(&scene, HEAD("/app/x") "Host: a\r\n\r\n", NULL);
+	assert_non_null(strstr(env, "\nSERVER_NAME=a\nSERVER_PORT=80\n"));
+	assert_non_null(strstr(env, "\nSCRIPT_NAME=/app\nPATH_INFO=/x\nPATH_TRANSLATED=/app/x\n"));
+	free(env);
+	scene.entrance.tls = true;
+	env = scene_tell(&scene, HEAD("/app/x") "Host: a\r\n\r\n", NULL);
+	assert_non_null(strstr(env, "\nSERVER_NAME=a\nSERVER_PORT=443\n"));
+	free(env);
+	scene_done(&scene);
+}
+
+/* As many bytes as a program can be given, and one less; one more is refused. */
+static void test_size(void **state)
+{
+	static char head[2 * SPAWN_ENV_MAX];
+	struct scene scene;
+	char *env;
+	size_t len, at, fill = 0;
+	(void)state;
+
+	scene_init(&scene);
+	for (size_t want = SPAWN_ENV_MAX - 1; want <= SPAWN_ENV_MAX + 1; want++) {
+		for (int round = 0; round < 2; round++) {
+			at = (size_t)snprintf(head, sizeof(head), HEAD("/app/") "Host: a\r\n");
+			for (int i = 0; i < 9; i++) {
+				size_t part = i < 8 ? 8000 : fill;
+				at += (size_t)snprintf(head + at, sizeof(head) - at, "X-%d: ", i);
+				memset(head + at, 'v', part);
+				at += part;
+				at += (size_t)snprintf(head + at, sizeof(head) - at, "\r\n");
+			}
+			snprintf(head + at, sizeof(head) - at, "\r\n");
+			scene_ask(&scene, head);
+			int error = scene_build(&scene, NULL, &env, &len);
+			if (round == 0 && error == 0) { /* how much is missing? */
+				assert_true(len < want);
+				fill += want - len;
+				free(env);
+				continue;
+			}
+			assert_int_equal(len, want);
+			assert_int_equal(error, want > SPAWN_ENV_MAX ? -E2BIG : 0);
+			free(env);
+			if (error != 0)
+				break;
+		}
+	}
 	scene_done(&scene);
 }
 
@@ -270,6 +450,11 @@ int main(void)
 		cmocka_unit_test(test_golden),
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_left_out),
+		cmocka_unit_test(test_functions),
+		cmocka_unit_test(test_entry),
+		cmocka_unit_test(test_content),
+		cmocka_unit_test(test_websocketd),
+		cmocka_unit_test(test_size),
 		cmocka_unit_test(test_repeated),
 		cmocka_unit_test(test_distinct),
 		cmocka_unit_test(test_controls),
