@@ -29,7 +29,8 @@ struct channel {
 	struct stream stream;
 	struct framing_encoder encoder;
 	struct framing_decoder decoder;
-	bool muted; /* its output is thrown away */
+	bool muted;	   /* its output is thrown away */
+	uint64_t n_output; /* bytes of it that were read */
 };
 
 /* Before the descriptors are there; so that done is always allowed. */

@@ -40,6 +40,7 @@ static void channel_on_data(void *arg, uint8_t *data, size_t len)
 	struct channel *channel = arg;
 	struct endpoint *endpoint = channel->endpoint;
 
+	channel->n_output += len;
 	if (!channel->muted) {
 		int error = framing_decode(&channel->decoder, data, len, channel_on_piece, channel);
 		endpoint->hooks->on_flush(endpoint->arg);
@@ -109,6 +110,7 @@ void channel_init(struct channel *channel, struct endpoint *endpoint, const stru
 	channel->endpoint = endpoint;
 	channel->hooks = hooks;
 	channel->muted = false;
+	channel->n_output = 0;
 	channel->stream = (struct stream){
 		.loop = endpoint->loop, .rfd = -1, .out.fd = -1, .write = STREAM_WRITE_SHUT
 	};

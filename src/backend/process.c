@@ -1,33 +1,24 @@
 /*
  * process: a session's program on pipes.
  *
- * Owns the channel on its stdin and stdout, its stderr, and the ladder that ends it: stdin closed,
- * closing_wait, stop_signal, stop_grace, KILL. It has ended when its output is closed and it has exited,
- * whichever comes second; only then the last bytes are all on their way and its status is told. The process
- * itself belongs to the spawner. Runs on its loop's thread.
+ * Owns the channel on its stdin and stdout, its stderr, and the order of its end. It has ended when its
+ * output is closed and it has exited, whichever comes second; only then the last bytes are all on their way
+ * and its status is told. How it is made to end is backend/ladder.h, how long its heirs may talk
+ * backend/heirs.h; the process itself belongs to the spawner. Runs on its loop's thread.
  */
 #include "backend/process.h"
 
 #include "backend/channel.h"
 #include "backend/errlog.h"
-#include "base/must.h"
+#include "backend/heirs.h"
+#include "backend/ladder.h"
+#include "backend/waitstatus.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-/* How far we have gone in ending it. */
-enum process_ladder {
-	LADDER_NONE,
-	LADDER_FLUSHING, /* stdin takes what is queued, then it closes */
-	LADDER_WAITING,	 /* stdin is closed; closing_wait runs */
-	LADDER_SIGNALLED,
-	LADDER_KILLED
-};
 
 struct process {
 	struct endpoint endpoint; /* first: an endpoint is its process */
@@ -36,48 +27,24 @@ struct process {
 	pid_t pid; /* 0: not started */
 	struct channel channel;
 	struct errlog errlog;
-	enum process_ladder ladder;
-	bool stdout_ended, exited, lingering, ended;
-	bool broken_off; /* within a message: the signal comes before the end of stdin */
-	int status;	 /* as of waitpid, once exited */
-	char how[64];	 /* it ended, for the log */
-	struct event ladder_timer, linger_timer;
+	struct ladder ladder;
+	struct heirs heirs;
+	bool stdout_ended, exited, ended;
+	int status;   /* as of waitpid, once exited */
+	char how[64]; /* it ended, for the log */
 };
 
-/* By which signal of ours it died, if so: that is the end that we wanted. */
-static bool process_died_of_us(const struct process *process)
-{
-	if (!WIFSIGNALED(process->status))
-		return false;
-	int signo = WTERMSIG(process->status);
-	return (process->ladder >= LADDER_SIGNALLED && signo == process->params.route->stop_signal) ||
-	       (process->ladder == LADDER_KILLED && signo == SIGKILL);
-}
-
-/* How it ended, in words: "exit 3", "signal TERM". */
-static void process_status_text(int status, char out[static 64])
-{
-	if (WIFSIGNALED(status)) {
-		const char *name = sigabbrev_np(WTERMSIG(status));
-		if (name != NULL)
-			snprintf(out, 64, "signal %s", name);
-		else
-			snprintf(out, 64, "signal %d", WTERMSIG(status));
-	} else
-		snprintf(out, 64, "exit %d", WEXITSTATUS(status));
-}
-
-/* Its status as a close code: 1000 for exit 0, else 4000 + N for exit N and 4000 + 128 + S for death by
- * signal S. */
+/* Its status as an end; death by a signal of ours is the one that we wanted. */
 static struct end process_end_of(const struct process *process)
 {
 	struct end end = { .code = 1000 };
 	int status = process->status;
 
-	if (process_died_of_us(process) || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
+	if (WIFSIGNALED(status) && ladder_has_sent(&process->ladder, WTERMSIG(status)))
 		return end;
-	end.code = (uint16_t)(4000 + (WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status)));
-	process_status_text(status, end.reason);
+	end.code = waitstatus_code(status);
+	if (end.code != 1000)
+		waitstatus_text(status, end.reason);
 	return end;
 }
 
@@ -89,8 +56,8 @@ static void process_report(struct process *process, const struct end *end)
 	if (process->ended)
 		return;
 	process->ended = true;
-	event_del(&process->ladder_timer);
-	event_del(&process->linger_timer);
+	ladder_stop(&process->ladder);
+	heirs_stop(&process->heirs);
 	errlog_close(&process->errlog);
 	channel_done(&process->channel);
 	if (process->child != NULL)
@@ -109,103 +76,12 @@ static void process_check_end(struct process *process)
 	process_report(process, &end);
 }
 
-/* The one place where the ladder is climbed: does what a step is for, and sets the time that it may take. */
-static void process_enter(struct process *process, enum process_ladder step)
+/* A signal for its group, from the ladder. */
+static void process_signal(void *arg, int signo)
 {
-	const struct route_conf *route = process->params.route;
-
-	must(step > process->ladder);
-	process->ladder = step;
-	switch (step) {
-	case LADDER_NONE:
-		return;
-	case LADDER_FLUSHING:
-		if (!process->broken_off)
-			stream_finish(&process->channel.stream);
-		loop_timer_set(&process->ladder_timer, route->stop_grace_ms);
-		return;
-	case LADDER_WAITING:
-		loop_timer_set(&process->ladder_timer, route->closing_wait_ms);
-		return;
-	case LADDER_SIGNALLED:
-		spawn_signal(process->child, route->stop_signal);
-		loop_timer_set(&process->ladder_timer, route->stop_grace_ms);
-		return;
-	case LADDER_KILLED:
-		spawn_signal(process->child, SIGKILL);
-		return;
-	}
-}
-
-/* Has stdin taken all that it will take? */
-static bool process_stdin_done(const struct process *process)
-{
-	return stream_is_shut(&process->channel.stream) ||
-	       (process->broken_off && channel_queued(&process->channel) == 0);
-}
-
-/* The step after this one. */
-static enum process_ladder process_next_step(const struct process *process)
-{
-	return process->ladder == LADDER_FLUSHING && process->broken_off ? LADDER_SIGNALLED
-									 : process->ladder + 1;
-}
-
-/* Is it to be ended, and has nobody begun? */
-static bool process_may_stop(const struct process *process)
-{
-	return !process->ended && !process->exited && process->child != NULL;
-}
-
-/* Waits until stdin has taken what is queued, then climbs. A program that takes nothing for stop_grace is not
- * waited for. */
-static void process_stop(struct process *process)
-{
-	if (!process_may_stop(process) || process->ladder != LADDER_NONE)
-		return;
-	process_enter(process, LADDER_FLUSHING);
-	if (process_stdin_done(process))
-		process_enter(process, process_next_step(process));
-}
-
-/* The time of a step is up. */
-static void process_on_ladder(evutil_socket_t fd, short what, void *arg)
-{
-	struct process *process = arg;
-	(void)fd;
-	(void)what;
-	if (process_may_stop(process) && process->ladder < LADDER_KILLED)
-		process_enter(process, process_next_step(process));
-}
-
-/* After the exit: is somebody else holding stdout open, with nothing to say? Then it has closing_wait left.
- */
-static void process_check_linger(struct process *process)
-{
-	int waiting = 0;
-
-	if (!process->exited || process->stdout_ended || process->lingering || process->ended)
-		return;
-	if (ioctl(process->channel.stream.rfd, FIONREAD, &waiting) == 0 && waiting > 0)
-		return;
-	process->lingering = true;
-	loop_timer_set(&process->linger_timer, process->params.route->closing_wait_ms);
-}
-
-/* closing_wait is over for whoever holds stdout. What it wrote in that time and waits for a slow visitor is
- * still passed on. */
-static void process_on_linger(evutil_socket_t fd, short what, void *arg)
-{
-	struct process *process = arg;
-	int waiting = 0;
-	(void)fd;
-	(void)what;
-
-	if (stream_is_paused(&process->channel.stream) &&
-		ioctl(process->channel.stream.rfd, FIONREAD, &waiting) == 0 && waiting > 0)
-		loop_timer_set(&process->linger_timer, process->params.route->closing_wait_ms + 1);
-	else
-		channel_end(&process->channel);
+	const struct process *process = arg;
+	if (process->child != NULL)
+		spawn_signal(process->child, signo);
 }
 
 /* Its stdout is closed, and all that was in it was passed on. */
@@ -214,9 +90,8 @@ static void process_on_eof(struct endpoint *endpoint, int error)
 	struct process *process = (struct process *)endpoint;
 	(void)error; /* a pipe has none worth telling */
 	process->stdout_ended = true;
-	event_del(&process->linger_timer);
-	if (!process->exited)
-		process_stop(process);
+	heirs_stop(&process->heirs);
+	ladder_begin(&process->ladder, false);
 	process_check_end(process);
 }
 
@@ -239,27 +114,19 @@ static void process_on_broken(struct endpoint *endpoint, int error)
 	struct process *process = (struct process *)endpoint;
 	log_debug(endpoint->loop->log, "program takes no input", LOG_STR("id", process->params.session),
 		LOG_STR("error", strerror(error)));
-	if (process->ladder == LADDER_FLUSHING)
-		process_enter(process, process_next_step(process));
+	ladder_on_input(&process->ladder);
 }
 
 /* Output came: was it the last that is there? */
 static void process_on_output(struct endpoint *endpoint)
 {
-	process_check_linger((struct process *)endpoint);
+	heirs_on_output(&((struct process *)endpoint)->heirs);
 }
 
-/* Its stdin took something. Only that is progress while we wait for it: a program may print for ever and
- * never read. */
+/* Its stdin took something. */
 static void process_on_input(struct endpoint *endpoint)
 {
-	struct process *process = (struct process *)endpoint;
-	if (process->ladder != LADDER_FLUSHING)
-		return;
-	if (process_stdin_done(process))
-		process_enter(process, process_next_step(process));
-	else
-		loop_timer_set(&process->ladder_timer, process->params.route->stop_grace_ms);
+	ladder_on_input(&((struct process *)endpoint)->ladder);
 }
 
 static const struct channel_hooks process_channel_hooks = {
@@ -304,9 +171,10 @@ static void process_on_exited(void *arg, int status)
 	struct process *process = arg;
 	process->exited = true;
 	process->status = status;
-	process_status_text(status, process->how);
-	event_del(&process->ladder_timer);
-	process_check_linger(process);
+	waitstatus_text(status, process->how);
+	ladder_stop(&process->ladder);
+	if (!process->stdout_ended)
+		heirs_begin(&process->heirs);
 	process_check_end(process);
 }
 
@@ -358,7 +226,7 @@ static void process_allow(struct endpoint *endpoint, size_t max)
 static void process_finish(struct endpoint *endpoint, const struct end *end)
 {
 	(void)end;
-	process_stop((struct process *)endpoint);
+	ladder_begin(&((struct process *)endpoint)->ladder, false);
 }
 
 /*
@@ -373,12 +241,10 @@ static void process_abort(struct endpoint *endpoint, const struct end *end)
 		return;
 	channel_flush(&process->channel);
 	channel_mute(&process->channel);
-	if (end->in_message && process->ladder == LADDER_NONE)
-		process->broken_off = true;
-	if (!end->in_message || process->broken_off)
-		process_stop(process);
-	else if (process_may_stop(process) && process->ladder < LADDER_SIGNALLED)
-		process_enter(process, LADDER_SIGNALLED);
+	if (end->in_message && process->ladder.step > LADDER_NONE)
+		ladder_hurry(&process->ladder);
+	else
+		ladder_begin(&process->ladder, end->in_message);
 }
 
 /* Frees it after the turn. */
@@ -396,8 +262,8 @@ static void process_destroy(struct endpoint *endpoint)
 		spawn_release(process->child);
 	errlog_close(&process->errlog);
 	channel_done(&process->channel);
-	loop_event_done(endpoint->loop, &process->ladder_timer);
-	loop_event_done(endpoint->loop, &process->linger_timer);
+	ladder_done(&process->ladder);
+	heirs_done(&process->heirs);
 	loop_bury(endpoint->loop, &endpoint->grave, process_free);
 }
 
@@ -432,8 +298,8 @@ struct endpoint *process_new(
 		(struct endpoint){ .ops = &process_ops, .hooks = hooks, .arg = arg, .loop = loop };
 	process->params = *params;
 	process->errlog.fd = -1;
-	loop_event_init(loop, &process->ladder_timer, -1, 0, process_on_ladder, process);
-	loop_event_init(loop, &process->linger_timer, -1, 0, process_on_linger, process);
+	ladder_init(&process->ladder, loop, params->route, &process->channel, process_signal, process);
+	heirs_init(&process->heirs, loop, &process->channel, params->route->closing_wait_ms);
 	channel_init(&process->channel, &process->endpoint, &params->rules, &process_channel_hooks);
 	return &process->endpoint;
 }

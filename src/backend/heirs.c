@@ -1,0 +1,81 @@
+/*
+ * heirs: when an output that does not close has ended.
+ *
+ * Owns the step and the timer; the descriptor is the channel's. What counts is told by the bytes that a pipe
+ * holds at a moment, not by finding it empty: who writes without end would never let it be. Runs on its
+ * loop's thread.
+ */
+#include "backend/heirs.h"
+
+#include <sys/ioctl.h>
+
+/* What has been read, and what lies there now. */
+static uint64_t heirs_output(const struct heirs *heirs)
+{
+	const struct channel *channel = heirs->channel;
+	int waiting = 0;
+
+	if (ioctl(channel->stream.rfd, FIONREAD, &waiting) != 0)
+		waiting = 0;
+	return channel->n_output + (uint64_t)waiting;
+}
+
+/* Goes on as far as the output has. */
+static void heirs_check(struct heirs *heirs)
+{
+	if (heirs->channel->n_output < heirs->until)
+		return;
+	if (heirs->step == HEIRS_OWN) {
+		heirs->step = HEIRS_WAITING;
+		loop_timer_set(&heirs->timer, heirs->wait_ms);
+	} else if (heirs->step == HEIRS_REST) {
+		heirs->step = HEIRS_OVER;
+		channel_end(heirs->channel);
+	}
+}
+
+/* closing_wait is over. */
+static void heirs_on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct heirs *heirs = arg;
+	(void)fd;
+	(void)what;
+
+	heirs->step = HEIRS_REST;
+	heirs->until = heirs_output(heirs);
+	heirs_check(heirs);
+}
+
+/* The program lives. */
+void heirs_init(struct heirs *heirs, struct loop *loop, struct channel *channel, unsigned wait_ms)
+{
+	*heirs = (struct heirs){ .loop = loop, .channel = channel, .wait_ms = wait_ms };
+	loop_event_init(loop, &heirs->timer, -1, 0, heirs_on_timer, heirs);
+}
+
+/* Gives the timer back. */
+void heirs_done(struct heirs *heirs)
+{
+	loop_event_done(heirs->loop, &heirs->timer);
+}
+
+/* Begins with what the program has left. */
+void heirs_begin(struct heirs *heirs)
+{
+	heirs->step = HEIRS_OWN;
+	heirs->until = heirs_output(heirs);
+	heirs_check(heirs);
+}
+
+/* Looks whether that was the last. */
+void heirs_on_output(struct heirs *heirs)
+{
+	heirs_check(heirs);
+}
+
+/* Nobody holds it any more. */
+void heirs_stop(struct heirs *heirs)
+{
+	heirs->step = HEIRS_OVER;
+	event_del(&heirs->timer);
+}

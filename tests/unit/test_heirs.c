@@ -1,0 +1,207 @@
+/*
+ * Tests of what counts of an output that somebody holds open after the program's exit.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka.h needs the four above. */
+#include <cmocka.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "backend/heirs.h"
+#include "rig.h"
+
+enum { CLOSING_WAIT = 100 };
+
+/* A stdout that somebody else writes to as well, and what the bridge hears of it. */
+struct output {
+	struct rig rig;
+	struct endpoint endpoint;
+	struct channel channel;
+	struct heirs heirs;
+	int fd;
+	size_t n_heard, n_eof;
+};
+
+static int bridge_on_piece(void *arg, const struct piece *piece)
+{
+	((struct output *)arg)->n_heard += piece->len;
+	return 0;
+}
+
+static void bridge_on_any(void *arg)
+{
+	(void)arg;
+}
+
+static const struct endpoint_hooks bridge = { .on_piece = bridge_on_piece, .on_flush = bridge_on_any };
+
+static void output_on_output(struct endpoint *endpoint)
+{
+	heirs_on_output(&((struct output *)endpoint->arg)->heirs);
+}
+
+static void output_on_eof(struct endpoint *endpoint, int error)
+{
+	struct output *output = endpoint->arg;
+	assert_int_equal(error, 0);
+	output->n_eof++;
+	heirs_stop(&output->heirs);
+}
+
+static const struct channel_hooks output_hooks = { .on_output = output_on_output, .on_eof = output_on_eof };
+
+static struct output *output_new(void)
+{
+	struct output *output = calloc(1, sizeof(*output));
+	struct framing_rules rules = { .framing = FRAMING_STREAM };
+	int in[2], out[2];
+	assert_non_null(output);
+	rig_init(&output->rig);
+	assert_int_equal(pipe2(in, O_CLOEXEC | O_NONBLOCK), 0);
+	assert_int_equal(pipe2(out, O_CLOEXEC | O_NONBLOCK), 0);
+	output->fd = out[1];
+	close(in[0]);
+	output->endpoint = (struct endpoint){ .hooks = &bridge, .arg = output, .loop = &output->rig.loop };
+	channel_init(&output->channel, &output->endpoint, &rules, &output_hooks);
+	channel_open(&output->channel, out[0], in[1]);
+	heirs_init(&output->heirs, &output->rig.loop, &output->channel, CLOSING_WAIT);
+	return output;
+}
+
+static void output_free(struct output *output)
+{
+	heirs_done(&output->heirs);
+	channel_done(&output->channel);
+	if (output->fd >= 0)
+		close(output->fd);
+	rig_done(&output->rig);
+	free(output);
+}
+
+static void output_write(struct output *output, size_t len)
+{
+	static const char data[65536];
+	assert_int_equal(write(output->fd, data, len), len);
+}
+
+static void output_wait(struct output *output, long ms)
+{
+	rig_skip(ms);
+	rig_turns(&output->rig, 3);
+}
+
+/* Nobody says anything: closing_wait. */
+static void test_silence(void **state)
+{
+	struct output *output = output_new();
+	(void)state;
+
+	heirs_begin(&output->heirs);
+	output_wait(output, CLOSING_WAIT - 20);
+	assert_int_equal(output->n_eof, 0);
+	output_wait(output, 21);
+	assert_int_equal(output->n_eof, 1);
+	output_free(output);
+}
+
+/* What was there at the exit is no part of closing_wait, however long its way is. */
+static void test_slow_visitor(void **state)
+{
+	struct output *output = output_new();
+	(void)state;
+
+	channel_allow(&output->channel, 0);
+	output_write(output, 1000);
+	heirs_begin(&output->heirs);
+	output_wait(output, 20 * CLOSING_WAIT);
+	assert_int_equal(output->n_eof, 0);
+	channel_allow(&output->channel, 999);
+	rig_turn(&output->rig);
+	channel_allow(&output->channel, 0);
+	output_wait(output, 20 * CLOSING_WAIT);
+	assert_int_equal(output->n_heard, 999);
+	assert_int_equal(output->n_eof, 0);
+	channel_allow(&output->channel, 999);
+	rig_turn(&output->rig);
+	channel_allow(&output->channel, 0); /* closing_wait begins now, and somebody says something in it */
+	output_wait(output, CLOSING_WAIT - 20);
+	output_write(output, 500);
+	output_wait(output, 21);
+	assert_int_equal(output->n_eof, 0);
+	output_write(output, 10); /* too late */
+	output_wait(output, 20 * CLOSING_WAIT);
+	channel_allow(&output->channel, 499);
+	rig_turn(&output->rig);
+	assert_int_equal(output->n_eof, 0);
+	channel_allow(&output->channel, 1);
+	rig_turn(&output->rig);
+	assert_int_equal(output->n_heard, 1500);
+	assert_int_equal(output->n_eof, 1);
+	output_free(output);
+}
+
+/* Who never stops talking is not listened to for ever. */
+static void test_flood(void **state)
+{
+	struct output *output = output_new();
+	(void)state;
+
+	output_write(output, 65536);
+	heirs_begin(&output->heirs);
+	for (int i = 0; i < 20 && output->n_eof == 0; i++) {
+		static const char data[65536];
+		assert_true(write(output->fd, data, sizeof(data)) > 0 || errno == EAGAIN);
+		rig_skip(CLOSING_WAIT / 4);
+		rig_turn(&output->rig);
+	}
+	assert_int_equal(output->n_eof, 1);
+	assert_in_range(output->n_heard, 65536, 10 * 65536);
+	output_free(output);
+}
+
+/* It closes before that. */
+static void test_closed(void **state)
+{
+	struct output *output = output_new();
+	(void)state;
+
+	heirs_begin(&output->heirs);
+	output_write(output, 7);
+	close(output->fd);
+	output->fd = -1;
+	rig_turns(&output->rig, 3);
+	assert_int_equal(output->n_heard, 7);
+	assert_int_equal(output->n_eof, 1);
+	output_wait(output, 2 * CLOSING_WAIT);
+	assert_int_equal(output->n_eof, 1);
+	output_free(output);
+}
+
+/* A program that lives may be silent as long as it likes. */
+static void test_living(void **state)
+{
+	struct output *output = output_new();
+	(void)state;
+
+	output_write(output, 1);
+	output_wait(output, 20 * CLOSING_WAIT);
+	heirs_on_output(&output->heirs);
+	output_wait(output, 20 * CLOSING_WAIT);
+	assert_int_equal(output->n_eof, 0);
+	output_free(output);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_silence),
+		cmocka_unit_test(test_slow_visitor),
+		cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_closed),
+		cmocka_unit_test(test_living),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
