@@ -288,7 +288,7 @@ static int server_prepare(struct server *server)
 	int error;
 
 	if ((error = upgrade_init()) != 0 || (error = loop_init(&server->loop, server->log)) != 0 ||
-		(error = limits_init(&server->limits)) != 0)
+		(error = limits_init(&server->limits, server->config->n_routes)) != 0)
 		return error;
 	if ((server->resolver = resolver_new()) == NULL)
 		return -ENOMEM;

@@ -479,7 +479,7 @@ static struct fuzz_session *fuzz_session(void)
 	session.config = config_read_stream(ini, "fuzz.ini", NULL, &errors);
 	fclose(ini);
 	must(session.config != NULL && session.config->n_routes == ROUTES + 1);
-	must(limits_init(&session.limits) == 0);
+	must(limits_init(&session.limits, session.config->n_routes) == 0);
 	session.gate = (struct gate){ .loop = &session.loop,
 		.config = session.config,
 		.limits = &session.limits,

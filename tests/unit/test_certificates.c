@@ -60,7 +60,7 @@ static int rig_open(struct rig *rig, const struct cert *a, const struct cert *b)
 	rig->log = log_new(rig->log_fd, LOG_INFO, LOG_FORMAT_LOGFMT, 65536);
 	assert_non_null(rig->log);
 	assert_int_equal(loop_init(&rig->loop, rig->log), 0);
-	assert_int_equal(limits_init(&rig->limits), 0);
+	assert_int_equal(limits_init(&rig->limits, rig->config->n_routes), 0);
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(
 			worker_init(&rig->workers[i], rig->log, rig->config, NULL, &rig->limits, -1), 0);

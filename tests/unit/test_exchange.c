@@ -79,7 +79,7 @@ static struct guest *guest_new_with(bool small)
 		"[route /ws]\nconnect = tcp://127.0.0.1:9\n",
 		HANDSHAKE_MS, MAX_HEADER, place);
 	guest->config = conf_good(ini);
-	assert_int_equal(limits_init(&guest->limits), 0);
+	assert_int_equal(limits_init(&guest->limits, guest->config->n_routes), 0);
 	guest->gate =
 		(struct gate){ .loop = &guest->rig.loop, .config = guest->config, .limits = &guest->limits };
 	guest->entrance = (struct entrance){ .name = guest->config->listens[0].name };

@@ -41,7 +41,7 @@ static void house_open(struct house *house)
 {
 	memset(house, 0, sizeof(*house));
 	rig_init(&house->rig);
-	assert_int_equal(limits_init(&house->limits), 0);
+	assert_int_equal(limits_init(&house->limits, 1), 0);
 	house->gate = (struct gate){
 		.loop = &house->rig.loop,
 		.config = conf_good("[listen x]\naddress = 127.0.0.1:0\n" ROUTE_X),
