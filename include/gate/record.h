@@ -24,7 +24,8 @@ struct record {
 	char *program;		    /* the file, of a `dir` route; else NULL */
 	struct framing_rules rules; /* the route's, with that subprotocol's framing */
 	struct permessage permessage;
-	char *certificate; /* subject of the client's, or NULL */
+	char *certificate;   /* subject of the client's, or NULL */
+	const char *refusal; /* why its session can't start, whatever the client did then; NULL: it could */
 	uint64_t began_at;
 };
 
@@ -40,8 +41,8 @@ uint64_t record_max_message(const struct record *record);
 void record_log_begin(
 	const struct record *record, struct log *log, uint64_t now, const struct endpoint *backend);
 
-/* The one line of a session. `visitor` is NULL when the handshake was not answered; `reason` is for when it
- * does not know better. */
+/* The one line of a session. `backend` is NULL when there is none, `visitor` when the handshake was not
+ * answered; `reason` is for when it does not know better. */
 void record_log_end(const struct record *record, struct log *log, uint64_t now, const struct bridge *bridge,
 	const struct endpoint *backend, const struct endpoint *visitor, const char *reason);
 

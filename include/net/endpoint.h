@@ -16,9 +16,9 @@
  */
 struct end {
 	uint16_t code;
-	char reason[64]; /* NUL-terminated, UTF-8, may be empty */
-	bool abrupt;	 /* not an orderly end: the stream may not be complete */
-	bool in_message; /* ... and it broke off within a message */
+	char reason[124]; /* NUL-terminated, UTF-8, may be empty; as much as fits into a close frame */
+	bool abrupt;	  /* not an orderly end: the stream may not be complete */
+	bool in_message;  /* ... and it broke off within a message */
 };
 
 struct endpoint;

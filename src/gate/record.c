@@ -112,6 +112,17 @@ void record_log_begin(
 		LOG_MS("after", now - record->began_at));
 }
 
+/* The backend in words, and how it ended. One that was never made is known by its name. */
+static void record_describe(const struct record *record, const struct endpoint *backend, char who[static 128],
+	char how[static 64])
+{
+	who[0] = how[0] = '\0';
+	if (backend != NULL)
+		backend->ops->describe(backend, who, how);
+	else if (record->route->has_connect)
+		snprintf(who, 128, "%s", record->route->connect_uri);
+}
+
 /* Writes it. */
 void record_log_end(const struct record *record, struct log *log, uint64_t now, const struct bridge *bridge,
 	const struct endpoint *backend, const struct endpoint *visitor, const char *reason)
@@ -119,7 +130,7 @@ void record_log_end(const struct record *record, struct log *log, uint64_t now, 
 	const struct bridge_side *in = &bridge->side[BRIDGE_VISITOR], *out = &bridge->side[BRIDGE_BACKEND];
 	char peer[ADDR_TEXT], who[128], how[64], nobody[128], why[64] = "", agreed[PERMESSAGE_TEXT];
 
-	backend->ops->describe(backend, who, how);
+	record_describe(record, backend, who, how);
 	if (visitor != NULL)
 		visitor->ops->describe(visitor, nobody, why);
 	log_info(log, "session ended", LOG_STR("id", record->id), LOG_STR("route", record->route->pattern),
@@ -132,5 +143,7 @@ void record_log_end(const struct record *record, struct log *log, uint64_t now, 
 		LOG_U64("out_messages", out->messages), LOG_MS("duration", now - record->began_at),
 		LOG_STR("end", how), LOG_U64("code_sent", visitor == NULL ? 0 : visitor_code_sent(visitor)),
 		LOG_U64("code_received", visitor == NULL ? CLOSE_ABNORMAL : visitor_code_received(visitor)),
-		LOG_STR("reason", why[0] != '\0' ? why : reason));
+		LOG_STR("reason", record->refusal != NULL ? record->refusal
+				  : why[0] != '\0'	  ? why
+							  : reason));
 }

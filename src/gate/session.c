@@ -10,10 +10,12 @@
 #include "backend/process.h"
 #include "backend/tcp.h"
 #include "base/must.h"
+#include "gate/admission.h"
 #include "gate/bridge.h"
 #include "gate/environ.h"
 #include "gate/exchange.h"
 #include "gate/record.h"
+#include "gate/refused.h"
 #include "gate/visitor.h"
 #include "ws/message.h"
 
@@ -28,7 +30,8 @@
 enum session_state {
 	SESSION_OPEN,	 /* accepted */
 	SESSION_REQUEST, /* HTTP */
-	SESSION_CONNECT, /* the backend is being started */
+	SESSION_CONNECT, /* the backend is being started, or its want is about to be told */
+	SESSION_REFUSED, /* the handshake was answered to say why there is no backend */
 	SESSION_BRIDGED,
 	SESSION_CLOSING, /* we have told the visitor that it ends */
 	SESSION_DEAD,
@@ -54,8 +57,8 @@ struct session {
 	/* From CONNECT on. */
 	struct record record;
 	char accept[UPGRADE_ACCEPT_SIZE];
-	bool counted;	      /* in limits->sessions */
-	uint64_t visitor_key; /* as whom; 0 when visitors are not counted */
+	struct admission admission;
+	struct refused *refused; /* when it is refused by a close frame */
 	struct endpoint *backend, *visitor;
 	struct bridge bridge;
 	struct event idle; /* only with an idle_timeout */
@@ -65,15 +68,23 @@ struct session {
 static const unsigned session_may_follow[SESSION_STATES] = {
 	[SESSION_OPEN] = 1u << SESSION_REQUEST,
 	[SESSION_REQUEST] = 1u << SESSION_CONNECT | 1u << SESSION_DEAD,
-	[SESSION_CONNECT] = 1u << SESSION_REQUEST | 1u << SESSION_BRIDGED | 1u << SESSION_DEAD,
+	[SESSION_CONNECT] =
+		1u << SESSION_REQUEST | 1u << SESSION_REFUSED | 1u << SESSION_BRIDGED | 1u << SESSION_DEAD,
+	[SESSION_REFUSED] = 1u << SESSION_DEAD,
 	[SESSION_BRIDGED] = 1u << SESSION_CLOSING | 1u << SESSION_DEAD,
 	[SESSION_CLOSING] = 1u << SESSION_DEAD,
 };
 
-/* Is the connection one that has not been upgraded? Its place was taken before it was accepted. */
+/* Is the connection one that has no backend (yet)? Its place was taken before it was accepted. */
 static bool session_is_pending(enum session_state state)
 {
-	return state == SESSION_OPEN || state == SESSION_REQUEST || state == SESSION_CONNECT;
+	return state <= SESSION_REFUSED;
+}
+
+/* Is it one with both sides? */
+static bool session_is_upgraded(enum session_state state)
+{
+	return state == SESSION_BRIDGED || state == SESSION_CLOSING;
 }
 
 /* The one place where the state changes, and the counts that follow from it. */
@@ -82,6 +93,8 @@ static void session_set_state(struct session *session, enum session_state state)
 	must(session_may_follow[session->state] & 1u << state);
 	if (session_is_pending(session->state) && !session_is_pending(state))
 		limits_give_pending(session->gate->limits);
+	session->gate->n_upgraded += session_is_upgraded(state);
+	session->gate->n_upgraded -= session_is_upgraded(session->state);
 	session->state = state;
 }
 
@@ -119,20 +132,13 @@ static void session_free(struct grave *grave)
 	session_trim(gate);
 }
 
-/* Gives back its place among the sessions. */
+/* Drops the backend, and gives back the places that it and the session have. */
 static void session_leave(struct session *session)
-{
-	if (session->counted)
-		limits_leave(session->gate->limits, session->visitor_key);
-	session->counted = false;
-}
-
-/* Drops the backend. */
-static void session_drop_backend(struct session *session)
 {
 	if (session->backend != NULL)
 		session->backend->ops->destroy(session->backend);
 	session->backend = NULL;
+	admission_leave(&session->admission);
 }
 
 /* Takes everything down, in any state. */
@@ -140,15 +146,13 @@ static void session_die(struct session *session)
 {
 	struct gate *gate = session->gate;
 
-	if (session->visitor != NULL) {
-		gate->n_upgraded--;
+	if (session->visitor != NULL)
 		session->visitor->ops->destroy(session->visitor);
-		if (session->record.route->idle_timeout_ms > 0)
-			loop_event_done(gate->loop, &session->idle);
-	}
+	if (session_is_upgraded(session->state) && session->record.route->idle_timeout_ms > 0)
+		loop_event_done(gate->loop, &session->idle);
 	session_set_state(session, SESSION_DEAD);
-	session_drop_backend(session);
 	session_leave(session);
+	refused_free(session->refused);
 	if (session->exchange != NULL)
 		exchange_done(session->exchange);
 	stream_close(&session->stream);
@@ -169,7 +173,7 @@ static void session_log(const struct session *session, const char *reason)
 		session->visitor, reason);
 }
 
-/* Both sides are gone. */
+/* Both sides are gone, or the only one that there was. */
 static void session_on_over(void *arg)
 {
 	struct session *session = arg;
@@ -203,63 +207,15 @@ static void session_on_idle(evutil_socket_t fd, short what, void *arg)
 		session_end(session, CLOSE_GOING_AWAY, "idle");
 }
 
-/* Joins the two sides; what the visitor sent behind its request are the first frames. */
-static void session_bridge(struct session *session)
+/* The backend is gone: a program has been released. */
+static void session_on_backend_closed(void *arg)
 {
-	struct loop *loop = session->gate->loop;
-	size_t len;
-	char *rest = exchange_take_rest(session->exchange, &len);
-
-	session_set_state(session, SESSION_BRIDGED);
-	session->gate->n_upgraded++;
-	exchange_done(session->exchange);
-	arena_free(&session->gate->loop->arena, session->exchange);
-	session->exchange = NULL;
-	if (session->record.route->idle_timeout_ms > 0) {
-		loop_event_init(session->gate->loop, &session->idle, -1, 0, session_on_idle, session);
-		loop_timer_set(&session->idle, session->record.route->idle_timeout_ms);
-	}
-	record_log_begin(&session->record, loop->log, loop_now(loop), session->backend);
-	bridge_init(&session->bridge, session->record.route->buffer, session_on_over, session);
-	bridge_join(&session->bridge, session->visitor, session->backend);
-	if (len > 0)
-		visitor_feed(session->visitor, (uint8_t *)rest, len);
-	free(rest);
-	if (session->gate->draining)
-		session_end(session, CLOSE_GOING_AWAY, "going away");
+	admission_end_program(&((struct session *)arg)->admission);
 }
 
-/* What a client is told when there is no backend for it. */
-static int session_failed_status(int error)
+/* Answers the handshake. Returns 0 or -ENOMEM. */
+static int session_accept(struct session *session)
 {
-	switch (error) {
-	case ETIMEDOUT:
-		return 504;
-	case EAGAIN:
-	case EMFILE:
-	case ENFILE:
-	case ENOMEM:
-		return 503;
-	default:
-		return 502;
-	}
-}
-
-/* Takes the upgrade back: the client gets an HTTP status. */
-static void session_refuse(struct session *session, int status, const char *reason, const char *advice)
-{
-	session_drop_backend(session);
-	session_leave(session);
-	if (session->state == SESSION_CONNECT)
-		session_set_state(session, SESSION_REQUEST);
-	exchange_refuse(session->exchange, status, reason, advice, status == 503 || status == 429 ? 1 : 0);
-}
-
-/* The backend is there: now the handshake is answered. */
-static void session_on_ready(void *arg)
-{
-	struct session *session = arg;
-
 	const struct route_conf *route = session->record.route;
 	const struct permessage *agreed = &session->record.permessage;
 	char extensions[PERMESSAGE_TEXT];
@@ -269,22 +225,125 @@ static void session_on_ready(void *arg)
 
 	session->visitor = visitor_new(
 		session->gate->loop, &session->stream, route, record_max_message(&session->record), agreed);
-	if (session->visitor == NULL) {
-		session_refuse(session, 503, strerror(ENOMEM), "There is no memory for one more session.\n");
-		return;
-	}
+	if (session->visitor == NULL)
+		return -ENOMEM;
 	session_weigh(session, 1 + visitor_may_hold(agreed) / SESSION_WEIGHT);
 	exchange_accept(session->exchange, &reply, route);
-	session_bridge(session);
+	return 0;
+}
+
+/* HTTP is over. What the visitor sent behind its request are the first frames. */
+static void session_pass(struct session *session)
+{
+	size_t len;
+	char *rest = exchange_take_rest(session->exchange, &len);
+
+	exchange_done(session->exchange);
+	arena_free(&session->gate->loop->arena, session->exchange);
+	session->exchange = NULL;
+	if (len > 0)
+		visitor_feed(session->visitor, (uint8_t *)rest, len);
+	free(rest);
+}
+
+/* Joins the two sides. */
+static void session_bridge(struct session *session)
+{
+	struct loop *loop = session->gate->loop;
+
+	session_set_state(session, SESSION_BRIDGED);
+	if (session->record.route->idle_timeout_ms > 0) {
+		loop_event_init(loop, &session->idle, -1, 0, session_on_idle, session);
+		loop_timer_set(&session->idle, session->record.route->idle_timeout_ms);
+	}
+	record_log_begin(&session->record, loop->log, loop_now(loop), session->backend);
+	bridge_init(&session->bridge, session->record.route->buffer, session_on_over, session);
+	session->bridge.on_backend_closed = session_on_backend_closed;
+	bridge_join(&session->bridge, session->visitor, session->backend);
+	session_pass(session);
+	if (session->gate->draining)
+		session_end(session, CLOSE_GOING_AWAY, "going away");
+}
+
+/* Takes the upgrade back: the client gets an HTTP status. */
+static void session_refuse_by_status(struct session *session, const struct refusal *refusal)
+{
+	char advice[sizeof(refusal->sentence) + 1];
+
+	snprintf(advice, sizeof(advice), "%s\n", refusal->sentence);
+	if (session->state == SESSION_CONNECT)
+		session_set_state(session, SESSION_REQUEST);
+	exchange_refuse(session->exchange, refusal->status, refusal->reason, advice, refusal->later);
+}
+
+/* The handshake is answered to say why nothing follows. */
+static void session_on_refused_due(void *arg)
+{
+	struct session *session = arg;
+	struct refusal refusal = *refused_why(session->refused);
+
+	if (session_accept(session) != 0) {
+		refused_free(session->refused);
+		session->refused = NULL;
+		session->record.refusal = NULL;
+		session_refuse_by_status(session, &refusal);
+		return;
+	}
+	session_set_state(session, SESSION_REFUSED);
+	refused_tell(session->refused, session->visitor);
+	session_pass(session);
+}
+
+static const struct refused_hooks session_refused_hooks = {
+	.on_due = session_on_refused_due,
+	.on_over = session_on_over,
+};
+
+/* It can't start, or not go on: the client is told in the way of the route, if its handshake can be answered
+ * at all. */
+static void session_refuse(struct session *session, const struct refusal *refusal)
+{
+	struct loop *loop = session->gate->loop;
+
+	session_leave(session);
+	if (session->record.route->refuse_as == REFUSE_AS_CLOSE && session->accept[0] != '\0')
+		session->refused = refused_new(loop, refusal, &session_refused_hooks, session);
+	if (session->refused == NULL) {
+		session_refuse_by_status(session, refusal);
+		return;
+	}
+	session->record.refusal = refused_why(session->refused)->reason;
+	if (session->state != SESSION_CONNECT)
+		session_set_state(session, SESSION_CONNECT);
+}
+
+/* There are not enough resources. */
+static void session_refuse_for_want(struct session *session, int error)
+{
+	struct refusal refusal;
+	admission_no_resources(&refusal, error);
+	session_refuse(session, &refusal);
+}
+
+/* The backend is there: now the handshake is answered. */
+static void session_on_ready(void *arg)
+{
+	struct session *session = arg;
+
+	if (session_accept(session) == 0)
+		session_bridge(session);
+	else
+		session_refuse_for_want(session, ENOMEM);
 }
 
 /* There is no backend: the whole reason is for the log, the client gets the errno's text. */
 static void session_on_failed(void *arg, int error, const char *reason)
 {
-	char advice[256];
-	snprintf(advice, sizeof(advice), "What this route leads to could not be reached: %s.\n",
-		strerror(error));
-	session_refuse(arg, session_failed_status(error), reason, advice);
+	struct session *session = arg;
+	struct refusal refusal;
+
+	admission_no_backend(&refusal, session->record.route, error, reason);
+	session_refuse(session, &refusal);
 }
 
 /* Before the bridge there is nothing to hear from a backend but this. */
@@ -333,44 +392,29 @@ static int session_start_backend(struct session *session, const struct exchange_
 	return error;
 }
 
-/* Is there room for one more session? When not, it is refused. */
-static bool session_enter(struct session *session)
+/* Makes what the handshake is answered with. Returns 0 or -errno. */
+static int session_begin(struct session *session, const struct exchange_upgrade *upgrade)
 {
-	const struct gateway_conf *conf = &session->config->gateway;
-
-	session->visitor_key = conf->max_sessions_per_ip > 0 ? addr_visitor(&session->peer) : 0;
-	switch (limits_enter(
-		session->gate->limits, conf->max_sessions, conf->max_sessions_per_ip, session->visitor_key)) {
-	case LIMITS_OK:
-		session->counted = true;
-		return true;
-	case LIMITS_FULL:
-		session_refuse(session, 503, "max_sessions", "All sessions are taken. Try again later.\n");
-		return false;
-	case LIMITS_NO_MEMORY:
-		session_refuse(session, 503, strerror(ENOMEM), "There is no memory for one more session.\n");
-		return false;
-	case LIMITS_VISITOR_FULL:
-		session_refuse(session, 429, "max_sessions_per_ip",
-			"There are too many sessions from this address.\n");
-		return false;
-	}
-	return false;
+	session->record.route = upgrade->match->route;
+	session->record.peer = &session->peer;
+	int error = record_begin(
+		&session->record, loop_now(session->gate->loop), upgrade, stream_ssl(&session->stream));
+	return error != 0 ? error : upgrade_accept(upgrade->upgrade->key, session->accept);
 }
 
-/* A correct opening handshake: starts what it is for. */
+/* A correct opening handshake: starts what it is for, if there is room. */
 static void session_on_upgrade(void *arg, const struct exchange_upgrade *upgrade)
 {
 	struct session *session = arg;
+	struct gate *gate = session->gate;
+	struct refusal refusal;
 
-	session->record.route = upgrade->match->route;
-	session->record.peer = &session->peer;
-	if (!session_enter(session))
+	int error = session_begin(session, upgrade);
+	if (error == 0 && !admission_enter(&session->admission, gate->limits, session->config,
+				  session->record.route, &session->peer, loop_now(gate->loop), &refusal)) {
+		session_refuse(session, &refusal);
 		return;
-	int error = record_begin(
-		&session->record, loop_now(session->gate->loop), upgrade, stream_ssl(&session->stream));
-	if (error == 0)
-		error = upgrade_accept(upgrade->upgrade->key, session->accept);
+	}
 	if (error == 0)
 		error = session_start_backend(session, upgrade);
 	if (error == 0)
@@ -379,8 +423,7 @@ static void session_on_upgrade(void *arg, const struct exchange_upgrade *upgrade
 		session_refuse(session, 431, "head too long for a program",
 			"The request's target and headers are more than a program can be given.\n");
 	else
-		session_refuse(session, 503, strerror(-error),
-			"There are not enough resources for one more session.\n");
+		session_refuse_for_want(session, -error);
 }
 
 /* HTTP has ended without an upgrade; a backend that was being reached has had its visitor. */
@@ -492,7 +535,7 @@ void session_cut_all(struct gate *gate)
 {
 	while (gate->sessions != NULL) {
 		struct session *session = gate->sessions;
-		if (session->backend != NULL)
+		if (session->state >= SESSION_CONNECT)
 			session_log(session, "cut");
 		session_die(session);
 	}
