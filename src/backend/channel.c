@@ -111,6 +111,7 @@ void channel_init(struct channel *channel, struct endpoint *endpoint, const stru
 	channel->hooks = hooks;
 	channel->muted = false;
 	channel->n_output = 0;
+	channel->eof_message = channel->empty = false;
 	channel->stream = (struct stream){
 		.loop = endpoint->loop, .rfd = -1, .out.fd = -1, .write = STREAM_WRITE_SHUT
 	};
@@ -132,16 +133,32 @@ void channel_done(struct channel *channel)
 	framing_decoder_done(&channel->decoder);
 }
 
-/* A piece for the backend. */
-int channel_send(struct channel *channel, const struct piece *piece)
+/* A piece becomes bytes for the backend. */
+static int channel_encode(struct channel *channel, const struct piece *piece)
 {
-	if (channel->stream.write != STREAM_WRITE_OPEN)
-		return 0;
 	int rc = framing_encode(&channel->encoder, piece, channel_on_bytes, channel);
 	if (rc == FRAMING_NEWLINE)
 		return CLOSE_POLICY;
 	if (rc < 0)
 		stream_break(&channel->stream, ENOMEM);
+	return 0;
+}
+
+/* A piece for the backend. With eof_message a message is held back until there is a byte of it; when there is
+ * none, it is the end of the input. */
+int channel_send(struct channel *channel, const struct piece *piece)
+{
+	struct piece part = *piece;
+
+	if (channel->stream.write != STREAM_WRITE_OPEN)
+		return 0;
+	part.first |= channel->empty;
+	channel->empty = channel->eof_message && part.first && part.len == 0 && !part.last;
+	if (channel->empty)
+		return 0;
+	if (!channel->eof_message || !part.first || part.len > 0)
+		return channel_encode(channel, &part);
+	stream_finish(&channel->stream);
 	return 0;
 }
 

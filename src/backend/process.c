@@ -301,5 +301,6 @@ struct endpoint *process_new(
 	ladder_init(&process->ladder, loop, params->route, &process->channel, process_signal, process);
 	heirs_init(&process->heirs, loop, &process->channel, params->route->closing_wait_ms);
 	channel_init(&process->channel, &process->endpoint, &params->rules, &process_channel_hooks);
+	process->channel.eof_message = params->route->eof_message;
 	return &process->endpoint;
 }

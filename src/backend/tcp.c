@@ -317,5 +317,6 @@ struct endpoint *tcp_new(struct loop *loop, struct resolver *resolver, const str
 	tcp->resolver = resolver;
 	loop_event_init(loop, &tcp->timer, -1, 0, tcp_on_timer, tcp);
 	channel_init(&tcp->channel, &tcp->endpoint, rules, &tcp_channel_hooks);
+	tcp->channel.eof_message = route->eof_message;
 	return &tcp->endpoint;
 }

@@ -1,10 +1,14 @@
 """Where a session with a program ends: what of its input it still gets, and whose output still counts."""
 
+import random
+
 import pytest
+from backends import service
+from deflated import offer, packed, zframe, zfragments
 from gateway import Gateway, alive
 from scripts import script
 from wait import eventually
-from wsraw import BINARY, CLOSE, TEXT, frame
+from wsraw import BINARY, CLOSE, CONTINUATION, TEXT, frame
 
 
 def GATEWAY(directory):
@@ -22,6 +26,11 @@ def GATEWAY(directory):
     )
     program("/never-reads", "exec sleep 1000", closing_wait="200ms")
     program("/heir-floods", f"yes &\necho $! >'{directory}/pid'\nexit 3\n", closing_wait="50ms", framing="stream")
+    for name in ("sort", "wc", "cat"):
+        routes[f"route /{name}"] = {"exec": name, "eof_message": "yes", "deflate": "yes"}
+        routes[f"route /{name}-stream"] = {"exec": name, "eof_message": "yes", "framing": "stream"}
+    routes["route /cat-records"] = {"exec": "cat", "eof_message": "yes", "framing": "records"}
+    program("/stays", "cat\nexec sleep 1000", eof_message="yes", closing_wait="50ms")
     return Gateway(directory, routes)
 
 
@@ -54,6 +63,127 @@ def test_who_does_not_read_is_not_waited_for(gw):
         ws.send(frame(TEXT, "one") + frame(TEXT, "half")[:-2])
         ws.reset()
     assert gw.wait_log("session ended", timeout=5)["end"] == "signal TERM"
+
+
+# an empty message as its end
+
+
+def answer(ws):
+    """All messages up to the close frame, each as bytes, and that."""
+    found = []
+    while (got := ws.recv()).opcode != CLOSE:
+        parts = [got.payload]
+        while not got.fin:
+            got = ws.recv()
+            parts.append(got.payload)
+        found.append(b"".join(parts))
+    ws.answer_close(got)
+    return found, got.code
+
+
+EMPTY = {
+    "text": frame(TEXT, ""),
+    "binary": frame(BINARY, b""),
+    "fragments": frame(TEXT, "", fin=False) + frame(CONTINUATION, "", fin=False) + frame(CONTINUATION, ""),
+}
+EMPTY_PACKED = {
+    "packed": zframe(TEXT, packed(b"")),
+    "packed-fragments": zfragments(TEXT, [packed(b""), b""]),
+}
+
+
+@pytest.mark.parametrize("kind", EMPTY)
+def test_sort_and_wc_answer(gw, kind):
+    """What they say only at the end of their input; what is sent behind that is dropped, the session ends as they do."""
+    more = frame(TEXT, "too late") + EMPTY[kind] + frame(TEXT, "much too late")
+    with gw.ws("/sort") as ws:
+        ws.send(frame(TEXT, "b") + frame(TEXT, "c") + frame(TEXT, "a") + EMPTY[kind] + more)
+        assert answer(ws) == ([b"a", b"b", b"c"], 1000)
+    with gw.ws("/wc") as ws:
+        ws.send(frame(TEXT, "one two") + frame(TEXT, "", fin=False) + frame(CONTINUATION, "three") + EMPTY[kind])
+        (line,), code = answer(ws)
+        assert (line.split(), code) == ([b"2", b"3", b"14"], 1000)
+    with gw.ws("/cat") as ws:
+        ws.send(EMPTY[kind])
+        assert answer(ws) == ([], 1000)
+
+
+@pytest.mark.parametrize("kind", EMPTY_PACKED)
+def test_empty_when_inflated(gw, kind):
+    with gw.ws("/sort", headers=offer()) as ws:
+        ws.send(frame(TEXT, "b") + frame(TEXT, "a") + EMPTY_PACKED[kind])
+        assert answer(ws) == ([b"a", b"b"], 1000)
+
+
+def test_end_of_a_stream_and_of_records(gw):
+    """In every framing; an empty record reaches nobody."""
+    for payload in (b"", b"x", random.Random(1).randbytes(300000)):
+        with gw.ws("/cat-stream") as ws:
+            ws.send(frame(BINARY, payload) if payload else b"")
+            ws.send(EMPTY["binary"])
+            found, code = answer(ws)
+            assert (b"".join(found), code) == (payload, 1000)
+        with gw.ws("/cat-records") as ws:
+            ws.send(frame(BINARY, payload) if payload else b"")
+            ws.send(EMPTY["text"])
+            assert answer(ws) == ([payload] if payload else [], 1000)
+
+
+def test_sort_of_a_megabyte(gw):
+    """More than pipes and buffers hold, to a client that reads slowly."""
+    choice = random.Random(2)
+    lines = [f"{choice.randrange(10**9):09}{'x' * choice.randrange(100)}".encode() for _ in range(16000)]
+    with gw.ws("/sort-stream", over=gw.connect(rcvbuf=4096)) as ws:
+        ws.send(frame(BINARY, b"".join(line + b"\n" for line in lines)) + EMPTY["binary"])
+        found, code = answer(ws)
+    assert (b"".join(found).splitlines(), code) == (sorted(lines), 1000)
+
+
+@pytest.mark.parametrize("how", ["close", "reset", "mid-message"])
+def test_end_and_then_the_client_leaves(gw, how):
+    """The program that goes on without its input is ended as ever."""
+    with gw.ws("/stays") as ws:
+        ws.send(frame(TEXT, "a") + EMPTY["text"])
+        assert ws.recv_text() == "a"
+        (pid,) = gw.programs()
+        if how == "close":
+            assert ws.close().code == 1000
+        else:
+            ws.send(frame(TEXT, "half")[:-2] if how == "mid-message" else b"")
+            ws.reset()
+        eventually(lambda: not alive(pid), "it lives on", 4)
+
+
+@pytest.mark.parametrize("framing", ["stream", "lines"])
+def test_end_for_a_service(gateway, tmp_path, framing):
+    """A half-close behind all that was sent before; its answer comes whole, and its end is the session's."""
+
+    def sort(it, sock):
+        while it.read(sock):
+            pass
+        sock.sendall(bytes(sorted(it.received)) * 2)
+        sock.close()
+
+    with service(sort) as it:
+        gw = gateway({"route /": {"connect": it.uri, "framing": framing, "eof_message": "yes"}})
+        data = random.Random(3).randbytes(300000).replace(b"\n", b"")
+        with gw.ws() as ws:
+            ws.send(frame(BINARY, data) + EMPTY["binary"] + frame(BINARY, b"too late"))
+            found, code = answer(ws)
+        sent = data + b"\n" * (framing == "lines")
+        assert (len(it.received), code, it.at_eof) == (len(sent), 1000, 1)
+        if framing == "stream":
+            assert b"".join(found) == bytes(sorted(sent)) * 2
+        assert not it.resets
+
+
+def test_without_the_key_an_empty_message_is_one(gw):
+    with gw.ws("/reads-late") as ws:
+        (gw.dir / "go").touch()
+        ws.send(EMPTY["text"] + frame(TEXT, "a"))
+        eventually(
+            lambda: (gw.dir / "commands").exists() and (gw.dir / "commands").read_text() == "\na\n", "it is lost"
+        )
 
 
 # its output

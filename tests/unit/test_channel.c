@@ -246,6 +246,91 @@ static void test_half_record(void **state)
 	backend_free(backend);
 }
 
+/* The service reads all that there is. Returns the last read's result: 0 at the end, else -1. */
+static ssize_t service_reads(struct backend *backend, char out[static 256])
+{
+	size_t len = 0;
+	ssize_t n;
+	rig_turns(&backend->rig, 2);
+	while ((n = read(backend->far, out + len, 255 - len)) > 0)
+		len += (size_t)n;
+	out[len] = '\0';
+	return n;
+}
+
+/* Sends the pieces of one message, a word for each. */
+static void send_message(struct backend *backend, size_t n, const char *const words[])
+{
+	for (size_t i = 0; i < n; i++) {
+		char copy[64];
+		struct piece piece = { .data = (uint8_t *)copy, .len = strlen(words[i]) };
+		piece.first = i == 0;
+		piece.last = i == n - 1;
+		memcpy(copy, words[i], piece.len);
+		assert_int_equal(channel_send(&backend->channel, &piece), 0);
+	}
+	channel_flush(&backend->channel);
+}
+
+/* An empty message, in any number of pieces, ends the input behind what was sent before; later ones go
+ * nowhere and the output goes on. One that has a byte anywhere, or a route without the key, does not. */
+static void test_eof_message(void **state)
+{
+	static const char *const none[] = { "", "", "" }, *const byte[] = { "", "x", "", "y", "" };
+	char got[256];
+	(void)state;
+
+	for (size_t n = 1; n <= 3; n++) {
+		struct backend *backend = backend_new(FRAMING_RECORDS);
+		backend->channel.eof_message = true;
+		send_message(backend, 5, byte);
+		send_message(backend, 3, byte);
+		send_message(backend, 2, byte);
+		assert_int_equal(service_reads(backend, got), -1);
+		assert_memory_equal(got, "b\0\0\0\2xyb\0\0\0\1xb\0\0\0\1x", 7 + 6 + 6);
+		send_message(backend, 1, &byte[1]);
+		send_message(backend, n, none);
+		send_message(backend, 1, &byte[1]);
+		assert_int_equal(service_reads(backend, got), 0);
+		assert_memory_equal(got, "b\0\0\0\1x\0", 7);
+		service_says(backend, "b\0\0\0\2ok", 7);
+		heard(backend, "Pfo", "ok");
+		backend_free(backend);
+
+		backend = backend_new(FRAMING_LINES);
+		send_message(backend, n, none);
+		assert_int_equal(service_reads(backend, got), -1);
+		assert_string_equal(got, "\n");
+		backend_free(backend);
+	}
+}
+
+/* ... and when the service is slow, only behind all of it. */
+static void test_eof_message_behind_a_queue(void **state)
+{
+	static char much[300000];
+	static const char *const none[] = { "" };
+	struct backend *backend = backend_new(FRAMING_STREAM);
+	struct piece piece = { .data = (uint8_t *)much, .len = sizeof(much), .first = true, .last = true };
+	size_t len = 0;
+	ssize_t n = -1;
+	(void)state;
+
+	backend->channel.eof_message = true;
+	assert_int_equal(channel_send(&backend->channel, &piece), 0);
+	channel_flush(&backend->channel);
+	assert_true(channel_queued(&backend->channel) > 0);
+	send_message(backend, 1, none);
+	for (int i = 0; i < 1000 && n != 0; i++) {
+		while ((n = read(backend->far, much, sizeof(much))) > 0)
+			len += (size_t)n;
+		rig_turn(&backend->rig);
+	}
+	assert_int_equal(n, 0);
+	assert_int_equal(len, sizeof(much));
+	backend_free(backend);
+}
+
 /* Muted, the service is still read, so that it does not wait; nobody hears it, but its end. */
 static void test_mute(void **state)
 {
@@ -388,6 +473,8 @@ int main(void)
 		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_bad_record),
 		cmocka_unit_test(test_half_record),
+		cmocka_unit_test(test_eof_message),
+		cmocka_unit_test(test_eof_message_behind_a_queue),
 		cmocka_unit_test(test_mute),
 		cmocka_unit_test(test_allow),
 		cmocka_unit_test(test_end),
