@@ -158,8 +158,14 @@ void admission_no_backend(struct refusal *out, const struct route_conf *route, i
 	out->later = false;
 }
 
-/* Memory, most likely. */
+/* Memory, most likely; or a program would be given more than it can be. */
 void admission_no_resources(struct refusal *out, int error)
 {
 	admission_refuse(out, 503, strerror(error), "There are not enough resources for one more session.");
+	if (error != E2BIG)
+		return;
+	admission_refuse(out, 431, "head too long for a program",
+		"The request's target and headers are more than a program can be given.");
+	out->code = CLOSE_TOO_BIG;
+	out->later = false;
 }

@@ -419,9 +419,6 @@ static void session_on_upgrade(void *arg, const struct exchange_upgrade *upgrade
 		error = session_start_backend(session, upgrade);
 	if (error == 0)
 		session_set_state(session, SESSION_CONNECT);
-	else if (error == -E2BIG)
-		session_refuse(session, 431, "head too long for a program",
-			"The request's target and headers are more than a program can be given.\n");
 	else
 		session_refuse_for_want(session, -error);
 }
