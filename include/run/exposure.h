@@ -14,8 +14,16 @@
  */
 void exposure_warn(struct log *log, const struct config *config);
 
-/* The first TLS key that would be served, and by which directory; NULL when there is none. That is a mistake.
+/* What may not be: the file or directory, the static directory, and a sentence that says why not. */
+struct exposure {
+	const char *what, *static_dir, *sentence;
+};
+
+/*
+ * Finds the first TLS key that would be served, or the first directory of programs (`dir`) that lies in a
+ * static one, or has one in it: then whatever is put there is both. Returns whether there is one: that is a
+ * mistake. A directory that is not there is not found here.
  */
-const char *exposure_find_key(const struct config *config, const char **dir);
+bool exposure_find(const struct config *config, struct exposure *out);
 
 #endif

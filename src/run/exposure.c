@@ -18,7 +18,7 @@ static bool exposure_is_beneath(const char *dir, const char *path)
 }
 
 /* The route whose static directory has the file; NULL when there is none. */
-static const struct route_conf *exposure_find(const struct config *config, const char *file)
+static const struct route_conf *exposure_find_route(const struct config *config, const char *file)
 {
 	char dir[PATH_MAX];
 
@@ -41,22 +41,64 @@ static bool exposure_is_said(const struct config *config, size_t n, const char *
 }
 
 /* Looks at one key after the other. */
-const char *exposure_find_key(const struct config *config, const char **dir)
+static bool exposure_find_key(const struct config *config, struct exposure *out)
 {
 	char path[PATH_MAX];
 
 	for (size_t i = 0; i < config->n_listens; i++) {
 		const struct conf_list *keys = &config->listens[i].tls_key;
 		for (size_t k = 0; k < keys->n; k++) {
-			const struct route_conf *by =
-				realpath(keys->items[k], path) == NULL ? NULL : exposure_find(config, path);
+			const struct route_conf *by = realpath(keys->items[k], path) == NULL
+							      ? NULL
+							      : exposure_find_route(config, path);
 			if (by == NULL)
 				continue;
-			*dir = by->static_dir;
-			return keys->items[k];
+			*out = (struct exposure){ .what = keys->items[k],
+				.static_dir = by->static_dir,
+				.sentence =
+					"anybody could download a TLS key: it lies in a static directory; "
+					"move it out of there" };
+			return true;
 		}
 	}
-	return NULL;
+	return false;
+}
+
+/* Compares a directory of programs with a static one. */
+static bool exposure_overlaps(const char *programs, const char *pages, struct exposure *out)
+{
+	char ours[PATH_MAX], theirs[PATH_MAX];
+
+	if (realpath(programs, ours) == NULL || realpath(pages, theirs) == NULL)
+		return false;
+	*out = (struct exposure){ .what = programs, .static_dir = pages };
+	if (strcmp(ours, theirs) == 0 || exposure_is_beneath(theirs, ours))
+		out->sentence = "anybody could download programs: their directory lies in a static one; move "
+				"it out of there";
+	else if (exposure_is_beneath(ours, theirs))
+		out->sentence = "anybody could download programs: a static directory lies in theirs; move it "
+				"out of there";
+	return out->sentence != NULL;
+}
+
+/* Looks at each directory of programs, with each static one: they may be those of different routes. */
+static bool exposure_find_programs(const struct config *config, struct exposure *out)
+{
+	for (size_t i = 0; i < config->n_routes; i++) {
+		const char *programs = config->routes[i].dir;
+		for (size_t k = 0; programs != NULL && k < config->n_routes; k++) {
+			const char *pages = config->routes[k].static_dir;
+			if (pages != NULL && exposure_overlaps(programs, pages, out))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* One is enough. */
+bool exposure_find(const struct config *config, struct exposure *out)
+{
+	return exposure_find_key(config, out) || exposure_find_programs(config, out);
 }
 
 /* Looks at one program after the other; one that can't be found can't be served either. */
@@ -68,7 +110,7 @@ void exposure_warn(struct log *log, const struct config *config)
 		const char *path = config->routes[i].exec_path;
 		if (path == NULL || exposure_is_said(config, i, path) || realpath(path, program) == NULL)
 			continue;
-		const struct route_conf *by = exposure_find(config, program);
+		const struct route_conf *by = exposure_find_route(config, program);
 		if (by != NULL)
 			log_warning(log, "anybody can download a program: it lies in a static directory",
 				LOG_STR("program", program), LOG_STR("static", by->static_dir),

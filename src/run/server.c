@@ -208,16 +208,15 @@ static int server_check_privileges(struct server *server)
 	return -EPERM;
 }
 
-/* Would a TLS key be served? Nobody means that, so the start fails before there is a socket. */
-static int server_check_keys(struct server *server)
+/* Would a TLS key be served, or programs? Nobody means that, so the start fails before there is a socket. */
+static int server_check_exposure(struct server *server)
 {
-	const char *dir, *key = exposure_find_key(server->config, &dir);
+	struct exposure found;
 
-	if (key == NULL)
+	if (!exposure_find(server->config, &found))
 		return 0;
-	log_error(server->log,
-		"anybody could download a TLS key: it lies in a static directory; move it out of there",
-		LOG_STR("file", key), LOG_STR("static", dir));
+	log_error(server->log, found.sentence, LOG_STR("file", found.what),
+		LOG_STR("static", found.static_dir));
 	return -EPERM;
 }
 
@@ -335,7 +334,7 @@ static const struct server_step {
 	/* Before a file is made for a start that is in vain. */
 	{ NULL, server_check_privileges },
 	{ NULL, server_open_log },
-	{ NULL, server_check_keys },
+	{ NULL, server_check_exposure },
 	{ "take the sockets that systemd passes", server_take_sockets },
 	{ NULL, server_start_spawner },
 	{ "prepare", server_prepare },

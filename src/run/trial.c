@@ -32,17 +32,14 @@ static int trial_check_log(const struct gateway_conf *gateway)
 	return error;
 }
 
-/* Would a TLS key be served? */
-static int trial_check_keys(const struct config *config)
+/* Would a TLS key be served, or programs? */
+static int trial_check_exposure(const struct config *config)
 {
-	const char *dir, *key = exposure_find_key(config, &dir);
+	struct exposure found;
 
-	if (key == NULL)
+	if (!exposure_find(config, &found))
 		return 0;
-	fprintf(stderr,
-		"%s: anybody could download a TLS key: it lies in the static directory %s; "
-		"move it out of there\n",
-		key, dir);
+	fprintf(stderr, "%s: %s (static = %s)\n", found.what, found.sentence, found.static_dir);
 	return -EPERM;
 }
 
@@ -51,9 +48,9 @@ int trial_run(const struct config *config)
 {
 	int log = trial_check_log(&config->gateway);
 	int certificates = certificates_check(config, stderr);
-	int keys = trial_check_keys(config);
+	int exposure = trial_check_exposure(config);
 
-	if (log != 0 || certificates != 0 || keys != 0)
+	if (log != 0 || certificates != 0 || exposure != 0)
 		return 1;
 	if (puts("ok") >= 0 && fflush(stdout) == 0)
 		return 0;

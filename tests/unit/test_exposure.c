@@ -131,13 +131,18 @@ static bool finds_key(const char *dir, const char *first, const char *second)
 	struct route_conf route = { .pattern = files, .static_dir = strdup(at(dir)) };
 	struct listen_conf listens[] = { { .tls_key = { 0 } }, { .tls_key = { .items = keys, .n = 2 } } };
 	struct config config = { .routes = &route, .n_routes = 1, .listens = listens, .n_listens = 2 };
-	const char *by = NULL, *key = exposure_find_key(&config, &by);
+	struct exposure found = { 0 };
+	bool is = exposure_find(&config, &found);
 
-	assert_true(key == NULL || (by == route.static_dir && (key == keys[0] || key == keys[1])));
+	if (is) {
+		assert_ptr_equal(found.static_dir, route.static_dir);
+		assert_true(found.what == keys[0] || found.what == keys[1]);
+		assert_non_null(strstr(found.sentence, "TLS key"));
+	}
 	free(keys[0]);
 	free(keys[1]);
 	free(route.static_dir);
-	return key != NULL;
+	return is;
 }
 
 /* A key is looked for as a program is. */
@@ -151,10 +156,54 @@ static void test_keys(void **state)
 	assert_false(finds_key("site", "nothing", "site/out.sh"));
 }
 
+/* Whether a directory of programs and a static one, of one route or of two, may not be together. */
+static bool finds_programs(const char *dir, const char *pages)
+{
+	static char one[] = "/one/*", two[] = "/two/*";
+	bool is = false;
+
+	for (int together = 0; together < 2; together++) {
+		struct route_conf routes[] = { { .pattern = one, .dir = strdup(at(dir)) },
+			{ .pattern = two } };
+		struct config config = { .routes = routes, .n_routes = 2 };
+		struct exposure found = { 0 };
+		routes[!together].static_dir = strdup(at(pages));
+		bool now = exposure_find(&config, &found);
+		assert_true(!together || now == is);
+		is = now;
+		if (is) {
+			assert_ptr_equal(found.what, routes[0].dir);
+			assert_ptr_equal(found.static_dir, routes[!together].static_dir);
+			assert_non_null(strstr(found.sentence, "programs"));
+		}
+		free(routes[0].dir);
+		free(routes[!together].static_dir);
+	}
+	return is;
+}
+
+/* Neither may lie in the other, however it is written; hidden ones are served by neither. */
+static void test_programs(void **state)
+{
+	static const char *const wrong[][2] = { { "site", "site" }, { "site/sub", "site" },
+		{ "site", "site/sub" }, { "alias", "site" }, { "site", "alias" }, { "alias/sub", "site" },
+		{ "site-other/../site/sub/", "site/" }, { "bin", "../.." }, { "..", "bin" },
+		{ "site/.hidden", "site/.hidden" } };
+	static const char *const right[][2] = { { "bin", "site" }, { "site", "site-other" },
+		{ "site-other", "site" }, { "site/.hidden", "site" }, { "site", "site/.hidden" },
+		{ "nothing", "nothing" }, { "site", "nothing" }, { "nothing", "site" } };
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_true(finds_programs(wrong[i][0], wrong[i][1]));
+	for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++)
+		assert_false(finds_programs(right[i][0], right[i][1]));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_warned), cmocka_unit_test(test_not_warned),
-		cmocka_unit_test(test_keys) };
+		cmocka_unit_test(test_keys), cmocka_unit_test(test_programs) };
 
 	return cmocka_run_group_tests(tests, make_place, remove_place);
 }
