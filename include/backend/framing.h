@@ -1,7 +1,7 @@
 /*
  * framing: how messages map to the bytes of a backend, both ways. Pure: pieces of messages in, bytes
  * out, and back; no sockets, no log. What must wait (half a message, half a line) waits here, within 64 KiB a
- * direction.
+ * direction; but a message whose length goes before it waits until it is whole, within FRAMING_WHOLE.
  */
 #ifndef BACKEND_FRAMING_H
 #define BACKEND_FRAMING_H
@@ -15,8 +15,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A message up to this many bytes goes whole to the backend, a line up to this many whole to the client. */
-enum { FRAMING_HOLD = 65536 };
+enum {
+	/* A message up to this many bytes goes whole to the backend, a line or record up to this many whole
+	 * to the client. */
+	FRAMING_HOLD = 65536,
+	/* Where its length goes before it, a message to the backend has to be held until it is whole. */
+	FRAMING_WHOLE = 16 << 20
+};
 
 enum framing_error {
 	FRAMING_NO_MEMORY = -1,
@@ -52,38 +57,48 @@ typedef int (*framing_piece_fn)(void *arg, const struct piece *piece); /* pieces
 
 /* One direction each; messages -> bytes and bytes -> messages. Opaque but for their size, so that they live
  * in the backend. */
+struct framing_row;
+
 struct framing_encoder {
+	const struct framing_row *row;
 	struct framing_rules rules;
 	bool spilled;	       /* this message is too long to be held; it goes out as it comes */
 	struct evbuffer *held; /* of a message that is not whole yet; NULL when nothing waits */
 };
 
 struct framing_decoder {
+	const struct framing_row *row;
 	struct framing_rules rules;
 	bool in_message; /* a piece went out and it was not the last of its message */
-	bool text;
-	bool cr;	   /* lines: a "\r" was held back that may belong to "\r\n" */
-	bool more_follows; /* records: the last type byte was T or B */
-	bool streams;	   /* records: this one is too long to be held */
-	uint8_t header[5]; /* records */
-	uint8_t n_header;
-	uint8_t carry[4]; /* the part of a character at the end of a chunk of text */
+	bool text;	 /* the type of the messages; of records, of this one */
+	bool as_binary;	 /* ... but this one of text began with what is no text */
+	bool cr;	 /* lines: a "\r" was held back that may belong to "\r\n" */
+	/* Where a length stands before the payload (a record, here): */
+	bool more_follows; /* the message goes on in the next record */
+	bool in_payload;   /* the length is known */
+	bool streams;	   /* this one is too long to be held */
+	uint8_t head[8];   /* what came of the bytes before it */
+	uint8_t n_head;
+	uint64_t left; /* bytes of the payload to come */
+	/* Of text and of anything: */
+	uint8_t carry[4]; /* the part of a character at the end of a chunk */
 	uint8_t n_carry;
-	uint32_t left;	       /* records: bytes of the record to come */
 	struct evbuffer *held; /* of a line or record that is not whole yet; NULL when nothing waits */
 };
 
 void framing_encoder_init(struct framing_encoder *encoder, const struct framing_rules *rules);
 void framing_encoder_done(struct framing_encoder *encoder); /* frees what is held */
-/* A piece from the client. Returns 0, a framing_error, or what the callback returned. */
+/* A piece from the client, of a message within framing_max_message(). Returns 0, a framing_error, or what the
+ * callback returned. After FRAMING_NEWLINE nothing of that message goes out; nothing more may come. */
 int framing_encode(
 	struct framing_encoder *encoder, const struct piece *piece, framing_bytes_fn out, void *arg);
 
 void framing_decoder_init(struct framing_decoder *decoder, const struct framing_rules *rules);
 void framing_decoder_done(struct framing_decoder *decoder);
 /*
- * Bytes from the backend. Text pieces that come out are valid UTF-8 (invalid parts replaced by U+FFFD) and
- * never split a character between two messages. Returns 0, a framing_error, or what the callback returned.
+ * Bytes from the backend. Text pieces that come out are valid UTF-8 and never split a character between two
+ * messages; what is invalid is dealt with as the rules say (replaced by U+FFFD, the message made binary, or
+ * FRAMING_BAD_UTF8 after all that came before it). Returns 0, a framing_error, or what the callback returned.
  */
 int framing_decode(
 	struct framing_decoder *decoder, uint8_t *data, size_t len, framing_piece_fn out, void *arg);

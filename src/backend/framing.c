@@ -1,37 +1,32 @@
 /*
- * framing: picks the row of functions for a framing and hands over what they made. The framings themselves
- * are in framing_stream.c, framing_lines.c and framing_records.c. Pure, on every thread.
+ * framing: picks the row of a framing and hands over what it made. The framings themselves are in framing_*.c
+ * beside this file. Pure, on every thread.
  */
 #include "backend/framing.h"
 
 #include "backend/framing_internal.h"
 #include "base/buffer.h"
 
-static const struct framing_ops *const framing_ops[] = {
-	[FRAMING_LINES] = &framing_lines_ops,
-	[FRAMING_STREAM] = &framing_stream_ops,
-	[FRAMING_TEXT_STREAM] = &framing_text_stream_ops,
-	[FRAMING_RECORDS] = &framing_records_ops,
+#define FRAMING_LENGTH_ROW(bytes, low_first, max)                                                            \
+	{                                                                                                    \
+		.ops = &framing_length_ops, .n_length = (bytes), .little = (low_first), .max_message = (max) \
+	}
+
+static const struct framing_row framing_rows[] = {
+	[FRAMING_LINES] = { .ops = &framing_lines_ops, .text = true, .delimiter = '\n' },
+	[FRAMING_NUL] = { .ops = &framing_lines_ops, .text = true, .delimiter = '\0' },
+	[FRAMING_STREAM] = { .ops = &framing_stream_ops },
+	[FRAMING_TEXT_STREAM] = { .ops = &framing_stream_ops, .text = true },
+	[FRAMING_LENGTH8] = FRAMING_LENGTH_ROW(1, false, 0xff),
+	[FRAMING_LENGTH16] = FRAMING_LENGTH_ROW(2, false, 0xffff),
+	[FRAMING_LENGTH16_LE] = FRAMING_LENGTH_ROW(2, true, 0xffff),
+	[FRAMING_LENGTH32] = FRAMING_LENGTH_ROW(4, false, FRAMING_WHOLE),
+	[FRAMING_LENGTH32_LE] = FRAMING_LENGTH_ROW(4, true, FRAMING_WHOLE),
+	[FRAMING_LENGTH64] = FRAMING_LENGTH_ROW(8, false, FRAMING_WHOLE),
+	[FRAMING_LENGTH64_LE] = FRAMING_LENGTH_ROW(8, true, FRAMING_WHOLE),
+	[FRAMING_NETSTRING] = { .ops = &framing_netstring_ops, .max_message = FRAMING_WHOLE },
+	[FRAMING_RECORDS] = { .ops = &framing_records_ops },
 };
-
-/* Hands bytes to the backend. */
-int framing_put_bytes(const struct framing_bytes_sink *sink, const uint8_t *data, size_t len)
-{
-	int rc = len > 0 ? sink->out(sink->arg, data, len) : 0;
-
-	return rc < 0 ? rc : 0;
-}
-
-/* Hands a piece to the client and keeps track of whether a message is open. */
-int framing_put_piece(struct framing_decoder *decoder, uint8_t *data, size_t len, bool last,
-	const struct framing_piece_sink *sink)
-{
-	struct piece piece = { data, len, decoder->text, !decoder->in_message, last };
-
-	decoder->in_message = !last;
-	int rc = sink->out(sink->arg, &piece);
-	return rc < 0 ? rc : 0;
-}
 
 /* Takes from the route what concerns its bytes. */
 struct framing_rules framing_rules_of(const struct route_conf *route, enum framing framing)
@@ -42,11 +37,14 @@ struct framing_rules framing_rules_of(const struct route_conf *route, enum frami
 		.invalid_utf8 = route->invalid_utf8 };
 }
 
-/* Says how much may have to be held, or what a length field can say. */
+/* Says what a length field can say, or how much of a message may wait for its last byte. */
 uint64_t framing_max_message(const struct framing_rules *rules)
 {
-	(void)rules;
-	return 0;
+	const struct framing_row *row = &framing_rows[rules->framing];
+
+	if (row->ops == &framing_lines_ops && rules->newlines == NEWLINES_REJECT)
+		return FRAMING_HOLD;
+	return row->max_message;
 }
 
 /* Names the error. */
@@ -65,10 +63,41 @@ const char *framing_reason(const struct framing_rules *rules, int error)
 	}
 }
 
+/* Hands bytes to the backend. */
+int framing_put_bytes(const struct framing_bytes_sink *sink, const uint8_t *data, size_t len)
+{
+	int rc = len > 0 ? sink->out(sink->arg, data, len) : 0;
+
+	return rc < 0 ? rc : 0;
+}
+
+/* Hands a piece to the client and keeps track of whether a message is open. */
+int framing_put_piece(struct framing_decoder *decoder, uint8_t *data, size_t len, bool last,
+	const struct framing_piece_sink *sink)
+{
+	struct piece piece = { data, len, decoder->text && !decoder->as_binary, !decoder->in_message, last };
+
+	decoder->in_message = !last;
+	decoder->as_binary = decoder->as_binary && !last;
+	int rc = sink->out(sink->arg, &piece);
+	return rc < 0 ? rc : 0;
+}
+
+/* Passes on a part as what its message is. */
+int framing_put_part(struct framing_decoder *decoder, uint8_t *data, size_t len, enum framing_until until,
+	const struct framing_piece_sink *sink)
+{
+	bool last = until != FRAMING_PART;
+
+	if (decoder->text && !decoder->as_binary)
+		return framing_text_put(decoder, data, len, until, sink);
+	return len > 0 || last ? framing_put_piece(decoder, data, len, last, sink) : 0;
+}
+
 /* Begins before the first message. */
 void framing_encoder_init(struct framing_encoder *encoder, const struct framing_rules *rules)
 {
-	*encoder = (struct framing_encoder){ .rules = *rules };
+	*encoder = (struct framing_encoder){ .row = &framing_rows[rules->framing], .rules = *rules };
 }
 
 /* Drops a message that never became whole. */
@@ -81,14 +110,16 @@ void framing_encoder_done(struct framing_encoder *encoder)
 int framing_encode(
 	struct framing_encoder *encoder, const struct piece *piece, framing_bytes_fn out, void *arg)
 {
-	return framing_ops[encoder->rules.framing]->encode(
-		encoder, piece, &(struct framing_bytes_sink){ out, arg });
+	return encoder->row->ops->encode(encoder, piece, &(struct framing_bytes_sink){ out, arg });
 }
 
 /* Begins before the first byte. */
 void framing_decoder_init(struct framing_decoder *decoder, const struct framing_rules *rules)
 {
-	*decoder = (struct framing_decoder){ .rules = *rules, .text = framing_ops[rules->framing]->text };
+	const struct framing_row *row = &framing_rows[rules->framing];
+
+	*decoder = (struct framing_decoder){ .row = row, .rules = *rules };
+	decoder->text = rules->messages == MESSAGES_UNSET ? row->text : rules->messages == MESSAGES_TEXT;
 }
 
 /* Drops half a line or record. */
@@ -103,14 +134,13 @@ int framing_decode(
 {
 	if (len == 0)
 		return 0;
-	return framing_ops[decoder->rules.framing]->decode(
-		decoder, data, len, &(struct framing_piece_sink){ out, arg });
+	return decoder->row->ops->decode(decoder, data, len, &(struct framing_piece_sink){ out, arg });
 }
 
 /* Ends as the framing says. */
 int framing_decode_end(struct framing_decoder *decoder, framing_piece_fn out, void *arg)
 {
-	return framing_ops[decoder->rules.framing]->end(decoder, &(struct framing_piece_sink){ out, arg });
+	return decoder->row->ops->end(decoder, &(struct framing_piece_sink){ out, arg });
 }
 
 /* Says what the held part of a message takes. */

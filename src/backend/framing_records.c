@@ -5,8 +5,6 @@
  */
 #include "backend/framing_internal.h"
 
-#include <string.h>
-
 enum { FRAMING_RECORDS_HEADER = 5 };
 
 /* Writes the header of a record. */
@@ -62,101 +60,32 @@ static int framing_records_encode(
 	return rc;
 }
 
-/* Takes bytes of a header; begins the record when it is whole. Returns how many, or an error. */
-static int framing_records_take_header(struct framing_decoder *decoder, const uint8_t *data, size_t len)
+/* Gathers a header; the first byte of it is looked at when it comes. */
+static int framing_records_take_head(struct framing_decoder *decoder, const uint8_t *data, size_t len)
 {
-	uint8_t *header = decoder->header;
-	size_t want = FRAMING_RECORDS_HEADER - decoder->n_header;
-	size_t n = len < want ? len : want;
-	bool text, more;
+	uint8_t *head = decoder->head;
+	size_t n = 0;
 
-	memcpy(header + decoder->n_header, data, n);
-	decoder->n_header += (uint8_t)n;
-	text = header[0] == 't' || header[0] == 'T';
-	more = header[0] == 'T' || header[0] == 'B';
-	if (!text && !more && header[0] != 'b')
+	while (n < len && decoder->n_head < FRAMING_RECORDS_HEADER)
+		head[decoder->n_head++] = data[n++];
+	bool text = head[0] == 't' || head[0] == 'T';
+	bool more = head[0] == 'T' || head[0] == 'B';
+	if (!text && !more && head[0] != 'b')
 		return FRAMING_BAD_RECORD;
 	if (decoder->more_follows && text != decoder->text)
 		return FRAMING_BAD_RECORD;
-	if (n == want) {
-		decoder->text = text;
-		decoder->more_follows = more;
-		decoder->left = (uint32_t)header[1] << 24 | (uint32_t)header[2] << 16 |
-				(uint32_t)header[3] << 8 | header[4];
-		decoder->streams = decoder->left > FRAMING_HOLD;
-	}
+	if (decoder->n_head < FRAMING_RECORDS_HEADER)
+		return (int)n;
+	decoder->text = text;
+	decoder->more_follows = more;
+	framing_counted_begin(decoder,
+		(uint32_t)head[1] << 24 | (uint32_t)head[2] << 16 | (uint32_t)head[3] << 8 | head[4]);
 	return (int)n;
-}
-
-/* Passes on a part of a record, or the rest of it. */
-static int framing_records_pass(
-	struct framing_decoder *decoder, uint8_t *data, size_t len, const struct framing_piece_sink *sink)
-{
-	bool last = decoder->left == 0 && !decoder->more_follows;
-
-	if (decoder->text)
-		return framing_text_put(decoder, data, len, last ? FRAMING_TEXT_END : FRAMING_PART, sink);
-	return len > 0 || last ? framing_put_piece(decoder, data, len, last, sink) : 0;
-}
-
-/* Takes the bytes of a record that are here: `left` is already without them. */
-static int framing_records_take(
-	struct framing_decoder *decoder, uint8_t *data, size_t len, const struct framing_piece_sink *sink)
-{
-	bool whole = decoder->left == 0;
-	int rc = 0;
-
-	if (decoder->streams || (whole && decoder->held == NULL))
-		return framing_records_pass(decoder, data, len, sink);
-	rc = framing_hold_add(&decoder->held, data, len);
-	if (rc != 0 || !whole)
-		return rc;
-	data = framing_hold_data(decoder->held);
-	rc = data != NULL ? framing_records_pass(decoder, data, framing_hold_len(decoder->held), sink)
-			  : FRAMING_NO_MEMORY;
-	framing_hold_drop(&decoder->held);
-	return rc;
-}
-
-/* Cuts a chunk into headers and payload. */
-static int framing_records_decode(
-	struct framing_decoder *decoder, uint8_t *data, size_t len, const struct framing_piece_sink *sink)
-{
-	while (len > 0) {
-		size_t n;
-		int rc = 0;
-
-		if (decoder->n_header < FRAMING_RECORDS_HEADER) {
-			rc = framing_records_take_header(decoder, data, len);
-			if (rc < 0)
-				return rc;
-			data += rc;
-			len -= (size_t)rc;
-			if (decoder->n_header < FRAMING_RECORDS_HEADER)
-				return 0;
-		}
-		n = len < decoder->left ? len : decoder->left;
-		decoder->left -= (uint32_t)n;
-		if (decoder->left == 0)
-			decoder->n_header = 0;
-		rc = framing_records_take(decoder, data, n, sink);
-		if (rc != 0)
-			return rc;
-		data += n;
-		len -= n;
-	}
-	return 0;
-}
-
-/* Takes nothing but the end of a message for an end. */
-static int framing_records_end(struct framing_decoder *decoder, const struct framing_piece_sink *sink)
-{
-	(void)sink;
-	return decoder->n_header > 0 || decoder->more_follows ? FRAMING_CUT_RECORD : 0;
 }
 
 const struct framing_ops framing_records_ops = {
 	.encode = framing_records_encode,
-	.decode = framing_records_decode,
-	.end = framing_records_end,
+	.decode = framing_counted_decode,
+	.end = framing_counted_end,
+	.take_head = framing_records_take_head,
 };

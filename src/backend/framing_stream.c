@@ -12,45 +12,23 @@ static int framing_stream_encode(
 	return framing_put_bytes(sink, piece->data, piece->len);
 }
 
-/* Makes a message of a chunk. */
+/* Makes a message of a chunk; of text, but for the part of a character at its end. */
 static int framing_stream_decode(
 	struct framing_decoder *decoder, uint8_t *data, size_t len, const struct framing_piece_sink *sink)
 {
-	return framing_put_piece(decoder, data, len, true, sink);
-}
-
-/* Has nothing left to say. */
-static int framing_stream_end(struct framing_decoder *decoder, const struct framing_piece_sink *sink)
-{
-	(void)decoder;
-	(void)sink;
-	return 0;
-}
-
-/* Makes a message of a chunk but for the part of a character at its end. */
-static int framing_stream_decode_text(
-	struct framing_decoder *decoder, uint8_t *data, size_t len, const struct framing_piece_sink *sink)
-{
-	return framing_text_put(decoder, data, len, FRAMING_MESSAGE_END, sink);
+	return framing_put_part(decoder, data, len, FRAMING_MESSAGE_END, sink);
 }
 
 /* Says that a character will never be whole. */
-static int framing_stream_end_text(struct framing_decoder *decoder, const struct framing_piece_sink *sink)
+static int framing_stream_end(struct framing_decoder *decoder, const struct framing_piece_sink *sink)
 {
 	uint8_t nothing[1] = { 0 };
 
-	return decoder->n_carry > 0 ? framing_text_put(decoder, nothing, 0, FRAMING_TEXT_END, sink) : 0;
+	return decoder->n_carry > 0 ? framing_put_part(decoder, nothing, 0, FRAMING_TEXT_END, sink) : 0;
 }
 
 const struct framing_ops framing_stream_ops = {
 	.encode = framing_stream_encode,
 	.decode = framing_stream_decode,
 	.end = framing_stream_end,
-};
-
-const struct framing_ops framing_text_stream_ops = {
-	.encode = framing_stream_encode,
-	.decode = framing_stream_decode_text,
-	.end = framing_stream_end_text,
-	.text = true,
 };

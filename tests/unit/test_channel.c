@@ -159,12 +159,12 @@ static void heard(struct backend *backend, const char *what, const char *data)
 	backend->n_data = 0;
 }
 
-static void send_piece(struct backend *backend, const char *words, bool last)
+static int send_piece(struct backend *backend, const char *words, bool last)
 {
 	char copy[256];
 	struct piece piece = { .data = (uint8_t *)copy, .len = strlen(words), .first = true, .last = last };
 	memcpy(copy, words, strlen(words));
-	channel_send(&backend->channel, &piece);
+	return channel_send(&backend->channel, &piece);
 }
 
 /* Lines are messages: pieces, then one flush, then the owner, in every turn. */
@@ -243,6 +243,26 @@ static void test_half_record(void **state)
 	heard(backend, "fo", "");
 	service_leaves(backend);
 	heard(backend, "fX", "");
+	assert_string_equal(backend->reason, "the backend ended within a record");
+	backend_free(backend);
+}
+
+/* What the rules make of bad text, and of a bad netstring, is said. */
+static void test_reasons(void **state)
+{
+	const struct framing_rules text = { .framing = FRAMING_LINES, .invalid_utf8 = INVALID_UTF8_CLOSE },
+				   netstring = { .framing = FRAMING_NETSTRING };
+	struct backend *backend = backend_with(&text);
+	(void)state;
+
+	service_says(backend, "ok\nno\xff\nlate\n", 12);
+	heard(backend, "PpfX", "okno");
+	assert_string_equal(backend->reason, "invalid UTF-8 from the backend");
+	backend_free(backend);
+	backend = backend_with(&netstring);
+	service_says(backend, "2:ok,02:no,", 11);
+	heard(backend, "PfX", "ok");
+	assert_string_equal(backend->reason, "bad netstring from the backend");
 	backend_free(backend);
 }
 
@@ -420,6 +440,25 @@ static void test_send(void **state)
 	backend_free(backend);
 }
 
+/* A message that the rules refuse: its sender hears 1008, the service nothing of it. */
+static void test_refused(void **state)
+{
+	struct backend *backend = backend_with(
+		&(struct framing_rules){ .framing = FRAMING_LINES, .newlines = NEWLINES_REJECT });
+	char got[256];
+	(void)state;
+
+	assert_int_equal(send_piece(backend, "one", true), 0);
+	assert_int_equal(send_piece(backend, "half", false), 0);
+	assert_int_equal(send_piece(backend, "a\nb", true), 1008);
+	channel_flush(&backend->channel);
+	assert_int_equal(read(backend->far, got, sizeof(got)), 4);
+	assert_memory_equal(got, "one\n", 4);
+	rig_turns(&backend->rig, 2);
+	heard(backend, "", "");
+	backend_free(backend);
+}
+
 /* A service that takes no more: the bridge hears that the queue is gone before the owner hears why; what is
  * sent from then on is dropped, its output goes on. */
 static void test_broken(void **state)
@@ -475,10 +514,12 @@ int main(void)
 		cmocka_unit_test(test_half_record),
 		cmocka_unit_test(test_eof_message),
 		cmocka_unit_test(test_eof_message_behind_a_queue),
+		cmocka_unit_test(test_reasons),
 		cmocka_unit_test(test_mute),
 		cmocka_unit_test(test_allow),
 		cmocka_unit_test(test_end),
 		cmocka_unit_test(test_send),
+		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_broken),
 		cmocka_unit_test(test_unopened),
 	};
