@@ -9,7 +9,7 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
-#include "base/logline.h"
+#include "base/logline_websocketd.h"
 #include "base/logtarget.h"
 
 /* clang-format off */
@@ -33,6 +33,10 @@ struct log;
  * with <N>. NULL when memory is short.
  */
 struct log *log_new(int fd, enum log_level level, enum log_format format, size_t ring);
+
+/* Has lines be like those of websocketd's log, from its level `least` on, whatever the format; before any
+ * line is written. The level still says which lines are made. OFF does nothing. */
+void log_speak_websocketd(struct log *log, enum log_websocketd least);
 
 /*
  * Has lines go to syslog or to the file `path`, which is given to uid and gid (base/logtarget.h); once,

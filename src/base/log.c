@@ -19,7 +19,8 @@
 
 struct log {
 	enum log_format format;
-	struct logtarget early;	 /* who starts us reads it */
+	enum log_websocketd websocketd; /* not OFF: lines are like its, from this level on */
+	struct logtarget early;		/* who starts us reads it */
 	struct logtarget target; /* the writer's, once it runs; `early`, unless log_open() found another */
 	_Atomic enum log_level level;
 	_Atomic uint64_t dropped; /* lines lost in all */
@@ -76,6 +77,12 @@ struct log *log_new(int fd, enum log_level level, enum log_format format, size_t
 	return log;
 }
 
+/* Writes in its words. */
+void log_speak_websocketd(struct log *log, enum log_websocketd least)
+{
+	log->websocketd = least;
+}
+
 /* Finds the place for what is logged from log_start() on. */
 int log_open(struct log *log, enum log_target kind, const char *path, uid_t uid, gid_t gid)
 {
@@ -115,7 +122,8 @@ static void log_lose(struct log *log, uint64_t n)
 	log->untold += n;
 }
 
-/* Formats a line of now with its newline, as the target wants it; returns its length. */
+/* Formats a line of now with its newline, as the target wants it; returns its length, 0 when it is not
+ * wanted. */
 static size_t log_format(const struct log *log, const struct logtarget *target, char out[LOG_LINE],
 	enum log_level level, const char *sentence, const struct log_field *fields)
 {
@@ -125,7 +133,14 @@ static size_t log_format(const struct log *log, const struct logtarget *target, 
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	now_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-	len = logline_format(out, LOG_LINE - 1, log->format, target->prefix, now_us, level, sentence, fields);
+	if (log->websocketd != LOG_WEBSOCKETD_OFF)
+		len = logline_websocketd_format(
+			out, LOG_LINE - 1, log->websocketd, target->prefix, now_us, level, sentence, fields);
+	else
+		len = logline_format(
+			out, LOG_LINE - 1, log->format, target->prefix, now_us, level, sentence, fields);
+	if (len == 0)
+		return 0;
 	out[len] = '\n';
 	return len + 1;
 }
@@ -133,6 +148,8 @@ static size_t log_format(const struct log *log, const struct logtarget *target, 
 /* Puts a line into the ring, or counts it as lost. */
 static void log_push(struct log *log, const char *line, size_t len)
 {
+	if (len == 0)
+		return;
 	pthread_mutex_lock(&log->lock);
 	if (logring_push(&log->ring, line, len)) {
 		log->idle = false;

@@ -2,7 +2,7 @@
  * logline: formats one line of the log. Knows the three formats and the escaping, and nothing about where
  * lines go. Pure: UTC, no locale, no allocation. Any thread.
  */
-#include "base/logline.h"
+#include "base/logline_internal.h"
 
 #include "base/must.h"
 
@@ -12,18 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-enum {
-	LOGLINE_TAIL = 12, /* kept free for the mark of a cut line and a brace */
-	LOGLINE_UNIT = 12  /* the longest escape: two surrogates */
-};
-
-/* A line that is being written; once it is cut nothing more is added but its tail. */
-struct logline {
-	enum log_format format;
-	char *out;
-	size_t room, len;
-	bool cut;
-};
+enum { LOGLINE_UNIT = 12 }; /* the longest escape: two surrogates */
 
 /* Each level in the three formats, and its priority in syslog(3). */
 static const struct {
@@ -37,8 +26,14 @@ static const struct {
 	[LOG_TRACE] = { "TRACE", "trace", 7 },
 };
 
+/* Looks it up. */
+int logline_priority(enum log_level level)
+{
+	return LOGLINE_LEVELS[level].priority;
+}
+
 /* Adds all of the bytes, or none and the line is cut. */
-static bool logline_add(struct logline *line, const char *bytes, size_t len)
+bool logline_add(struct logline *line, const char *bytes, size_t len)
 {
 	if (line->cut || len > line->room - line->len) {
 		line->cut = true;
@@ -50,7 +45,7 @@ static bool logline_add(struct logline *line, const char *bytes, size_t len)
 }
 
 /* Adds a short formatted piece, whole or not at all. */
-__attribute__((format(printf, 2, 3))) static bool logline_addf(struct logline *line, const char *format, ...)
+bool logline_addf(struct logline *line, const char *format, ...)
 {
 	char piece[LOGLINE_MIN];
 	va_list args;
@@ -121,7 +116,7 @@ static size_t logline_escape_unit(struct text *in, char out[LOGLINE_UNIT + 1])
 }
 
 /* Adds text escaped, as many characters of it as there is room for. */
-static void logline_add_escaped(struct logline *line, struct text in)
+void logline_add_escaped(struct logline *line, struct text in)
 {
 	char unit[LOGLINE_UNIT + 1];
 
@@ -217,7 +212,7 @@ static void logline_add_head(struct logline *line, bool prefix, uint64_t when_us
 	strftime(date, sizeof(date), "%F", &utc);
 	strftime(clock, sizeof(clock), "%T", &utc);
 	if (prefix)
-		logline_addf(line, "<%d>", LOGLINE_LEVELS[level].priority);
+		logline_addf(line, "<%d>", logline_priority(level));
 	switch (line->format) {
 	case LOG_FORMAT_TEXT:
 		if (!prefix)
