@@ -11,6 +11,7 @@ struct argv_state {
 	struct conf_errors errors;
 	struct draft draft; /* of the forms without a file */
 	struct draft_section *listen, *route;
+	bool websocketd;    /* the program was started under that name, and is it in what follows */
 	const char *origin; /* "--port", of the option being taken */
 
 	const char *file;	  /* of --config */
@@ -18,14 +19,20 @@ struct argv_state {
 	const char *port, *redirport;
 	bool ssl;
 	struct conf_list addresses, sockets, sets;
-	const char *same_origin; /* "yes", "no" or NULL */
+	const char *same_origin;   /* "yes", "no" or NULL */
+	enum log_websocketd least; /* of --loglevel there */
+	int status;		   /* of the mistake, where it has one of its own; see websocketd_status() */
 	bool check, dump;
 };
 
 /*
  * Takes all options; stops at the first mistake, which is then in `errors`. Returns the index of the first
- * word that is none, or -1 when something was printed to `out` that was asked for (--help, --version, ...).
+ * word that is none, or -1 when something was printed to `out` (websocketd's --help: to `err`) that was asked
+ * for (--help, --version, ...).
  */
-int argv_scan(struct argv_state *state, int argc, char **argv, FILE *out);
+int argv_scan(struct argv_state *state, int argc, char **argv, FILE *out, FILE *err);
+
+/* Adds the mistake that the option being taken "must be ..., not VALUE". */
+void argv_reject(struct argv_state *state, const char *must_be, const char *value);
 
 #endif

@@ -182,6 +182,8 @@ struct config {
 	bool command_line;   /* comes of a command line without a file: what to advise differs */
 	bool websocketd;     /* started under that name: what scripts written for it expect */
 	bool reverse_lookup; /* REMOTE_HOST is the client's name where it has one */
+	/* Not OFF: the log is that of websocketd, on stdout; log_format and log_target don't count. */
+	enum log_websocketd log_websocketd;
 	struct gateway_conf gateway;
 	struct listen_conf *listens;
 	size_t n_listens;

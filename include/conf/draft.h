@@ -33,10 +33,11 @@ struct draft {
 	struct draft_section *defaults; /* the first section: a [defaults] that only --set fills */
 	struct draft_section *gateway;	/* the second one */
 	struct draft_section *last;
-	unsigned files;	     /* read so far */
-	bool command_line;   /* there is no file */
-	bool websocketd;     /* of struct config */
-	bool reverse_lookup; /* of struct config */
+	unsigned files;			    /* read so far */
+	bool command_line;		    /* there is no file */
+	bool websocketd;		    /* of struct config */
+	bool reverse_lookup;		    /* of struct config */
+	enum log_websocketd log_websocketd; /* of struct config */
 };
 
 /* 0 or -ENOMEM; draft_done() is right after both. */

@@ -8,6 +8,7 @@
 #include "conf/dump.h"
 #include "conf/help.h"
 #include "conf/options.h"
+#include "conf/websocketd.h"
 
 #include <string.h>
 
@@ -21,12 +22,13 @@ struct argv_option {
 	const char *arg; /* what its value is called in the help */
 	const char *key; /* the key that it sets, or NULL and then `take` or `print` */
 	void (*take)(struct argv_state *state, const char *value);
-	void (*print)(FILE *out);
+	void (*print)(const struct argv_state *state, FILE *out);
 	const char *help;
+	const char *there; /* the help under the name websocketd, or NULL: the same */
 };
 
 /* Adds a mistake in the use of the option that is being taken. */
-static void argv_reject(struct argv_state *state, const char *must_be, const char *value)
+void argv_reject(struct argv_state *state, const char *must_be, const char *value)
 {
 	errors_add(&state->errors, ERRORS_USAGE, state->origin, "must be %s, not \"%.80s\"", must_be, value);
 }
@@ -36,10 +38,10 @@ static void argv_take_port(struct argv_state *state, const char *value)
 {
 	uint64_t port;
 
-	if (text_to_u64(text_of(value), UINT16_MAX, &port))
-		state->port = value;
-	else
+	if (!text_to_u64(text_of(value), UINT16_MAX, &port))
 		argv_reject(state, "a port from 0 to 65535", value);
+	else
+		state->port = state->websocketd && port == 0 ? NULL : value; /* there 0 is its default */
 }
 
 /* Remembers an address, with or without port. */
@@ -85,10 +87,10 @@ static void argv_take_redirport(struct argv_state *state, const char *value)
 {
 	uint64_t port;
 
-	if (text_to_u64(text_of(value), UINT16_MAX, &port) && port > 0)
-		state->redirport = value;
-	else
+	if (!text_to_u64(text_of(value), UINT16_MAX, &port) || (port == 0 && !state->websocketd))
 		argv_reject(state, "a port from 1 to 65535", value);
+	else
+		state->redirport = port > 0 ? value : NULL;
 }
 
 /* Remembers it until --origin is known too. */
@@ -104,18 +106,6 @@ static void argv_take_binary(struct argv_state *state, const char *value)
 		state->origin);
 }
 
-/* Takes a bare number of milliseconds. */
-static void argv_take_pingms(struct argv_state *state, const char *value)
-{
-	char *time = pool_printf(&state->draft.pool, "%sms", value);
-	uint64_t number;
-
-	if (!text_to_u64(text_of(value), UINT64_MAX, &number))
-		argv_reject(state, "a number of milliseconds", value);
-	else if (time != NULL)
-		draft_put(&state->draft, state->route, "ping_interval", time, state->origin);
-}
-
 /* Keeps a --set until all other options were taken, since it wins over them. */
 static void argv_take_set(struct argv_state *state, const char *value)
 {
@@ -127,19 +117,19 @@ static void argv_take_loglevel(struct argv_state *state, const char *value)
 {
 	const struct option *option = options_find(OPTION_GATEWAY, text_of("log_level"));
 	const struct option_word *word = option->words;
+	const char *ours = websocketd_log_level(state, value);
 	char what[VALUE_DESCRIBE];
 
-	if (strcmp(value, "access") == 0)
-		value = "info";
-	else if (strcmp(value, "fatal") == 0)
-		value = "error";
-	while (word->word != NULL && strcmp(word->word, value) != 0)
+	while (word->word != NULL && strcmp(word->word, ours) != 0)
 		word++;
 	if (word->word == NULL)
-		argv_reject(state, value_describe(option, what), value);
+		argv_reject(state,
+			state->websocketd ? "debug, trace, access, info, error, fatal or none"
+					  : value_describe(option, what),
+			value);
 	else
 		pool_append(&state->draft.pool, &state->sets,
-			pool_printf(&state->draft.pool, "gateway.log_level=%s", value));
+			pool_printf(&state->draft.pool, "gateway.log_level=%s", ours));
 }
 
 /* Remembers the file. */
@@ -160,70 +150,86 @@ static void argv_take_dump(struct argv_state *state, const char *value)
 	state->dump = strcmp(value, "yes") == 0;
 }
 
-static void argv_print_help(FILE *out);
+static void argv_print_help(const struct argv_state *state, FILE *out);
+
+/* Prints every key. */
+static void argv_print_keys(const struct argv_state *state, FILE *out)
+{
+	(void)state;
+	dump_help(out);
+}
+
+/* Prints the version. */
+static void argv_print_version(const struct argv_state *state, FILE *out)
+{
+	help_version(state->websocketd, out);
+}
+
+/* Prints the licence. */
+static void argv_print_license(const struct argv_state *state, FILE *out)
+{
+	if (state->websocketd)
+		help_version(true, out);
+	help_license(out);
+}
 
 /* clang-format off */
 static const struct argv_option argv_options[] = {
-	{ "port", ARGV_VALUE, .arg = "PORT", .take = argv_take_port, .help = "TCP port, 8080 by default, 8443 with --ssl; 0 takes a free one" },
-	{ "address", ARGV_VALUE, .arg = "HOST[:PORT]", .take = argv_take_address, .help = "address to listen on, 127.0.0.1 by default, * for all; repeatable" },
-	{ "unixsocket", ARGV_VALUE, .arg = "PATH", .take = argv_take_unixsocket, .help = "listen on a unix socket too" },
+	{ "port", ARGV_VALUE, .arg = "PORT", .take = argv_take_port, .help = "TCP port, 8080 by default, 8443 with --ssl; 0 takes a free one", .there = "TCP port, 80 by default, 443 with --ssl" },
+	{ "address", ARGV_VALUE, .arg = "HOST[:PORT]", .take = argv_take_address, .help = "address to listen on, 127.0.0.1 by default, * for all; repeatable", .there = "address to listen on, all by default; repeatable" },
+	{ "unixsocket", ARGV_VALUE, .arg = "PATH", .take = argv_take_unixsocket, .help = "listen on a unix socket too", .there = "listen on a unix socket; without --port, --address and --redirport on nothing else" },
 	{ "ssl", ARGV_FLAG, .take = argv_take_ssl, .help = "listen with TLS; needs --sslcert and --sslkey" },
 	{ "sslcert", ARGV_VALUE, .arg = "FILE", .take = argv_take_sslcert, .help = "certificate and its chain, PEM" },
 	{ "sslkey", ARGV_VALUE, .arg = "FILE", .take = argv_take_sslkey, .help = "the certificate's private key, PEM" },
 	{ "sslca", ARGV_VALUE, .arg = "FILE", .take = argv_take_sslca, .help = "clients must show a certificate of these authorities, PEM" },
-	{ "redirport", ARGV_VALUE, .arg = "PORT", .take = argv_take_redirport, .help = "redirect plain HTTP on this port to the one with TLS" },
+	{ "redirport", ARGV_VALUE, .arg = "PORT", .take = argv_take_redirport, .help = "redirect plain HTTP on this port to --port" },
 	{ "connect", ARGV_VALUE, .arg = "URI", .key = "connect", .help = "bridge to tcp://HOST:PORT or unix:PATH instead of a program" },
+	{ "dir", ARGV_VALUE, .arg = "DIR", .key = "dir", .help = "start the program that the path names under this directory, instead of one COMMAND" },
+	{ "passenv", ARGV_VALUE, .arg = "VAR[,VAR...]", .take = websocketd_take_passenv, .help = "the only variables of our own that programs get; PATH LANG LC_* TZ by default", .there = "the only variables of our own that programs get; PATH,LD_LIBRARY_PATH by default" },
+	{ "passstderr", ARGV_FLAG, .take = websocketd_take_passstderr, .help = "send what programs write to stderr too, each line as JSON that says which it is" },
+	{ "maxforks", ARGV_VALUE, .arg = "N", .take = websocketd_take_maxforks, .help = "programs at the same time, 1024 by default; 0 is no limit" },
+	{ "closems", ARGV_VALUE, .arg = "MS", .take = websocketd_take_closems, .help = "give a program so much longer to end when the client has gone" },
 	{ "binary", ARGV_FLAG, .take = argv_take_binary, .help = "pass bytes through as binary messages, not lines as text" },
 	{ "subprotocol", ARGV_VALUE, .arg = "NAME", .key = "subprotocols", .help = "answer only these subprotocols, best first; repeatable" },
-	{ "origin", ARGV_VALUE, .arg = "ORIGIN", .key = "origins", .help = "web pages that may connect: same (the default), any, HOST[:PORT]; repeatable" },
-	{ "sameorigin", ARGV_FLAG, .take = argv_take_sameorigin, .help = "only pages from this host and port; =false lets any connect" },
+	{ "origin", ARGV_VALUE, .arg = "ORIGIN", .key = "origins", .help = "web pages that may connect: same (the default), any, HOST[:PORT]; repeatable", .there = "web pages that may connect: any (the default), same, HOST[:PORT]; repeatable" },
+	{ "sameorigin", ARGV_FLAG, .take = argv_take_sameorigin, .help = "only pages from this host and port; =false lets any connect", .there = "only pages from this host and port" },
 	{ "staticdir", ARGV_VALUE, .arg = "DIR", .key = "static", .help = "serve the files of a directory to plain requests" },
-	{ "devconsole", ARGV_FLAG, .key = "console", .help = "serve the test page; the default without --staticdir" },
-	{ "maxframesize", ARGV_VALUE, .arg = "BYTES", .key = "max_message", .help = "largest message from a client, 0 is no limit" },
-	{ "pingms", ARGV_VALUE, .arg = "MS", .take = argv_take_pingms, .help = "ping a client that was silent for so long, 30000 by default" },
+	{ "reverselookup", ARGV_FLAG, .take = websocketd_take_reverselookup, .help = "look up the name of each client for REMOTE_HOST" },
+	{ "devconsole", ARGV_FLAG, .key = "console", .help = "serve the test page; the default without --staticdir", .there = "serve the test page to plain requests" },
+	{ "maxframesize", ARGV_VALUE, .arg = "BYTES", .take = websocketd_take_maxframesize, .help = "largest message from a client; 0, the default, is no limit", .there = "largest message from a client, 1048576 by default; 0 is no limit" },
+	{ "pingms", ARGV_VALUE, .arg = "MS", .take = websocketd_take_pingms, .help = "ping a client that was silent for so long, 30000 by default; it has as long to answer" },
 	{ "header", ARGV_VALUE, .arg = "HEADER", .key = "header", .help = "\"Name: value\" added to every response; repeatable" },
 	{ "header-ws", ARGV_VALUE, .arg = "HEADER", .key = "header_ws", .help = "... to responses that upgrade" },
 	{ "header-http", ARGV_VALUE, .arg = "HEADER", .key = "header_http", .help = "... to all other responses" },
 	{ "set", ARGV_VALUE, .file = true, .arg = "KEY=VALUE", .take = argv_take_set, .help = "set any key of the file, see --help-config; also SECTION.KEY=VALUE; repeatable" },
-	{ "loglevel", ARGV_VALUE, .file = true, .arg = "LEVEL", .take = argv_take_loglevel, .help = "error, warning, info, debug or trace" },
+	{ "loglevel", ARGV_VALUE, .file = true, .arg = "LEVEL", .take = argv_take_loglevel, .help = "error, warning, info, debug or trace", .there = "debug, trace, access (the default), info, error, fatal or none" },
 	{ "config", ARGV_VALUE, .file = true, .arg = "FILE", .take = argv_take_config, .help = "read this file; only --set, --loglevel, --check and --dump go with it" },
 	{ "check", ARGV_FLAG, .file = true, .take = argv_take_check, .help = "say \"ok\" or every mistake, and exit" },
 	{ "dump", ARGV_FLAG, .file = true, .take = argv_take_dump, .help = "print the configuration that comes of it as a file, and exit" },
 	{ "help", ARGV_PRINT, .print = argv_print_help, .help = "print this" },
-	{ "help-config", ARGV_PRINT, .print = dump_help, .help = "print a file with every key, its meaning and its default" },
-	{ "version", ARGV_PRINT, .print = help_version, .help = "print the version" },
-	{ "license", ARGV_PRINT, .print = help_license, .help = "print the licence" },
-	{ .name = "passenv", .kind = ARGV_LATER }, { .name = "passstderr", .kind = ARGV_LATER }, { .name = "reverselookup", .kind = ARGV_LATER },
-	{ .name = "dir", .kind = ARGV_LATER }, { .name = "cgidir", .kind = ARGV_LATER }, { .name = "maxforks", .kind = ARGV_LATER },
-	{ .name = "closems", .kind = ARGV_LATER },
+	{ "help-config", ARGV_PRINT, .print = argv_print_keys, .help = "print a file with every key, its meaning and its default" },
+	{ "version", ARGV_PRINT, .print = argv_print_version, .help = "print the version" },
+	{ "license", ARGV_PRINT, .print = argv_print_license, .help = "print the licence" },
+	{ .name = "cgidir", .kind = ARGV_LATER },
 };
 /* clang-format on */
 
 enum { ARGV_OPTIONS = sizeof(argv_options) / sizeof(argv_options[0]) };
 
-static const char argv_usage[] =
-	"wsluice connects WebSocket clients to programs and TCP services.\n"
-	"\n"
-	"  wsluice [OPTIONS] [--] COMMAND [ARG...]    a program, started for each client\n"
-	"  wsluice [OPTIONS] --connect=URI            a TCP or unix socket service\n"
-	"  wsluice --config=FILE                      whatever the file says\n"
-	"\n"
-	"Try: wsluice --port=8080 vmstat 1, and open http://localhost:8080/\n"
-	"\n";
-
 /* Prints the forms, then the table. */
-static void argv_print_help(FILE *out)
+static void argv_print_help(const struct argv_state *state, FILE *out)
 {
-	fputs(argv_usage, out);
+	help_usage(state->websocketd, out);
 	for (size_t i = 0; i < ARGV_OPTIONS; i++) {
 		const struct argv_option *option = &argv_options[i];
+		bool there = state->websocketd && option->there != NULL;
 		char name[64];
 
 		if (option->help == NULL)
 			continue;
 		snprintf(name, sizeof(name), "--%s%s%s", option->name, option->arg != NULL ? "=" : "",
 			option->arg != NULL ? option->arg : "");
-		fprintf(out, "  %-23s %s\n", name, option->help);
+		fprintf(out, "  %-23s %s\n", name, there ? option->there : option->help);
 	}
 }
 
@@ -302,7 +308,7 @@ static void argv_take(struct argv_state *state, const struct argv_option *option
 }
 
 /* Takes word after word: one or two dashes are the same, "-" alone is no option, "--" ends them. */
-int argv_scan(struct argv_state *state, int argc, char **argv, FILE *out)
+int argv_scan(struct argv_state *state, int argc, char **argv, FILE *out, FILE *err)
 {
 	int at = 1;
 
@@ -320,7 +326,9 @@ int argv_scan(struct argv_state *state, int argc, char **argv, FILE *out)
 			argv_reject_unknown(state, (struct text){ name, (size_t)(equals - name) },
 				(struct text){ word, (size_t)(equals - word) });
 		if (option != NULL && option->kind == ARGV_PRINT) {
-			option->print(out);
+			/* websocketd has its help go where its mistakes go. */
+			option->print(
+				state, state->websocketd && option->print == argv_print_help ? err : out);
 			return -1;
 		}
 		if (option != NULL && option->kind == ARGV_VALUE && value == NULL && at < argc)

@@ -9,6 +9,7 @@
 #include "conf/command.h"
 #include "conf/draft.h"
 #include "conf/dump.h"
+#include "conf/websocketd.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -36,11 +37,21 @@ static void cli_put_command(struct argv_state *state, char **words, int n)
 	free(bytes);
 }
 
+/* The port of addresses that have none of their own. */
+static const char *cli_port(const struct argv_state *state)
+{
+	if (state->port != NULL)
+		return state->port;
+	if (state->websocketd)
+		return state->ssl ? "443" : "80";
+	return state->ssl ? "8443" : "8080";
+}
+
 /* Listens on an address, with --port's port if it has none of its own. */
 static void cli_put_address(struct argv_state *state, const char *word, const char *origin)
 {
 	struct pool *pool = &state->draft.pool;
-	const char *port = state->port != NULL ? state->port : state->ssl ? "8443" : "8080";
+	const char *port = cli_port(state);
 	struct addr_name name;
 	struct in6_addr v6;
 	char *address;
@@ -55,6 +66,15 @@ static void cli_put_address(struct argv_state *state, const char *word, const ch
 		draft_put(&state->draft, state->listen, "address", address, origin);
 }
 
+/* The address, where nobody gave one; websocketd has none when a unix socket is all that was asked for. */
+static void cli_complete_address(struct argv_state *state)
+{
+	bool alone = state->sockets.n > 0 && state->port == NULL && state->redirport == NULL;
+
+	if (draft_given(&state->draft, state->listen, "address") == NULL && !(state->websocketd && alone))
+		cli_put_address(state, state->websocketd ? "*" : "127.0.0.1", NULL);
+}
+
 /* Takes what --set gives, and fills in what nobody gave: the address, and the console. */
 static void cli_complete(struct argv_state *state)
 {
@@ -64,10 +84,10 @@ static void cli_complete(struct argv_state *state)
 		cli_put_address(state, state->addresses.items[i], "--address");
 	for (size_t i = 0; i < state->sets.n; i++)
 		draft_set(draft, state->sets.items[i], true);
-	if (draft_given(draft, state->listen, "address") == NULL)
-		cli_put_address(state, "127.0.0.1", NULL);
+	cli_complete_address(state);
 	for (size_t i = 0; i < state->sockets.n; i++)
 		draft_put(draft, state->listen, "address", state->sockets.items[i], "--unixsocket");
+	websocketd_complete(state);
 	if (draft_given(draft, state->route, "static") == NULL &&
 		draft_given(draft, state->route, "console") == NULL)
 		draft_put(draft, state->route, "console", "yes", NULL);
@@ -89,8 +109,6 @@ static void cli_check_ssl(struct argv_state *state)
 			given[0] == NULL ? "--sslcert=FILE" : "",
 			given[0] == NULL && given[1] == NULL ? " and " : "",
 			given[1] == NULL ? "--sslkey=FILE" : "");
-	if (state->redirport != NULL && !state->ssl)
-		errors_add(&state->errors, ERRORS_USAGE, "--redirport", "needs --ssl");
 }
 
 /* Why --redirport can't lead to this address, when `port` is that of those before it (0: it is the first);
@@ -103,7 +121,7 @@ static const char *cli_check_redirect(
 	if (port != 0 && name->port != port)
 		return "needs addresses that have one port";
 	if (strtoul(state->redirport, NULL, 10) == name->port)
-		return "is the port of TLS itself";
+		return "is the port that it leads to";
 	return NULL;
 }
 
@@ -138,7 +156,7 @@ static void cli_copy_names(struct argv_state *state, struct draft_section *secti
 		draft_put(&state->draft, section, "server_names", names->text, names->origin);
 }
 
-/* Adds the listener of --redirport: the same hosts at another port, which lead to the one with TLS. */
+/* Adds the listener of --redirport: the same hosts at another port, which lead to --port. */
 static void cli_put_redirect(struct argv_state *state)
 {
 	struct draft *draft = &state->draft;
@@ -146,7 +164,7 @@ static void cli_put_redirect(struct argv_state *state)
 	unsigned port = cli_find_redirect_port(state, text);
 	struct draft_section *section = port > 0 ? draft_open(draft, "listen redirect", NULL) : NULL;
 	struct addr_name name;
-	char *word;
+	const char *word;
 
 	for (; section != NULL && text != NULL; text = text->next) {
 		if (addr_parse(&name, text->text) != 0 || name.kind != ADDR_TCP)
@@ -156,8 +174,13 @@ static void cli_put_redirect(struct argv_state *state)
 		if (word != NULL)
 			draft_put(draft, section, "address", word, "--redirport");
 	}
-	word = pool_printf(&draft->pool, port == 443 ? "https://*" : "https://*:%u", port);
-	if (section == NULL || word == NULL)
+	if (section == NULL)
+		return;
+	if (port == (state->ssl ? 443 : 80))
+		word = state->ssl ? "https://*" : "http://*";
+	else
+		word = pool_printf(&draft->pool, "http%s://*:%u", state->ssl ? "s" : "", port);
+	if (word == NULL)
 		return;
 	draft_put(draft, section, "redirect_to", word, "--redirport");
 	cli_copy_names(state, section);
@@ -176,25 +199,59 @@ static void cli_put_origins(struct argv_state *state)
 		draft_put(&state->draft, state->route, "origins", same ? "same" : "any", "--sameorigin");
 }
 
+/* Does an option or a --set say where upgrades go? */
+static bool cli_has(const struct argv_state *state, const char *key)
+{
+	return draft_given(&state->draft, state->route, key) != NULL;
+}
+
+/* Checks that it is said, and once, where requests go. */
+static void cli_check_target(struct argv_state *state, int n)
+{
+	static const char *const others[][2] = { { "connect", "--connect=URI" }, { "dir", "--dir=DIR" } };
+	bool serves = n > 0 || cli_has(state, "exec") || cli_has(state, "static");
+
+	for (size_t i = 0; i < 2; i++) {
+		if (n > 0 && cli_has(state, others[i][0]))
+			errors_add(&state->errors, ERRORS_USAGE, NULL, "give a COMMAND or %s, not both",
+				others[i][1]);
+		serves |= cli_has(state, others[i][0]);
+	}
+	if (n == 0 && cli_has(state, "connect") && cli_has(state, "dir"))
+		errors_add(&state->errors, ERRORS_USAGE, NULL, "give --connect=URI or --dir=DIR, not both");
+	if (!serves)
+		errors_add(&state->errors, ERRORS_USAGE, NULL,
+			"nothing to serve: give a COMMAND, %s (see --help)",
+			state->websocketd ? "--dir=DIR or --staticdir=DIR"
+					  : "--dir=DIR, --connect=URI or --config=FILE");
+}
+
+/* Checks that bytes which have no lines are not to be tagged line by line. */
+static void cli_check_stderr(struct argv_state *state)
+{
+	const struct draft_text *framing = draft_given(&state->draft, state->route, "framing");
+	const struct draft_text *tagged = draft_given(&state->draft, state->route, "stderr");
+
+	if (framing != NULL && framing->origin != NULL && strcmp(framing->origin, "--binary") == 0 &&
+		tagged != NULL && tagged->origin != NULL && strcmp(tagged->origin, "--passstderr") == 0)
+		errors_add(&state->errors, ERRORS_USAGE, NULL,
+			"give --binary or --passstderr, not both: what is tagged are lines");
+}
+
 /* Completes the draft of a form without a file and builds it. */
 static const struct config *cli_build(struct argv_state *state, char **words, int n)
 {
 	struct draft *draft = &state->draft;
 
-	if (n > 0 && draft_given(draft, state->route, "connect") != NULL)
-		errors_add(&state->errors, ERRORS_USAGE, NULL, "give a COMMAND or --connect=URI, not both");
 	if (n > 0)
 		cli_put_command(state, words, n);
 	cli_put_origins(state);
 	cli_complete(state);
 	cli_check_ssl(state);
-	if (state->redirport != NULL && state->ssl)
+	if (state->redirport != NULL)
 		cli_put_redirect(state);
-	if (n == 0 && draft_given(draft, state->route, "exec") == NULL &&
-		draft_given(draft, state->route, "connect") == NULL &&
-		draft_given(draft, state->route, "static") == NULL)
-		errors_add(&state->errors, ERRORS_USAGE, NULL,
-			"nothing to serve: give a COMMAND, --connect=URI or --config=FILE (see --help)");
+	cli_check_target(state, n);
+	cli_check_stderr(state);
 	return state->errors.n > 0 && !draft->pool.failed ? NULL : config_build(draft);
 }
 
@@ -211,6 +268,12 @@ static const struct config *cli_read_file(struct argv_state *state, int n)
 	return state->errors.n > 0 ? NULL : config_read(state->file, &state->sets, &state->errors);
 }
 
+/* What mistakes begin with. */
+static const char *cli_name(const struct argv_state *state)
+{
+	return state->websocketd ? "websocketd" : "wsluice";
+}
+
 /* Prints the mistakes: those of a file as they are, so that editors can jump there; one in a --set over it is
  * none of the file's. */
 static int cli_print_errors(const struct argv_state *state, bool of_file, FILE *err)
@@ -220,7 +283,7 @@ static int cli_print_errors(const struct argv_state *state, bool of_file, FILE *
 	for (size_t i = 0; i < state->errors.lines.n; i++) {
 		const char *line = state->errors.lines.items[i];
 		bool of_line = of_file && strncmp(line, "--", 2) != 0;
-		fprintf(err, "%s%s\n", of_line ? "" : "wsluice: ", line);
+		fprintf(err, "%s%s%s\n", of_line ? "" : cli_name(state), of_line ? "" : ": ", line);
 		all_of_file &= of_line;
 	}
 	return state->errors.usage && !all_of_file ? 2 : 1;
@@ -251,25 +314,28 @@ static struct cli cli_finish(
 static struct cli cli_run(struct argv_state *state, int argc, char **argv, FILE *out, FILE *err)
 {
 	const struct config *config = NULL;
-	int at = argv_scan(state, argc, argv, out);
-	bool of_file = false;
+	int at = argv_scan(state, argc, argv, out, err), status;
+	bool of_file = false, scanned = state->errors.n == 0;
 
 	if (at < 0)
 		return cli_printed(0, out, err);
-	if (state->errors.n == 0) {
+	if (scanned) {
 		of_file = state->file != NULL && state->without_file == NULL && at == argc;
 		config = state->file != NULL ? cli_read_file(state, argc - at)
 					     : cli_build(state, argv + at, argc - at);
 	}
 	if (config != NULL)
 		return cli_finish(state, config, out, err);
-	return (struct cli){ .action = CLI_EXIT, .status = cli_print_errors(state, of_file, err) };
+	status = cli_print_errors(state, of_file, err);
+	if (state->websocketd && !of_file)
+		status = websocketd_status(state, scanned);
+	return (struct cli){ .action = CLI_EXIT, .status = status };
 }
 
 /* Begins with the two sections of the forms without a file; owns what lives as long as the reading. */
 struct cli cli_parse(int argc, char **argv, FILE *out, FILE *err)
 {
-	struct argv_state state = { 0 };
+	struct argv_state state = { .websocketd = websocketd_is(argv[0]) };
 	struct cli result = { .action = CLI_EXIT, .status = 1 };
 
 	if (draft_init(&state.draft, &state.errors) == 0) {

@@ -320,6 +320,7 @@ const struct config *config_build(struct draft *draft)
 		snapshot->config.command_line = draft->command_line;
 		snapshot->config.websocketd = draft->websocketd;
 		snapshot->config.reverse_lookup = draft->reverse_lookup;
+		snapshot->config.log_websocketd = draft->log_websocketd;
 		snapshot->config.gateway.uid = (uid_t)-1;
 		snapshot->config.gateway.gid = (gid_t)-1;
 		config_fill(&build, &snapshot->config.gateway, draft->gateway);

@@ -1,8 +1,10 @@
 /*
- * help: the version and the licence of the program, as printed. tests/check-options.sh compares the licence
- * with the file LICENSE.
+ * help: the version and the licence of the program, as printed, and the beginning of its help.
+ * tests/check-options.sh compares the licence with the file LICENSE.
  */
 #include "conf/help.h"
+
+#include <sys/utsname.h>
 
 #ifndef WSLUICE_VERSION
 #define WSLUICE_VERSION "unknown"
@@ -36,10 +38,42 @@ static const char help_license_text[] =
 	"OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE.\n";
 /* clang-format on */
 
-/* Prints name and version. */
-void help_version(FILE *out)
+static const char help_usage_text[] =
+	"wsluice connects WebSocket clients to programs and TCP services.\n"
+	"\n"
+	"  wsluice [OPTIONS] [--] COMMAND [ARG...]    a program, started for each client\n"
+	"  wsluice [OPTIONS] --dir=DIR                the program that the path names\n"
+	"  wsluice [OPTIONS] --connect=URI            a TCP or unix socket service\n"
+	"  wsluice --config=FILE                      whatever the file says\n"
+	"\n"
+	"Try: wsluice --port=8080 vmstat 1, and open http://localhost:8080/\n"
+	"\n";
+
+static const char help_usage_websocketd[] =
+	"websocketd connects WebSocket clients to programs. This is wsluice, which is what scripts for\n"
+	"websocketd expect when it is started under that name; see wsluice(8), WEBSOCKETD.\n"
+	"\n"
+	"  websocketd [OPTIONS] [--] COMMAND [ARG...]    a program, started for each client\n"
+	"  websocketd [OPTIONS] --dir=DIR                the program that the path names\n"
+	"\n";
+
+/* Prints the forms. */
+void help_usage(bool websocketd, FILE *out)
 {
-	fputs("wsluice " WSLUICE_VERSION "\n", out);
+	fputs(websocketd ? help_usage_websocketd : help_usage_text, out);
+}
+
+/* Prints name and version; websocketd has behind them what it was built with, for what, and a word on the
+ * build. */
+void help_version(bool websocketd, FILE *out)
+{
+	struct utsname machine;
+
+	if (!websocketd)
+		fputs("wsluice " WSLUICE_VERSION "\n", out);
+	else
+		fprintf(out, "websocketd " WSLUICE_VERSION " (wsluice linux-%s) --\n",
+			uname(&machine) == 0 ? machine.machine : "unknown");
 }
 
 /* Prints the licence. */

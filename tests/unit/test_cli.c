@@ -15,10 +15,13 @@ struct run {
 	char *out, *err;
 };
 
+/* The name that the program is started under. */
+static const char *program = "wsluice";
+
 /* Runs it with the words of a NULL-terminated list. */
 static struct run run_words(const char *const *words)
 {
-	char *argv[WORDS + 2] = { strdup("wsluice") };
+	char *argv[WORDS + 2] = { strdup(program) };
 	int argc = 1;
 	struct run run = { 0 };
 	size_t out_len, err_len;
@@ -156,9 +159,33 @@ static void test_keys(void **state)
 		{ "--binary=true", NULL, "\nframing = stream\n" },
 		{ "--binary=false", NULL, "\nframing = lines\n" },
 		{ "--binary=0", NULL, "\nframing = lines\n" },
+		{ "--binary", NULL, "\nmessages =\n" },
 		{ "--maxframesize", "1048576", "\nmax_message = 1M\n" },
-		{ "--pingms", "0", "\nping_interval = 0\n" },
-		{ "--pingms", "1500", "\nping_interval = 1500ms\n" },
+		{ "--maxframesize", "0", "\nmax_message = 0\n" },
+		{ "--pingms", "0", "\nping_interval = 0\nping_timeout = 20s\n" },
+		{ "--pingms", "1500", "\nping_interval = 1500ms\nping_timeout = 1500ms\n" },
+		{ "--passenv", "A", "\npass_env = A\n" },
+		{ "--passenv", "B_1,PATH", "\npass_env = B_1\npass_env = PATH\n" },
+		{ "--passenv", "HTTPS,,HOME,", "\npass_env = HOME\n" },
+		{ "--passstderr", NULL, "\nstderr = tagged\n" },
+		{ "--passstderr=false", NULL, "\nstderr = log\n" },
+		{ "--maxforks", "1",
+			"\nmax_sessions = 10000\nmax_sessions_per_ip = 0\nmax_pending = 512\n"
+			"max_processes = 1\n" },
+		{ "--maxforks", "10000",
+			"\nmax_sessions = 10000\nmax_sessions_per_ip = 0\n"
+			"max_pending = 512\nmax_processes = 10000\n" },
+		{ "--maxforks", "10001",
+			"\nmax_sessions = 10001\nmax_sessions_per_ip = 0\n"
+			"max_pending = 512\nmax_processes = 10001\n" },
+		{ "--maxforks", "0",
+			"\nmax_sessions = 10000000\nmax_sessions_per_ip = 0\n"
+			"max_pending = 512\nmax_processes = 10000000\n" },
+		{ "--maxforks", "-1", "\nmax_processes = 10000000\n" },
+		{ "--maxforks=10000000", NULL, "\nmax_processes = 10000000\n" },
+		{ "--closems", "0", "\nstop_grace = 5s\nclosing_wait = 100ms\n" },
+		{ "--closems", "2125", "\nstop_grace = 5s\nclosing_wait = 2225ms\n" },
+		{ "--closems", "2126", "\nstop_grace = 5002ms\nclosing_wait = 2226ms\n" },
 		{ "--header", "A: b=c", "\nheader = A: b=c\n" },
 		{ "--header-ws", "A: b", "\nheader_ws = A: b\n" },
 		{ "--header-http", "A: b", "\nheader_http = A: b\n" },
@@ -225,6 +252,38 @@ static void test_combinations(void **state)
 	assert_int_equal(run.cli.config->routes[0].exec.n, 3);
 	run_done(&run);
 
+	/* The later one counts, and a --set more than any. */
+	run = GOOD("--maxforks=20000", "--maxforks=5", "--passenv=A", "--passenv=B", "--closems=1",
+		"--set=closing_wait=3s", "--reverselookup", "--passstderr", "--passstderr=false", "cat");
+	route = &run.cli.config->routes[0];
+	assert_int_equal(run.cli.config->gateway.max_sessions, 10000);
+	assert_int_equal(run.cli.config->gateway.max_processes, 5);
+	assert_int_equal(route->pass_env.n, 2);
+	assert_int_equal(route->closing_wait_ms, 3000);
+	assert_int_equal(route->stderr_to, STDERR_LOG);
+	assert_true(run.cli.config->reverse_lookup);
+	assert_false(run.cli.config->websocketd);
+	assert_int_equal(run.cli.config->log_websocketd, LOG_WEBSOCKETD_OFF);
+	run_done(&run);
+
+	run = GOOD("--dir=/tmp", "--reverselookup=false", "--binary");
+	route = &run.cli.config->routes[0];
+	assert_string_equal(route->dir, "/tmp");
+	assert_int_equal(route->exec.n, 0);
+	assert_int_equal(route->framing, FRAMING_STREAM);
+	assert_true(route->console);
+	assert_false(run.cli.config->reverse_lookup);
+	run_done(&run);
+	run = GOOD("--dir=/tmp", "--staticdir=/tmp");
+	assert_int_equal(run.cli.config->routes[0].framing, FRAMING_LINES);
+	run_done(&run);
+
+	BAD(2, "wsluice: give a COMMAND or --dir=DIR, not both\n", "--dir=/tmp", "cat");
+	BAD(2, "wsluice: give --connect=URI or --dir=DIR, not both\n", "--dir=/tmp", "--connect=tcp://h:1");
+	BAD(2, "wsluice: give --binary or --passstderr, not both: what is tagged are lines\n", "--binary",
+		"--passstderr", "cat");
+	run = GOOD("--binary=false", "--passstderr", "cat");
+	run_done(&run);
 	BAD(2, "wsluice: --sameorigin and --origin exclude each other (--origin=same adds to a list)\n",
 		"--origin=a", "--sameorigin", "cat");
 	BAD(2, "wsluice: give a COMMAND or --connect=URI, not both\n", "--connect=tcp://h:1", "cat");
@@ -233,7 +292,8 @@ static void test_combinations(void **state)
 static void test_mistakes(void **state)
 {
 	static const char nothing[] =
-		"wsluice: nothing to serve: give a COMMAND, --connect=URI or --config=FILE (see --help)\n";
+		"wsluice: nothing to serve: give a COMMAND, --dir=DIR, --connect=URI or "
+		"--config=FILE (see --help)\n";
 
 	(void)state;
 	BAD(2, nothing, NULL);
@@ -256,6 +316,29 @@ static void test_mistakes(void **state)
 	BAD(2, "wsluice: --port: needs a value: --port=PORT\n", "--port");
 	BAD(2, "wsluice: --header: needs a value: --header=HEADER\n", "--header=", "cat");
 	BAD(2, "wsluice: --binary: must be true or false, not \"maybe\"\n", "--binary=maybe", "cat");
+	BAD(2, "wsluice: unknown option --maxfork; did you mean --maxforks?\n", "--maxfork=1", "cat");
+	BAD(2, "wsluice: unknown option --passevn; did you mean --passenv?\n", "--passevn=A", "cat");
+	BAD(2, "wsluice: unknown option --directory, but it is a key: use --set directory=VALUE\n",
+		"--directory=/", "cat");
+	BAD(2, "wsluice: --dir: needs a value: --dir=DIR\n", "--dir=");
+	BAD(1, "wsluice: --dir: /no/such: No such file or directory\n", "--dir=/no/such");
+	BAD(1, "wsluice: --dir: /etc/passwd: Not a directory\n", "--dir=/etc/passwd");
+	BAD(2,
+		"wsluice: --passenv: must be names of variables (LC_* is all that begin so), separated by "
+		"spaces, not \"A-B\"\n",
+		"--passenv=A-B", "cat");
+	BAD(2, "wsluice: --passenv: needs a value: --passenv=VAR[,VAR...]\n", "--passenv=", "cat");
+	BAD(2, "wsluice: --passstderr: must be true or false, not \"2\"\n", "--passstderr=2", "cat");
+	BAD(2, "wsluice: --reverselookup: must be true or false, not \"2\"\n", "--reverselookup=2", "cat");
+	BAD(2, "wsluice: --maxforks: must be a number up to 10000000, not \"10000001\"\n",
+		"--maxforks=10000001", "cat");
+	BAD(2, "wsluice: --maxforks: must be a number up to 10000000, not \"-\"\n", "--maxforks=-", "cat");
+	BAD(2, "wsluice: --maxframesize: must be 0 (no limit) or more, not \"-1\"\n", "--maxframesize=-1",
+		"cat");
+	BAD(2, "wsluice: --closems: must be a number of milliseconds, not \"1s\"\n", "--closems=1s", "cat");
+	BAD(2, "wsluice: --closems: must be a number of milliseconds, not \"-1\"\n", "--closems=-1", "cat");
+	BAD(2, "wsluice: --closems: must be a number of milliseconds, not \"1000000001\"\n",
+		"--closems=1000000001", "cat");
 	BAD(2, "wsluice: --pingms: must be a number of milliseconds, not \"1s\"\n", "--pingms=1s", "cat");
 	BAD(2, "wsluice: --loglevel: must be error, warning, info, debug or trace, not \"x\"\n",
 		"--loglevel=x", "cat");
@@ -323,7 +406,6 @@ static void test_ssl_mistakes(void **state)
 		"--sslcert=/etc/passwd", "--sslkey=/etc/passwd", "cat");
 	BAD(2, "wsluice: --sslca: needs --ssl\n", "--sslca=/etc/passwd", "cat");
 	BAD(2, "wsluice: --set tls_key: needs --ssl\n", "--set=tls_key=/etc/passwd", "cat");
-	BAD(2, "wsluice: --redirport: needs --ssl\n", "--redirport=80", "cat");
 	BAD(2, "wsluice: --ssl: must be true or false, not \"x\"\n", "--ssl=x", "cat");
 	BAD(2, "wsluice: --sslkey: needs a value: --sslkey=FILE\n", "--sslkey=", "cat");
 	BAD(1, "wsluice: --sslcert: /no/such: No such file or directory\n", "--ssl", "--sslcert=/no/such",
@@ -360,6 +442,9 @@ static void test_redirport(void **state)
 	(void)state;
 	check_redirect(GOOD(SSL, "--redirport=80", "cat"), "127.0.0.1:80", "https://*:8443");
 	check_redirect(GOOD("--redirport", "1", "--port=443", SSL, "cat"), "127.0.0.1:1", "https://*");
+	check_redirect(GOOD("--redirport=81", "cat"), "127.0.0.1:81", "http://*:8080");
+	check_redirect(GOOD("--redirport=81", "--port=80", "cat"), "127.0.0.1:81", "http://*");
+	check_redirect(GOOD("--redirport=81", "--port=443", "cat"), "127.0.0.1:81", "http://*:443");
 	check_redirect(
 		GOOD(SSL, "--redirport=65535", "--port=444", "cat"), "127.0.0.1:65535", "https://*:444");
 	check_redirect(GOOD(SSL, "--redirport=80", "--address=*", "--address=::1", "--address=h:8443",
@@ -380,28 +465,194 @@ static void test_redirport(void **state)
 		"--port=0", "--redirport=80", "cat");
 	BAD(2, "wsluice: --redirport: needs addresses that have one port\n", SSL, "--address=a:1",
 		"--address=b:2", "--redirport=80", "cat");
-	BAD(2, "wsluice: --redirport: is the port of TLS itself\n", SSL, "--redirport=8443", "cat");
+	BAD(2, "wsluice: --redirport: is the port that it leads to\n", SSL, "--redirport=8443", "cat");
 	BAD(2, "wsluice: --redirport: needs a TCP address\n", SSL, "--address=unix:/x", "--redirport=80",
 		"cat");
 	BAD(2, "wsluice: --address: \"h:x\" has a port that is not a number from 0 to 65535\n", SSL,
 		"--address=h:x", "--redirport=80", "cat");
 }
 
-/* Options of websocketd that come later. */
+/* The option of websocketd that comes later. */
 static void test_later(void **state)
 {
-	static const char *const names[] = { "passenv", "passstderr", "reverselookup", "dir", "cgidir",
-		"maxforks", "closems" };
+	(void)state;
+	BAD(2, "wsluice: option --cgidir is not supported yet by this version\n", "--cgidir=/tmp", "cat");
+}
+
+/* Under the name websocketd: what a bare command means. */
+static void test_websocketd(void **state)
+{
+	struct run run;
+	const struct config *config;
+	const struct route_conf *route;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		char option[64], err[128];
+	program = "/usr/bin/websocketd";
+	run = GOOD("cat");
+	config = run.cli.config;
+	route = &config->routes[0];
+	assert_true(config->websocketd);
+	assert_int_equal(config->log_websocketd, LOG_WEBSOCKETD_ACCESS);
+	assert_int_equal(config->gateway.log_level, LOG_INFO);
+	assert_int_equal(config->gateway.max_processes, 1024);
+	assert_false(config->reverse_lookup);
+	assert_int_equal(config->listens[0].address.n, 1);
+	assert_string_equal(config->listens[0].address.items[0], "*:80");
+	assert_false(route->console);
+	assert_int_equal(route->origins.n, 1);
+	assert_string_equal(route->origins.items[0], "any");
+	assert_int_equal(route->max_message, 1048576);
+	assert_int_equal(route->pass_env.n, 2);
+	assert_string_equal(route->pass_env.items[1], "LD_LIBRARY_PATH");
+	run_done(&run);
+	program = "wsluice";
+}
 
-		snprintf(option, sizeof(option), "--%s=x", names[i]);
-		snprintf(err, sizeof(err), "wsluice: option --%s is not supported yet by this version\n",
-			names[i]);
-		BAD(2, err, option, "cat");
+/* ... and what others change of that. */
+static void test_websocketd_options(void **state)
+{
+	struct run run;
+
+	(void)state;
+	program = "./websocketd";
+	check_addresses(GOOD("--port=0", "cat"), "*:80");
+	check_addresses(GOOD("--port=81", "cat"), "*:81");
+	check_addresses(GOOD(SSL, "cat"), "*:443");
+	check_addresses(GOOD(SSL, "--address=::1", "--address=h", "cat"), "[::1]:443 h:443");
+	check_addresses(GOOD("--unixsocket=/x", "cat"), "unix:/x");
+	check_addresses(GOOD("--unixsocket=/x", "--port=0", "--redirport=0", "cat"), "unix:/x");
+	check_addresses(GOOD("--unixsocket=/x", "--port=1", "cat"), "*:1 unix:/x");
+	check_addresses(GOOD("--unixsocket=/x", "--address=h", "cat"), "h:80 unix:/x");
+	check_addresses(GOOD("--unixsocket=/x", "--redirport=1", "cat"), "*:80 unix:/x");
+	check_redirect(GOOD("--redirport=81", "cat"), "*:81", "http://*");
+	check_redirect(GOOD(SSL, "--redirport=80", "cat"), "*:80", "https://*");
+
+	run = GOOD("--devconsole", "--sameorigin", "--maxframesize=0", "--passenv=A", "--maxforks=-7",
+		"--set=ping_interval=7s", "cat");
+	assert_true(run.cli.config->routes[0].console);
+	assert_string_equal(run.cli.config->routes[0].origins.items[0], "same");
+	assert_int_equal(run.cli.config->routes[0].max_message, 0);
+	assert_int_equal(run.cli.config->routes[0].pass_env.n, 1);
+	assert_int_equal(run.cli.config->gateway.max_processes, 10000000);
+	assert_int_equal(run.cli.config->routes[0].ping_interval_ms, 7000);
+	run_done(&run);
+	run = GOOD("--origin=a", "--devconsole=false", "--staticdir=/tmp", "cat");
+	assert_int_equal(run.cli.config->routes[0].origins.n, 1);
+	assert_string_equal(run.cli.config->routes[0].origins.items[0], "a");
+	assert_false(run.cli.config->routes[0].console);
+	run_done(&run);
+	run = GOOD("--sameorigin=false", "cat");
+	assert_string_equal(run.cli.config->routes[0].origins.items[0], "any");
+	run_done(&run);
+	program = "wsluice";
+}
+
+/* Its levels, in their own order, and where the log is ours again. */
+static void test_websocketd_log(void **state)
+{
+	static const struct {
+		const char *option;
+		enum log_websocketd least;
+		enum log_level level;
+	} cases[] = {
+		{ "--loglevel=debug", LOG_WEBSOCKETD_DEBUG, LOG_TRACE },
+		{ "--loglevel=trace", LOG_WEBSOCKETD_TRACE, LOG_DEBUG },
+		{ "--loglevel=access", LOG_WEBSOCKETD_ACCESS, LOG_INFO },
+		{ "--loglevel=info", LOG_WEBSOCKETD_INFO, LOG_INFO },
+		{ "--loglevel=error", LOG_WEBSOCKETD_ERROR, LOG_INFO },
+		{ "--loglevel=fatal", LOG_WEBSOCKETD_FATAL, LOG_ERROR },
+		{ "--loglevel=none", LOG_WEBSOCKETD_NONE, LOG_ERROR },
+		{ "--set=log_level=debug", LOG_WEBSOCKETD_ACCESS, LOG_DEBUG },
+		{ "--set=log_format=text", LOG_WEBSOCKETD_OFF, LOG_INFO },
+		{ "--set=log_target=stderr", LOG_WEBSOCKETD_OFF, LOG_INFO },
+	};
+
+	(void)state;
+	program = "websocketd";
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct run run = GOOD(cases[i].option, "cat");
+
+		assert_int_equal(run.cli.config->log_websocketd, cases[i].least);
+		assert_int_equal(run.cli.config->gateway.log_level, cases[i].level);
+		run_done(&run);
 	}
+	program = "wsluice";
+}
+
+/* Its exit statuses. */
+static void test_websocketd_mistakes(void **state)
+{
+	(void)state;
+	program = "websocketd";
+	BAD(2, "websocketd: unknown option --prot; did you mean --port?\n", "--prot=1", "cat");
+	BAD(2, "websocketd: --port: must be a port from 0 to 65535, not \"http\"\n", "--port=http", "cat");
+	BAD(2, "websocketd: --ssl: must be true or false, not \"x\"\n", "--ssl=x", "cat");
+	BAD(2, "websocketd: --maxforks: must be a number up to 10000000, not \"x\"\n", "--maxforks=x", "cat");
+	BAD(2, "websocketd: --address: needs a value: --address=HOST[:PORT]\n", "--address");
+	BAD(2, "websocketd: option --cgidir is not supported yet by this version\n", "--cgidir=/tmp");
+	BAD(1,
+		"websocketd: --loglevel: must be debug, trace, access, info, error, fatal or none, not "
+		"\"warning\"\n",
+		"--loglevel=warning", "cat");
+	BAD(1, "websocketd: --maxframesize: must be 0 (no limit) or more, not \"-1\"\n", "--maxframesize=-1",
+		"cat");
+	BAD(1, "websocketd: nothing to serve: give a COMMAND, --dir=DIR or --staticdir=DIR (see --help)\n",
+		NULL);
+	BAD(1, "websocketd: give a COMMAND or --dir=DIR, not both\n", "--dir=/tmp", "cat");
+	BAD(1, "websocketd: give --binary or --passstderr, not both: what is tagged are lines\n", "--binary",
+		"--passstderr", "cat");
+	BAD(1, "websocketd: exec: no-such-command: command not found\n", "no-such-command");
+	BAD(1, "websocketd: --dir: /no/such: No such file or directory\n", "--dir=/no/such");
+	BAD(1, "websocketd: --staticdir: /no/such: No such file or directory\n", "--staticdir=/no/such");
+	BAD(1, "websocketd: --ssl: needs --sslcert=FILE and --sslkey=FILE\n", "--ssl", "cat");
+	BAD(1, "websocketd: --sslcert: needs --ssl\n", "--sslcert=/etc/passwd", "cat");
+	BAD(3, "websocketd: --sslkey: /no/such: No such file or directory\n", "--ssl",
+		"--sslcert=/etc/passwd", "--sslkey=/no/such", "cat");
+	BAD(4, "websocketd: give --devconsole or --staticdir, not both\n", "--devconsole", "--staticdir=/tmp",
+		"cat");
+	program = "wsluice";
+}
+
+/* Under that name --help goes to stderr, and the rest to stdout; a file says itself what it is. */
+static void test_websocketd_prints(void **state)
+{
+	struct run run;
+	struct run file;
+	char path[] = "/tmp/wsluice-cli-XXXXXX", option[64];
+	int fd = mkstemp(path);
+
+	(void)state;
+	program = "/opt/websocketd";
+	run = RUN("--help");
+	assert_int_equal(run.cli.status, 0);
+	assert_string_equal(run.out, "");
+	assert_non_null(strstr(run.err, "TCP port, 80 by default"));
+	assert_null(strstr(run.err, "8080"));
+	run_done(&run);
+	run = RUN("--version");
+	assert_int_equal(run.cli.status, 0);
+	assert_string_equal(run.err, "");
+	assert_int_equal(strncmp(run.out, "websocketd ", 11), 0);
+	assert_non_null(strstr(run.out, " (wsluice linux-"));
+	assert_non_null(strstr(run.out, ") --\n"));
+	run_done(&run);
+	run = RUN("--license");
+	assert_int_equal(strncmp(run.out, "websocketd ", 11), 0);
+	assert_non_null(strstr(run.out, "\nBSD 2-Clause License\n"));
+	run_done(&run);
+
+	assert_int_equal(write(fd, ROUTE_X, strlen(ROUTE_X)), (ssize_t)strlen(ROUTE_X));
+	close(fd);
+	snprintf(option, sizeof(option), "--config=%s", path);
+	file = GOOD(option);
+	assert_false(file.cli.config->websocketd);
+	assert_string_equal(file.cli.config->listens[0].address.items[0], "127.0.0.1:8080");
+	run_done(&file);
+	unlink(path);
+	program = "wsluice";
+	run = RUN("--version");
+	assert_int_equal(strncmp(run.out, "wsluice ", 8), 0);
+	run_done(&run);
 }
 
 /* What only prints, and ends well. */
@@ -573,6 +824,11 @@ int main(void)
 		cmocka_unit_test(test_ssl_mistakes),
 		cmocka_unit_test(test_redirport),
 		cmocka_unit_test(test_later),
+		cmocka_unit_test(test_websocketd),
+		cmocka_unit_test(test_websocketd_options),
+		cmocka_unit_test(test_websocketd_log),
+		cmocka_unit_test(test_websocketd_mistakes),
+		cmocka_unit_test(test_websocketd_prints),
 		cmocka_unit_test(test_prints),
 		cmocka_unit_test(test_config),
 		cmocka_unit_test(test_config_sets),

@@ -1,0 +1,216 @@
+/*
+ * websocketd: its options in terms of our keys, and what differs under its name: defaults, exit statuses, the
+ * log. What it does was looked up in its documentation; where that leaves no choice it is done as there. Runs
+ * once, before anything else.
+ */
+#include "conf/websocketd.h"
+
+#include <string.h>
+
+enum {
+	WEBSOCKETD_SESSIONS = 10000,	/* our max_sessions, which must not be less than --maxforks */
+	WEBSOCKETD_MOST = 10000000,	/* max_processes and max_sessions take no more */
+	WEBSOCKETD_FIRST_WAIT_MS = 100, /* from the end of stdin to its first signal */
+	WEBSOCKETD_LAST_WAITS_MS = 750, /* from that to KILL, in two steps */
+	WEBSOCKETD_GRACE_MS = 5000,	/* our own default for that */
+	WEBSOCKETD_MS_MAX = 1000000000
+};
+
+/* Its statuses: a word that is no option, what it finds wrong later, what makes no sense together. */
+enum { WEBSOCKETD_NO_OPTION = 2, WEBSOCKETD_MISTAKE = 1, WEBSOCKETD_CONTRADICTION = 4 };
+
+/* Its levels, with ours that make all lines of theirs: what a program writes to stderr is an error there. */
+static const struct {
+	const char *there;
+	enum log_websocketd least;
+	const char *ours;
+} websocketd_levels[] = {
+	{ "debug", LOG_WEBSOCKETD_DEBUG, "trace" },
+	{ "trace", LOG_WEBSOCKETD_TRACE, "debug" },
+	{ "access", LOG_WEBSOCKETD_ACCESS, "info" },
+	{ "info", LOG_WEBSOCKETD_INFO, "info" },
+	{ "error", LOG_WEBSOCKETD_ERROR, "info" },
+	{ "fatal", LOG_WEBSOCKETD_FATAL, "error" },
+	{ "none", LOG_WEBSOCKETD_NONE, "error" },
+};
+
+enum { WEBSOCKETD_LEVELS = sizeof(websocketd_levels) / sizeof(websocketd_levels[0]) };
+
+/* Compares the last part. */
+bool websocketd_is(const char *path)
+{
+	const char *slash = path != NULL ? strrchr(path, '/') : NULL;
+
+	return path != NULL && strcmp(slash != NULL ? slash + 1 : path, "websocketd") == 0;
+}
+
+/* Sets a key of the route to what the option that is being taken says. */
+static void websocketd_put(struct argv_state *state, const char *key, const char *value)
+{
+	if (value != NULL)
+		draft_put(&state->draft, state->route, key, value, state->origin);
+}
+
+/* Sets a time of the route. */
+static void websocketd_put_ms(struct argv_state *state, const char *key, uint64_t ms)
+{
+	websocketd_put(state, key, pool_printf(&state->draft.pool, "%llums", (unsigned long long)ms));
+}
+
+/* Reads a bare number of milliseconds. */
+static bool websocketd_parse_ms(struct argv_state *state, const char *value, uint64_t *ms)
+{
+	bool good = text_to_u64(text_of(value), WEBSOCKETD_MS_MAX, ms);
+
+	if (!good)
+		argv_reject(state, "a number of milliseconds", value);
+	return good;
+}
+
+/* The only variables that are passed on. HTTPS is not: it says that the client came over TLS. */
+void websocketd_take_passenv(struct argv_state *state, const char *value)
+{
+	struct text rest = text_of(value), name;
+
+	while (text_next(&rest, ',', &name)) {
+		if (name.len > 0 && !text_is(name, "HTTPS"))
+			websocketd_put(state, "pass_env", pool_copy(&state->draft.pool, name));
+	}
+}
+
+/* Both outputs go to the client, tagged. */
+void websocketd_take_passstderr(struct argv_state *state, const char *value)
+{
+	websocketd_put(state, "stderr", strcmp(value, "yes") == 0 ? "tagged" : "");
+}
+
+/* No key has this: it is for whoever comes from websocketd. */
+void websocketd_take_reverselookup(struct argv_state *state, const char *value)
+{
+	state->draft.reverse_lookup = strcmp(value, "yes") == 0;
+}
+
+/* Programs at the same time. More of them than sessions would be of no use, so those follow. */
+void websocketd_take_maxforks(struct argv_state *state, const char *value)
+{
+	struct draft *draft = &state->draft;
+	uint64_t n;
+	bool below = value[0] == '-';
+	const char *word;
+
+	if (!text_to_u64(text_of(value + below), WEBSOCKETD_MOST, &n)) {
+		argv_reject(state, "a number up to 10000000", value);
+		return;
+	}
+	if (below || n == 0)
+		n = WEBSOCKETD_MOST;
+	word = pool_printf(&draft->pool, "%llu", (unsigned long long)n);
+	if (word == NULL)
+		return;
+	draft_put(draft, draft->gateway, "max_processes", word, state->origin);
+	draft_put(draft, draft->gateway, "max_sessions", n > WEBSOCKETD_SESSIONS ? word : "", state->origin);
+}
+
+/* The largest message; a sign would look like no limit. */
+void websocketd_take_maxframesize(struct argv_state *state, const char *value)
+{
+	if (value[0] == '-') {
+		argv_reject(state, "0 (no limit) or more", value);
+		state->status = WEBSOCKETD_MISTAKE;
+		return;
+	}
+	websocketd_put(state, "max_message", value);
+}
+
+/* So much longer for each step on the way to KILL. */
+void websocketd_take_closems(struct argv_state *state, const char *value)
+{
+	uint64_t ms, grace;
+
+	if (!websocketd_parse_ms(state, value, &ms))
+		return;
+	grace = WEBSOCKETD_LAST_WAITS_MS + 2 * ms;
+	websocketd_put_ms(state, "closing_wait", WEBSOCKETD_FIRST_WAIT_MS + ms);
+	websocketd_put_ms(state, "stop_grace", grace > WEBSOCKETD_GRACE_MS ? grace : WEBSOCKETD_GRACE_MS);
+}
+
+/* A ping after so much silence, the end after twice as much. */
+void websocketd_take_pingms(struct argv_state *state, const char *value)
+{
+	uint64_t ms;
+
+	if (!websocketd_parse_ms(state, value, &ms))
+		return;
+	websocketd_put_ms(state, "ping_interval", ms);
+	if (ms > 0)
+		websocketd_put_ms(state, "ping_timeout", ms);
+}
+
+/* Looks through the levels; under our own name only for the two that we don't have. */
+const char *websocketd_log_level(struct argv_state *state, const char *word)
+{
+	if (!state->websocketd && strcmp(word, "access") != 0)
+		return strcmp(word, "fatal") == 0 ? "error" : word;
+	for (size_t i = 0; i < WEBSOCKETD_LEVELS; i++) {
+		if (strcmp(websocketd_levels[i].there, word) != 0)
+			continue;
+		state->least = websocketd_levels[i].least;
+		return websocketd_levels[i].ours;
+	}
+	state->status = WEBSOCKETD_MISTAKE;
+	return "";
+}
+
+/* Gives a key its default there, unless something was said. */
+static void websocketd_default(
+	struct argv_state *state, struct draft_section *section, const char *key, const char *value)
+{
+	if (draft_given(&state->draft, section, key) == NULL)
+		draft_put(&state->draft, section, key, value, NULL);
+}
+
+/* Its log, unless the form or the place of another was asked for. */
+static void websocketd_complete_log(struct argv_state *state)
+{
+	struct draft *draft = &state->draft;
+
+	if (draft_given(draft, draft->gateway, "log_format") == NULL &&
+		draft_given(draft, draft->gateway, "log_target") == NULL)
+		draft->log_websocketd =
+			state->least != LOG_WEBSOCKETD_OFF ? state->least : LOG_WEBSOCKETD_ACCESS;
+}
+
+/* Fills in defaults; what it forbids has a status of its own. */
+void websocketd_complete(struct argv_state *state)
+{
+	struct draft *draft = &state->draft;
+	const struct draft_text *console = draft_given(draft, state->route, "console");
+
+	if (!state->websocketd)
+		return;
+	draft->websocketd = true;
+	websocketd_default(state, state->route, "origins", "any");
+	websocketd_default(state, state->route, "max_message", "1M");
+	websocketd_default(state, state->route, "pass_env", "PATH LD_LIBRARY_PATH");
+	websocketd_default(state, state->route, "console", "no");
+	websocketd_complete_log(state);
+	if (draft_given(draft, state->route, "static") != NULL && console != NULL &&
+		strcmp(console->text, "yes") == 0) {
+		errors_add(&state->errors, ERRORS_USAGE, NULL, "give --devconsole or --staticdir, not both");
+		state->status = WEBSOCKETD_CONTRADICTION;
+	}
+}
+
+/* A certificate that can't be read is found when it is about to listen. */
+int websocketd_status(const struct argv_state *state, bool scanned)
+{
+	const struct conf_list *lines = &state->errors.lines;
+
+	if (state->status != 0)
+		return state->status;
+	if (!scanned)
+		return WEBSOCKETD_NO_OPTION;
+	if (!state->errors.usage && lines->n > 0 && strncmp(lines->items[0], "--ssl", 5) == 0)
+		return WEBSOCKETD_CANNOT_START;
+	return WEBSOCKETD_MISTAKE;
+}
