@@ -116,7 +116,6 @@ def test_dump_reads_back(tmp_path):
         (["--ssl"], 2, "--ssl: needs --sslcert=FILE and --sslkey=FILE"),
         (["--ssl", "--sslcert=CERT"], 2, "--ssl: needs --sslkey=FILE"),
         (["--sslcert=CERT", "--ssl=false"], 2, "--sslcert: needs --ssl"),
-        (["--redirport=80"], 2, "--redirport: needs --ssl"),
         (
             ["SSL", "--port=0", "--redirport=80"],
             2,
