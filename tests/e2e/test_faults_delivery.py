@@ -1,0 +1,396 @@
+"""What is promised while a program runs: rows 22 to 26 of the fault matrix and P1 to P8, whoever floods, stops, breaks off.
+
+Every byte, in order, whole messages or none, a bounded memory. The ends of programs are in test_faults_program.py. Rows
+22 and 23, where one side floods, are in test_backpressure.py with the bounds of memory; P1 of frames is played by every
+case of the conformance suite that breaks a rule; P3 and P5 of services are in test_tcp.py.
+"""
+import hashlib
+import random
+import threading
+from contextlib import contextmanager
+
+import pytest
+from backends import service
+from gateway import Gateway, alive, rss_of
+from scripts import script
+from test_backpressure import BUFFER, KIB, SLACK, push
+from wait import eventually
+from wsraw import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, close_frame, frame
+
+MIB = 1 << 20
+WHOLE = b"".join(random.Random(i).randbytes(MIB) for i in range(16))
+UP, DOWN = WHOLE + WHOLE, WHOLE[8 * MIB :]  # the sockets of a client and of a service may take half of UP
+
+
+def GATEWAY(directory):
+    routes = {}
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "down").write_bytes(DOWN)
+
+    def program(path, text, **keys):
+        routes[f"route {path}"] = {"exec": script(directory, path.strip("/") + ".sh", text), **keys}
+
+    program("/leaves", f"head -c {MIB} '{directory}/down'\nexit 3", framing="stream")
+    routes["route /sort"] = {"exec": "sort", "closing_wait": "20s"}
+    routes["route /records"] = {"exec": "cat", "framing": "records"}
+    program(
+        "/commands",
+        f"log='{directory}/commands'\ntrap 'echo TERM >>$log; exit' TERM\n"
+        'while read -r x; do echo "ran $x" >>$log; done\necho "EOF $x" >>$log\n',
+        max_message="1k",
+        closing_wait="2s",
+    )
+    for framing in ("lines", "text-stream", "records"):
+        dirt = directory / f"dirt-{framing}"
+        dirt.write_bytes(dirty(random.Random(framing), framing))
+        chunks = directory / f"chunks-{framing}"
+        chunks.write_text(CHUNKS.format(dirt))
+        chunks.chmod(0o755)
+        routes[f"route /dirt/{framing}"] = {"exec": chunks, "framing": framing}
+    return Gateway(directory, routes)
+
+
+# row 24: both flood, and neither reads
+
+
+@contextmanager
+def program_that_floods(gateway, tmp_path):
+    """A program that writes DOWN at once and reads only when it is let go: its gateway, how it is let go, what it read."""
+    go, digest = tmp_path / "go", tmp_path / "digest"
+    (tmp_path / "down").write_bytes(DOWN)
+    text = f"cd '{tmp_path}'\ncat down &\nwhile [ ! -e go ]; do sleep 0.01; done\nsha256sum >digest\nwait\n"
+    keys = {"exec": script(tmp_path, "both.sh", text)}
+    yield gateway(
+        {"route /both": {**keys, "framing": "stream", "closing_wait": "20s"}}, release=True
+    ), go.touch, lambda: (digest.read_text().split()[0])
+
+
+@contextmanager
+def service_that_floods(gateway, _tmp_path):
+    go, digest = threading.Event(), hashlib.sha256()
+
+    def floods(_it, sock):
+        writer = threading.Thread(target=sock.sendall, args=(DOWN,))
+        writer.start()
+        go.wait(60)
+        while data := sock.recv(1 << 16):
+            digest.update(data)
+        writer.join()
+        sock.close()
+
+    with service(floods) as it:
+        yield gateway(
+            {"route /both": {"connect": it.uri, "closing_wait": "20s"}}, release=True
+        ), go.set, digest.hexdigest
+
+
+def hear(ws, n=None):
+    """Payload of what comes, up to n bytes or the close frame, and that."""
+    parts, have = [], 0
+    while n is None or have < n:
+        got = ws.recv()
+        if got.opcode == CLOSE:
+            return b"".join(parts), got
+        parts.append(got.payload)
+        have += len(got.payload)
+    return b"".join(parts), None
+
+
+@pytest.mark.parametrize("first", ["client", "backend"])
+@pytest.mark.parametrize("backend", [program_that_floods, service_that_floods])
+def test_both_flood_and_neither_reads_24(gateway, tmp_path, backend, first):
+    """All stands still within `buffer` for each direction. Whoever reads again first gets everything, though the other
+    still does not read; then the other does."""
+    wire = b"".join(frame(BINARY, UP[at : at + 65536], mask=b"\0\0\0\0") for at in range(0, len(UP), 65536))
+    with backend(gateway, tmp_path) as (gw, let_go, digest):
+        before = rss_of(gw.pid)
+        with gw.ws("/both", over=gw.connect(rcvbuf=4096)) as ws:
+            sent = push(ws, wire)
+            assert sent < len(wire), "nothing stopped the client"
+            grown = rss_of(gw.pid) - before
+            assert grown <= 2 * (BUFFER + 64 * KIB) + SLACK, f"{grown // KIB} KiB"
+            if first == "client":
+                assert hear(ws, len(DOWN)) == (DOWN, None)
+                let_go()
+                ws.send(wire[sent:] + close_frame(1000))
+                rest, end = hear(ws)
+                assert rest == b""
+            else:
+                let_go()
+                ws.send(wire[sent:] + close_frame(1000))
+                rest, end = hear(ws)
+                assert rest == DOWN
+            assert end.code == 1000
+            assert eventually(digest, "no digest") == hashlib.sha256(UP).hexdigest()
+
+
+# row 23: the program never reads, and then the client leaves
+
+
+def test_deaf_program_whose_client_leaves_23(gateway, tmp_path):
+    """In the middle of a message of 64 MiB. It stood still within `buffer`; the program is signalled, and is gone."""
+    deaf = script(tmp_path, "deaf.sh", f"trap 'echo TERM >>{tmp_path}/log; exit' TERM\nwhile :; do sleep 0.01; done\n")
+    keys = {"framing": "stream", "stop_grace": "300ms", "ping_interval": "200ms"}
+    keys |= {"ping_timeout": "300ms", "send_timeout": "300ms"}  # that it has left is behind what nobody reads
+    gw = gateway({"route /deaf": {"exec": deaf, **keys}}, release=True)
+    before = rss_of(gw.pid)
+    with gw.ws("/deaf") as ws:
+        (pid,) = gw.programs()
+        sent = push(ws, frame(BINARY, bytes(64 * MIB), mask=b"\0\0\0\0"))
+        assert sent < 64 * MIB
+        assert rss_of(gw.pid) - before <= BUFFER + 64 * KIB + SLACK
+        ws.reset()
+    eventually(lambda: not alive(pid), "it lives on")
+    assert (tmp_path / "log").read_text() == "TERM\n"
+    gw.wait_log("session ended", code_received=1006)
+
+
+# row 25: a line without end
+
+UNIT = "xäöü€𝄞"
+N_UNITS = 64 * MIB // len(UNIT.encode())
+
+
+def test_line_of_64_mib_25(gateway, tmp_path):
+    """One message, its memory within `buffer`; the next line is the next message."""
+    text = f"yes '{UNIT}' | head -n {N_UNITS} | tr -d '\\n'\necho\necho short\n"
+    gw = gateway({"route /line": {"exec": script(tmp_path, "line.sh", text)}}, release=True)
+    before, most, turn = rss_of(gw.pid), 0, 0
+    digest = hashlib.sha256()
+    with gw.ws("/line") as ws:
+        got = ws.recv()
+        assert (got.opcode, got.fin) == (TEXT, False)
+        while not got.fin:
+            digest.update(got.payload)
+            got = ws.recv()
+            assert got.opcode == CONTINUATION
+            turn += 1
+            if turn % 50 == 0:
+                most = max(most, rss_of(gw.pid) - before)
+        digest.update(got.payload)
+        assert ws.recv_text() == "short"
+        ws.recv_close(1000)
+    expected = hashlib.sha256()
+    for _ in range(64):
+        expected.update((UNIT * (N_UNITS // 64)).encode())
+    expected.update((UNIT * (N_UNITS % 64)).encode())
+    assert digest.digest() == expected.digest()
+    assert 0 < most <= BUFFER + 64 * KIB + SLACK
+
+
+def test_message_of_64_mib_25(gateway):
+    """The other way: a line for the program, which is not held."""
+    gw = gateway({"route /sum": {"exec": "sha256sum", "closing_wait": "20s"}}, release=True)
+    before = rss_of(gw.pid)
+    message = DOWN * 8
+    with gw.ws("/sum") as ws:
+        ws.send(frame(BINARY, message, mask=b"\0\0\0\0"))
+        assert rss_of(gw.pid) - before <= BUFFER + 64 * KIB + SLACK
+        ws.send_close(1000)
+        assert ws.recv_text().split()[0] == hashlib.sha256(message + b"\n").hexdigest()
+        ws.recv_close(1000, answer=False)
+
+
+# row 26: what is no UTF-8, or is cut in the middle of a character
+
+# Writes a file in chunks of every size.
+CHUNKS = """#!/usr/bin/python3
+import os, random
+data, choice, at = open("{}", "rb").read(), random.Random(26), 0
+while at < len(data):
+    at += os.write(1, data[at : at + choice.choice((1, 2, 3, 5, 100, 4096, 65535, 65536, 65537))])
+"""
+PARTS = ["a", "ab\r", "\r", "ä", "€", "𝄞", "\U0010ffff", "\ud7ff", "\ue000"]
+DIRT = [
+    b"\x80",
+    b"\xff",
+    b"\xc0\xaf",
+    b"\xc3",
+    b"\xe2\x82",
+    b"\xf0\x9d\x84",
+    b"\xed\xa0\x80",
+    b"\xf4\x90\x80\x80",
+    b"\xf5",
+    b"\xe0\x80",
+    b"\xf0\x8f",
+]
+
+
+def dirty_text(choice, n):
+    """n parts of characters, and now and then of what is none."""
+    return b"".join(choice.choice(DIRT) if choice.random() < 0.02 else choice.choice(PARTS).encode() for _ in range(n))
+
+
+def dirty(choice, framing):
+    """A file of such a framing."""
+    sizes = [choice.choice((0, 1, 2, 10, 100, 30000)) for _ in range(60)] + [100000]
+    texts = [dirty_text(choice, n) for n in sizes]
+    if framing == "records":
+        return b"".join(b"t" + len(text).to_bytes(4, "big") + text for text in texts)
+    return b"\n".join(texts)
+
+
+def messages(ws):
+    """All messages up to a close frame with 1000, each of text."""
+    found = []
+    while (got := ws.recv()).opcode != CLOSE:
+        if got.opcode == TEXT:
+            found.append(b"")
+        assert got.opcode in (TEXT, CONTINUATION), got.opcode
+        found[-1] += got.payload
+    assert got.code == 1000, got
+    ws.answer_close(got)
+    return found
+
+
+def replaced(data):
+    """As Unicode would have it: U+FFFD for each longest beginning of a character."""
+    return data.decode("utf-8", "replace")
+
+
+def expected_messages(framing):
+    choice = random.Random(framing)
+    data = dirty(choice, framing)
+    if framing == "lines":
+        lines = data.split(b"\n")
+        return [replaced(line.removesuffix(b"\r") if i < len(lines) - 1 else line) for i, line in enumerate(lines)]
+    texts, at = [], 0
+    while framing == "records" and at < len(data):
+        n = int.from_bytes(data[at + 1 : at + 5], "big")
+        texts.append(replaced(data[at + 5 : at + 5 + n]))
+        at += 5 + n
+    return texts
+
+
+@pytest.mark.parametrize("framing", ["lines", "text-stream", "records"])
+def test_what_is_no_utf8_26(gw, framing):
+    """Replaced, wherever the writes, the reads and the fragments cut it; whole characters are never touched."""
+    with gw.ws(f"/dirt/{framing}") as ws:
+        found = messages(ws)
+    for text in found:
+        text.decode()  # every message by itself
+    if framing == "text-stream":
+        assert b"".join(found).decode() == replaced((gw.dir / "dirt-text-stream").read_bytes())
+    else:
+        assert [text.decode() for text in found] == expected_messages(framing)
+
+
+# P1: what came before a break is done, nothing of what came after
+
+# How the program hears of it: in the middle of a message by a signal first.
+BREAKS = {
+    "unmasked": (frame(TEXT, "evil", mask=False), 1002, "EOF "),
+    "opcode": (frame(3, "evil"), 1002, "EOF "),
+    "rsv": (frame(TEXT, "evil", rsv=4), 1002, "EOF "),
+    "utf8": (frame(TEXT, b"evil\xff\n"), 1007, "TERM"),
+    "too-long": (frame(TEXT, "evil" * 257), 1009, "TERM"),
+    "continuation": (frame(CONTINUATION, "evil"), 1002, "EOF "),
+}
+COMMANDS = frame(TEXT, "one") + frame(TEXT, "t", fin=False) + frame(CONTINUATION, "wo")
+
+
+def ran(gw):
+    gw.wait_log("session ended")
+    return (gw.dir / "commands").read_text().splitlines()
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_messages_before_a_broken_one_p1(gw, name):
+    """They come with the handshake, in one write."""
+    (gw.dir / "commands").unlink(missing_ok=True)
+    broken, code, end = BREAKS[name]
+    with gw.ws("/commands", first=COMMANDS + broken + frame(TEXT, "three")) as ws:
+        ws.recv_close(code)
+    assert ran(gw) == ["ran one", "ran two", end]
+
+
+@pytest.mark.parametrize("how", ["drop", "shut", "reset"])
+def test_messages_before_the_client_vanished_p1(gw, how):
+    """Between two messages: nothing is cut off, so the program ends as its input does."""
+    (gw.dir / "commands").unlink(missing_ok=True)
+    with gw.ws("/commands", first=COMMANDS) as ws:
+        getattr(ws, how)()
+        assert ran(gw) == ["ran one", "ran two", "EOF "]
+
+
+HALVES = {"payload": frame(TEXT, "three")[:-1], "message": frame(TEXT, "three", fin=False)}
+
+
+@pytest.mark.parametrize("how", ["drop", "shut", "reset"])
+@pytest.mark.parametrize("half", HALVES)
+def test_half_a_command_is_not_run_p1(gw, how, half):
+    """In the middle of a message: those before it are run, then the program is signalled, its input is never ended."""
+    (gw.dir / "commands").unlink(missing_ok=True)
+    with gw.ws("/commands", first=COMMANDS + HALVES[half]) as ws:
+        getattr(ws, how)()
+        assert ran(gw) == ["ran one", "ran two", "TERM"]
+
+
+# P2, P3: the program ends while the client floods
+
+
+@pytest.mark.parametrize("n", [1, 64])
+def test_program_ends_while_the_client_floods_p2_p3(gw, n):
+    """What is sent to nobody is dropped, and what the program said arrives, with its code: no reset destroys it."""
+    wire = frame(BINARY, WHOLE[:65536]) * n
+    with gw.ws("/leaves", first=wire, over=gw.connect(rcvbuf=4096)) as ws:
+        payload, end = hear(ws)
+        assert payload == DOWN[:MIB] and (end.code, end.reason) == (4003, "exit 3")
+        ws.send(wire)
+        ws.answer_close(end)
+
+
+# P4: the client closes, and hears what the program makes of it
+
+
+def test_sort_answers_the_close_p4(gw):
+    """Five MB that a program can only write when its input has ended."""
+    choice = random.Random(4)
+    lines = [f"{choice.random()} {'x' * 80}" for _ in range(50000)]
+    wire = b"".join(frame(TEXT, line) for line in lines) + close_frame(1000)
+    with gw.ws("/sort", over=gw.connect(rcvbuf=4096)) as ws:
+        ws.send(wire)
+        for line in sorted(lines):
+            assert ws.recv_text() == line
+        ws.recv_close(1000, answer=False)
+        ws.ended()
+
+
+# P7: order
+
+
+def test_order_p7(gw):
+    """Text, binary and pings in every mixture, in fragments: messages keep their order, pings theirs."""
+    choice = random.Random(7)
+    sent, wire, n_pings = [], [], 0
+    for i in range(400):
+        opcode, size = choice.choice((TEXT, BINARY)), choice.choice((0, 1, 125, 126, 5000, 65536, 70000))
+        data = (b"%d " % i + b"x" * size)[: max(size, 4)]
+        sent.append((opcode, data))
+        cut = choice.randrange(len(data))
+        if choice.random() < 0.5:
+            wire.append(frame(opcode, data))
+        else:
+            wire.append(
+                frame(opcode, data[:cut], fin=False) + frame(PING, b"%d" % n_pings) + frame(CONTINUATION, data[cut:])
+            )
+            n_pings += 1
+    with gw.ws("/records") as ws:
+        writer = threading.Thread(target=lambda: [ws.send(part) for part in wire])
+        writer.start()
+        found, pongs, parts = [], [], None
+        while len(found) < len(sent):
+            got = ws.recv_frame()
+            if got.opcode == PONG:
+                pongs.append(int(got.payload))
+            elif got.opcode != PING:
+                opcode, parts = (
+                    (opcode, parts + got.payload) if got.opcode == CONTINUATION else (got.opcode, got.payload)
+                )
+                assert got.opcode != CLOSE, got
+                if got.fin:
+                    found.append((opcode, parts))
+        writer.join()
+        assert found == sent
+        assert pongs == sorted(set(pongs)) and pongs[-1] == n_pings - 1
+        ws.close()
