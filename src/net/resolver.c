@@ -1,30 +1,26 @@
 /*
  * resolver: a few threads that call getaddrinfo(3) and post the answers back to the loops that asked.
  *
- * Owns the threads, the queue of questions and the answers kept. Questions belong to the resolver until their
- * answer is mail. The public functions run on the askers' threads, resolver_run() on the resolver's own.
+ * Owns the threads, the queues of questions and the addresses kept; names are resolver_names.c's. Questions
+ * belong to the resolver until their answer is mail. The public functions run on the askers' threads,
+ * resolver_run() on the resolver's own.
  */
-#include "net/resolver.h"
+#include "net/resolver_internal.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <netdb.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { RESOLVER_THREADS = 4, RESOLVER_REASON = 128 };
+enum { RESOLVER_REASON = 128 };
 
-struct resolver_query {
-	struct mail mail; /* first: the mail is the query */
-	struct resolver_query *next;
-	struct resolver *resolver;
-	struct loop *loop;
+/* The addresses of a name. */
+struct resolver_question {
+	struct resolver_query query; /* first: a query is its question */
 	struct addr_name name;
-	resolver_fn fn; /* NULL: forgotten; only the loop's thread looks at it */
-	void *arg;
-	bool queued, forgotten; /* under the lock */
+	resolver_fn fn;
 	struct addr addrs[RESOLVER_ADDRS_MAX];
 	size_t n;
 	char reason[RESOLVER_REASON];
@@ -36,16 +32,6 @@ struct resolver_kept {
 	uint64_t until;
 	struct addr addrs[RESOLVER_ADDRS_MAX];
 	size_t n;
-};
-
-struct resolver {
-	pthread_mutex_t lock;
-	pthread_cond_t asked;
-	struct resolver_query *first, **last;
-	struct resolver_kept *kept;
-	unsigned n_threads, n_idle, n_queued;
-	unsigned refs; /* the owner and the threads */
-	bool stopping;
 };
 
 /* Frees it with its last reference; called with the lock held, which is gone then. */
@@ -60,6 +46,7 @@ static void resolver_unref(struct resolver *resolver)
 		resolver->kept = kept->next;
 		free(kept);
 	}
+	resolver_names_free(resolver->names);
 	pthread_cond_destroy(&resolver->asked);
 	pthread_mutex_destroy(&resolver->lock);
 	free(resolver);
@@ -74,20 +61,24 @@ static struct resolver_kept *resolver_find(struct resolver *resolver, const stru
 	return NULL;
 }
 
-/* Keeps an answer; when memory is short it is asked again. With the lock held. */
+/* Keeps an answer; when memory is short it is asked again. Failures are not kept. With the lock held. */
 static void resolver_keep(struct resolver *resolver, const struct resolver_query *query)
 {
-	struct resolver_kept *kept = resolver_find(resolver, &query->name);
+	const struct resolver_question *question = (const struct resolver_question *)query;
+	struct resolver_kept *kept = resolver_find(resolver, &question->name);
+
+	if (question->n == 0)
+		return;
 	if (kept == NULL) {
 		kept = calloc(1, sizeof(*kept));
 		if (kept == NULL)
 			return;
-		kept->name = query->name;
+		kept->name = question->name;
 		kept->next = resolver->kept;
 		resolver->kept = kept;
 	}
-	memcpy(kept->addrs, query->addrs, sizeof(kept->addrs));
-	kept->n = query->n;
+	memcpy(kept->addrs, question->addrs, sizeof(kept->addrs));
+	kept->n = question->n;
 	kept->until = loop_now(query->loop) + RESOLVER_KEEP_MS;
 }
 
@@ -115,43 +106,88 @@ static int resolver_look_up(const struct addr_name *name, int flags, struct addr
 	return error;
 }
 
+/* Asks getaddrinfo. */
+static void resolver_look_up_addrs(struct resolver_query *query)
+{
+	struct resolver_question *question = (struct resolver_question *)query;
+	resolver_look_up(&question->name, 0, question->addrs, &question->n, question->reason);
+}
+
+/* Hands the addresses over. */
+static void resolver_deliver_addrs(struct resolver_query *query)
+{
+	struct resolver_question *question = (struct resolver_question *)query;
+	question->fn(query->arg, question->addrs, question->n, question->reason);
+}
+
+static const struct resolver_kind resolver_kind_addrs = {
+	.topic = RESOLVER_ADDRS,
+	.max_busy = RESOLVER_THREADS,
+	.max_queued = UINT_MAX, /* as many as there are sessions */
+	.look_up = resolver_look_up_addrs,
+	.keep = resolver_keep,
+	.deliver = resolver_deliver_addrs,
+};
+
 /* On the asker's thread: hands the answer over. */
 static void resolver_deliver(struct loop *loop, struct mail *mail)
 {
 	struct resolver_query *query = (struct resolver_query *)mail;
 	(void)loop;
-	if (query->fn != NULL)
-		query->fn(query->arg, query->addrs, query->n, query->reason);
+	if (query->wanted)
+		query->kind->deliver(query);
 	free(query);
 }
 
-/* Takes a question out of the queue. With the lock held. */
+/* Takes a question out of its queue. With the lock held. */
 static void resolver_unqueue(struct resolver *resolver, struct resolver_query *query)
 {
-	struct resolver_query **at = &resolver->first;
+	struct resolver_queue *queue = &resolver->queues[query->kind->topic];
+	struct resolver_query **at = &queue->first;
 	while (*at != query)
 		at = &(*at)->next;
 	*at = query->next;
 	if (query->next == NULL)
-		resolver->last = at;
+		queue->last = at;
 	query->queued = false;
-	resolver->n_queued--;
+	queue->n--;
 }
 
-/* Looks one name up, without the lock, and sends the answer unless nobody waits for it any more. With the
- * lock held. */
+/* The question that is answered next, or NULL: addresses first. With the lock held. */
+static struct resolver_query *resolver_next(const struct resolver *resolver)
+{
+	for (int topic = 0; topic < RESOLVER_TOPICS; topic++) {
+		const struct resolver_queue *queue = &resolver->queues[topic];
+		if (queue->first != NULL && queue->n_busy < queue->first->kind->max_busy)
+			return queue->first;
+	}
+	return NULL;
+}
+
+/* Looks one up, without the lock, unless the answer has come meanwhile. With the lock held. */
+static void resolver_find_out(struct resolver *resolver, struct resolver_query *query)
+{
+	const struct resolver_kind *kind = query->kind;
+
+	if (kind->recall != NULL && kind->recall(resolver, query))
+		return;
+	resolver->queues[kind->topic].n_busy++;
+	pthread_mutex_unlock(&resolver->lock);
+	kind->look_up(query);
+	pthread_mutex_lock(&resolver->lock);
+	resolver->queues[kind->topic].n_busy--;
+	/* Also when it comes too late for who asked: the next one need not wait as long. */
+	if (!resolver->stopping)
+		kind->keep(resolver, query);
+}
+
+/* Sends the answer unless nobody waits for it any more. With the lock held. */
 static void resolver_answer(struct resolver *resolver, struct resolver_query *query)
 {
-	pthread_mutex_unlock(&resolver->lock);
-	int error = resolver_look_up(&query->name, 0, query->addrs, &query->n, query->reason);
-	pthread_mutex_lock(&resolver->lock);
+	resolver_find_out(resolver, query);
 	/* Who frees the resolver does it before the loops are gone, and a loop forgets its questions before
 	 * it is. */
-	bool waited_for = !resolver->stopping && !query->forgotten;
-	/* Also when it comes too late for who asked: the next one need not wait as long. */
-	if (error == 0 && !resolver->stopping)
-		resolver_keep(resolver, query);
-	if (waited_for)
+	if (!resolver->stopping && !query->forgotten)
 		loop_post(query->loop, &query->mail, resolver_deliver);
 	else
 		free(query);
@@ -164,7 +200,7 @@ static void *resolver_run(void *arg)
 
 	pthread_mutex_lock(&resolver->lock);
 	while (!resolver->stopping) {
-		struct resolver_query *query = resolver->first;
+		struct resolver_query *query = resolver_next(resolver);
 		if (query != NULL) {
 			resolver_unqueue(resolver, query);
 			resolver_answer(resolver, query);
@@ -178,13 +214,25 @@ static void *resolver_run(void *arg)
 	return NULL;
 }
 
-/* Starts one more thread when those that wait are all called for already. With the lock held. */
-static int resolver_grow(struct resolver *resolver)
+/* How many threads those that wait in a queue, and `more`, call for. With the lock held. */
+static unsigned resolver_demand(const struct resolver_queue *queue, unsigned max_busy, unsigned more)
+{
+	unsigned room = max_busy - queue->n_busy, n = queue->n + more;
+	return n < room ? n : room;
+}
+
+/* Starts one more thread when those that wait do not suffice for one more question. Returns 0 or -errno. With
+ * the lock held. */
+static int resolver_grow(struct resolver *resolver, enum resolver_topic topic)
 {
 	pthread_t thread;
 	pthread_attr_t attr;
+	unsigned demand =
+		resolver_demand(&resolver->queues[RESOLVER_ADDRS], RESOLVER_THREADS, topic == RESOLVER_ADDRS);
 
-	if (resolver->n_queued < resolver->n_idle || resolver->n_threads == RESOLVER_THREADS)
+	demand += resolver_demand(
+		&resolver->queues[RESOLVER_NAMES], RESOLVER_NAME_THREADS, topic == RESOLVER_NAMES);
+	if (demand <= resolver->n_idle || resolver->n_threads == RESOLVER_THREADS)
 		return 0;
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
@@ -205,7 +253,8 @@ struct resolver *resolver_new(void)
 		return NULL;
 	pthread_mutex_init(&resolver->lock, NULL);
 	pthread_cond_init(&resolver->asked, NULL);
-	resolver->last = &resolver->first;
+	for (int topic = 0; topic < RESOLVER_TOPICS; topic++)
+		resolver->queues[topic].last = &resolver->queues[topic].first;
 	resolver->refs = 1;
 	return resolver;
 }
@@ -217,10 +266,12 @@ void resolver_free(struct resolver *resolver)
 		return;
 	pthread_mutex_lock(&resolver->lock);
 	resolver->stopping = true;
-	while (resolver->first != NULL) {
-		struct resolver_query *query = resolver->first;
-		resolver->first = query->next;
-		free(query);
+	for (int topic = 0; topic < RESOLVER_TOPICS; topic++) {
+		while (resolver->queues[topic].first != NULL) {
+			struct resolver_query *query = resolver->queues[topic].first;
+			resolver_unqueue(resolver, query);
+			free(query);
+		}
 	}
 	pthread_cond_broadcast(&resolver->asked);
 	resolver_unref(resolver);
@@ -244,17 +295,19 @@ size_t resolver_known(struct resolver *resolver, struct loop *loop, const struct
 	return n;
 }
 
-/* Queues the question for a thread. */
-static int resolver_queue(struct resolver *resolver, struct resolver_query *query)
+/* Queues a question for a thread. Returns 0 or -errno. */
+static int resolver_enqueue(struct resolver *resolver, struct resolver_query *query)
 {
+	struct resolver_queue *queue = &resolver->queues[query->kind->topic];
+
 	pthread_mutex_lock(&resolver->lock);
-	int error = resolver_grow(resolver);
+	int error =
+		queue->n >= query->kind->max_queued ? -EBUSY : resolver_grow(resolver, query->kind->topic);
 	if (error == 0) {
-		query->next = NULL;
 		query->queued = true;
-		*resolver->last = query;
-		resolver->last = &query->next;
-		resolver->n_queued++;
+		*queue->last = query;
+		queue->last = &query->next;
+		queue->n++;
 		pthread_cond_signal(&resolver->asked);
 	}
 	pthread_mutex_unlock(&resolver->lock);
@@ -262,21 +315,28 @@ static int resolver_queue(struct resolver *resolver, struct resolver_query *quer
 }
 
 /* Asks. */
-struct resolver_query *resolver_ask(
-	struct resolver *resolver, struct loop *loop, const struct addr_name *name, resolver_fn fn, void *arg)
+struct resolver_query *resolver_put(struct resolver *resolver, struct loop *loop,
+	const struct resolver_kind *kind, struct resolver_query *query, void *arg)
 {
-	struct resolver_query *query = calloc(1, sizeof(*query));
-	if (query == NULL)
-		return NULL;
-	query->resolver = resolver;
-	query->loop = loop;
-	query->name = *name;
-	query->fn = fn;
-	query->arg = arg;
-	if (resolver_queue(resolver, query) == 0)
+	*query = (struct resolver_query){
+		.resolver = resolver, .loop = loop, .kind = kind, .arg = arg, .wanted = true
+	};
+	if (resolver_enqueue(resolver, query) == 0)
 		return query;
 	free(query);
 	return NULL;
+}
+
+/* Asks for addresses. */
+struct resolver_query *resolver_ask(
+	struct resolver *resolver, struct loop *loop, const struct addr_name *name, resolver_fn fn, void *arg)
+{
+	struct resolver_question *question = calloc(1, sizeof(*question));
+	if (question == NULL)
+		return NULL;
+	question->name = *name;
+	question->fn = fn;
+	return resolver_put(resolver, loop, &resolver_kind_addrs, &question->query, arg);
 }
 
 /* Takes the question back, or lets its answer come to nobody. */
@@ -285,7 +345,7 @@ void resolver_forget(struct resolver_query *query)
 	if (query == NULL)
 		return;
 	struct resolver *resolver = query->resolver;
-	query->fn = NULL;
+	query->wanted = false;
 	pthread_mutex_lock(&resolver->lock);
 	bool queued = query->queued;
 	if (queued)
