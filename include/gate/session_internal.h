@@ -1,0 +1,70 @@
+/*
+ * session_internal: what the parts of the session share with each other and with nobody else.
+ */
+#ifndef GATE_SESSION_INTERNAL_H
+#define GATE_SESSION_INTERNAL_H
+
+#include "gate/admission.h"
+#include "gate/bridge.h"
+#include "gate/exchange.h"
+#include "gate/record.h"
+#include "gate/refused.h"
+#include "gate/session.h"
+
+#include <event2/event_struct.h>
+
+enum session_state {
+	SESSION_OPEN,	 /* accepted */
+	SESSION_REQUEST, /* HTTP */
+	SESSION_CONNECT, /* the backend is being started, or its want is about to be told */
+	SESSION_REFUSED, /* the handshake was answered to say why there is no backend */
+	SESSION_BRIDGED,
+	SESSION_CLOSING, /* we have told the visitor that it ends */
+	SESSION_DEAD,
+	SESSION_STATES
+};
+
+struct session {
+	struct grave grave; /* first: a grave is its session */
+	struct gate *gate;
+	struct session *next, **link; /* in gate->sessions */
+	enum session_state state;
+	const struct config *config;
+	struct addr peer;
+	struct stream stream;
+	struct exchange *exchange; /* until it is bridged */
+	size_t weight;		   /* its part of gate->n_held */
+
+	/* From CONNECT on. */
+	struct record record;
+	char accept[UPGRADE_ACCEPT_SIZE];
+	struct admission admission;
+	struct refused *refused; /* when it is refused by a close frame */
+	struct endpoint *backend, *visitor;
+	struct bridge bridge;
+	struct event idle; /* only with an idle_timeout */
+};
+
+/* session.c: the one place where the state changes, and the counts that follow from it. */
+void session_set_state(struct session *session, enum session_state state);
+
+/* session.c: says how much it holds from now on, in plain sessions. */
+void session_weigh(struct session *session, size_t weight);
+
+/* session.c: drops the backend, and gives back the places that it and the session have. */
+void session_leave(struct session *session);
+
+/* session.c: begins to look whether it is idle, where there is an idle_timeout. */
+void session_watch(struct session *session);
+
+/* session.c: tells the visitor why it ends; the rest follows from its answer. Nothing when it is not bridged.
+ */
+void session_end(struct session *session, uint16_t code, const char *reason);
+
+/* session.c: both sides are gone, or the only one that there was: the log line, and the end. */
+void session_on_over(void *arg);
+
+/* session_start.c: a correct opening handshake. */
+void session_on_upgrade(void *arg, const struct exchange_upgrade *upgrade);
+
+#endif
