@@ -7,6 +7,7 @@
 
 #include "conf/config.h"
 #include "net/loop.h"
+#include "spawn/strays.h"
 
 #include <sys/resource.h>
 
@@ -17,6 +18,7 @@ struct helper {
 	unsigned n;    /* workers */
 	int pidfd;     /* readable when it has ended; only with a pid */
 	char step[96]; /* what failed in helper_start(), in words */
+	struct strays strays;
 	struct loop *loop;
 	struct event *on_end;
 };
@@ -32,6 +34,12 @@ void helper_unwatch(struct helper *helper); /* in any state, more than once */
 
 /* Takes a worker's socket to it; -1 without it. */
 int helper_take(struct helper *helper, unsigned worker);
+
+/* Waits until it is dead, then kills what it has left behind, whose parent the kernel has made us. Returns
+ * how many did not die in HELPER_END_MS, or may not be killed, being another user's. */
+size_t helper_end_programs(struct helper *helper);
+
+enum { HELPER_END_MS = 1000 };
 
 /* Waits for its end, which comes when it has lost all its sockets: the workers must be done. In any state. */
 void helper_stop(struct helper *helper);

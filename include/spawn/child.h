@@ -5,17 +5,35 @@
 #define SPAWN_CHILD_H
 
 #include "conf/config.h"
+#include "spawn/identity.h"
 
 #include <stdbool.h>
 #include <sys/resource.h>
 #include <sys/types.h>
 
-/* What runs and how; all of it prepared before the fork. */
+enum { CHILD_LIMITS = 4, CHILD_STEP = 48 /* bytes of a step's name, with its NUL */ };
+
+struct child_limit {
+	int resource; /* RLIMIT_* */
+	struct rlimit limit;
+	const char *step; /* its name in errors */
+};
+
+/* What all programs of a route have in common; all of it prepared before the fork. */
+struct child_world {
+	struct child_limit limits[CHILD_LIMITS];
+	unsigned n_limits;
+	mode_t umask;			 /* (mode_t)-1: the spawner's */
+	const char *directory;		 /* NULL: the spawner's */
+	const struct identity *identity; /* NULL: the spawner's */
+	enum stderr_to stderr_to;
+};
+
+/* What runs, and how. */
 struct child_plan {
 	const char *file; /* an absolute path, never searched for */
 	char *const *argv, *const *envp;
-	const struct rlimit *files; /* its RLIMIT_NOFILE */
-	enum stderr_to stderr_to;
+	const struct child_world *world;
 };
 
 /* A child on its way to execve. */
@@ -29,14 +47,15 @@ struct child {
 
 /*
  * Forks. In the child, in this order: every signal at its default and none blocked; a session of its own; the
- * pipes as 0, 1 and 2 (or stderr as the plan says), and nothing else of ours; the RLIMIT_NOFILE of the plan;
- * SIGKILL when the spawner dies; no_new_privs; execve. Returns 0, or -errno with the step that failed.
+ * pipes as 0, 1 and 2 (or stderr as the plan says), and nothing else of ours; limits, umask, directory and
+ * identity of the plan; SIGKILL when the spawner dies, which a change of identity would undo; no_new_privs;
+ * execve. Returns 0, or -errno with the step that failed.
  */
 int child_start(const struct child_plan *plan, struct child *out, const char **step);
 
 /* Asks how it went. Returns 0 when execve succeeded, the child's -errno with the step that failed, or 1 when
  * that is not known yet. */
-int child_read_error(int error_fd, const char **step);
+int child_read_error(int error_fd, char step[CHILD_STEP]);
 
 /* Gives every signal its default disposition and unblocks all. */
 void child_reset_signals(void);

@@ -4,24 +4,24 @@
 #ifndef SPAWN_ENVIRONMENT_H
 #define SPAWN_ENVIRONMENT_H
 
-#include "base/text.h"
+#include "conf/config.h"
 
-#include <stddef.h>
-
-/* The strings that every program gets; they belong to the environment that they were chosen from. */
+/* The strings that every program of a route gets, sorted, each name once; they belong to the configuration
+ * and to the environment that they were chosen from. */
 struct environment {
 	char **strings;
 	size_t n;
 };
 
-/* Chooses from an environment in execve's form; the spawner keeps it as long as it lives. Returns 0 or
- * -ENOMEM. */
-int environment_init(struct environment *environment, char *const *all);
+/* Takes the route's env, and what its pass_env names of `all`, an environment in execve's form, and env does
+ * not. Returns 0 or -ENOMEM. */
+int environment_init(struct environment *environment, const struct route_conf *route, char *const *all);
+void environment_done(struct environment *environment);
 
 /*
- * Makes the environment of one program: the chosen strings, then those of `session` (NAME=VALUE, each
- * NUL-terminated, one after another), which *out points into; the caller frees *out alone. Returns 0,
- * -EINVAL when session is anything else, or -ENOMEM.
+ * Makes the environment of one program, sorted by name, each name once: `session` (NAME=VALUE, each
+ * NUL-terminated, one after another), which *out points into, wins over the route. The caller frees *out
+ * alone. Returns 0, -EINVAL when session is anything else, or -ENOMEM.
  */
 int environment_new(const struct environment *environment, struct text session, char ***out);
 

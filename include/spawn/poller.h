@@ -30,7 +30,8 @@ void poller_set(struct poller *poller, struct watch *watch, uint32_t events);
 /* Takes the descriptor out of the set; to be called before it is closed. */
 void poller_remove(struct poller *poller, struct watch *watch);
 
-/* Waits for one descriptor and tells its owner, who may free anything. */
-void poller_turn(struct poller *poller);
+/* Waits for one descriptor, at most so many milliseconds (-1: for ever), and tells its owner, who may free
+ * anything. */
+void poller_turn(struct poller *poller, int timeout_ms);
 
 #endif

@@ -15,6 +15,7 @@
 struct programs {
 	struct poller *poller;
 	struct idmap map;
+	struct idmap *leaders; /* this and other workers' programs by their pids */
 	/* Sends WIRE_STARTED (with descriptors as for wire_message_new()), WIRE_FAILED, WIRE_EXITED. Must not
 	 * call back into this module. */
 	void (*answer)(void *arg, const struct wire_header *header, const char *step, const int *fds);

@@ -27,7 +27,7 @@ enum wire_kind {
 enum { WIRE_FDS = 3 };
 
 /* The longest step's name in WIRE_FAILED. */
-enum { WIRE_STEP_MAX = 31 };
+enum { WIRE_STEP_MAX = 47 };
 
 struct wire_header {
 	uint32_t len; /* of what follows this header */

@@ -1,14 +1,17 @@
 /*
- * helper: starts the spawner and waits for it.
+ * helper: starts the spawner and waits for it; ends its programs when it could not.
  *
- * Owns its pid, its pidfd and the sockets that no worker has taken yet. What it does is spawn's. Runs on the
+ * Owns its pid, its pidfd and the sockets that no worker has taken yet. What it does is spawn's. Programs and
+ * all that they start are the spawner's children or become so; if it is killed, they become ours. Runs on the
  * main thread.
  */
 #include "run/helper.h"
 
+#include "spawn/plan.h"
 #include "spawn/spawner.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/pidfd.h>
@@ -19,7 +22,7 @@
 static bool helper_is_needed(const struct config *config)
 {
 	for (size_t i = 0; i < config->n_routes; i++)
-		if (spawner_has_program(&config->routes[i]))
+		if (plan_has_program(&config->routes[i]))
 			return true;
 	return false;
 }
@@ -36,14 +39,20 @@ int helper_start(
 	int *fds = calloc(n_workers, sizeof(*fds));
 	if (fds == NULL)
 		return -ENOMEM;
-	pid_t pid = spawner_fork(config, files, fds, n_workers, step);
+	signal(SIGCHLD, SIG_DFL); /* if it were ignored, whoever dies would be gone before we are told */
+	int error = strays_init(&helper->strays, NULL, NULL);
+	pid_t pid = error != 0 ? error : spawner_fork(config, files, fds, n_workers, step);
 	if (pid < 0) {
 		snprintf(helper->step, sizeof(helper->step), "start the spawner: %s", step);
+		strays_done(&helper->strays);
 		free(fds);
 		return (int)pid;
 	}
-	*helper = (struct helper){ .pid = pid, .fds = fds, .n = n_workers, .pidfd = pidfd_open(pid, 0) };
-	int error = helper->pidfd < 0 ? -errno : 0;
+	helper->pid = pid;
+	helper->fds = fds;
+	helper->n = n_workers;
+	helper->pidfd = pidfd_open(pid, 0);
+	error = helper->pidfd < 0 ? -errno : 0;
 	snprintf(helper->step, sizeof(helper->step), "watch the spawner");
 	return error;
 }
@@ -76,17 +85,28 @@ int helper_take(struct helper *helper, unsigned worker)
 	return fd;
 }
 
+/* Programs die with it, but not what they have started. */
+size_t helper_end_programs(struct helper *helper)
+{
+	if (helper->pid > 0)
+		waitpid(helper->pid, NULL, 0); /* before the others, who are ours only when it is gone */
+	helper->pid = 0;
+	size_t left = strays_end(&helper->strays, HELPER_END_MS);
+	strays_done(&helper->strays);
+	return left;
+}
+
 /* Closes the sockets that are left: the last one tells it to end. */
 void helper_stop(struct helper *helper)
 {
 	for (unsigned i = 0; helper->fds != NULL && i < helper->n; i++)
 		if (helper->fds[i] >= 0)
 			close(helper->fds[i]);
-	free(helper->fds);
-	if (helper->pid > 0) {
-		waitpid(helper->pid, NULL, 0);
+	if (helper->fds != NULL) {
+		helper_end_programs(helper); /* of a spawner that was killed just now */
 		if (helper->pidfd >= 0)
 			close(helper->pidfd);
 	}
+	free(helper->fds);
 	*helper = (struct helper){ 0 };
 }

@@ -15,9 +15,9 @@
 #include "run/helper.h"
 #include "run/inherited.h"
 #include "run/notify.h"
+#include "run/rights.h"
 #include "run/self.h"
 #include "run/worker.h"
-#include "spawn/privileges.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -134,7 +134,7 @@ static void server_on_signal(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-/* The spawner is gone, and its programs with it: the service manager is to start us anew. */
+/* The spawner is gone; its programs go with it. The service manager is to start us anew. */
 static void server_on_spawner(evutil_socket_t fd, short what, void *arg)
 {
 	struct server *server = arg;
@@ -142,6 +142,11 @@ static void server_on_spawner(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 
 	log_error(server->log, "the process that starts programs (the spawner) died");
+	size_t left = helper_end_programs(&server->spawner);
+	if (left > 0)
+		log_warning(server->log,
+			"processes that programs have started live on: they are other users' or don't die",
+			LOG_U64("processes", left));
 	server->status = 1;
 	server->draining = true;
 	server_cut(server);
@@ -193,19 +198,10 @@ static int server_start_workers(struct server *server)
 	return error;
 }
 
-/* Is it in vain to try to become the user of the configuration? Logged, since it is the one mistake that
- * needs no errno. */
-static int server_check_privileges(struct server *server)
+/* Before a file is made for a start that is in vain. */
+static int server_check_rights(struct server *server)
 {
-	const struct gateway_conf *gateway = &server->config->gateway;
-	const char *words = privileges_check(gateway);
-
-	if (words == NULL)
-		return 0;
-	log_error(server->log, words, LOG_STR("user", gateway->user != NULL ? gateway->user : ""),
-		LOG_STR("group", gateway->group != NULL ? gateway->group : ""), LOG_U64("uid", geteuid()),
-		LOG_U64("gid", getegid()));
-	return -EPERM;
+	return rights_check(server->log, server->config);
 }
 
 /* Would a TLS key be served, or programs? Nobody means that, so the start fails before there is a socket. */
@@ -221,15 +217,9 @@ static int server_check_exposure(struct server *server)
 }
 
 /* The last thing that root is needed for has been done. */
-static int server_drop_privileges(struct server *server)
+static int server_drop_rights(struct server *server)
 {
-	int error = privileges_drop(&server->config->gateway, &server->step);
-
-	if (error == 0 && geteuid() == 0 && server->spawner.pid > 0)
-		log_warning(server->log,
-			"programs run as root: user in [gateway] names another user (a run_as for each route "
-			"comes with a later version)");
-	return error;
+	return rights_drop(server->log, server->config, &server->step);
 }
 
 /* Opens every address. */
@@ -331,8 +321,7 @@ static const struct server_step {
 } server_steps[] = {
 	/* First, so that a signal that comes early is obeyed once there is something to stop. */
 	{ "take signals", server_take_signals },
-	/* Before a file is made for a start that is in vain. */
-	{ NULL, server_check_privileges },
+	{ NULL, server_check_rights },
 	{ NULL, server_open_log },
 	{ NULL, server_check_exposure },
 	{ "take the sockets that systemd passes", server_take_sockets },
@@ -340,7 +329,7 @@ static const struct server_step {
 	{ "prepare", server_prepare },
 	{ NULL, server_read_certificates },
 	{ NULL, server_open_doors },
-	{ NULL, server_drop_privileges },
+	{ NULL, server_drop_rights },
 	{ "watch the certificates", server_watch_certificates },
 	{ NULL, server_announce },
 	{ "start the workers", server_start_workers },

@@ -11,39 +11,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum child_step {
-	STEP_SETSID,
-	STEP_NULL,
-	STEP_DUP,
-	STEP_CLOSE,
-	STEP_LIMITS,
-	STEP_DEATHSIG,
-	STEP_ORPHAN,
-	STEP_PRIVILEGES,
-	STEP_EXECVE,
-	STEPS,
-};
-
-static const char *const child_steps[STEPS] = {
-	[STEP_SETSID] = "setsid",
-	[STEP_NULL] = "open /dev/null",
-	[STEP_DUP] = "dup2",
-	[STEP_CLOSE] = "close_range",
-	[STEP_LIMITS] = "setrlimit",
-	[STEP_DEATHSIG] = "prctl",
-	[STEP_ORPHAN] = "getppid",
-	[STEP_PRIVILEGES] = "no_new_privs",
-	[STEP_EXECVE] = "execve",
-};
-
 /* What the child writes to its error pipe; small enough to be written at once. */
 struct child_error {
-	int step, error;
+	int error;
+	char step[CHILD_STEP];
 };
 
 /* Up to four pipes; [i][0] reads, [i][1] writes. The first three are stdin, stdout, stderr. */
@@ -85,7 +63,7 @@ static void child_pipes_close(struct child_pipes *pipes)
 /* Has the program's stderr a pipe of its own? */
 static bool child_has_stderr(const struct child_plan *plan)
 {
-	return plan->stderr_to == STDERR_LOG || plan->stderr_to == STDERR_TAGGED;
+	return plan->world->stderr_to == STDERR_LOG || plan->world->stderr_to == STDERR_TAGGED;
 }
 
 /* Makes the pipes; only our ends are non-blocking. Returns 0 or -errno. */
@@ -124,9 +102,10 @@ void child_reset_signals(void)
 }
 
 /* Says which step failed, and ends the child. */
-static _Noreturn void child_fail(int error_fd, enum child_step step)
+static _Noreturn void child_fail(int error_fd, const char *step)
 {
-	struct child_error error = { .step = step, .error = errno };
+	struct child_error error = { .error = errno };
+	strncpy(error.step, step, sizeof(error.step) - 1);
 	ssize_t n = write(error_fd, &error, sizeof(error));
 	(void)n; /* nobody is left to be told */
 	_exit(127);
@@ -137,11 +116,11 @@ static int child_find_stderr(struct child_pipes *pipes, const struct child_plan 
 {
 	if (child_has_stderr(plan))
 		return *child_end(pipes, STDERR_FILENO);
-	if (plan->stderr_to == STDERR_MERGE)
+	if (plan->world->stderr_to == STDERR_MERGE)
 		return *child_end(pipes, STDOUT_FILENO);
 	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	if (null < 0)
-		child_fail(*child_end(pipes, PIPE_ERROR), STEP_NULL);
+		child_fail(*child_end(pipes, PIPE_ERROR), "open /dev/null");
 	return null;
 }
 
@@ -153,23 +132,50 @@ static int child_arrange_fds(struct child_pipes *pipes, const struct child_plan 
 	/* The spawner's own 0, 1 and 2 are open, so that no end is in the way of another. */
 	for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++) {
 		if (dup2(*child_end(pipes, i), i) < 0)
-			child_fail(error_fd, STEP_DUP);
+			child_fail(error_fd, "dup2");
 	}
 	if (error_fd != PIPE_ERROR && dup3(error_fd, PIPE_ERROR, O_CLOEXEC) < 0)
-		child_fail(error_fd, STEP_DUP);
+		child_fail(error_fd, "dup2");
 	if (close_range(PIPE_ERROR + 1, ~0U, 0) < 0)
-		child_fail(PIPE_ERROR, STEP_CLOSE);
+		child_fail(PIPE_ERROR, "close_range");
 	return PIPE_ERROR;
 }
 
-/* As many descriptors as the gateway was given. A sandbox may refuse to set what needs no setting. */
-static int child_restore_files(const struct rlimit *files)
+/* Sets the limits. A sandbox may refuse to set what needs no setting. */
+static void child_limit(const struct child_world *world, int error_fd)
 {
-	struct rlimit now;
-	if (getrlimit(RLIMIT_NOFILE, &now) == 0 && now.rlim_cur == files->rlim_cur &&
-		now.rlim_max == files->rlim_max)
-		return 0;
-	return setrlimit(RLIMIT_NOFILE, files);
+	for (unsigned i = 0; i < world->n_limits; i++) {
+		const struct child_limit *limit = &world->limits[i];
+		struct rlimit now;
+		if (getrlimit(limit->resource, &now) == 0 && now.rlim_cur == limit->limit.rlim_cur &&
+			now.rlim_max == limit->limit.rlim_max)
+			continue;
+		if (setrlimit(limit->resource, &limit->limit) < 0)
+			child_fail(error_fd, limit->step);
+	}
+}
+
+/* Becomes who it is to be. */
+static void child_become(const struct identity *identity, int error_fd)
+{
+	const char *step;
+	int error = identity_become(identity, &step);
+	if (error == 0)
+		return;
+	errno = -error;
+	child_fail(error_fd, step);
+}
+
+/* Goes into the world of its route. */
+static void child_enter(const struct child_world *world, int error_fd)
+{
+	child_limit(world, error_fd);
+	if (world->umask != (mode_t)-1)
+		umask(world->umask);
+	if (world->directory != NULL && chdir(world->directory) < 0)
+		child_fail(error_fd, "chdir");
+	if (world->identity != NULL)
+		child_become(world->identity, error_fd);
 }
 
 /* The child's life up to execve. */
@@ -177,20 +183,19 @@ static _Noreturn void child_run(const struct child_plan *plan, struct child_pipe
 {
 	child_reset_signals();
 	if (setsid() < 0)
-		child_fail(*child_end(pipes, PIPE_ERROR), STEP_SETSID);
+		child_fail(*child_end(pipes, PIPE_ERROR), "setsid");
 	int error_fd = child_arrange_fds(pipes, plan);
-	if (child_restore_files(plan->files) < 0)
-		child_fail(error_fd, STEP_LIMITS);
+	child_enter(plan->world, error_fd);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-		child_fail(error_fd, STEP_DEATHSIG);
+		child_fail(error_fd, "prctl");
 	if (getppid() != spawner) { /* it died before the prctl */
 		errno = ESRCH;
-		child_fail(error_fd, STEP_ORPHAN);
+		child_fail(error_fd, "getppid");
 	}
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		child_fail(error_fd, STEP_PRIVILEGES);
+		child_fail(error_fd, "no_new_privs");
 	execve(plan->file, plan->argv, plan->envp);
-	child_fail(error_fd, STEP_EXECVE);
+	child_fail(error_fd, "execve");
 }
 
 /* Makes the pipes and forks. */
@@ -222,7 +227,7 @@ int child_start(const struct child_plan *plan, struct child *out, const char **s
 }
 
 /* Reads what the child may have written. */
-int child_read_error(int error_fd, const char **step)
+int child_read_error(int error_fd, char step[CHILD_STEP])
 {
 	struct child_error error;
 	ssize_t n;
@@ -231,8 +236,8 @@ int child_read_error(int error_fd, const char **step)
 	while (n < 0 && errno == EINTR);
 	if (n <= 0)
 		return n == 0 ? 0 : 1;
-	must(n == sizeof(error) && error.step >= 0 && error.step < STEPS && error.error > 0);
-	*step = child_steps[error.step];
+	must(n == sizeof(error) && error.error > 0 && memchr(error.step, '\0', CHILD_STEP) != NULL);
+	memcpy(step, error.step, CHILD_STEP);
 	return -error.error;
 }
 

@@ -1,8 +1,9 @@
 /*
- * environment: chooses the variables of the gateway that programs get, and appends the session's.
+ * environment: chooses the variables of a route and of the gateway that programs get, and merges the
+ * session's into them.
  *
  * Owns the rule that nothing else gets through: no LISTEN_FDS, no NOTIFY_SOCKET, nothing that a worker can
- * break out of a string with. Pure but for allocation.
+ * break out of a string with. Sorted lists, so that a merge is one pass. Pure but for allocation.
  */
 #include "spawn/environment.h"
 
@@ -11,10 +12,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The names that are passed on; a star stands for any end. */
-static const char *const environment_passed[] = { "PATH", "LANG", "LC_*", "TZ" };
+/* Orders NAME=VALUE strings by their names. */
+static int environment_compare(const char *a, const char *b)
+{
+	while (*a == *b && *a != '=')
+		a++, b++;
+	int x = *a == '=' ? 0 : (unsigned char)*a, y = *b == '=' ? 0 : (unsigned char)*b;
+	return x - y;
+}
 
-/* Does a NAME=VALUE string have this name? */
+/* The same for qsort(); of two with the same name the one that came first in memory. */
+static int environment_sort(const void *a, const void *b)
+{
+	const char *x = *(char *const *)a, *y = *(char *const *)b;
+	int order = environment_compare(x, y);
+	return order != 0 ? order : (x > y) - (x < y);
+}
+
+/* Is a NAME=VALUE string one of those that a name of pass_env stands for? A star stands for any end. */
 static bool environment_matches(const char *string, const char *name)
 {
 	size_t len = strcspn(name, "*");
@@ -23,30 +38,50 @@ static bool environment_matches(const char *string, const char *name)
 	return name[len] == '*' ? strchr(string + len, '=') != NULL : string[len] == '=';
 }
 
-/* Is a NAME=VALUE string passed on to programs? */
-static bool environment_passes(const char *string)
+/* Is a string passed on to programs? One without a name never is. */
+static bool environment_passes(const struct conf_list *names, const char *string)
 {
-	for (size_t i = 0; i < sizeof(environment_passed) / sizeof(environment_passed[0]); i++) {
-		if (environment_matches(string, environment_passed[i]))
+	for (size_t i = 0; i < names->n && string[0] != '='; i++) {
+		if (environment_matches(string, names->items[i]))
 			return true;
 	}
 	return false;
 }
 
-/* Chooses the strings that every program gets. */
-int environment_init(struct environment *environment, char *const *all)
+/* Adds a string unless its name is there. */
+static void environment_add(struct environment *environment, char *string)
+{
+	for (size_t i = 0; i < environment->n; i++) {
+		if (environment_compare(environment->strings[i], string) == 0)
+			return;
+	}
+	environment->strings[environment->n++] = string;
+}
+
+/* Chooses the strings that every program of a route gets. */
+int environment_init(struct environment *environment, const struct route_conf *route, char *const *all)
 {
 	size_t n = 0;
 	while (all[n] != NULL)
 		n++;
-	*environment = (struct environment){ .strings = calloc(n + 1, sizeof(char *)) };
+	*environment = (struct environment){ .strings = calloc(route->env.n + n + 1, sizeof(char *)) };
 	if (environment->strings == NULL)
 		return -ENOMEM;
+	for (size_t i = route->env.n; i-- > 0;) /* the last word on a name counts */
+		environment_add(environment, route->env.items[i]);
 	for (size_t i = 0; i < n; i++) {
-		if (environment_passes(all[i]))
-			environment->strings[environment->n++] = all[i];
+		if (environment_passes(&route->pass_env, all[i]))
+			environment_add(environment, all[i]);
 	}
+	qsort(environment->strings, environment->n, sizeof(char *), environment_sort);
 	return 0;
+}
+
+/* Frees the list. */
+void environment_done(struct environment *environment)
+{
+	free(environment->strings);
+	*environment = (struct environment){ 0 };
 }
 
 /* Counts the strings of a session; -EINVAL when something is not NAME=VALUE with a NUL behind it. */
@@ -62,19 +97,36 @@ static long environment_count(struct text session)
 	return n;
 }
 
+/* Merges two sorted lists into out, which has room for both and a NULL; the first one wins. */
+static void environment_merge(char **first, size_t n_first, char *const *second, size_t n_second, char **out)
+{
+	for (size_t i = 0, j = 0; i < n_first || j < n_second;) {
+		int order = i == n_first ? 1 : j == n_second ? -1 : environment_compare(first[i], second[j]);
+		char *next = order <= 0 ? first[i] : second[j];
+		for (; i < n_first && environment_compare(first[i], next) == 0; i++)
+			;
+		for (; j < n_second && environment_compare(second[j], next) == 0; j++)
+			;
+		*out++ = next;
+	}
+	*out = NULL;
+}
+
 /* Makes the environment of one program. */
 int environment_new(const struct environment *environment, struct text session, char ***out)
 {
 	long n = environment_count(session);
 	if (n < 0)
 		return (int)n;
-	char **strings = calloc(environment->n + (size_t)n + 1, sizeof(*strings));
+	/* The merged list, and behind it the session's own. */
+	size_t room = environment->n + (size_t)n + 1;
+	char **strings = calloc(room + (size_t)n, sizeof(*strings)), **own = strings + room;
 	if (strings == NULL)
 		return -ENOMEM;
-	memcpy(strings, environment->strings, environment->n * sizeof(*strings));
-	char **next = strings + environment->n;
-	for (size_t at = 0; at < session.len; at += strlen(session.ptr + at) + 1)
-		*next++ = (char *)session.ptr + at; /* execve's type; nobody writes */
+	for (size_t at = 0, i = 0; at < session.len; at += strlen(session.ptr + at) + 1)
+		own[i++] = (char *)session.ptr + at; /* execve's type; nobody writes */
+	qsort(own, (size_t)n, sizeof(*own), environment_sort);
+	environment_merge(own, (size_t)n, environment->strings, environment->n, strings);
 	*out = strings;
 	return 0;
 }

@@ -48,10 +48,10 @@ void poller_remove(struct poller *poller, struct watch *watch)
 }
 
 /* Handles one event. */
-void poller_turn(struct poller *poller)
+void poller_turn(struct poller *poller, int timeout_ms)
 {
 	struct epoll_event event;
-	int n = epoll_wait(poller->epoll, &event, 1, -1);
+	int n = epoll_wait(poller->epoll, &event, 1, timeout_ms);
 	must(n >= 0 || errno == EINTR);
 	if (n > 0) {
 		struct watch *watch = event.data.ptr;

@@ -22,7 +22,8 @@
 enum program_state { PROGRAM_STARTING, PROGRAM_RUNNING, PROGRAM_EXITED };
 
 struct program {
-	struct idmap_node node;
+	struct idmap_node node;	  /* by the worker's number */
+	struct idmap_node leader; /* by the pid */
 	struct programs *programs;
 	enum program_state state;
 	struct watch watch; /* STARTING: the error pipe; RUNNING: the pidfd; EXITED: none */
@@ -73,6 +74,7 @@ static void program_reap(struct program *program)
 {
 	child_reap(program->child.pid, program->state != PROGRAM_EXITED);
 	idmap_remove(&program->programs->map, &program->node);
+	idmap_remove(program->programs->leaders, &program->leader);
 	free(program);
 }
 
@@ -142,19 +144,17 @@ static void program_on_error_pipe(void *owner, uint32_t events)
 	struct programs *programs = program->programs;
 	uint64_t id = program->node.id;
 	bool wanted = !program->released;
-	const char *step = NULL;
+	char step[CHILD_STEP] = "pidfd_open";
 	(void)events;
-	int failed = child_read_error(program->watch.fd, &step);
+	int failed = child_read_error(program->watch.fd, step);
 	if (failed > 0)
 		return;
 	/* Closed first: its number is then free for the pidfd, even when all others are taken. */
 	program_unwatch(program);
 	program->state = PROGRAM_RUNNING;
 	int watched = program_watch_exit(program);
-	if (failed == 0 && watched < 0) {
-		step = "pidfd_open";
+	if (failed == 0)
 		failed = watched;
-	}
 	if (failed == 0 && wanted) {
 		program_announce(program);
 		return;
@@ -198,6 +198,8 @@ void program_start(struct programs *programs, uint64_t id, const struct child_pl
 		return;
 	}
 	idmap_insert(&programs->map, &program->node);
+	program->leader.id = (uint64_t)program->child.pid;
+	idmap_insert(programs->leaders, &program->leader);
 }
 
 /* Signals a program's group. */

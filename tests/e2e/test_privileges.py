@@ -22,7 +22,7 @@ NONE = "0" * 16
 # A process that became another user is none of that user's to look at, and so LeakSanitizer can't look at itself.
 NO_LEAKS = {"ASAN_OPTIONS": "detect_leaks=0:exitcode=86"}
 WARNING = (
-    "programs run as root: user in [gateway] names another user (a run_as for each route comes with a later version)"
+    "programs run as root: user in [gateway] names another user for all, run_as for those of a route"
 )
 
 

@@ -12,10 +12,13 @@
 
 #include <cmocka.h>
 
+static const char *const names[] = { "PATH", "LANG", "LC_*", "TZ" };
+
 static struct environment make_environment(const char *const *all)
 {
 	struct environment environment;
-	assert_int_equal(environment_init(&environment, (char *const *)all), 0);
+	struct route_conf route = { .pass_env = { .items = (char **)names, .n = 4 } };
+	assert_int_equal(environment_init(&environment, &route, (char *const *)all), 0);
 	return environment;
 }
 
@@ -24,13 +27,13 @@ static void test_choice(void **state)
 	static const char *const all[] = { "PATH=/bin", "PATHEXT=x", "XPATH=x", "LANG=", "LANGUAGE=x",
 		"LC_ALL=C", "LC_=", "LC_BROKEN", "TZ", "TZ=UTC", "LISTEN_FDS=1", "NOTIFY_SOCKET=x", "HOME=/",
 		"", "=x", NULL };
-	static const char *const chosen[] = { "PATH=/bin", "LANG=", "LC_ALL=C", "LC_=", "TZ=UTC" };
+	static const char *const chosen[] = { "LANG=", "LC_=", "LC_ALL=C", "PATH=/bin", "TZ=UTC" };
 	(void)state;
 	struct environment environment = make_environment(all);
 	assert_int_equal(environment.n, 5);
 	for (size_t i = 0; i < 5; i++)
 		assert_string_equal(environment.strings[i], chosen[i]);
-	free(environment.strings);
+	environment_done(&environment);
 }
 
 /* The result for a session whose last byte is the last readable one. */
@@ -42,12 +45,12 @@ static int session_count(struct guard *guard, const char *session, size_t len)
 	int rc = environment_new(
 		&environment, (struct text){ (const char *)guard_put(guard, session, len), len }, &out);
 	if (rc == 0) {
-		assert_string_equal(out[0], "PATH=/bin");
 		while (out[rc])
 			rc++;
+		assert_string_equal(out[rc - 1], "PATH=/bin");
 		free(out);
 	}
-	free(environment.strings);
+	environment_done(&environment);
 	return rc;
 }
 
@@ -72,6 +75,60 @@ static void test_session(void **state)
 	guard_free(&guard);
 }
 
+/* The names that are passed on are the route's, none by default, and a star may stand alone. */
+static void test_pass_env(void **state)
+{
+	static const char *const all[] = { "B=1", "A=1", "AB=1", "A=2", "=x", "C", "", NULL };
+	static const struct {
+		const char *names[3];
+		size_t n;
+		const char *chosen[4];
+	} cases[] = {
+		{ { NULL }, 0, { NULL } },
+		{ { "A" }, 1, { "A=1" } },
+		{ { "A*" }, 1, { "A=1", "AB=1" } },
+		{ { "AB", "B", "A" }, 3, { "A=1", "AB=1", "B=1" } },
+		{ { "*" }, 1, { "A=1", "AB=1", "B=1" } },
+		{ { "AB*", "NONE" }, 2, { "AB=1" } },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct route_conf route = { .pass_env = {
+						    .items = (char **)cases[i].names, .n = cases[i].n } };
+		struct environment environment;
+		size_t n = 0;
+		assert_int_equal(environment_init(&environment, &route, (char *const *)all), 0);
+		for (; n < environment.n; n++)
+			assert_string_equal(environment.strings[n], cases[i].chosen[n]);
+		assert_null(cases[i].chosen[n]);
+		environment_done(&environment);
+	}
+}
+
+/* A name has one value: the session's, else the last of env, else ours. */
+static void test_who_wins(void **state)
+{
+	static const char *const all[] = { "PATH=ours", "TZ=ours", "LANG=ours", NULL };
+	static const char *const env[] = { "B=env", "TZ=first", "LANG=env", "PATHS=env", "A=env", "TZ=env" };
+	static const char session[] = "LANG=session\0Z=session\0A=session\0PA=session\0LANG=again\0";
+	static const char *const expected[] = { "A=session", "B=env", "LANG=session", "PA=session",
+		"PATH=ours", "PATHS=env", "TZ=env", "Z=session" };
+	struct route_conf route = { .pass_env = { .items = (char **)names, .n = 4 },
+		.env = { .items = (char **)env, .n = 6 } };
+	struct environment environment;
+	char **out;
+	size_t n = 0;
+	(void)state;
+	assert_int_equal(environment_init(&environment, &route, (char *const *)all), 0);
+	struct text text = { session, sizeof session - 1 };
+	assert_int_equal(environment_new(&environment, text, &out), 0);
+	for (; out[n] != NULL; n++)
+		assert_string_equal(out[n], expected[n]);
+	assert_int_equal(n, 8);
+	free(out);
+	environment_done(&environment);
+}
+
 static void test_nothing_of_ours(void **state)
 {
 	static const char *const all[] = { NULL };
@@ -81,13 +138,15 @@ static void test_nothing_of_ours(void **state)
 	assert_int_equal(environment_new(&environment, text_of(NULL), &out), 0);
 	assert_null(out[0]);
 	free(out);
-	free(environment.strings);
+	environment_done(&environment);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_choice),
+		cmocka_unit_test(test_pass_env),
+		cmocka_unit_test(test_who_wins),
 		cmocka_unit_test(test_session),
 		cmocka_unit_test(test_nothing_of_ours),
 	};

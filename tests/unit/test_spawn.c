@@ -64,7 +64,7 @@ struct run {
 	pid_t pid;
 	int in, out, err;
 	bool started, failed, exited;
-	char step[32];
+	char step[WIRE_STEP_MAX + 1];
 	int error, status;
 	bool release_at_start;
 	size_t *n_ended;
@@ -139,6 +139,8 @@ static void on_lost(void *arg)
 	world->n_lost++;
 }
 
+static const char *const test_passed[] = { "PATH", "LANG", "LC_*", "TZ" };
+
 /* Adds a route that runs these words; the first is the file. Returns its index. */
 static uint32_t add_route(struct world *world, const char *file, ...)
 {
@@ -153,6 +155,10 @@ static uint32_t add_route(struct world *world, const char *file, ...)
 	va_end(words);
 	world->routes[i].exec = (struct conf_list){ .items = world->argvs[i], .n = n };
 	world->routes[i].exec_path = world->argvs[i][0];
+	world->routes[i].pass_env = (struct conf_list){ .items = (char **)test_passed, .n = 4 };
+	world->routes[i].umask = (mode_t)-1;
+	world->routes[i].run_as_uid = (uid_t)-1;
+	world->routes[i].run_as_gid = (gid_t)-1;
 	world->config.n_routes++;
 	return (uint32_t)i;
 }
@@ -671,8 +677,9 @@ static void test_descriptors(void **state)
 	close(low), close(high);
 	assert_string_equal(run_output(world, list, (struct text){ 0 }, out), "0\n1\n2\n3\n"); /* 3 is ls's */
 	assert_string_equal(run_output(world, limits, (struct text){ 0 }, out), "123\n456\n");
-	/* The spawner itself: 0, 1, 2, a socket for each client, the epoll set. */
-	assert_int_equal(count_fds(world->spawner), 3 + CLIENTS + 1);
+	/* The spawner itself: 0, 1, 2, a socket for each client, the epoll set, the list of its children and
+	 * the signal that one has ended. */
+	assert_int_equal(count_fds(world->spawner), 3 + CLIENTS + 3);
 	snprintf(out, sizeof out, "/proc/%d/fd/0", world->spawner);
 	ssize_t len = readlink(out, inherited, sizeof inherited - 1);
 	assert_true(len > 0);
@@ -730,8 +737,8 @@ static void test_environment(void **state)
 	static const char session[] = "GATEWAY_INTERFACE=CGI/1.1\0QUERY_STRING=a=b&c=\0EMPTY=\0";
 	struct text text = { session, sizeof session - 1 };
 	assert_string_equal(run_output(world, env, text, out),
-		"PATH=/usr/bin:/bin\nLANG=C.UTF-8\nLC_TIME=C\nLC_=\nTZ=UTC\n"
-		"GATEWAY_INTERFACE=CGI/1.1\nQUERY_STRING=a=b&c=\nEMPTY=\n");
+		"EMPTY=\nGATEWAY_INTERFACE=CGI/1.1\nLANG=C.UTF-8\nLC_=\nLC_TIME=C\nPATH=/usr/bin:/bin\n"
+		"QUERY_STRING=a=b&c=\nTZ=UTC\n");
 }
 
 static void test_release_kills_group(void **state)

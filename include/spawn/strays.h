@@ -1,0 +1,40 @@
+/*
+ * strays: processes that a program left behind when it or their parents died. A subreaper, as the kernel
+ * calls it, gets them as children: it reaps them, and when all is to end it kills them, however they have
+ * hidden.
+ */
+#ifndef SPAWN_STRAYS_H
+#define SPAWN_STRAYS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct strays {
+	int fd;	     /* the list of our children; -1: the kernel has none, then nothing below finds any */
+	pid_t *kept; /* children that were there before: not ours to reap */
+	size_t n_kept;
+	bool (*is_known)(void *arg, pid_t pid); /* somebody else's to reap? NULL: none is */
+	void *arg;
+};
+
+/*
+ * Makes this process the subreaper of what it will fork. Only the main thread may call this and the functions
+ * below. SIGCHLD must not be ignored from then on. Returns 0, or -errno with nothing to free.
+ */
+int strays_init(struct strays *strays, bool (*is_known)(void *arg, pid_t pid), void *arg);
+void strays_done(struct strays *strays);
+
+/* Reaps those that have ended. */
+void strays_reap(struct strays *strays);
+
+/*
+ * Kills all and their groups, again and again, since the children of those that died are the next; reaps
+ * them. As long as they are not reaped nobody else has their pids. Returns when none is left, or after
+ * timeout_ms
+ * (-1: never) the number of those that don't die or may not be killed, being another user's.
+ */
+size_t strays_end(struct strays *strays, int64_t timeout_ms);
+
+#endif

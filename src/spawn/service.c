@@ -1,0 +1,310 @@
+/*
+ * service: takes the workers' requests, has programs started and ended, and looks after what they leave
+ * behind.
+ *
+ * Owns one socket for each worker and decides whether and what to run; how a program lives and dies is
+ * spawn/program.c's. Single-threaded, in the spawner only.
+ */
+#include "spawn/service.h"
+
+#include "spawn/entry.h"
+#include "spawn/spawn.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+/* A client with more than this in answers that it hasn't read is not read from. */
+enum { SERVICE_BACKLOG = 256 * 1024 };
+
+/* The snapshot that was there at the fork. */
+enum { SERVICE_GENERATION = 1 };
+
+/* Strays are looked for when a child of ours has ended, but not more often than this. */
+enum { SERVICE_STRAYS_MS = 250 };
+
+struct service_client {
+	struct service *service;
+	struct watch watch;
+	struct wire wire;
+	struct programs programs;
+	bool gone;
+};
+
+/* Waits for what the client's queues allow; the one place that decides. */
+static void service_client_update(struct service_client *client)
+{
+	uint32_t events = 0;
+	if (client->wire.queued <= SERVICE_BACKLOG)
+		events |= EPOLLIN;
+	if (client->wire.queued > 0)
+		events |= EPOLLOUT;
+	poller_set(&client->service->poller, &client->watch, events);
+}
+
+/* Forgets a worker that is gone, and ends its programs. */
+static void service_client_lose(struct service_client *client)
+{
+	client->gone = true;
+	poller_remove(&client->service->poller, &client->watch);
+	wire_done(&client->wire);
+	program_release_all(&client->programs);
+}
+
+/* Sends an answer. A client that can't be answered is shut down, and lost on the next turn. */
+static void service_client_answer(
+	void *arg, const struct wire_header *header, const char *step, const int *fds)
+{
+	struct service_client *client = arg;
+	struct wire_message *message = wire_message_new(header, step, fds);
+	if (message != NULL)
+		wire_push(&client->wire, message);
+	if (message == NULL || wire_flush(&client->wire) < 0)
+		shutdown(client->wire.fd, SHUT_RDWR);
+	service_client_update(client);
+}
+
+/* Finds the file to run, which the caller frees if it is *found. Returns 0 or -errno. */
+static int service_find_file(const struct route_conf *route, struct text entry, char **found)
+{
+	*found = NULL;
+	if (route->dir != NULL)
+		return entry_resolve(route->dir, entry, found);
+	return entry.len == 0 ? 0 : -EINVAL;
+}
+
+/* Starts the program of a plan: the file of a directory that was found, or the one that there is. */
+static void service_run(
+	struct service_client *client, uint64_t id, const struct plan *plan, char *file, char **envp)
+{
+	char *const argv[] = { file, NULL };
+	struct child_plan child = { .envp = envp, .world = &plan->world };
+	child.file = file != NULL ? file : plan->route->exec_path;
+	child.argv = file != NULL ? argv : plan->route->exec.items;
+	program_start(&client->programs, id, &child);
+}
+
+/* Makes what a start of a plan needs. The body begins with the entry. */
+static void service_prepare(
+	struct service_client *client, const struct wire_received *received, const struct plan *plan)
+{
+	uint64_t id = received->header.id;
+	struct text entry = { received->body.ptr, (size_t)received->header.value };
+	struct text env = { received->body.ptr + entry.len, received->body.len - entry.len };
+	char *file, **envp;
+	int rc = service_find_file(plan->route, entry, &file);
+	if (rc < 0) {
+		program_refuse(&client->programs, id, "entry", -rc);
+		return;
+	}
+	rc = environment_new(&plan->environment, env, &envp);
+	if (rc < 0) {
+		program_refuse(&client->programs, id, "request", -rc);
+	} else {
+		service_run(client, id, plan, file, envp);
+		free(envp);
+	}
+	free(file);
+}
+
+/* Starts the program of a route. */
+static void service_start(struct service_client *client, const struct wire_received *received)
+{
+	const struct plans *plans = &client->service->plans;
+	const struct wire_header *header = &received->header;
+	if (header->generation != SERVICE_GENERATION)
+		program_refuse(&client->programs, header->id, "generation", ESTALE);
+	else if (header->route >= plans->n || !plan_has_program(plans->items[header->route].route))
+		program_refuse(&client->programs, header->id, "route", EINVAL);
+	else
+		service_prepare(client, received, &plans->items[header->route]);
+}
+
+/* Is it a start that may be read? */
+static bool service_is_start(const struct service_client *client, const struct wire_header *header)
+{
+	return !program_exists(&client->programs, header->id) && header->value >= 0 &&
+	       header->value <= SPAWN_ENTRY_MAX && (uint32_t)header->value <= header->len &&
+	       header->len - (uint32_t)header->value <= SPAWN_ENV_MAX;
+}
+
+/* Does what one message asks. Returns 0 or -EPROTO. */
+static int service_client_handle(struct service_client *client, const struct wire_received *received)
+{
+	const struct wire_header *header = &received->header;
+	switch ((enum wire_kind)header->kind) {
+	case WIRE_START:
+		if (!service_is_start(client, header))
+			return -EPROTO;
+		service_start(client, received);
+		return 0;
+	case WIRE_SIGNAL:
+		if (header->len != 0 || header->value < 1 || header->value >= NSIG)
+			return -EPROTO;
+		program_signal(&client->programs, header->id, header->value);
+		return 0;
+	case WIRE_RELEASE:
+		if (header->len != 0)
+			return -EPROTO;
+		program_release(&client->programs, header->id);
+		return 0;
+	case WIRE_STARTED:
+	case WIRE_FAILED:
+	case WIRE_EXITED:
+		break;
+	}
+	return -EPROTO;
+}
+
+/* Reads once and does what was asked. Returns 0 or -errno: the client is lost. */
+static int service_client_read(struct service_client *client)
+{
+	struct wire_received received;
+	int rc = wire_read(&client->wire);
+	if (rc < 0)
+		return rc;
+	while ((rc = wire_next(&client->wire, &received)) > 0) {
+		rc = service_client_handle(client, &received);
+		if (rc < 0)
+			return rc;
+	}
+	return rc;
+}
+
+/* Serves a client's socket. */
+static void service_client_on_ready(void *owner, uint32_t events)
+{
+	struct service_client *client = owner;
+	int rc = 0;
+	if (events & EPOLLIN)
+		rc = service_client_read(client);
+	else if (events & (EPOLLHUP | EPOLLERR))
+		rc = -ECONNRESET;
+	if (rc == 0 && (events & EPOLLOUT))
+		rc = wire_flush(&client->wire);
+	if (rc < 0)
+		service_client_lose(client);
+	else
+		service_client_update(client);
+}
+
+/* Begins to serve a worker. Returns 0 or -errno. */
+static int service_client_init(struct service_client *client, struct service *service, int fd)
+{
+	client->service = service;
+	client->programs.poller = &service->poller;
+	client->programs.leaders = &service->leaders;
+	client->programs.answer = service_client_answer;
+	client->programs.arg = client;
+	client->watch.on_ready = service_client_on_ready;
+	client->watch.owner = client;
+	int rc = wire_init(&client->wire, fd, SPAWN_ENTRY_MAX + SPAWN_ENV_MAX, false);
+	return rc < 0 ? rc : poller_add(&service->poller, &client->watch, fd, EPOLLIN);
+}
+
+/* Does a program's owner wait for this child? */
+static bool service_is_leader(void *arg, pid_t pid)
+{
+	struct service *service = arg;
+	return idmap_find(&service->leaders, (uint64_t)pid) != NULL;
+}
+
+/* A child has ended, and maybe a stray. Nothing more is heard of that until we have looked. */
+static void service_on_child(void *owner, uint32_t events)
+{
+	struct service *service = owner;
+	(void)events;
+	service->has_ended = true;
+	poller_set(&service->poller, &service->on_child, 0);
+}
+
+/* Begins to hear of children that end. Returns 0 or -errno. */
+static int service_watch_children(struct service *service)
+{
+	sigset_t child;
+	int error = strays_init(&service->strays, service_is_leader, service);
+	if (error != 0)
+		return error;
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &child, NULL);
+	int fd = signalfd(-1, &child, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	service->on_child.on_ready = service_on_child;
+	service->on_child.owner = service;
+	return poller_add(&service->poller, &service->on_child, fd, EPOLLIN);
+}
+
+/* Makes what it needs. */
+int service_init(struct service *service, const struct plan_sources *from, const int *fds, unsigned n,
+	const char **step)
+{
+	int error = plan_init_all(&service->plans, from, step);
+	if (error != 0)
+		return error;
+	*step = "prepare";
+	service->n_clients = n;
+	service->clients = calloc(n, sizeof(*service->clients));
+	if (service->clients == NULL)
+		return -ENOMEM;
+	error = poller_init(&service->poller);
+	if (error == 0)
+		error = service_watch_children(service);
+	for (unsigned i = 0; error == 0 && i < n; i++)
+		error = service_client_init(&service->clients[i], service, fds[i]);
+	return error;
+}
+
+/* Is there neither a worker nor a program left? */
+static bool service_is_done(const struct service *service)
+{
+	for (unsigned i = 0; i < service->n_clients; i++) {
+		if (!service->clients[i].gone)
+			return false;
+	}
+	return service->leaders.n == 0;
+}
+
+/* Milliseconds until strays are looked for; -1: no need. */
+static int service_strays_due(const struct service *service)
+{
+	struct timespec now;
+	if (!service->has_ended)
+		return -1;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	int64_t passed = ((int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000) - service->looked_ms;
+	return passed >= SERVICE_STRAYS_MS ? 0 : (int)(SERVICE_STRAYS_MS - passed);
+}
+
+/* Reaps strays. Who ends from here on is heard of again. */
+static void service_look(struct service *service)
+{
+	struct signalfd_siginfo info;
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	service->looked_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	service->has_ended = false;
+	ssize_t n = read(service->on_child.fd, &info, sizeof(info));
+	(void)n; /* they are all one to us */
+	poller_set(&service->poller, &service->on_child, EPOLLIN);
+	strays_reap(&service->strays);
+}
+
+/* Serves, then ends what is left. */
+void service_serve(struct service *service)
+{
+	while (!service_is_done(service)) {
+		int due = service_strays_due(service);
+		if (due == 0)
+			service_look(service);
+		else
+			poller_turn(&service->poller, due);
+	}
+	strays_end(&service->strays, -1);
+}

@@ -1,0 +1,140 @@
+/*
+ * strays: finds the children of this process that nobody else knows of, reaps and kills them.
+ *
+ * Owns the descriptor of the kernel's list, which is open all the time, so that it can be read when no other
+ * can be had. The list may lack some when it changes meanwhile; who looks again finds them. Runs on the main
+ * thread of the spawner, and of the gateway for what a dead spawner left.
+ */
+#include "spawn/strays.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { STRAYS_LOOK_NS = 1000000 }; /* between two looks at those that are to die */
+
+/* Calls fn for each child of this process that the list has. */
+static void strays_each(
+	struct strays *strays, void (*fn)(struct strays *strays, pid_t pid, void *arg), void *arg)
+{
+	char list[4096]; /* decimal numbers, each with a space behind */
+	pid_t pid = 0;
+	ssize_t n;
+
+	if (strays->fd < 0 || lseek(strays->fd, 0, SEEK_SET) < 0)
+		return;
+	while ((n = read(strays->fd, list, sizeof(list))) > 0) {
+		for (ssize_t i = 0; i < n; i++) {
+			if (list[i] >= '0' && list[i] <= '9') {
+				pid = pid * 10 + (list[i] - '0');
+			} else if (pid > 0) {
+				fn(strays, pid, arg);
+				pid = 0;
+			}
+		}
+	}
+}
+
+/* Remembers a child that was there before us. */
+static void strays_keep(struct strays *strays, pid_t pid, void *arg)
+{
+	bool *failed = arg;
+	pid_t *kept = realloc(strays->kept, (strays->n_kept + 1) * sizeof(*kept));
+
+	if (kept == NULL) {
+		*failed = true;
+		return;
+	}
+	strays->kept = kept;
+	strays->kept[strays->n_kept++] = pid;
+}
+
+/* Is a child none of ours to touch? */
+static bool strays_is_known(const struct strays *strays, pid_t pid)
+{
+	for (size_t i = 0; i < strays->n_kept; i++) {
+		if (strays->kept[i] == pid)
+			return true;
+	}
+	return strays->is_known != NULL && strays->is_known(strays->arg, pid);
+}
+
+/* Becomes a subreaper. */
+int strays_init(struct strays *strays, bool (*is_known)(void *arg, pid_t pid), void *arg)
+{
+	bool failed = false;
+
+	*strays = (struct strays){ .fd = -1, .is_known = is_known, .arg = arg };
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+		return -errno;
+	strays->fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+	strays_each(strays, strays_keep, &failed);
+	if (failed)
+		strays_done(strays);
+	return failed ? -ENOMEM : 0;
+}
+
+/* Closes the list. */
+void strays_done(struct strays *strays)
+{
+	if (strays->fd >= 0)
+		close(strays->fd);
+	free(strays->kept);
+	*strays = (struct strays){ .fd = -1 };
+}
+
+/* Reaps a stray that has ended; counts it. */
+static void strays_reap_one(struct strays *strays, pid_t pid, void *arg)
+{
+	size_t *n = arg;
+
+	if (strays_is_known(strays, pid))
+		return;
+	++*n;
+	waitpid(pid, NULL, WNOHANG);
+}
+
+/* Reaps what has ended. */
+void strays_reap(struct strays *strays)
+{
+	size_t n = 0;
+	strays_each(strays, strays_reap_one, &n);
+}
+
+/* Kills a stray and its group, if it leads one, before it is reaped: until then both ids are its own. */
+static void strays_end_one(struct strays *strays, pid_t pid, void *arg)
+{
+	if (strays_is_known(strays, pid))
+		return;
+	kill(pid, SIGKILL);
+	kill(-pid, SIGKILL);
+	strays_reap_one(strays, pid, arg);
+}
+
+/* The time on a clock that nobody sets. */
+static int64_t strays_now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Kills until there is nobody left to kill. */
+size_t strays_end(struct strays *strays, int64_t timeout_ms)
+{
+	static const struct timespec pause = { .tv_nsec = STRAYS_LOOK_NS };
+	int64_t end = strays_now_ms() + timeout_ms;
+
+	for (;;) {
+		size_t n = 0;
+		strays_each(strays, strays_end_one, &n);
+		if (n == 0 || (timeout_ms >= 0 && strays_now_ms() >= end))
+			return n;
+		nanosleep(&pause, NULL);
+	}
+}
