@@ -8,6 +8,8 @@ import wsraw
 from gateway import Gateway, ini, run
 from scripts import script
 
+pytestmark = pytest.mark.plain_only  # which program is started has nothing to do with TLS
+
 CANARY = "c4n4ry-7f3a9b"  # is in every file outside, and in no answer
 TELL = 'printf \'%s\\n\' "$SCRIPT_NAME" "$PATH_INFO" "${PATH_TRANSLATED-unset}" "$WSLUICE_ROUTE"\n'
 
