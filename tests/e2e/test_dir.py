@@ -128,6 +128,24 @@ def test_found(gw, path, script, info):
     starts(gw, path, script, info)
 
 
+def test_arguments(gw):
+    """No word of a client is one: a program has its own path alone, whatever the path and the query look like."""
+    script(gw.dir / "bin", "args", "printf '%s\\n' \"$0\" $#\n")
+    script(gw.dir / "bin", "-c", "printf '%s\\n' \"$0\" $#\n")
+    for path in (
+        "/args",
+        "/args/-c/id",
+        "/args?-c&id",
+        "/args?arg=-c&arg=id",
+        "/args/%20--help?--help",
+        "/-c/id?-c+id",
+    ):
+        name = path[1:].partition("/")[0].partition("?")[0]
+        with gw.ws(path) as ws:
+            assert [ws.recv_text(), ws.recv_text()] == [f"{gw.dir}/bin/{name}", "0"]
+            ws.recv_close(1000)
+
+
 def test_prefix(gw):
     """SCRIPT_NAME is the route's path and the program's; PATH_TRANSLATED is of the route's directory."""
     starts(gw, "/tools/sub/tail/x", "/tools/sub/tail", "/x", "/tools/*")

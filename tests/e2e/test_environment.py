@@ -3,7 +3,7 @@ import os
 
 import pytest
 import wsraw
-from gateway import SECRET, Gateway, run
+from gateway import SECRET, Gateway, binary, run
 
 # What no program may see of the gateway's environment, beside PATH, LANG, LC_* and TZ, which it does.
 OURS = {
@@ -196,6 +196,54 @@ def test_unix_socket(gw):
         HTTP_HOST="localhost",
     )
     assert env == wanted
+
+
+@pytest.mark.plain_only
+def test_websocketd(gateway, tmp_path):
+    """Under that name, as that has it: SCRIPT_NAME of a command, and what it has no value for is empty."""
+    name = tmp_path / "websocketd"
+    name.symlink_to(binary())
+    gw = gateway(
+        program=name,
+        argv=[
+            *("--set", "gateway.log_format=json", "--set", "framing=stream", "--passenv=LANG,NO_SUCH"),
+            *(f"--unixsocket={tmp_path}/socket", "env", "-0"),
+        ],
+        environment={**OURS, **PASSED},
+    )
+    with gw.connect(f"{tmp_path}/socket") as raw:
+        env = dump(gw.ws("/a%20b/c?x=%20", over=raw, host="far.example:81"))
+    own = {name: value for name, value in env.items() if name not in {"PATH", *PASSED}}
+    assert own == {
+        "GATEWAY_INTERFACE": "websocketd-CGI/0.1",
+        "SERVER_SOFTWARE": f"websocketd/{version()}",
+        "SERVER_NAME": "far.example",
+        "SERVER_PORT": "81",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REQUEST_METHOD": "GET",
+        "REQUEST_URI": "/a%20b/c?x=%20",
+        "SCRIPT_NAME": "/",
+        "PATH_INFO": "/a b/c",
+        "PATH_TRANSLATED": "/a b/c",
+        "QUERY_STRING": "x=%20",
+        "REMOTE_ADDR": "unix",
+        "REMOTE_HOST": "unix",
+        "REMOTE_PORT": "0",
+        "AUTH_TYPE": "",
+        "CONTENT_LENGTH": "",
+        "CONTENT_TYPE": "",
+        "REMOTE_IDENT": "",
+        "REMOTE_USER": "",
+        "UNIQUE_ID": env["WSLUICE_SESSION"],
+        "WEBSOCKET_PROTOCOL": "",
+        "WSLUICE_ROUTE": "/*",
+        "WSLUICE_SESSION": env["WSLUICE_SESSION"],
+        "HTTP_HOST": "far.example:81",
+        "HTTP_UPGRADE": "websocket",
+        "HTTP_CONNECTION": "Upgrade",
+        "HTTP_SEC_WEBSOCKET_KEY": wsraw.KEY,
+        "HTTP_SEC_WEBSOCKET_VERSION": "13",
+    }
 
 
 # left out

@@ -19,6 +19,9 @@
 /* The directory that is served: hello.txt, dir/index.html. */
 static char place[64];
 
+/* Of programs: run, dir/run; text is none. And one that is taken away once it was configured. */
+static char programs[80], gone[80];
+
 /* Listener 0 has no names, 1 has. */
 static const struct config *config_of_test(void)
 {
@@ -35,9 +38,13 @@ static const struct config *config_of_test(void)
 		"[route /mixed/*]\nstatic = %s\nconsole = yes\n"
 		"[route /gone/*]\nstatic = %s\n"
 		"[route /one]\nstatic = %s\n"
+		"[route /bin/*]\ndir = %s\n"
+		"[route /bin-mixed/*]\ndir = %s\nstatic = %s\n"
+		"[route /bin-con/*]\ndir = %s\nconsole = yes\n"
+		"[route /bin-gone/*]\ndir = %s\n"
 		"[route /named]\nlisten = named\nconsole = yes\n"
 		"[route host.example/ws]\nconsole = yes\n",
-		place, place, place, place);
+		place, place, place, place, programs, programs, place, programs, gone);
 	return conf_good(ini);
 }
 
@@ -380,6 +387,64 @@ static void test_echo(void **state)
 	assert_non_null(strstr(ask.answer.advice, "aaa in [route /ws]."));
 }
 
+/* What an upgrade starts: route, entry, SCRIPT_NAME and PATH_INFO are parts of the path. */
+static void test_programs(void **state)
+{
+	static const struct {
+		const char *path, *entry, *script, *info;
+	} found[] = { { "/bin/run", "run", "/bin/run", "" }, { "/bin/run/", "run", "/bin/run", "/" },
+		{ "/bin/dir/run/a%20b?c", "dir/run", "/bin/dir/run", "/a b" },
+		{ "/bin-mixed/run/run", "run", "/bin-mixed/run", "/run" },
+		{ "/bin-con/dir/run", "dir/run", "/bin-con/dir/run", "" } };
+	static const char *const none[] = { "/bin/", "/bin/dir", "/bin/text", "/bin/nothing", "/bin/run/..",
+		"/bin/dir%2frun", "/bin/run/a%2Fb", "/bin/../run", "/bin-mixed/hello.txt",
+		"/bin-con/nothing" };
+	struct ask ask;
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(found) / sizeof(found[0]); i++) {
+		const struct route_match *match = &ask.answer.match;
+		ask_upgrade(&ask, found[i].path, "");
+		assert_int_equal(ask.answer.kind, ANSWER_UPGRADE);
+		assert_true(text_is(match->entry, found[i].entry));
+		assert_true(text_is(match->script_name, found[i].script));
+		assert_true(text_is(match->path_info, found[i].info));
+	}
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+		ask_upgrade(&ask, none[i], "");
+		ask_refused(&ask, 404);
+	}
+	ask_upgrade(&ask, "/ws", "");
+	assert_int_equal(ask.answer.match.entry.len, 0);
+	/* Who may not connect does not hear either what there is. */
+	ask_upgrade(&ask, "/bin/nothing", "Origin: http://evil.example\r\n");
+	ask_refused(&ask, 403);
+	ask_upgrade(&ask, "/bin-gone/run", "");
+	ask_refused(&ask, 503);
+}
+
+/* A plain request there: files, then the console; 426 is only for a program. */
+static void test_programs_plain(void **state)
+{
+	static const struct {
+		const char *path;
+		int status;
+	} paths[] = { { "/bin/run", 426 }, { "/bin/dir/run/x", 426 }, { "/bin/text", 404 }, { "/bin/", 404 },
+		{ "/bin/run/..", 404 }, { "/bin/%2e%2e/run", 404 }, { "/bin-mixed/run", 426 },
+		{ "/bin-mixed/nothing", 404 }, { "/bin-gone/run", 503 } };
+	struct ask ask;
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		ask_path(&ask, "GET", paths[i].path);
+		ask_refused(&ask, paths[i].status);
+	}
+	ask_path(&ask, "GET", "/bin-mixed/hello.txt");
+	ask_got_file(&ask, "hello\n", "text/plain; charset=utf-8");
+	ask_path(&ask, "GET", "/bin-con/run");
+	ask_replied(&ask, 200);
+}
+
 /* A plain request where only WebSocket is spoken, or nothing. */
 static void test_plain(void **state)
 {
@@ -605,6 +670,25 @@ static void test_bad_head(void **state)
 	}
 }
 
+/* Makes the directories of programs. */
+static void make_programs(void)
+{
+	static const char *const files[] = { "run", "dir/run", "text" };
+	char path[128];
+
+	snprintf(programs, sizeof(programs), "%s.bin", place);
+	snprintf(gone, sizeof(gone), "%s.gone", place);
+	snprintf(path, sizeof(path), "%s/dir", programs);
+	if (mkdir(programs, 0755) != 0 || mkdir(path, 0755) != 0 || mkdir(gone, 0755) != 0)
+		abort();
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), "%s/%s", programs, files[i]);
+		FILE *file = fopen(path, "we");
+		if (file == NULL || fclose(file) != 0 || chmod(path, i < 2 ? 0755 : 0644) != 0)
+			abort();
+	}
+}
+
 static int make_place(void **state)
 {
 	char path[128];
@@ -622,16 +706,17 @@ static int make_place(void **state)
 		if (file == NULL || fputs(files[i][1], file) == EOF || fclose(file) != 0)
 			abort();
 	}
+	make_programs();
 	config = config_of_test();
-	return 0;
+	return rmdir(gone);
 }
 
 static int remove_place(void **state)
 {
-	char command[128];
+	char command[256];
 	(void)state;
 	config_unref(config);
-	snprintf(command, sizeof(command), "rm -rf %s", place);
+	snprintf(command, sizeof(command), "rm -rf %s %s", place, programs);
 	return system(command);
 }
 
@@ -648,6 +733,8 @@ int main(void)
 		cmocka_unit_test(test_upgrade_refused),
 		cmocka_unit_test(test_origin),
 		cmocka_unit_test(test_echo),
+		cmocka_unit_test(test_programs),
+		cmocka_unit_test(test_programs_plain),
 		cmocka_unit_test(test_plain),
 		cmocka_unit_test(test_console),
 		cmocka_unit_test(test_static),
