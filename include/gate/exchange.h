@@ -10,6 +10,7 @@
 
 #include "base/addr.h"
 #include "conf/route.h"
+#include "gate/access.h"
 #include "gate/gate.h"
 #include "gate/reply.h"
 #include "gate/sender.h"
@@ -41,6 +42,7 @@ struct exchange_upgrade {
 	const struct http_request *request;
 	const struct upgrade *upgrade;
 	const struct route_match *match;
+	const char *url; /* for websocketd's log, else NULL */
 };
 
 struct exchange_hooks {
@@ -67,9 +69,9 @@ struct exchange {
 	char *held;
 	size_t n_held;
 	struct http_scan scan;
-	bool keep_alive;	   /* after this response */
-	struct sender sender;	   /* BODY: of a file; idle otherwise */
-	char method[8], path[120]; /* of the request, cut, for the log */
+	bool keep_alive;      /* after this response */
+	struct sender sender; /* BODY: of a file; idle otherwise */
+	struct access access; /* the request, for the log */
 };
 
 /* Begins with a stream that is open; it stays the owner's. */

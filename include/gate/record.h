@@ -24,7 +24,8 @@ struct record {
 	char *program;		    /* the file, of a `dir` route; else NULL */
 	struct framing_rules rules; /* the route's, with that subprotocol's framing */
 	struct permessage permessage;
-	char *certificate;   /* subject of the client's, or NULL */
+	char *certificate;	       /* subject of the client's, or NULL */
+	struct access_session *access; /* for websocketd's log, else NULL */
 	const char *refusal; /* why its session can't start, whatever the client did then; NULL: it could */
 	uint64_t began_at;
 };

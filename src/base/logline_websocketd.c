@@ -23,6 +23,7 @@ static const struct logline_websocketd_word {
 	{ "session ended", LOG_WEBSOCKETD_ACCESS, "session", "DISCONNECT", NULL },
 	{ "request", LOG_WEBSOCKETD_ACCESS, "http", NULL, "words" },
 	{ "upgrade refused", LOG_WEBSOCKETD_ACCESS, "session", NULL, "words" },
+	{ "session refused", LOG_WEBSOCKETD_ERROR, "session", NULL, "words" },
 	{ "limit reached", LOG_WEBSOCKETD_ERROR, "http", NULL, "words" },
 	{ "stderr", LOG_WEBSOCKETD_ERROR, "stderr", NULL, "line" },
 	{ "cannot start", LOG_WEBSOCKETD_FATAL, "server", "Can't start server", NULL },

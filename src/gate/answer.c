@@ -266,22 +266,23 @@ static void answer_plain(struct answer *out, const struct config *config, const 
 	else if (route->dir == NULL && route->static_dir != NULL)
 		answer_refuse(out, 404, "no such file", "There is no such file.\n");
 	else
-		answer_refuse(out, 426, "not a WebSocket",
+		answer_refuse(out, config->websocketd ? 404 : 426, "not a WebSocket",
 			"This path is for WebSocket clients. To have a test page here: %s.\n",
 			config->command_line ? "--devconsole on the command line"
 					     : "console = yes in its route");
 }
 
-/* 308 to the same target elsewhere; "*" in the base URL is the host that was asked for. */
-static void answer_elsewhere(
-	struct answer *out, const struct listen_conf *listen, const struct http_request *request)
+/* To the same target elsewhere, by 308, or as websocketd does it; "*" in the base URL is the host that was
+ * asked for. */
+static void answer_elsewhere(struct answer *out, const struct config *config,
+	const struct listen_conf *listen, const struct http_request *request)
 {
 	const char *base = listen->redirect_to;
 	const char *star =
 		listen->redirect_star ? strchr(base, '*') : NULL; /* the first: no scheme has one */
 	struct text host = request->host, target = request->target;
 	bool v6 = host.len > 0 && memchr(host.ptr, ':', host.len) != NULL;
-	struct reply reply = { .status = 308, .location = out->location };
+	struct reply reply = { .status = config->websocketd ? 302 : 308, .location = out->location };
 	int len;
 
 	if (star == NULL)
@@ -307,7 +308,7 @@ void answer_decide(struct answer *out, const struct config *config, const struct
 	}
 	const struct listen_conf *listen = &config->listens[entrance->listen];
 	if (listen->redirect_to != NULL) {
-		answer_elsewhere(out, listen, request);
+		answer_elsewhere(out, config, listen, request);
 		return;
 	}
 	long len = text_percent_decode(request->path, out->path);

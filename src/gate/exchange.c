@@ -70,21 +70,8 @@ static void exchange_linger(struct exchange *exchange)
 /* The one line of a plain request or refusal. */
 static void exchange_log(const struct exchange *exchange, int status, uint64_t bytes, const char *reason)
 {
-	char peer[ADDR_TEXT];
-	log_info(exchange->gate->loop->log, "request", LOG_STR("peer", addr_format(exchange->peer, peer)),
-		LOG_STR("method", exchange->method), LOG_STR("path", exchange->path),
-		LOG_U64("status", status), LOG_U64("bytes", bytes), LOG_STR("reason", reason));
-}
-
-/* Keeps what the log needs of a request, cut; the query may carry tokens, so it is only said that there was
- * one. */
-static void exchange_remember(struct exchange *exchange, const struct http_request *request)
-{
-	size_t room = sizeof(exchange->path) - sizeof("?***"), len = request->path.len;
-
-	snprintf(exchange->method, sizeof(exchange->method), "%.*s", TEXT_ARG(request->method));
-	snprintf(exchange->path, sizeof(exchange->path), "%.*s%s", (int)(len < room ? len : room),
-		request->path.ptr, request->has_query ? "?***" : "");
+	access_log(&exchange->access, exchange->gate->loop->log, exchange->config, exchange->entrance,
+		exchange->peer, status, bytes, reason);
 }
 
 /* Sends a response; BODY is over when all of it is with the stream (exchange_turn). */
@@ -108,7 +95,10 @@ static void exchange_ask(
 	struct exchange *exchange, const struct http_request *request, const struct answer *answer)
 {
 	struct exchange_upgrade upgrade = {
-		.request = request, .upgrade = &answer->upgrade, .match = &answer->match
+		.request = request,
+		.upgrade = &answer->upgrade,
+		.match = &answer->match,
+		.url = exchange->access.url,
 	};
 	exchange_enter(exchange, EXCHANGE_ASKED, 0);
 	exchange->hooks->on_upgrade(exchange->arg, &upgrade);
@@ -147,16 +137,15 @@ static size_t exchange_next(struct exchange *exchange, const char *data, size_t 
 	int error = head < 0 ? (int)head : http_request_parse(&request, data, (size_t)head);
 	if (error < 0) {
 		if (head > 0) /* as far as it was understood */
-			exchange_remember(exchange, &request);
+			access_remember(&exchange->access, exchange->config, exchange->entrance, &request);
 		answer_bad_head(&answer, error);
 		exchange_act(exchange, NULL, &answer);
 		return 0;
 	}
-	exchange_remember(exchange, &request);
+	access_remember(&exchange->access, exchange->config, exchange->entrance, &request);
 	/* What is behind a handshake that came to nothing are frames: never another request. */
-	bool handshake = http_request_has_token(&request, "Upgrade", "websocket");
 	exchange->keep_alive = request.keep_alive && exchange->n_requests < EXCHANGE_REQUESTS_MAX &&
-			       !exchange->gate->draining && !handshake;
+			       !exchange->gate->draining && !exchange->access.handshake;
 	answer_decide(&answer, exchange->config, exchange->entrance, &request);
 	exchange_act(exchange, &request, &answer);
 	return (size_t)head;
@@ -192,7 +181,7 @@ static void exchange_pump(struct exchange *exchange)
 	if (step != SENDER_BROKEN)
 		return;
 	log_info(exchange->gate->loop->log, "response cut",
-		LOG_STR("peer", addr_format(exchange->peer, peer)), LOG_STR("path", exchange->path),
+		LOG_STR("peer", addr_format(exchange->peer, peer)), LOG_STR("path", exchange->access.path),
 		LOG_STR("reason", exchange->sender.reason));
 	stream_reset(exchange->stream);
 	exchange_gone(exchange);
@@ -244,7 +233,7 @@ static void exchange_turn(struct exchange *exchange)
 			exchange_linger(exchange);
 			return;
 		}
-		exchange->method[0] = exchange->path[0] = '\0';
+		access_forget(&exchange->access);
 		exchange_enter(exchange, EXCHANGE_HEAD, EXCHANGE_KEEPALIVE_MS);
 		exchange_feed_held(exchange);
 		exchange_pump(exchange);
@@ -390,6 +379,7 @@ void exchange_done(struct exchange *exchange)
 	if (exchange->gate == NULL)
 		return;
 	exchange_drop_held(exchange);
+	access_forget(&exchange->access);
 	sender_drop(&exchange->sender);
 	loop_event_done(exchange->gate->loop, &exchange->timer);
 	exchange->gate = NULL;
@@ -402,7 +392,7 @@ void exchange_refuse(
 	struct reply reply = {
 		.status = status,
 		.type = "text/plain; charset=utf-8",
-		.body = strcmp(exchange->method, "HEAD") == 0 ? NULL : advice,
+		.body = strcmp(exchange->access.method, "HEAD") == 0 ? NULL : advice,
 		.len = strlen(advice),
 		.retry_after = retry_after,
 		.allow = status == 405,

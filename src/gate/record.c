@@ -79,6 +79,8 @@ int record_begin(struct record *record, uint64_t now, const struct exchange_upgr
 	int error = record_make_id(record);
 	if (error == 0)
 		error = record_name_program(record, asked->match->entry);
+	record->access = access_session_new(
+		asked->url, record->program != NULL ? record->program : route->exec_path, asked->request);
 	return error != 0 ? error : record_choose_protocol(record, asked->upgrade);
 }
 
@@ -96,7 +98,9 @@ void record_done(struct record *record)
 	free(record->protocol);
 	free(record->program);
 	free(record->certificate);
+	free(record->access);
 	record->protocol = record->program = record->certificate = NULL;
+	record->access = NULL;
 }
 
 /* Writes it. */
@@ -105,6 +109,10 @@ void record_log_begin(
 {
 	char peer[ADDR_TEXT], who[128], how[64];
 
+	if (record->access != NULL) {
+		access_session_log(record->access, log, "session began", record->id, record->peer, "");
+		return;
+	}
 	backend->ops->describe(backend, who, how);
 	log_debug(log, "session began", LOG_STR("id", record->id), LOG_STR("route", record->route->pattern),
 		LOG_STR("peer", addr_format(record->peer, peer)), LOG_STR("protocol", record->protocol),
@@ -133,6 +141,12 @@ void record_log_end(const struct record *record, struct log *log, uint64_t now, 
 	record_describe(record, backend, who, how);
 	if (visitor != NULL)
 		visitor->ops->describe(visitor, nobody, why);
+	if (record->access != NULL) {
+		if (visitor != NULL)
+			access_session_log(
+				record->access, log, "session ended", record->id, record->peer, who);
+		return;
+	}
 	log_info(log, "session ended", LOG_STR("id", record->id), LOG_STR("route", record->route->pattern),
 		LOG_STR("peer", addr_format(record->peer, peer)), LOG_STR("certificate", record->certificate),
 		LOG_STR("protocol", record->protocol),

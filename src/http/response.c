@@ -22,6 +22,7 @@ const char *http_status_phrase(int status)
 		{ 200, "OK" },
 		{ 206, "Partial Content" },
 		{ 301, "Moved Permanently" },
+		{ 302, "Found" },
 		{ 304, "Not Modified" },
 		{ 308, "Permanent Redirect" },
 		{ 400, "Bad Request" },

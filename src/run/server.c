@@ -7,7 +7,9 @@
  */
 #include "run/server.h"
 
+#include "conf/websocketd.h"
 #include "http/upgrade.h"
+#include "run/announce.h"
 #include "run/certificates.h"
 #include "run/counters.h"
 #include "run/doors.h"
@@ -302,9 +304,7 @@ static int server_watch_certificates(struct server *server)
 static int server_announce(struct server *server)
 {
 	exposure_warn(server->log, server->config);
-	/* Whatever the level: with port 0 there is no other way to learn the port. */
-	LOG_CALL(server->log, LOG_INFO, "listening", LOG_STR("address", server->doors.addresses),
-		LOG_U64("workers", server->n_workers), { .key = NULL });
+	announce(server->log, server->config, &server->doors, server->n_workers);
 	return 0;
 }
 
@@ -388,16 +388,19 @@ int server_run(const struct config *config)
 	struct server server = { .config = config, .signal_fd = -1 };
 
 	self_fill_standard();
-	server.log = log_new(STDERR_FILENO, gateway->log_level, gateway->log_format, SERVER_LOG_RING);
+	bool there = config->log_websocketd != LOG_WEBSOCKETD_OFF;
+	server.log = log_new(there ? STDOUT_FILENO : STDERR_FILENO, gateway->log_level, gateway->log_format,
+		SERVER_LOG_RING);
 	if (server.log == NULL) {
 		notify_failed("make the log", ENOMEM);
 		return 1;
 	}
+	log_speak_websocketd(server.log, config->log_websocketd);
 	server.n_workers = gateway->workers > 0 ? gateway->workers : self_count_cpus();
 	if (server_start(&server) == 0)
 		loop_run(&server.loop);
 	else
-		server.status = 1;
+		server.status = config->websocketd ? WEBSOCKETD_CANNOT_START : 1;
 	server_stop(&server);
 	if (server.status == 0)
 		log_info(server.log, "stopped");

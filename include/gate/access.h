@@ -1,0 +1,43 @@
+/*
+ * access: the line of a request in the log: what is remembered of it, and how it reads; in websocketd's log,
+ * under that name, the lines of a session too.
+ */
+#ifndef GATE_ACCESS_H
+#define GATE_ACCESS_H
+
+#include "conf/config.h"
+#include "gate/gate.h"
+#include "http/request.h"
+
+/* A request, cut. Zeroed to begin; access_forget() is due at the end. */
+struct access {
+	char method[8], path[120]; /* without its query, which may carry tokens: "?***" when there was one */
+	bool handshake;		   /* it asks for a WebSocket */
+	char *url;		   /* for websocketd's log alone, else NULL */
+};
+
+void access_remember(struct access *access, const struct config *config, const struct entrance *entrance,
+	const struct http_request *request);
+void access_forget(struct access *access);
+
+/* The one line of a plain request or refusal. `bytes` of a body; `reason` may be NULL. */
+void access_log(const struct access *access, struct log *log, const struct config *config,
+	const struct entrance *entrance, const struct addr *peer, int status, uint64_t bytes,
+	const char *reason);
+
+/* What websocketd's log tells of a session: copies, in one block that the caller frees. */
+struct access_session {
+	const char *command;	  /* the program's file, or NULL */
+	const char *url, *origin; /* origin is "" without one */
+};
+
+/* Makes them of the request that the session comes of; NULL when there is no memory, or the log is ours
+ * (url is NULL then). `command` is borrowed. */
+struct access_session *access_session_new(
+	const char *url, const char *command, const struct http_request *request);
+
+/* A line of it: "session began" or "session ended". `who` is the backend, "pid N" for a program, or "". */
+void access_session_log(const struct access_session *session, struct log *log, const char *sentence,
+	const char *id, const struct addr *peer, const char *who);
+
+#endif

@@ -1,0 +1,132 @@
+/*
+ * access: writes the lines of requests, and websocketd's of sessions; chooses its words for what became of a
+ * request. The form of its lines is the log's (base/logline_websocketd.h). Runs on its loop's thread.
+ */
+#include "gate/access.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ACCESS_URL_PATH = 1024, ACCESS_WORDS = 256 };
+
+/* The URL as the client knows it. NULL when there is no memory. */
+static char *access_make_url(const struct http_request *request, bool tls)
+{
+	struct text host = request->host;
+	bool v6 = host.len > 0 && memchr(host.ptr, ':', host.len) != NULL;
+	int len = request->path.len < ACCESS_URL_PATH ? (int)request->path.len : ACCESS_URL_PATH;
+	char *url;
+
+	if (asprintf(&url, "http%s://%s%.*s%s%s%.*s%.*s%s", tls ? "s" : "", v6 ? "[" : "", TEXT_ARG(host),
+		    v6 ? "]" : "", request->host_port.len > 0 ? ":" : "", TEXT_ARG(request->host_port), len,
+		    request->path.ptr, request->has_query ? "?***" : "") < 0)
+		return NULL;
+	return url;
+}
+
+/* Keeps what the log needs. */
+void access_remember(struct access *access, const struct config *config, const struct entrance *entrance,
+	const struct http_request *request)
+{
+	size_t room = sizeof(access->path) - sizeof("?***"), len = request->path.len;
+
+	access_forget(access);
+	snprintf(access->method, sizeof(access->method), "%.*s", TEXT_ARG(request->method));
+	snprintf(access->path, sizeof(access->path), "%.*s%s", (int)(len < room ? len : room),
+		request->path.ptr, request->has_query ? "?***" : "");
+	access->handshake = http_request_has_token(request, "Upgrade", "websocket");
+	if (config->log_websocketd != LOG_WEBSOCKETD_OFF)
+		access->url = access_make_url(request, entrance->tls);
+}
+
+/* There is no request any more. */
+void access_forget(struct access *access)
+{
+	free(access->url);
+	*access = (struct access){ 0 };
+}
+
+/* What websocketd says of a plain request: who has answered it. */
+static const char *access_plain_words(
+	const struct config *config, const struct entrance *entrance, int status, const char *otherwise)
+{
+	const struct route_conf *route = &config->routes[0]; /* under that name there is one */
+
+	if (status == 404)
+		return "NOT FOUND";
+	if (status >= 400)
+		return otherwise;
+	if (config->listens[entrance->listen].redirect_to != NULL)
+		return "REDIRECT";
+	return route->console ? "DEVCONSOLE" : "STATIC";
+}
+
+/* The line in websocketd's log, which has no status but by its words. */
+static void access_log_there(const struct access *access, struct log *log, const struct config *config,
+	const struct entrance *entrance, int status, const char *reason)
+{
+	const char *sentence = "request", *words;
+	char otherwise[ACCESS_WORDS];
+
+	snprintf(otherwise, sizeof(otherwise), "%s%s",
+		access->handshake ? "Unable to Upgrade: " : "BAD REQUEST: ", reason);
+	if (!access->handshake)
+		words = access_plain_words(config, entrance, status, otherwise);
+	else if (status == 429) {
+		sentence = "limit reached";
+		words = "Max of possible forks already active, upgrade rejected";
+	} else {
+		sentence = status < 500 ? "upgrade refused" : "session refused";
+		words = status == 404 ? "NOT FOUND: script not found" : otherwise;
+	}
+	log_info(log, sentence, LOG_STR("url", access->url), LOG_STR("words", words));
+}
+
+/* Writes it in the words of the log. */
+void access_log(const struct access *access, struct log *log, const struct config *config,
+	const struct entrance *entrance, const struct addr *peer, int status, uint64_t bytes,
+	const char *reason)
+{
+	char text[ADDR_TEXT];
+
+	if (config->log_websocketd != LOG_WEBSOCKETD_OFF) {
+		access_log_there(access, log, config, entrance, status, reason != NULL ? reason : "");
+		return;
+	}
+	log_info(log, "request", LOG_STR("peer", addr_format(peer, text)), LOG_STR("method", access->method),
+		LOG_STR("path", access->path), LOG_U64("status", status), LOG_U64("bytes", bytes),
+		LOG_STR("reason", reason));
+}
+
+/* One block: the struct, then both texts. */
+struct access_session *access_session_new(
+	const char *url, const char *command, const struct http_request *request)
+{
+	const struct http_header *header = http_request_header(request, "Origin");
+	struct text origin = header != NULL ? header->value : text_of("");
+	size_t url_size = url != NULL ? strlen(url) + 1 : 0;
+	struct access_session *session =
+		url != NULL ? malloc(sizeof(*session) + url_size + origin.len + 1) : NULL;
+	char *at;
+
+	if (session == NULL)
+		return NULL;
+	at = (char *)(session + 1);
+	memcpy(at, url, url_size);
+	snprintf(at + url_size, origin.len + 1, "%.*s", TEXT_ARG(origin));
+	*session = (struct access_session){ command, at, at + url_size };
+	return session;
+}
+
+/* The client is known by its address alone, as it is there. */
+void access_session_log(const struct access_session *session, struct log *log, const char *sentence,
+	const char *id, const struct addr *peer, const char *who)
+{
+	char remote[ADDR_TEXT];
+
+	log_info(log, sentence, LOG_STR("url", session->url), LOG_STR("id", id),
+		LOG_STR("remote", addr_format_host(peer, remote)), LOG_STR("command", session->command),
+		LOG_STR("origin", session->origin),
+		LOG_STR("pid", strncmp(who, "pid ", 4) == 0 ? who + 4 : NULL));
+}
