@@ -12,6 +12,8 @@
 
 /* What the owner hears; pieces, flushes and sent bytes go straight to the endpoint's hooks. */
 struct channel_hooks {
+	/* A piece of its output, in place of the endpoint's hook, which the owner then calls; or NULL. */
+	int (*on_piece)(struct endpoint *endpoint, const struct piece *piece);
 	/* All of its output has been passed on. error: 0, or the errno that ended it. */
 	void (*on_eof)(struct endpoint *endpoint, int error);
 	/* Its output breaks the framing, or memory is short: nothing more is read. */

@@ -16,7 +16,7 @@ enum {
 
 struct errlog {
 	struct loop *loop;
-	int fd; /* -1: closed */
+	int fd; /* -1: somebody else reads it, or closed */
 	struct event readable;
 	const char *session, *route; /* for the log; borrowed */
 	char *line;		     /* of ERRLOG_LINE_MAX bytes while a line is not whole, else NULL */
@@ -26,11 +26,14 @@ struct errlog {
 	unsigned n_lines, n_lost; /* in this second */
 };
 
-/* Takes the read end (non-blocking) of a program's stderr. The strings must outlive it. */
+/* Takes the read end (non-blocking) of a program's stderr; -1 when somebody else reads it, for errlog_feed().
+ * The strings must outlive it. */
 void errlog_open(struct errlog *errlog, struct loop *loop, int fd, const char *session, const char *route);
 
-/* Logs what is there, the last line without newline too, and closes. Allowed on a zeroed or closed one with
- * fd -1. */
+/* Logs what somebody else has read. */
+void errlog_feed(struct errlog *errlog, const char *data, size_t len);
+
+/* Logs what is there, the last line without newline too, and closes. Allowed on a zeroed or closed one. */
 void errlog_close(struct errlog *errlog);
 
 #endif

@@ -14,6 +14,8 @@
 static int channel_on_piece(void *arg, const struct piece *piece)
 {
 	struct channel *channel = arg;
+	if (channel->hooks->on_piece != NULL)
+		return channel->hooks->on_piece(channel->endpoint, piece);
 	channel->endpoint->hooks->on_piece(channel->endpoint->arg, piece);
 	return 0; /* a visitor may be told all */
 }

@@ -57,7 +57,7 @@ static void errlog_emit_kept(struct errlog *errlog)
 }
 
 /* Cuts what came into lines. */
-static void errlog_split(struct errlog *errlog, const char *data, size_t len)
+void errlog_feed(struct errlog *errlog, const char *data, size_t len)
 {
 	while (len > 0) {
 		const char *newline = memchr(data, '\n', len);
@@ -80,7 +80,7 @@ static bool errlog_read(struct errlog *errlog)
 {
 	ssize_t n = read(errlog->fd, errlog->loop->scratch, LOOP_SCRATCH);
 	if (n > 0)
-		errlog_split(errlog, (const char *)errlog->loop->scratch, (size_t)n);
+		errlog_feed(errlog, (const char *)errlog->loop->scratch, (size_t)n);
 	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
 		event_del(&errlog->readable);
 	return n > 0;
@@ -98,24 +98,34 @@ static void errlog_on_readable(evutil_socket_t fd, short what, void *arg)
 void errlog_open(struct errlog *errlog, struct loop *loop, int fd, const char *session, const char *route)
 {
 	*errlog = (struct errlog){ .loop = loop, .fd = fd, .session = session, .route = route };
+	if (fd < 0)
+		return;
 	loop_event_init(loop, &errlog->readable, fd, EV_READ | EV_PERSIST, errlog_on_readable, errlog);
 	event_add(&errlog->readable, NULL);
 }
 
-/* The end: at most a pipe's worth is still there. */
-void errlog_close(struct errlog *errlog)
+/* Reads what is still there, a pipe's worth at most, and closes. */
+static void errlog_close_fd(struct errlog *errlog)
 {
 	enum { LAST_READS = 16 };
 
-	if (errlog->loop == NULL || errlog->fd < 0)
-		return;
 	for (int i = 0; i < LAST_READS && errlog_read(errlog); i++)
 		;
+	loop_event_done(errlog->loop, &errlog->readable);
+	close(errlog->fd);
+	errlog->fd = -1;
+}
+
+/* The end: the last line is whole. */
+void errlog_close(struct errlog *errlog)
+{
+	if (errlog->loop == NULL)
+		return;
+	if (errlog->fd >= 0)
+		errlog_close_fd(errlog);
 	errlog_emit_kept(errlog);
 	if (errlog->n_lost > 0)
 		log_warning(errlog->loop->log, "stderr lines not logged", LOG_STR("id", errlog->session),
 			LOG_U64("lines", errlog->n_lost));
-	loop_event_done(errlog->loop, &errlog->readable);
-	close(errlog->fd);
-	errlog->fd = -1;
+	errlog->loop = NULL;
 }

@@ -10,6 +10,7 @@
 
 #include "backend/channel.h"
 #include "backend/errlog.h"
+#include "backend/errtag.h"
 #include "backend/heirs.h"
 #include "backend/ladder.h"
 #include "backend/waitstatus.h"
@@ -27,6 +28,7 @@ struct process {
 	pid_t pid; /* 0: not started */
 	struct channel channel;
 	struct errlog errlog;
+	struct errtag *errtag; /* NULL: stderr is not for the client */
 	struct ladder ladder;
 	struct heirs heirs;
 	bool stdout_ended, exited, ended;
@@ -48,6 +50,14 @@ static struct end process_end_of(const struct process *process)
 	return end;
 }
 
+/* Its last words on stderr are logged. */
+static void process_close_stderr(struct process *process)
+{
+	if (process->errtag != NULL)
+		errtag_close(process->errtag);
+	errlog_close(&process->errlog);
+}
+
 /* Reports the end and lets go of everything: what is left of its group is killed by the release. */
 static void process_report(struct process *process, const struct end *end)
 {
@@ -58,7 +68,7 @@ static void process_report(struct process *process, const struct end *end)
 	process->ended = true;
 	ladder_stop(&process->ladder);
 	heirs_stop(&process->heirs);
-	errlog_close(&process->errlog);
+	process_close_stderr(process);
 	channel_done(&process->channel);
 	if (process->child != NULL)
 		spawn_release(process->child);
@@ -67,10 +77,12 @@ static void process_report(struct process *process, const struct end *end)
 	hooks->on_closed(process->endpoint.arg);
 }
 
-/* Has it ended, with output closed and status known? */
+/* Has it ended, with output closed, status known, and the client told what it said on stderr? */
 static void process_check_end(struct process *process)
 {
 	if (!process->stdout_ended || !process->exited)
+		return;
+	if (process->errtag != NULL && !errtag_finish(process->errtag))
 		return;
 	struct end end = process_end_of(process);
 	process_report(process, &end);
@@ -137,15 +149,51 @@ static const struct channel_hooks process_channel_hooks = {
 	.on_input = process_on_input,
 };
 
+/* A piece of its stdout, which is to be told from its stderr. */
+static int process_on_piece(struct endpoint *endpoint, const struct piece *piece)
+{
+	return errtag_pass(((struct process *)endpoint)->errtag, piece);
+}
+
+static const struct channel_hooks process_tagged_hooks = {
+	.on_piece = process_on_piece,
+	.on_eof = process_on_eof,
+	.on_bad = process_on_bad,
+	.on_broken = process_on_broken,
+	.on_output = process_on_output,
+	.on_input = process_on_input,
+};
+
+/* All of its stderr that counts was passed on. */
+static void process_on_stderr_end(struct endpoint *endpoint)
+{
+	process_check_end((struct process *)endpoint);
+}
+
+static const struct errtag_hooks process_errtag_hooks = { .on_end = process_on_stderr_end,
+	.on_bad = process_on_bad };
+
+/* Takes its stderr, if it has one of its own. */
+static void process_open_stderr(struct process *process, int fd)
+{
+	struct errtag *errtag = process->errtag;
+
+	if (fd < 0)
+		return;
+	errlog_open(&process->errlog, process->endpoint.loop, errtag != NULL ? -1 : fd,
+		process->params.session, process->params.route->pattern);
+	if (errtag != NULL)
+		errtag_open(errtag, &process->endpoint, fd, &process->channel.stream, &process->errlog,
+			&process_errtag_hooks);
+}
+
 /* It runs. */
 static void process_on_started(void *arg, pid_t pid, const int fds[3])
 {
 	struct process *process = arg;
 	process->pid = pid;
 	channel_open(&process->channel, fds[STDOUT_FILENO], fds[STDIN_FILENO]);
-	if (fds[STDERR_FILENO] >= 0)
-		errlog_open(&process->errlog, process->endpoint.loop, fds[STDERR_FILENO],
-			process->params.session, process->params.route->pattern);
+	process_open_stderr(process, fds[STDERR_FILENO]);
 	process->endpoint.hooks->on_ready(process->endpoint.arg);
 }
 
@@ -216,10 +264,17 @@ static size_t process_queued(const struct endpoint *endpoint)
 	return channel_queued(&((const struct process *)endpoint)->channel);
 }
 
-/* How much is read from it at once. */
+/* How much is read from it at once: less where an empty line, a byte, becomes an object of JSON. */
 static void process_allow(struct endpoint *endpoint, size_t max)
 {
-	channel_allow(&((struct process *)endpoint)->channel, max);
+	enum { TAGS_GROWTH = 8 };
+	struct process *process = (struct process *)endpoint;
+
+	if (process->errtag != NULL)
+		max = max / TAGS_GROWTH + (max % TAGS_GROWTH > 0);
+	channel_allow(&process->channel, max);
+	if (process->errtag != NULL)
+		errtag_allow(process->errtag, max);
 }
 
 /* The visitor has closed: the ladder from its first step; output still counts. */
@@ -241,6 +296,8 @@ static void process_abort(struct endpoint *endpoint, const struct end *end)
 		return;
 	channel_flush(&process->channel);
 	channel_mute(&process->channel);
+	if (process->errtag != NULL)
+		errtag_mute(process->errtag);
 	if (end->in_message && process->ladder.step > LADDER_NONE)
 		ladder_hurry(&process->ladder);
 	else
@@ -251,7 +308,9 @@ static void process_abort(struct endpoint *endpoint, const struct end *end)
 static void process_free(struct grave *grave)
 {
 	struct process *process = (struct process *)grave;
-	arena_free(&process->endpoint.loop->arena, process);
+	struct arena *arena = &process->endpoint.loop->arena;
+	arena_free(arena, process->errtag);
+	arena_free(arena, process);
 }
 
 /* Takes it down in any state. */
@@ -260,7 +319,7 @@ static void process_destroy(struct endpoint *endpoint)
 	struct process *process = (struct process *)endpoint;
 	if (process->child != NULL)
 		spawn_release(process->child);
-	errlog_close(&process->errlog);
+	process_close_stderr(process);
 	channel_done(&process->channel);
 	ladder_done(&process->ladder);
 	heirs_done(&process->heirs);
@@ -291,16 +350,25 @@ static const struct endpoint_ops process_ops = {
 struct endpoint *process_new(
 	struct loop *loop, const struct process_params *params, const struct endpoint_hooks *hooks, void *arg)
 {
+	const struct route_conf *route = params->route;
+	bool tagged = route->stderr_to == STDERR_TAGGED;
 	struct process *process = arena_alloc(&loop->arena, sizeof(*process));
-	if (process == NULL)
+	struct errtag *errtag = tagged ? arena_alloc(&loop->arena, sizeof(*errtag)) : NULL;
+
+	if (process == NULL || (tagged && errtag == NULL)) {
+		arena_free(&loop->arena, process);
 		return NULL;
+	}
 	process->endpoint =
 		(struct endpoint){ .ops = &process_ops, .hooks = hooks, .arg = arg, .loop = loop };
 	process->params = *params;
-	process->errlog.fd = -1;
-	ladder_init(&process->ladder, loop, params->route, &process->channel, process_signal, process);
-	heirs_init(&process->heirs, loop, &process->channel, params->route->closing_wait_ms);
-	channel_init(&process->channel, &process->endpoint, &params->rules, &process_channel_hooks);
-	process->channel.eof_message = params->route->eof_message;
+	process->errtag = errtag;
+	if (tagged)
+		errtag->fd = -1;
+	ladder_init(&process->ladder, loop, route, &process->channel, process_signal, process);
+	heirs_init(&process->heirs, loop, &process->channel, route->closing_wait_ms);
+	channel_init(&process->channel, &process->endpoint, &params->rules,
+		tagged ? &process_tagged_hooks : &process_channel_hooks);
+	process->channel.eof_message = route->eof_message;
 	return &process->endpoint;
 }

@@ -148,7 +148,7 @@ const struct option options[] = {
 	{ ROUTE(origins), .key = "origins", .type = &items_origins, .otherwise = "same", .flags = OPTION_LIST,
 	  .help = "Web pages that may connect. same: those that came from this host and port; any (or *): all; null: pages opened from disk. Giving any value replaces the default. A client without an Origin header is no browser and may always." },
 	{ ROUTE(stderr_to), .key = "stderr", .type = &value_word, .otherwise = "log", .words = options_stderr,
-	  .help = "A program's stderr: log (a line of the log for each of its lines), merge (into stdout), tagged (to the client too, as JSON like websocketd's --passstderr), or discard." },
+	  .help = "A program's stderr: log (a line of the log for each of its lines), merge (into stdout), tagged (to the client and the log; each text message is JSON then, as websocketd's --passstderr has it: {\"stream\":\"stderr\",\"data\":\"a line\"}, or stdout; binary messages are stdout as it is), or discard." },
 	{ ROUTE(env), .key = "env", .type = &items_env, .otherwise = "", .flags = OPTION_LIST,
 	  .help = "NAME=VALUE: a variable that the program gets; one on a line." },
 	{ ROUTE(pass_env), .key = "pass_env", .type = &items_pass_env, .otherwise = "PATH LANG LC_* TZ", .flags = OPTION_LIST,

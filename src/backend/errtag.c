@@ -1,0 +1,205 @@
+/*
+ * errtag: reads a program's stderr for the client and the log, and keeps its messages out of those of stdout.
+ *
+ * Owns the descriptor and at most one unfinished line; the log's is errlog's. Runs on its loop's thread.
+ */
+#include "backend/errtag.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+/* One place derives whether it is read. */
+static void errtag_update(struct errtag *errtag)
+{
+	if (errtag->fd < 0)
+		return;
+	if (!errtag->ended && (errtag->muted || (errtag->max > 0 && !errtag->out.open)))
+		event_add(&errtag->readable, NULL);
+	else
+		event_del(&errtag->readable);
+}
+
+/* A piece with its tag goes to whoever holds the endpoint. */
+static int errtag_on_tagged(void *arg, const struct piece *piece)
+{
+	const struct endpoint *endpoint = ((struct errtag *)arg)->endpoint;
+	endpoint->hooks->on_piece(endpoint->arg, piece);
+	return 0; /* a visitor may be told all */
+}
+
+/* A line, or a part of a long one, is a message. */
+static int errtag_on_line(void *arg, const struct piece *piece)
+{
+	struct errtag *errtag = arg;
+	struct piece line = *piece;
+
+	line.last = true;
+	return errtag->muted ? 0 : tag_piece(&errtag->err, &line, errtag_on_tagged, errtag);
+}
+
+/* The messages of this turn leave, or the session does. Returns whether it goes on. */
+static bool errtag_flush(struct errtag *errtag, int rc)
+{
+	struct endpoint *endpoint = errtag->endpoint;
+
+	endpoint->hooks->on_flush(endpoint->arg);
+	if (rc < 0)
+		errtag->hooks->on_bad(endpoint, "out of memory");
+	return rc >= 0;
+}
+
+/* Nothing more of it counts: a last line without newline does. Returns whether the session goes on. */
+static bool errtag_last(struct errtag *errtag)
+{
+	int rc = framing_decode_end(&errtag->decoder, errtag_on_line, errtag);
+
+	errtag->ended = true;
+	errtag_update(errtag);
+	return errtag_flush(errtag, rc);
+}
+
+/* What it holds that was not read. */
+static size_t errtag_waiting(int fd)
+{
+	int n = 0;
+	return ioctl(fd, FIONREAD, &n) == 0 ? (size_t)n : 0;
+}
+
+/* Reads once. */
+static void errtag_on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct errtag *errtag = arg;
+	uint8_t *scratch = errtag->endpoint->loop->scratch;
+	size_t max = errtag->muted || errtag->max > LOOP_SCRATCH ? LOOP_SCRATCH : errtag->max;
+	ssize_t n = read(fd, scratch, max);
+	(void)what;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n > 0) {
+		errtag->n_read += (size_t)n;
+		errlog_feed(errtag->errlog, (const char *)scratch, (size_t)n);
+		int rc = framing_decode(&errtag->decoder, scratch, (size_t)n, errtag_on_line, errtag);
+		if (!errtag_flush(errtag, rc))
+			return;
+	}
+	if ((n <= 0 || (errtag->finishing && errtag->n_read >= errtag->until)) && errtag_last(errtag))
+		errtag->hooks->on_end(errtag->endpoint);
+}
+
+/*
+ * Does the program wait for us to read its stderr, in the middle of a message of stdout, with nothing more of
+ * that on its way? A pipe takes a write into a page of its own when it does not fit behind the one before, so
+ * it can be full with little more than half its bytes.
+ */
+static bool errtag_is_stuck(const struct errtag *errtag)
+{
+	const struct stream *out = errtag->stdout_stream;
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	return errtag->max > 0 && !stream_is_paused(out) && errtag_waiting(out->rfd) == 0 &&
+	       errtag_waiting(errtag->fd) > errtag->capacity / page / 2 * page;
+}
+
+/* A message of stdout takes its time. */
+static void errtag_on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct errtag *errtag = arg;
+	(void)fd;
+	(void)what;
+
+	if (!errtag->out.open)
+		return;
+	uint64_t quiet = loop_now(errtag->endpoint->loop) - errtag->heard_ms;
+	if (quiet < ERRTAG_PATIENCE_MS || !errtag_is_stuck(errtag)) {
+		loop_timer_set(&errtag->timer, ERRTAG_PATIENCE_MS - (quiet < ERRTAG_PATIENCE_MS ? quiet : 0));
+		return;
+	}
+	int rc = tag_end(&errtag->out, errtag_on_tagged, errtag);
+	errtag_update(errtag);
+	errtag_flush(errtag, rc);
+}
+
+/* Begins to read. */
+void errtag_open(struct errtag *errtag, struct endpoint *endpoint, int fd, const struct stream *stdout_stream,
+	struct errlog *errlog, const struct errtag_hooks *hooks)
+{
+	const struct framing_rules lines = { .framing = FRAMING_LINES };
+	int capacity = fcntl(fd, F_GETPIPE_SZ);
+
+	*errtag = (struct errtag){ .endpoint = endpoint,
+		.hooks = hooks,
+		.stdout_stream = stdout_stream,
+		.errlog = errlog,
+		.fd = fd,
+		.capacity = capacity > 0 ? (size_t)capacity : 0,
+		.max = LOOP_SCRATCH,
+		.out.stream = "stdout",
+		.err.stream = "stderr" };
+	framing_decoder_init(&errtag->decoder, &lines);
+	loop_event_init(
+		endpoint->loop, &errtag->readable, fd, EV_READ | EV_PERSIST, errtag_on_readable, errtag);
+	loop_event_init(endpoint->loop, &errtag->timer, -1, 0, errtag_on_timer, errtag);
+	errtag_update(errtag);
+}
+
+/* Closes it; what it still holds, a pipe's worth at most, is for the log. */
+void errtag_close(struct errtag *errtag)
+{
+	enum { LAST_READS = 16 };
+
+	if (errtag->fd < 0)
+		return;
+	struct loop *loop = errtag->endpoint->loop;
+	for (int i = 0; i < LAST_READS; i++) {
+		ssize_t n = read(errtag->fd, loop->scratch, LOOP_SCRATCH);
+		if (n <= 0)
+			break;
+		errlog_feed(errtag->errlog, (const char *)loop->scratch, (size_t)n);
+	}
+	loop_event_done(loop, &errtag->readable);
+	loop_event_done(loop, &errtag->timer);
+	framing_decoder_done(&errtag->decoder);
+	close(errtag->fd);
+	errtag->fd = -1;
+}
+
+/* Tags a piece of stdout, and notes whether stderr has to wait for the rest. */
+int errtag_pass(struct errtag *errtag, const struct piece *piece)
+{
+	int rc = tag_piece(&errtag->out, piece, errtag_on_tagged, errtag);
+
+	errtag->heard_ms = loop_now(errtag->endpoint->loop);
+	if (errtag->out.open && !event_pending(&errtag->timer, EV_TIMEOUT, NULL))
+		loop_timer_set(&errtag->timer, ERRTAG_PATIENCE_MS);
+	errtag_update(errtag);
+	return rc;
+}
+
+/* Sets how much is read at once. */
+void errtag_allow(struct errtag *errtag, size_t max)
+{
+	errtag->max = max;
+	errtag_update(errtag);
+}
+
+/* Goes on for the log. */
+void errtag_mute(struct errtag *errtag)
+{
+	errtag->muted = true;
+	errtag_update(errtag);
+}
+
+/* Counts what is left, the first time. */
+bool errtag_finish(struct errtag *errtag)
+{
+	if (errtag->finishing)
+		return errtag->ended;
+	errtag->finishing = true;
+	errtag->until = errtag->n_read + errtag_waiting(errtag->fd);
+	if (!errtag->ended && errtag->n_read >= errtag->until)
+		errtag_last(errtag);
+	return errtag->ended;
+}
