@@ -35,7 +35,17 @@ def GATEWAY(directory):
     routes = {
         path: {"exec": "env -0", "framing": "stream"} for path in ("route /env/*", "route /env", "route /deep/er/*")
     }
-    routes["route /deaf"] = {"exec": "true"}
+    routes["route /set"] = {
+        "exec": "env -0",
+        "framing": "stream",
+        "env": ["MINE=1", "MINE=2 = two", "EMPTY=", "TZ=Europe/Berlin"],
+    }
+    routes["route /passed"] = {
+        "exec": "env -0",
+        "framing": "stream",
+        "env": "SECRET_OF_THE_GATEWAY=y",
+        "pass_env": "SECRET_* HTTP_X_FOO HTTP_X_BAR QUERY_STRING LC_T* PATHS NO_SUCH LAN",
+    }
     return Gateway(
         directory,
         routes,
@@ -198,6 +208,26 @@ def test_unix_socket(gw):
     assert env == wanted
 
 
+def test_env(gw):
+    """What the route sets, the last word on a name."""
+    headers = {"MINE": "2 = two", "EMPTY": "", "TZ": "Europe/Berlin"}
+    check(gw, "/set", route="/set", script="/set", headers=headers.items())
+
+
+def test_pass_env(gw):
+    """Only what is named; what the route sets, and what is said of the session, comes before it."""
+    sent = [("X-Foo", "theirs")]
+    with gw.ws("/passed", headers=sent) as ws:
+        port = ws.sock.getsockname()[1]
+        env = dump(ws)
+    wanted = golden(gw, env, port, route="/passed", script="/passed")
+    for name in ("PATH", "TZ", "LANG", "LC_ALL"):
+        del wanted[name]
+    wanted.update(SECRET_OF_THE_GATEWAY="y", PATHS="x", HTTP_X_FOO="theirs")
+    assert env == wanted
+    assert environment(gw, "/passed")["HTTP_X_FOO"] == "ours"
+
+
 @pytest.mark.plain_only
 def test_websocketd(gateway, tmp_path):
     """Under that name, as that has it: SCRIPT_NAME of a command, and what it has no value for is empty."""
@@ -213,8 +243,7 @@ def test_websocketd(gateway, tmp_path):
     )
     with gw.connect(f"{tmp_path}/socket") as raw:
         env = dump(gw.ws("/a%20b/c?x=%20", over=raw, host="far.example:81"))
-    own = {name: value for name, value in env.items() if name not in {"PATH", *PASSED}}
-    assert own == {
+    assert env == {
         "GATEWAY_INTERFACE": "websocketd-CGI/0.1",
         "SERVER_SOFTWARE": f"websocketd/{version()}",
         "SERVER_NAME": "far.example",
@@ -243,6 +272,7 @@ def test_websocketd(gateway, tmp_path):
         "HTTP_CONNECTION": "Upgrade",
         "HTTP_SEC_WEBSOCKET_KEY": wsraw.KEY,
         "HTTP_SEC_WEBSOCKET_VERSION": "13",
+        "LANG": "C.UTF-8",
     }
 
 
