@@ -20,15 +20,18 @@ static bool load_phase_complete(const struct load *load)
 		if (load->options.mode == LOAD_IDLE &&
 			load->total_received < load->options.n_sessions * load->options.size)
 			return false;
-		return load->n_opened >= load->options.n_sessions || load->options.mode == LOAD_CONNECT;
+		return load->n_opened >= load->options.n_sessions || load_counts_sessions(&load->options);
 	case LOAD_WARMUP:
-		return finite || usage_now() - load->phase_ns >= (uint64_t)(load->options.warmup * 1e9);
+		return finite || load->options.count > 0 ||
+		       usage_now() - load->phase_ns >= (uint64_t)(load->options.warmup * 1e9);
 	case LOAD_MEASURE:
+		if (load->options.count > 0)
+			return load->n_done == load->options.count;
 		if (finite)
 			return load->n_done == load->options.n_sessions;
 		return usage_now() - load->phase_ns >= (uint64_t)(load->options.seconds * 1e9);
 	case LOAD_DRAIN:
-		if (load->options.mode == LOAD_CONNECT)
+		if (load_counts_sessions(&load->options))
 			return load->n_done == load->n_begun;
 		return load->options.mode == LOAD_FLOOD_FROM || load->total_sent == load->total_received;
 	case LOAD_CLOSE:
@@ -99,10 +102,13 @@ static void load_next_phase(struct load *load)
 	}
 }
 
-/* Begins the sessions that may be begun now. */
+/* Begins the sessions that may be begun now; paced runs are load_pace_runs()'s. */
 static void load_begin_sessions(struct load *load)
 {
-	uint64_t window = load->options.mode == LOAD_CONNECT ? UINT64_MAX : load->options.n_opening;
+	const struct load_options *options = &load->options;
+	uint64_t window = load_counts_sessions(options) ? UINT64_MAX : options->n_opening;
+	if (options->mode == LOAD_RUN && options->rate > 0)
+		return;
 	while (load->phase == LOAD_OPENING && load->n_begun < load->options.n_sessions &&
 		load->n_begun - load->n_opened < window) {
 		struct session *session = &load->sessions[load->n_begun++];
@@ -110,13 +116,45 @@ static void load_begin_sessions(struct load *load)
 	}
 }
 
+/* A session that is free for the next run, NULL when all are running. */
+static struct session *load_free_session(struct load *load)
+{
+	for (uint64_t i = 0; i < load->options.n_sessions; i++)
+		if (load->sessions[i].state == SESSION_NEW || load->sessions[i].state == SESSION_DONE)
+			return &load->sessions[i];
+	return NULL;
+}
+
+enum { LOAD_LONGEST_NS = 100000000 }; /* without a look at the clock */
+
+/* Begins the paced runs that are due; says how long until the next, in nanoseconds. */
+static uint64_t load_pace_runs(struct load *load)
+{
+	const struct load_options *options = &load->options;
+	struct session *session;
+	while ((session = load_free_session(load)) != NULL) {
+		if (options->count > 0 && load->n_begun == options->count)
+			return LOAD_LONGEST_NS;
+		uint64_t due = load->paced_ns + (uint64_t)((double)load->next_due * 1e9 / options->rate);
+		uint64_t now = usage_now();
+		if (due > now)
+			return due - now < LOAD_LONGEST_NS ? due - now : LOAD_LONGEST_NS;
+		load->next_due++;
+		load->n_begun++;
+		session_begin(load, session, due);
+	}
+	return LOAD_LONGEST_NS; /* one has to end first */
+}
+
 /* Sends the paced messages that are due; says how long until the next, in nanoseconds. */
 static uint64_t load_pace(struct load *load)
 {
-	const uint64_t longest = 100000000;
+	const uint64_t longest = LOAD_LONGEST_NS;
 	bool running = load->phase == LOAD_WARMUP || load->phase == LOAD_MEASURE;
 	if (load->options.rate <= 0 || !running)
 		return longest;
+	if (load->options.mode == LOAD_RUN)
+		return load_pace_runs(load);
 	for (;;) {
 		uint64_t n = load->options.n_sessions, now = usage_now();
 		struct session *session = &load->sessions[load->next_due % n];

@@ -11,9 +11,9 @@
 
 #include <getopt.h>
 
-enum load_mode { LOAD_ECHO, LOAD_FLOOD_TO, LOAD_FLOOD_FROM, LOAD_CONNECT, LOAD_IDLE, LOAD_MODES };
+enum load_mode { LOAD_ECHO, LOAD_FLOOD_TO, LOAD_FLOOD_FROM, LOAD_CONNECT, LOAD_RUN, LOAD_IDLE, LOAD_MODES };
 
-static const char *const load_mode_names[LOAD_MODES] = { "echo", "flood-to", "flood-from", "connect",
+static const char *const load_mode_names[LOAD_MODES] = { "echo", "flood-to", "flood-from", "connect", "run",
 	"idle" };
 
 struct load_options {
@@ -25,7 +25,8 @@ struct load_options {
 	const char *to;	  /* as given, for the report */
 	uint64_t n_sessions, n_inflight, n_opening;
 	uint64_t size, bytes; /* of a message; of a source that ends, 0: it does not */
-	double rate;	      /* messages a second over all sessions, 0: as fast as they come back */
+	uint64_t count;	      /* of runs, 0: for the time that is measured */
+	double rate; /* messages, or runs, a second over all sessions, 0: as fast as they come back */
 	double seconds, warmup, patience;
 	bool text, boundaries; /* send text; every message must come back with its own length */
 	bool children, json;
@@ -40,11 +41,16 @@ struct load_report {
 
 static const char load_help[] =
 	"usage: load --to=ws://HOST:PORT/PATH|tcp://HOST:PORT|unix:PATH [OPTION...]\n"
-	"  --mode=MODE      echo, flood-to (a sink), flood-from (a source), connect, idle\n"
+	"  --mode=MODE      echo, flood-to (a sink), flood-from (a source), connect, idle, or run: a "
+	"backend\n"
+	"                   that says --bytes=N bytes, whichever, and ends by itself; one run after the "
+	"other\n"
 	"  --sessions=N     connections, 1\n"
 	"  --size=BYTES     of a message, 64\n"
 	"  --inflight=N     messages of a session on their way at most, 1 (64 with --rate)\n"
-	"  --rate=N         messages a second over all sessions; latency counts from when each was due\n"
+	"  --rate=N         messages, or runs, a second over all sessions; latency counts from when each was "
+	"due\n"
+	"  --count=N        so many runs, instead of --seconds\n"
 	"  --seconds=S      how long to measure (idle: to hold), 1\n"
 	"  --warmup=S       how long to run before that, 0.2\n"
 	"  --bytes=N        the source sends N bytes and ends: measure until all sessions have them\n"
@@ -56,6 +62,12 @@ static const char load_help[] =
 	"  --children       the children of these processes too\n"
 	"  --json           report as one line of JSON\n"
 	"Every byte that comes back is checked. Exit status 1: something was wrong, said on stderr.\n";
+
+/* Is a session what is measured, from its connect to its end? */
+static inline bool load_counts_sessions(const struct load_options *options)
+{
+	return options->mode == LOAD_CONNECT || options->mode == LOAD_RUN;
+}
 
 /* Says what is wrong with the call and ends. */
 static inline _Noreturn void load_usage(const char *what, const char *value)
@@ -135,6 +147,9 @@ static inline void load_parse_option(struct load_options *options, char name, co
 	case 'b':
 		options->bytes = (uint64_t)load_parse_number(value);
 		break;
+	case 'N':
+		options->count = (uint64_t)load_parse_number(value);
+		break;
 	case 'o':
 		options->n_opening = (uint64_t)load_parse_number(value);
 		break;
@@ -171,10 +186,10 @@ static inline struct load_options load_parse(int argc, char **argv)
 	static const struct option table[] = { { "mode", 1, NULL, 'm' }, { "to", 1, NULL, 'T' },
 		{ "sessions", 1, NULL, 'n' }, { "size", 1, NULL, 's' }, { "inflight", 1, NULL, 'k' },
 		{ "rate", 1, NULL, 'r' }, { "seconds", 1, NULL, 'd' }, { "warmup", 1, NULL, 'w' },
-		{ "bytes", 1, NULL, 'b' }, { "opening", 1, NULL, 'o' }, { "patience", 1, NULL, 'P' },
-		{ "text", 0, NULL, 't' }, { "boundaries", 0, NULL, 'B' }, { "children", 0, NULL, 'c' },
-		{ "json", 0, NULL, 'j' }, { "pid", 1, NULL, 'p' }, { "help", 0, NULL, 'h' },
-		{ NULL, 0, NULL, 0 } };
+		{ "bytes", 1, NULL, 'b' }, { "count", 1, NULL, 'N' }, { "opening", 1, NULL, 'o' },
+		{ "patience", 1, NULL, 'P' }, { "text", 0, NULL, 't' }, { "boundaries", 0, NULL, 'B' },
+		{ "children", 0, NULL, 'c' }, { "json", 0, NULL, 'j' }, { "pid", 1, NULL, 'p' },
+		{ "help", 0, NULL, 'h' }, { NULL, 0, NULL, 0 } };
 	struct load_options options = {
 		.n_sessions = 1, .n_opening = 128, .size = 64, .seconds = 1, .warmup = 0.2, .patience = 10
 	};
@@ -187,6 +202,10 @@ static inline struct load_options load_parse(int argc, char **argv)
 		load_usage("missing:", "--to");
 	if (options.n_sessions == 0 || options.size == 0 || options.n_opening == 0)
 		load_usage("can't be 0:", "sessions, size, opening");
+	if (options.mode == LOAD_RUN && !options.ws)
+		load_usage("can't be run without WebSocket:", options.to);
+	if (options.count > 0 && options.count < options.n_sessions)
+		options.n_sessions = options.count;
 	if (options.n_inflight == 0)
 		options.n_inflight = options.rate > 0 ? 64 : 1;
 	if (options.children && usage_add_children(&options.group) != 0)
@@ -223,13 +242,13 @@ static inline void load_print_usage(const struct load_options *o, const struct l
 	printf("  cpu    %.1f %% of a core", 100 * (double)r->cpu_ns / (double)r->elapsed_ns);
 	if (r->n_messages > 0 && o->mode != LOAD_FLOOD_FROM)
 		printf(", %.2f us/%s", cpu_us / (double)r->n_messages,
-			o->mode == LOAD_CONNECT ? "session" : "message");
-	if (mib > 0 && o->mode != LOAD_CONNECT)
+			load_counts_sessions(o) ? "session" : "message");
+	if (mib > 0 && !load_counts_sessions(o))
 		printf(", %.1f us/MiB", cpu_us / mib);
 	printf("\n  memory pss %ju KiB before, %ju with the sessions, %ju after (rss %ju, %ju, %ju)",
 		(uintmax_t)r->before.pss_kib, (uintmax_t)r->during.pss_kib, (uintmax_t)r->after.pss_kib,
 		(uintmax_t)r->before.rss_kib, (uintmax_t)r->during.rss_kib, (uintmax_t)r->after.rss_kib);
-	if (o->mode != LOAD_CONNECT)
+	if (!load_counts_sessions(o))
 		printf(", %.2f KiB/session",
 			((double)r->during.pss_kib - (double)r->before.pss_kib) / (double)o->n_sessions);
 	printf("\n  fds    %ju before, %ju with the sessions, %ju after\n", (uintmax_t)r->before.n_fds,
@@ -246,7 +265,7 @@ static inline void load_print(const struct load_options *o, const struct load_re
 	if (o->rate > 0)
 		printf(", %.0f/s asked", o->rate);
 	printf("\n  rate   %.0f %s/s, %.1f MiB/s in %.3f s; opened in %.3f s\n",
-		(double)r->n_messages / seconds, o->mode == LOAD_CONNECT ? "sessions" : "messages",
+		(double)r->n_messages / seconds, load_counts_sessions(o) ? "sessions" : "messages",
 		(double)r->n_bytes / 1048576 / seconds, seconds, (double)r->opening_ns / 1e9);
 	if (h->n > 0)
 		printf("  time   p50 %.0f us, p99 %.0f us, p99.9 %.0f us, max %.0f us\n",

@@ -182,6 +182,7 @@ static inline size_t session_next_len(const struct load *load, const struct sess
 	case LOAD_IDLE:
 		return session->n_sent == 0 ? options->size : 0;
 	case LOAD_FLOOD_FROM:
+	case LOAD_RUN:
 	case LOAD_MODES:
 		break;
 	}
@@ -269,25 +270,34 @@ static inline void session_finish(struct load *load, struct session *session)
 	}
 }
 
-/* The connection is over; begins the next when the mode is to connect. */
+/* May the next session begin where one has ended? Those that are paced begin when they are due. */
+static inline bool session_may_follow(const struct load *load)
+{
+	const struct load_options *options = &load->options;
+	if (options->mode == LOAD_RUN && (options->rate > 0 || load->n_begun == options->count))
+		return false;
+	return load->phase == LOAD_WARMUP || load->phase == LOAD_MEASURE;
+}
+
+/* The connection is over; begins the next when sessions are what counts. */
 static inline void session_done(struct load *load, struct session *session)
 {
 	close(session->fd);
 	free(session->head);
 	session->head = NULL;
 	session->state = SESSION_DONE;
-	if (load->options.mode != LOAD_CONNECT) {
+	if (!load_counts_sessions(&load->options)) {
 		free(session->output);
 		session->output = NULL, session->output_cap = 0;
 	}
 	load->n_done++;
-	if (load->options.mode != LOAD_CONNECT)
+	if (!load_counts_sessions(&load->options))
 		return;
 	uint64_t now = usage_now();
 	load->n_messages++;
 	if (load->phase == LOAD_MEASURE)
 		histogram_add(&load->report.latency, now - session->begun_ns);
-	if (load->phase == LOAD_WARMUP || load->phase == LOAD_MEASURE) {
+	if (session_may_follow(load)) {
 		load->n_begun++;
 		session_begin(load, session, now);
 	}
@@ -317,13 +327,12 @@ static inline void session_payload(
 	struct load *load, struct session *session, const uint8_t *data, size_t len)
 {
 	uint64_t bytes = len;
-	bool right;
+	bool right = true;
 	if (load->options.mode == LOAD_FLOOD_TO) {
-		right = true;
 		for (size_t i = 0; i < len; i++)
 			right = right && data[i] == PATTERN_ACK;
 		bytes = len * (uint64_t)PATTERN_ACK_UNIT;
-	} else {
+	} else if (load->options.mode != LOAD_RUN) {
 		uint64_t offset = load->options.mode == LOAD_FLOOD_FROM ? 0 : session->offset;
 		right = pattern_check(&load->pattern, offset + session->received, data, len);
 	}
@@ -331,11 +340,12 @@ static inline void session_payload(
 	load->total_received += bytes;
 	if (!right)
 		load_fail(load, session, "wrong byte among the last %zu", len);
-	if (load->options.mode != LOAD_FLOOD_FROM && session->received > session->sent)
+	bool source = load->options.mode == LOAD_FLOOD_FROM || load->options.mode == LOAD_RUN;
+	if (!source && session->received > session->sent)
 		load_fail(load, session, "more came back than was sent");
 	if (load->options.bytes > 0 && session->received > load->options.bytes)
 		load_fail(load, session, "the source sent too much");
-	if (load->options.mode != LOAD_FLOOD_TO)
+	if (load->options.mode != LOAD_FLOOD_TO && load->options.mode != LOAD_RUN)
 		session_count(load, session, len);
 }
 
@@ -344,6 +354,8 @@ static inline bool session_complete(const struct load *load, const struct sessio
 {
 	if (load->options.mode == LOAD_FLOOD_FROM)
 		return load->options.bytes == 0 || session->received == load->options.bytes;
+	if (load->options.mode == LOAD_RUN)
+		return session->received == load->options.bytes;
 	return session->received == session->sent;
 }
 
@@ -358,7 +370,8 @@ static inline void session_control(struct load *load, struct session *session)
 	if (ws->opcode != WS_CLOSE)
 		return;
 	int code = ws->n_control < 2 ? 1005 : ws->control[0] << 8 | ws->control[1];
-	bool ended = load->options.bytes > 0 && session_complete(load, session);
+	bool source = load->options.mode == LOAD_RUN || load->options.bytes > 0;
+	bool ended = source && session_complete(load, session);
 	if (session->close_received || code != 1000 || (session->state != SESSION_CLOSING && !ended))
 		load_fail(load, session, "closed with %d '%.*s'", code,
 			ws->n_control < 2 ? 0 : (int)ws->n_control - 2, ws->control + 2);

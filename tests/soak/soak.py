@@ -35,9 +35,9 @@ def side_by_side(n, work):
     return time.monotonic() - begin
 
 
-def anonymous_kib(gw):
-    """Memory that the gateway has filled, without the pages of its program and libraries."""
-    text = Path(f"/proc/{gw.pid}/status").read_text()
+def anonymous_kib(gw, pid=None):
+    """Memory that the gateway has filled, without the pages of its program and libraries; that process's, if told."""
+    text = Path(f"/proc/{pid or gw.pid}/status").read_text()
     return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("RssAnon:"))
 
 

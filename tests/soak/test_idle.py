@@ -1,41 +1,11 @@
 """Nine thousand sessions that say nothing, and what is left of them."""
-import json
-import subprocess
-from contextlib import contextmanager
-
-from gateway import RELEASE, binary, descriptors_of
+from bench import load, n_descriptors, tcpd
 from soak import SANITIZED, SCALE, anonymous_kib, scaled
 from wait import eventually
 
-BENCH = next(
-    path for path in (binary().parent / "tests/bench", RELEASE.parent / "tests/bench") if (path / "load").exists()
-)
 FILES = 20000
 SLACK_KIB = 4096  # what stays: libevent's tables of the descriptors that were ever used, 20 KiB for each hundred
 CREEP_KIB = 1024  # ... and from the first to the third time
-
-
-@contextmanager
-def tcpd(*options):
-    """The load generator's service; its address."""
-    process = subprocess.Popen([BENCH / "tcpd", *options], stdout=subprocess.PIPE, text=True)
-    try:
-        yield "tcp://" + process.stdout.readline().split()[-1]
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def load(gw, path, *options):
-    """Runs the load generator against a route; its report."""
-    argv = [BENCH / "load", f"--to={gw.url}{path}", f"--pid={gw.pid}", "--children", "--json", *options]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-def n_descriptors(gw):
-    return sum(len(descriptors_of(pid)) for pid in (gw.pid, gw.spawner) if pid)
 
 
 def test_idle_sessions(gateway, say):
