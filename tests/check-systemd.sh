@@ -77,7 +77,7 @@ units
 mkdir "$work/ini"
 openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -keyout "$work/ini/key" -out "$work/ini/certificate" 2>"$work/said" ||
 	{ cat "$work/said"; bad=1; }
-awk -v dir="$work/units" -v ini="$work/ini" '
+awk -v dir="$work/units" -v ini="$work/ini" -v me="$(id -un)" '
 	/^ / && !fenced { print "indented, so not to be copied as it stands: " $0; bad = 1 }
 	/^```/ { fenced = !fenced; out = ""; next }
 	!fenced { next }
@@ -88,6 +88,9 @@ awk -v dir="$work/units" -v ini="$work/ini" '
 		sub("/etc/wsluice/tls/fullchain.pem|%d/certificate", ini "/certificate")
 		sub("/etc/wsluice/tls/privkey.pem|%d/key", ini "/key")
 		sub("/var/log/wsluice", ini)
+		sub("/usr/local/bin/report", "/bin/cat")
+		if (/^(user|run_as) = /)
+			sub("= .*", "= " me)
 	}
 	out { print >out; next }
 	/^([A-Z][A-Za-z]+=|\[(Unit|Service|Socket|Install)\])/ { print "printed, and in no file: " $0; bad = 1 }
@@ -112,5 +115,6 @@ exposure wsluice.service 11
 exposure wsluice@one.service 11
 exposure wsluice.service 11 no-programs
 exposure wsluice.service 15 low-port
+exposure wsluice.service 21 run-as
 exposure wsluice.service 2 no-programs no-network
 exit $bad

@@ -21,7 +21,7 @@ from backends import echo, free_port, service
 from conftest import counter
 from gateway import alive, descriptors_of, looked_after, process_state
 from scripts import script
-from test_privileges import low_port
+from test_privileges import NONE, check_identity, low_port, program_status, status_of
 from wait import eventually
 
 CAT = {"route /ws": {"exec": "cat"}, "route /console": {"console": "yes"}}
@@ -609,6 +609,20 @@ def become_nobody(groups=(), low_port=False):
         assert libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_BIND_SERVICE, 0, 0) == 0
 
 
+CAPABILITIES = {"CAP_KILL": 5, "CAP_SETGID": 6, "CAP_SETUID": 7}
+PR_CAPBSET_READ, PR_CAPBSET_DROP = 23, 24
+
+
+def stay_root(bounding_set):
+    """As User=root does: root, but of what root may only these capabilities."""
+    assert os.getuid() == 0, "for this the tests must be run by root"
+    kept = [CAPABILITIES[name] for name in bounding_set.split()]
+    for i in range(64):
+        if i not in kept and seccomp.libc.prctl(PR_CAPBSET_READ, i, 0, 0, 0) == 1:
+            assert seccomp.libc.prctl(PR_CAPBSET_DROP, i, 0, 0, 0) == 0
+    os.setgroups([])
+
+
 @pytest.fixture
 def open_dir():
     """A directory for the user nobody; pytest's own are closed to it."""
@@ -659,6 +673,15 @@ def second_listener(unit, directory):
     return keys, variables
 
 
+def check_run_as(gw, bounding_set):
+    """The spawner is root with these rights, its programs are nobody without any."""
+    mask = sum(1 << CAPABILITIES[name] for name in bounding_set.split())
+    spawner = status_of(Path(f"/proc/{gw.spawner}/status").read_text())
+    assert spawner["Uid"] == ["0"] * 4 and int(spawner["CapEff"][0], 16) == mask, spawner
+    check_identity(program_status(gw), 65534, 65534, [65534])
+    assert program_status(gw)["CapEff"] == [NONE]
+
+
 UNIT = "wsluice.service"
 NO_PROGRAMS, NO_NETWORK = "wsluice.service.d/no-programs.conf", "wsluice.service.d/no-network.conf"
 EVERY = sorted(
@@ -694,6 +717,7 @@ def test_system_calls_of_the_unit(activated, tcp, open_dir, units, limits):
     enter = seccomp.filtered(*units, limits=limits)
     programs = NO_PROGRAMS not in units
     network = NO_NETWORK not in units
+    as_root = unit.get("User") == ["root"]
     groups = [GROUP] if "SupplementaryGroups" in unit else []
     path = f"{open_dir}/backend"
     with service(echo, path=path) as unix, service(echo) as plain:
@@ -711,15 +735,25 @@ def test_system_calls_of_the_unit(activated, tcp, open_dir, units, limits):
         variables = {}
         if network:
             listen["address"] += ["127.0.0.1:0", f"unix:{open_dir}/own"]
-            listen["owner"] = "65534:65534" if os.getuid() == 0 else f"{os.getuid()}:{os.getgid()}"  # as it is
+            binder = [65534, 65534] if os.getuid() == 0 and not as_root else [os.getuid(), os.getgid()]
+            listen["owner"] = "{}:{}".format(*binder)  # as it is
             routes["listen second"], variables = second_listener(unit, open_dir)
 
+        gateway = {}
+        if as_root:
+            gateway["user"] = "daemon"
+            routes["route /ws"] = {"exec": "cat", "run_as": "nobody", "limit_files": "64", "limit_processes": "1000"}
+            routes["route /status"] = {"exec": "cat /proc/self/status", "run_as": "nobody", "framing": "stream"}
+
         def before():
-            become_nobody(groups, bool(unit["AmbientCapabilities"][-1]))
+            if as_root:
+                stay_root(unit["CapabilityBoundingSet"][-1])
+            else:
+                become_nobody(groups, bool(unit["AmbientCapabilities"][-1]))
             enter()
 
         gw = activated(
-            routes, sockets=[("web", tcp)], listen=listen, before=before, checked=False,
+            routes, gateway=gateway, sockets=[("web", tcp)], listen=listen, before=before, checked=False,
             environment={"NOTIFY_SOCKET": notify.path, "ASAN_OPTIONS": asan, **variables}, place=place,
             tls=certs.run_context() if gateway_module.over_tls else None,
         )  # fmt: skip
@@ -747,6 +781,8 @@ def test_system_calls_of_the_unit(activated, tcp, open_dir, units, limits):
                 ws.send_binary(b"x")
                 assert ws.recv_bytes(1) == b"x"
                 ws.close()
+        if as_root:
+            check_run_as(gw, unit["CapabilityBoundingSet"][-1])
         if programs:
             echoes(gw)
             ws = gw.ws("/ws")
