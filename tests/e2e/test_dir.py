@@ -153,6 +153,15 @@ def test_prefix(gw):
     assert lines(gw, "/bin/sub/deep/er/x") == ["/bin/sub/deep/er", "/x", f"{gw.dir}/bin/sub/x", "/bin/sub/*"]
 
 
+def test_relative_directory(gateway, tmp_path):
+    """What a program is told of it is an absolute path, since it may run elsewhere."""
+    gw = gateway(argv=["--set", "gateway.log_format=json", "--port=0", "--dir=."], start=False)
+    script(gw.dir / "sub", "tail", TELL)
+    gw.start()
+    gw.take_baseline()
+    assert lines(gw, "/sub/tail/a%20b") == ["/sub/tail", "/a b", f"{gw.dir.resolve()}/a b", "/*"]
+
+
 def test_log_names_the_program(gw):
     """The route alone does not say which it was, whether it ran or could not."""
     starts(gw, "/sub/tail/x", "/sub/tail", "/x")
