@@ -306,13 +306,14 @@ class Gateway:
             data = file.read()
         whole = data.rfind(b"\n") + 1
         self.log_at += whole
-        for line in data[:whole].split(b"\n")[:-1]:
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                entry = {"raw": line.decode("latin-1")}
-            self.log_seen.append(entry)
+        self.log_seen += [self.parse_line(line) for line in data[:whole].split(b"\n")[:-1]]
         return self.log_seen
+
+    def parse_line(self, line):
+        try:
+            return json.loads(line)
+        except ValueError:
+            return {"raw": line.decode("latin-1")}
 
     def mark(self):
         """What is waited for from here on comes after this line."""
