@@ -327,7 +327,7 @@ function linkOnClose(event) {
 	if (cancelled)
 		logNote('given up');
 	else
-		(good ? logNote : logBad)(formatClose(event, opened) + (lasted ? ', after ' + formatDuration(lasted) : ''));
+		logAdd(good ? 'note' : 'bad', formatClose(event, opened), opened ? 'after ' + formatDuration(lasted) : '', false);
 	link.socket = null;
 	if (lasted >= STABLE_MS)
 		link.retryMs = RETRY_MIN_MS;

@@ -53,7 +53,8 @@ export async function echo(t) {
 
 	await view.disconnect();
 	assert.equal(await view.status(), 'closed 1000');
-	await view.row('note', 'closed 1000 (normal end), after ');
+	assert.equal(await view.row('note', 'closed'), 'closed 1000 (normal end)');
+	assert.match(await view.page.locator('#log .note .size').last().textContent(), /^after \d/);
 }
 
 export async function echoReconnects(t) {

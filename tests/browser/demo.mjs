@@ -25,7 +25,8 @@ export async function demoIndex(t) {
 	const { view } = await start(t);
 	const links = await view.page.locator('main a').evaluateAll((all) => all.map((link) => link.getAttribute('href')));
 
-	assert.deepEqual(links, ['/count', '/echo', '/vmstat', '/chat', '/tcp']);
+	assert.deepEqual(links, ['/count', '/echo', '/vmstat', '/chat', '/sort', '/netstring', '/report', '/limited',
+		'/scripts/greeter.sh/Welcome', '/scripts/environment.sh/some/path?some=query', '/tcp']);
 	await view.page.screenshot({ path: path.join(SCREENSHOTS, 'demo-index.png'), fullPage: true });
 	for (const link of links) {
 		await view.page.click(`a[href="${link}"]`);
@@ -62,6 +63,77 @@ export async function demoCountEnds(t) {
 	await view.state('closed');
 	assert.deepEqual(await view.rows('in'), Array.from({ length: 20 }, (_, i) => String(i + 1)));
 	assert.equal(await view.status(), 'closed 1000');
+}
+
+/** The input is ended by hand, and what sort has kept back comes, in its order. */
+export async function demoSort(t) {
+	const { view } = await start(t);
+
+	await follow(view, '/sort');
+	for (const word of ['pear', 'apple', 'fig'])
+		await view.type(word);
+	await view.page.click('#empty');
+	await view.state('closed');
+	assert.deepEqual(await view.rows('in'), ['apple', 'fig', 'pear']);
+	assert.deepEqual(await view.rows('out'), ['pear', 'apple', 'fig', '']);
+	await view.screenshot('demo-sort');
+}
+
+export async function demoNetstring(t) {
+	const { view } = await start(t);
+
+	await follow(view, '/netstring');
+	await view.type('one\ntwo\n');
+	assert.equal(await view.row('in', 'one'), 'one\ntwo\n');
+}
+
+export async function demoReport(t) {
+	const { view } = await start(t);
+
+	await view.page.click('a[href="/report"]');
+	await view.page.click('#connect');
+	await view.state('failed');
+	assert.equal(await view.status(), 'closed 4003: exit 3');
+	const said = (await view.rows('in')).map((text) => JSON.parse(text));
+	assert.deepEqual(said.filter(({ stream }) => stream === 'stdout').map(({ data }) => data),
+		['part one is done', 'part two is done', 'part three is done']);
+	assert.deepEqual(said.filter(({ stream }) => stream === 'stderr').length, 4);
+	await view.screenshot('demo-report');
+}
+
+/** The second visitor hears why not; the first one's program is ended by the kernel. */
+export async function demoLimited(t) {
+	const { url, view: first } = await start(t);
+	const second = await (await t.newConsole()).open(url + 'limited');
+
+	await follow(first, '/limited');
+	await first.row('in', 'Up to which number');
+	await second.page.click('#connect');
+	await second.state('failed');
+	assert.match(await second.row('bad', 'closed 1013'), /^closed 1013 \(try again later\): \S/);
+	await second.screenshot('demo-limited');
+	await first.type('10');
+	await first.row('in', '10, done');
+	await first.type('999999999');
+	await first.state('failed');
+	assert.equal(await first.status(), 'closed 4152: signal XCPU');
+}
+
+export async function demoScripts(t) {
+	const { url, view } = await start(t);
+
+	await follow(view, '/scripts/greeter.sh/Welcome');
+	await view.type('Ann');
+	await view.row('in', 'Welcome, Ann!');
+	await view.open(url);
+	await view.page.click('a[href^="/scripts/environment.sh"]');
+	await view.page.click('#connect');
+	await view.state('closed');
+	const names = new Map((await view.rows('in')).map((line) => line.split(/=(.*)/s)));
+	assert.equal(names.get('SCRIPT_NAME'), '/scripts/environment.sh');
+	assert.equal(names.get('PATH_INFO'), '/some/path');
+	assert.equal(names.get('QUERY_STRING'), 'some=query');
+	await view.screenshot('demo-environment');
 }
 
 export async function demoTcp(t) {
