@@ -176,15 +176,15 @@ static int service_client_read(struct service_client *client)
 	return rc;
 }
 
-/* Serves a client's socket. */
+/* Serves a client's socket. What a client that is gone had asked for nobody wants any more. */
 static void service_client_on_ready(void *owner, uint32_t events)
 {
 	struct service_client *client = owner;
 	int rc = 0;
-	if (events & EPOLLIN)
-		rc = service_client_read(client);
-	else if (events & (EPOLLHUP | EPOLLERR))
+	if (events & (EPOLLHUP | EPOLLERR))
 		rc = -ECONNRESET;
+	else if (events & EPOLLIN)
+		rc = service_client_read(client);
 	if (rc == 0 && (events & EPOLLOUT))
 		rc = wire_flush(&client->wire);
 	if (rc < 0)

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+import wsraw
 from gateway import Gateway, alive
 from scripts import script
 from wait import eventually, plateau
@@ -283,3 +284,27 @@ def test_stdin_closed_21(gw, end):
         ws.send_binary(b"and more")
         payload, how = hear(gw, ws, "fast")
     assert payload == DATA and how == end_of(end)
+
+
+# row 38: the gateway is killed; more of it is in test_program.py and tests/soak/test_kill.py
+
+
+def test_starts_that_nobody_waits_for_38(gateway, tmp_path, n=30):
+    """What the gateway had asked for and is not started yet when it dies never is."""
+    gw = gateway(
+        {"route /mark": {"exec": script(tmp_path, "mark.sh", f"echo >>'{tmp_path}/started'\n")}}, checked=False
+    )
+    spawner = gw.spawner
+    os.kill(spawner, signal.SIGSTOP)
+    try:
+        clients = [gw.connect() for _ in range(n)]
+        for raw in clients:
+            raw.send(wsraw.upgrade("/mark", gw.host))
+        eventually(lambda: gw.counters()["children"] == n, "not everything is asked for")
+        gw.kill()
+    finally:
+        os.kill(spawner, signal.SIGCONT)
+    eventually(lambda: not alive(spawner), "the spawner lives on")
+    assert not (tmp_path / "started").exists()
+    for raw in clients:
+        raw.drop()
