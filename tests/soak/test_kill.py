@@ -1,16 +1,17 @@
-"""The gateway is killed without a word: its programs go with it."""
+"""The gateway, or its spawner, is killed without a word: the programs go with it, and whatever they have started."""
 import os
 import signal
 import subprocess
 import time
 from pathlib import Path
 
+import pytest
 import wsraw
 from scripts import script
 from soak import scaled
 from wait import eventually
 
-PROGRAMS = 100
+PROGRAMS = 200
 PF_EXITING = 0x4  # linux/sched.h
 DEAF = "trap '' TERM INT HUP QUIT PIPE\n"
 FOREVER = "while :; do sleep 1000; done\n"
@@ -20,12 +21,23 @@ PROGRAM_TEXTS = {
     "family": "sleep 1000 &\nsh -c 'sleep 1000 & sleep 1000 & wait' &\nsleep 1000\n",
     "deaf-family": DEAF + "sleep 1000 &\n(trap '' TERM; while :; do sleep 1000; done) &\n" + FOREVER,
     "orphans": "(sleep 1000 &)\n(sleep 1000 &)\nsleep 1000\n",
+    "daemons": "setsid sleep 1000 &\n(setsid sh -c 'sleep 1000; :' &)\n" + FOREVER,
+    "deaf-daemons": DEAF + "setsid sh -c 'while :; do sleep 1000; done' &\n(setsid sleep 1000 &)\n" + FOREVER,
     "deaf-forks": DEAF + "while :; do (exit 0); done\n",
 }
 
-CYCLE = ("polite", "deaf", "family", "deaf-family", "orphans", "deaf")
-NAMES = ["deaf-forks" if i % 30 == 5 else CYCLE[i % 6] for i in range(PROGRAMS)]
-N_PROCESSES = {"polite": 2, "deaf": 2, "family": 6, "deaf-family": 4, "orphans": 4, "deaf-forks": 1}
+CYCLE = ("polite", "deaf", "family", "deaf-family", "orphans", "deaf-daemons", "daemons", "deaf")
+NAMES = ["deaf-forks" if i % 40 == 7 else CYCLE[i % 8] for i in range(PROGRAMS)]
+N_PROCESSES = {
+    "polite": 2,
+    "deaf": 2,
+    "family": 6,
+    "deaf-family": 5,
+    "orphans": 4,
+    "daemons": 5,
+    "deaf-daemons": 5,
+    "deaf-forks": 1,
+}
 
 
 def is_alive(process):
@@ -67,42 +79,44 @@ def routes(tmp_path):
     }
 
 
-def kill_and_wait(gw):
-    """Seconds from the signal until no program lives. The spawner may live until it has reaped them."""
+def kill_and_wait(gw, victim="gateway"):
+    """Seconds from the signal until no program lives. Who is left of gateway and spawner may live until they are reaped."""
     ours = (gw.pid, gw.spawner)
     begin = time.monotonic()
-    gw.signal(signal.SIGKILL)
+    os.kill(gw.pid if victim == "gateway" else gw.spawner, signal.SIGKILL)
     while True:
         looked_at = time.monotonic() - begin
         found = living_in(gw.dir, but=ours)
         if not found:
             break
         assert looked_at < 1, f"alive after {looked_at:.3f} s:\n{describe(found)}"
-    gw.exited()
+    assert gw.exited() == (-signal.SIGKILL if victim == "gateway" else 1)
     eventually(lambda: not living_in(gw.dir), "the spawner lives on")
     return looked_at
 
 
-def test_running_programs_die_with_the_gateway(gateway, tmp_path, say):
-    """Half of them ignore TERM; some have children, orphans, or fork all the time."""
+@pytest.mark.parametrize("victim", ["gateway", "spawner"])
+def test_running_programs_die_with_it(gateway, tmp_path, say, victim):
+    """Half of them ignore TERM; some have children, orphans, daemons with a session of their own, or fork all the time."""
     rounds, slowest, most = scaled(20, 2), 0, 0
     for _ in range(rounds):
         gw = gateway(routes(tmp_path), checked=False)
         gw.dir = gw.dir.resolve()
         clients = [gw.ws(f"/{name}") for name in NAMES]
-        assert len(gw.programs()) == PROGRAMS
+        assert gw.counters()["children"] == PROGRAMS
         wanted = 2 + sum(N_PROCESSES[name] for name in NAMES)
         eventually(lambda: len(living_in(gw.dir)) >= wanted, lambda: f"{len(living_in(gw.dir))} of {wanted} processes")
         most = max(most, len(living_in(gw.dir)))
-        slowest = max(slowest, kill_and_wait(gw))
+        slowest = max(slowest, kill_and_wait(gw, victim))
         for ws in clients:
             ws.drop()
     say(
-        f"kill -9 of the gateway: {rounds} times {PROGRAMS} programs, up to {most} processes, all gone within {slowest * 1000:.0f} ms"
+        f"kill -9 of the {victim}: {rounds} times {PROGRAMS} programs, up to {most} processes, all gone within {slowest * 1000:.0f} ms"
     )
 
 
-def test_programs_that_are_being_started_die_with_the_gateway(gateway, tmp_path, say):
+@pytest.mark.parametrize("victim", ["gateway", "spawner"])
+def test_programs_that_are_being_started_die_with_it(gateway, tmp_path, say, victim):
     """The signal comes between the handshakes and their answers."""
     rounds, slowest = scaled(100, 5), 0
     for turn in range(rounds):
@@ -113,9 +127,9 @@ def test_programs_that_are_being_started_die_with_the_gateway(gateway, tmp_path,
             raw.send(wsraw.upgrade(f"/{name}", gw.host))
         for raw in clients[: turn % PROGRAMS]:
             raw.response()
-        slowest = max(slowest, kill_and_wait(gw))
+        slowest = max(slowest, kill_and_wait(gw, victim))
         for raw in clients:
             raw.drop()
     say(
-        f"kill -9 of the gateway while {PROGRAMS} programs are being started: {rounds} times, all gone within {slowest * 1000:.0f} ms"
+        f"kill -9 of the {victim} while {PROGRAMS} programs are being started: {rounds} times, all gone within {slowest * 1000:.0f} ms"
     )
