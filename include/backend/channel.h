@@ -33,6 +33,7 @@ struct channel {
 	struct framing_decoder decoder;
 	bool muted;	   /* its output is thrown away */
 	uint64_t n_output; /* bytes of it that were read */
+	bool half;	   /* bytes of a message were sent to the backend, and its end was not */
 	bool eof_message;  /* an empty message ends the input; for the owner to set */
 	bool empty;	   /* the message that has begun, up to now; it is held back */
 };

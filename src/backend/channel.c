@@ -24,6 +24,7 @@ static int channel_on_piece(void *arg, const struct piece *piece)
 static int channel_on_bytes(void *arg, const uint8_t *data, size_t len)
 {
 	struct channel *channel = arg;
+	channel->half = true;
 	stream_send(&channel->stream, data, len);
 	return 0;
 }
@@ -113,7 +114,7 @@ void channel_init(struct channel *channel, struct endpoint *endpoint, const stru
 	channel->hooks = hooks;
 	channel->muted = false;
 	channel->n_output = 0;
-	channel->eof_message = channel->empty = false;
+	channel->eof_message = channel->empty = channel->half = false;
 	channel->stream = (struct stream){
 		.loop = endpoint->loop, .rfd = -1, .out.fd = -1, .write = STREAM_WRITE_SHUT
 	};
@@ -139,6 +140,7 @@ void channel_done(struct channel *channel)
 static int channel_encode(struct channel *channel, const struct piece *piece)
 {
 	int rc = framing_encode(&channel->encoder, piece, channel_on_bytes, channel);
+	channel->half = channel->half && !piece->last;
 	if (rc == FRAMING_NEWLINE)
 		return CLOSE_POLICY;
 	if (rc < 0)

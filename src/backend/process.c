@@ -69,10 +69,10 @@ static void process_report(struct process *process, const struct end *end)
 	ladder_stop(&process->ladder);
 	heirs_stop(&process->heirs);
 	process_close_stderr(process);
-	channel_done(&process->channel);
 	if (process->child != NULL)
 		spawn_release(process->child);
 	process->child = NULL;
+	channel_done(&process->channel);
 	hooks->on_eof(process->endpoint.arg, end);
 	hooks->on_closed(process->endpoint.arg);
 }
@@ -277,11 +277,13 @@ static void process_allow(struct endpoint *endpoint, size_t max)
 		errtag_allow(process->errtag, max);
 }
 
-/* The visitor has closed: the ladder from its first step; output still counts. */
+/* The visitor has closed: the ladder from its first step; output still counts. A close frame may stand
+ * between the fragments of a message, which then never ends. */
 static void process_finish(struct endpoint *endpoint, const struct end *end)
 {
+	struct process *process = (struct process *)endpoint;
 	(void)end;
-	ladder_begin(&((struct process *)endpoint)->ladder, false);
+	ladder_begin(&process->ladder, process->channel.half);
 }
 
 /*

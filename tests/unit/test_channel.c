@@ -292,6 +292,37 @@ static void send_message(struct backend *backend, size_t n, const char *const wo
 	channel_flush(&backend->channel);
 }
 
+/* Whether the backend has a part of a message and not its end: not while the framing holds all of it. */
+static void test_half(void **state)
+{
+	static uint8_t data[FRAMING_HOLD + 1];
+	struct backend *backend = backend_new(FRAMING_LINES);
+	struct piece piece = { .data = data, .len = FRAMING_HOLD, .first = true };
+	(void)state;
+
+	channel_send(&backend->channel, &piece);
+	assert_false(backend->channel.half);
+	piece = (struct piece){ .data = data, .len = 1 };
+	channel_send(&backend->channel, &piece);
+	assert_true(backend->channel.half);
+	piece.last = true;
+	channel_send(&backend->channel, &piece);
+	assert_false(backend->channel.half);
+	backend_free(backend);
+
+	backend = backend_new(FRAMING_STREAM);
+	piece = (struct piece){ .data = data, .first = true };
+	channel_send(&backend->channel, &piece);
+	assert_false(backend->channel.half);
+	piece.len = 1;
+	channel_send(&backend->channel, &piece);
+	assert_true(backend->channel.half);
+	piece = (struct piece){ .data = data, .last = true };
+	channel_send(&backend->channel, &piece);
+	assert_false(backend->channel.half);
+	backend_free(backend);
+}
+
 /* An empty message, in any number of pieces, ends the input behind what was sent before; later ones go
  * nowhere and the output goes on. One that has a byte anywhere, or a route without the key, does not. */
 static void test_eof_message(void **state)
@@ -512,6 +543,7 @@ int main(void)
 		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_bad_record),
 		cmocka_unit_test(test_half_record),
+		cmocka_unit_test(test_half),
 		cmocka_unit_test(test_eof_message),
 		cmocka_unit_test(test_eof_message_behind_a_queue),
 		cmocka_unit_test(test_reasons),
