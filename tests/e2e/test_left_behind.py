@@ -1,0 +1,154 @@
+"""Nothing of a program is left: what leaves its group, its parents or its session, and whoever of us is killed."""
+import contextlib
+import os
+import signal
+import subprocess
+
+import pytest
+from gateway import alive, children_of, process_state
+from wait import eventually
+
+LEAVES = {
+    # command: how many processes it is
+    "sleep 1000": 1,
+    'sh -c "trap \'\' TERM HUP INT; sleep 1000; :"': 2,
+    'sh -c "sleep 1000 & (sleep 1000 &) ; exec sleep 1000"': 3,  # in its group, one with a dead parent
+    "sh -c \"trap '' TERM; setsid sleep 1000 & (setsid sh -c 'sleep 1000 & exec sleep 1000' &) ; exec sleep 1000\"": 4,
+}
+PROGRAMS = {f"route /{i}": {"exec": command, "stop_grace": "100ms"} for i, command in enumerate(LEAVES)}
+
+
+LEFT = "processes that programs have started live on: they are other users' or don't die"
+
+
+def children(pid):
+    """The children of a process with one thread, none if it is gone."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{pid}/children") as file:
+        return [int(word) for word in file.read().split()]
+    return []
+
+
+def descendants(pid):
+    """All processes below one, whoever they are."""
+    found = children(pid)
+    for child in found:
+        found += children(child)  # also of those that this adds
+    return found
+
+
+def grown(gw, n):
+    """The pids of n programs and all that they have started, once all of it is there; the sockets of their clients."""
+    clients = [gw.ws(f"/{i % len(LEAVES)}") for i in range(n)]
+    expected = sum(list(LEAVES.values())[i % len(LEAVES)] for i in range(n))
+
+    def ready():
+        pids = descendants(gw.spawner)
+        names = [command(pid) for pid in pids]
+        return len(pids) == expected and not any("setsid" in name for name in names) and pids
+
+    return eventually(ready, lambda: f"{len(descendants(gw.spawner))} processes, not {expected}"), clients
+
+
+def command(pid):
+    try:
+        with open(f"/proc/{pid}/comm") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def gone(pids, timeout=1):
+    eventually(lambda: not any(map(alive, pids)), lambda: f"alive: {[pid for pid in pids if alive(pid)]}", timeout)
+
+
+@pytest.mark.parametrize("whom", ["gateway", "spawner"])
+def test_killed(gateway, whom):
+    """SIGKILL with 200 programs: of their 500 processes none is alive a second later."""
+    gw = gateway(PROGRAMS, checked=False)
+    spawner = gw.spawner
+    pids, clients = grown(gw, 200)
+    assert len(pids) == 500
+    os.kill(gw.pid if whom == "gateway" else spawner, signal.SIGKILL)
+    gone([*pids, spawner])
+    assert gw.exited() == (1 if whom == "spawner" else -signal.SIGKILL)
+    if whom == "spawner":
+        errors = [line["msg"] for line in gw.logged(since_mark=False, level="error")]
+        assert errors == ["the process that starts programs (the spawner) died"]
+        assert not gw.logged(since_mark=False, level="warning", msg=LEFT)
+    gw.process = None
+    for ws in clients:
+        ws.drop()
+
+
+def test_stopped(gateway):
+    """What has left the group of its program may outlive the session, but not the gateway."""
+    gw = gateway(PROGRAMS, checked=False)
+    pids, clients = grown(gw, 8)
+    for ws in clients:
+        ws.drop()
+    eventually(lambda: gw.counters()["sessions"] == 0, "sessions go on")
+    # of each of the two programs that did it: one in a session of its own, and two of an orphan's
+    eventually(lambda: sorted(map(command, filter(alive, pids))) == ["sleep\n"] * 6, "who is there is not who has left")
+    eventually(lambda: len(children(gw.spawner)) == 2 * 2, "zombies")
+    gw.stop()
+    gone(pids)
+
+
+def test_orphans_are_reaped(gateway):
+    """Who has lost its parents leaves no zombie behind, neither while its program lives nor later."""
+    orphan = "(setsid sh -c 'read x </proc/self/stat; echo $x >&2' & (exit 3) &)"
+    gw = gateway({"route /": {"exec": f'sh -c "{orphan}; exec cat"'}}, checked=False)
+    with gw.ws("/") as ws:
+        gw.wait_log("stderr", route="/")
+        ws.send_text("on")
+        assert ws.recv_text() == "on"
+        eventually(lambda: len(gw.programs()) == 1, lambda: [process_state(pid) for pid in gw.programs()], 5)
+        ws.close()
+    eventually(lambda: not gw.programs(), "zombies", 5)
+    gw.stop()
+
+
+def test_parents_children_are_not_ours(gateway, tmp_path):
+    """Who becomes the gateway by exec may have children: they are neither reaped nor killed by it."""
+    gw = gateway(PROGRAMS, start=False, checked=False)
+    gw.argv = ["-c", 'sleep 1000 & echo $! >"$0"; exec "$@"', tmp_path / "pid", gw.program, *gw.argv]
+    gw.program = "/bin/sh"
+    gw.start()
+    other = int((tmp_path / "pid").read_text())
+    try:
+        (spawner,) = set(children_of(gw.pid)) - {other}
+        with gw.ws("/0"):
+            os.kill(spawner, signal.SIGKILL)
+            assert gw.exited() == 1
+        assert alive(other)
+    finally:
+        os.kill(other, signal.SIGKILL)
+    gw.process = None
+
+
+@pytest.mark.parametrize(
+    "limit, error", [("nproc", "fork: Resource temporarily unavailable"), ("nofile", "pipe: Too many open files")]
+)
+def test_no_room_for_another(gateway, limit, error):
+    """The one start fails with 503; those who are there notice nothing, and the next one works when there is room."""
+    no_leaks = {"ASAN_OPTIONS": "detect_leaks=0:exitcode=86"}  # it becomes another user and can't look at itself then
+    gw = gateway({"route /": {"exec": "cat"}}, gateway={"user": "4242", "group": "4242"}, environment=no_leaks)
+    that_user = ["setpriv", "--reuid=4242", "--regid=4242", "--clear-groups", "prlimit", f"--pid={gw.spawner}"]
+    before = subprocess.check_output([*that_user, f"--{limit}", "--output=SOFT", "--noheadings"], text=True).strip()
+    with gw.ws("/") as ws:
+        for room in (False, True):
+            subprocess.check_call([*that_user, f"--{limit}={before if room else 4}:"])
+            for _ in range(3):
+                if room:
+                    with gw.ws("/") as other:
+                        other.send_text("again")
+                        assert other.recv_text() == "again"
+                        other.close()
+                    continue
+                gw.mark()
+                answer = gw.refused("/")
+                assert (answer.status, answer.header("Retry-After") is not None) == (503, True)
+                assert error in gw.wait_log("request")["reason"]
+            ws.send_text("on")
+            assert ws.recv_text() == "on"
+        ws.close()
