@@ -7,6 +7,7 @@ import platform
 import pwd
 import shlex
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -15,7 +16,8 @@ from pathlib import Path
 
 import certs
 import pytest
-from gateway import binary
+from gateway import alive, binary, children_of
+from wait import eventually
 
 STATUS = {"route /status": {"exec": "cat /proc/self/status", "framing": "stream"}, "route /cat": {"exec": "cat"}}
 NONE = "0" * 16
@@ -447,3 +449,179 @@ def test_each_step(tmp_path, call, argument, error, step, routes, prefix):
     words = shown(prefix + step)
     assert f"ERROR cannot start step={words} error=" in lines[0], lines
     assert os.strerror(error or errno.EPERM) in lines[0], lines
+
+
+# run_as
+
+AS = {f"route /{name}": {**STATUS["route /status"], "run_as": name} for name in ("nobody", "daemon", "4242:4243", "root")}
+LEFT = "processes that programs have started live on: they are other users' or don't die"
+
+
+def status_at(gw, path):
+    """What a program of that route sees of itself."""
+    with gw.ws(path) as ws:
+        text, code, _ = ws.recv_all()
+    assert code == 1000, text
+    return status_of(text.decode())
+
+
+@pytest.mark.parametrize("keys", [{}, {"user": "daemon"}, {"user": "4242", "group": "4243"}])
+def test_run_as(start, keys):
+    """Each program is its route's user, or the gateway's; the spawner alone stays root, and nobody gains by execve."""
+    gw = start({**STATUS, **AS}, wrap=["setpriv", "--groups=4,27,5", "--inh-caps=+net_bind_service"], gateway=keys)
+    us = {None: (0, 0, [4, 5, 27]), "daemon": (1, 1, [1]), "4242": (4242, 4243, [4243])}[keys.get("user")]
+    for status in (*statuses(gw.pid), status_at(gw, "/status")):
+        check_identity(status, *us)
+        if us[0]:
+            check_no_capabilities(status, NONE)
+    (spawner,) = statuses(gw.spawner)
+    check_identity(spawner, 0, 0, [4, 5, 27])
+    for path, uid, gid in (("/nobody", 65534, 65534), ("/daemon", 1, 1), ("/4242:4243", 4242, 4243), ("/root", 0, 0)):
+        status = status_at(gw, path)
+        check_identity(status, uid, gid, [gid])
+        if uid:
+            check_no_capabilities(status, NONE)
+        assert status["Uid"] == [str(uid)] * 4
+
+
+@pytest.mark.parametrize(
+    "routes, keys, route",
+    [
+        ({"route /nobody": AS["route /nobody"]}, {}, None),
+        ({"route /nobody": AS["route /nobody"], "route /a": {"console": "yes", "run_as": "root"}}, {}, None),
+        ({**STATUS, "route /nobody": AS["route /nobody"]}, {"user": "daemon"}, None),
+        ({"route /nobody": AS["route /nobody"], **STATUS}, {}, "/status"),
+        ({**STATUS, **AS}, {"user": "daemon"}, "/root"),
+    ],
+)
+def test_run_as_root_is_said(start, routes, keys, route):
+    """The warning comes when, and only when, a program runs as root, and names its route."""
+    gw = start(routes, gateway=keys)
+    said = [line["route"] for line in gw.logged(WARNING, since_mark=False, level="warning")]
+    assert said == ([route] if route else [])
+
+
+def test_run_as_with_supplementary_groups(start, everyone):
+    """All of that user's groups, also when they are many, and two routes with the same user."""
+    known = [f"daemon:x:{pwd.getpwnam('daemon').pw_gid}:daemon", "bin:x:2:"]
+    known += [f"wsluice-{gid}:x:{gid}:other,daemon" for gid in range(5000, 5300)]
+    (everyone / "group").write_text("\n".join(known) + "\n")
+    inside = f'mount --bind {everyone}/group /etc/group && exec "$0" "$@"'
+    routes = {
+        f"route /{i}": {**STATUS["route /status"], "run_as": name}
+        for i, name in enumerate(("daemon", "daemon", "daemon:bin", "nobody:bin"))
+    }
+    gw = start(routes, wrap=["unshare", "--mount", "sh", "-c", inside])
+    for path in ("/0", "/1"):
+        check_identity(status_at(gw, path), 1, 1, [1, *range(5000, 5300)])
+    check_identity(status_at(gw, "/2"), 1, 2, [1, 2, *range(5000, 5300)])
+    check_identity(status_at(gw, "/3"), 65534, 2, [2])
+
+
+RUN_AS = "[listen a]\naddress = 127.0.0.1:0\n[route /x]\nexec = cat\nrun_as = %s\n"
+
+
+@pytest.mark.parametrize("run_as", ["root", "daemon", "4243:4242", "4242:4243"])
+@pytest.mark.parametrize("program", ["exec = cat", "dir = /usr/bin"])
+def test_run_as_needs_root(everyone, run_as, program):
+    text = (RUN_AS % run_as).replace("exec = cat", program).replace("/x", "/x/*")
+    lines = run_in_vain(everyone, text, as_user(4242, ""), everyone / "wsluice")
+    assert len(lines) == 1, lines
+    words = "ERROR run_as of a route needs a start as root, or as that user with that group"
+    assert lines[0].endswith(f"{words} route=/x/* run_as={run_as} uid=4242 gid=4242"), lines
+
+
+@pytest.mark.parametrize("routes", [{**STATUS, "route /me": {"exec": "cat", "run_as": "4242:4243"}}])
+def test_run_as_is_that_user_already(start, routes):
+    """No root is needed; where nothing is started, neither."""
+    routes = {**routes, "route /page": {"console": "yes", "run_as": "root"}}
+    wrap = ["setpriv", "--reuid=4242", "--regid=4243", "--groups=27"]
+    gw = start(routes, wrap=wrap)
+    for status in everybody(gw):
+        check_identity(status, 4242, 4243, [27])
+        check_no_capabilities(status)
+    with gw.ws("/me") as ws:
+        ws.send_text("hello")
+        assert ws.recv_text() == "hello"
+        ws.close()
+
+
+@pytest.mark.parametrize("capability", ["setgid", "setuid", "kill"])
+def test_run_as_without_the_right(tmp_path, capability):
+    """A container's root that could not start such programs, or not end them, does not begin to."""
+    lines = run_in_vain(tmp_path, RUN_AS % "daemon", ["setpriv", f"--bounding-set=-{capability}"])
+    assert len(lines) == 1, lines
+    step = shown(f"start the spawner: run_as without CAP_{capability.upper()}")
+    assert lines[0].endswith(f'ERROR cannot start step={step} error="Operation not permitted"'), lines
+
+
+@pytest.mark.parametrize(
+    "call, argument, error, step",
+    [
+        ("setgroups", None, errno.EPERM, "setgroups"),
+        ("setgroups", None, 0, "verify the supplementary groups"),
+        ("setresgid", None, errno.EAGAIN, "setresgid"),
+        ("setresgid", None, 0, "verify the group"),
+        ("setresuid", None, errno.EAGAIN, "setresuid"),
+        ("setresuid", None, 0, "verify the user"),
+        ("setuid", None, 0, "verify that root is gone"),
+        ("prctl", PR_CAP_AMBIENT, errno.EINVAL, "clear the ambient capabilities"),
+        ("capset", None, errno.EPERM, "capset"),
+        ("capset", None, 0, "verify that no capability is left"),
+    ],
+)
+def test_each_step_of_run_as(gateway, tmp_path, call, argument, error, step):
+    """Whichever step fails, or only seems to work, the program never runs, and the log names the step."""
+    ran = tmp_path / "ran"
+    tmp_path.chmod(0o777)
+    routes = {"route /as": {"exec": f"touch {ran}", "run_as": "4242:4243"}, "route /cat": {"exec": "cat"}}
+    gw = gateway(routes, start=False, environment=NO_LEAKS)
+    gw.limit = answering(call, error, argument)
+    gw.start()
+    gw.take_baseline()
+    answer = gw.refused("/as")
+    assert answer.status == (503 if error == errno.EAGAIN else 502)
+    reason = gw.wait_log("request", path="/as")["reason"]
+    assert reason.endswith(f"{step}: {os.strerror(error or errno.EPERM)}"), reason
+    assert not ran.exists()
+    with gw.ws("/cat") as ws:  # others are served
+        ws.send_text("on")
+        assert ws.recv_text() == "on"
+        ws.close()
+
+
+def test_run_as_when_the_spawner_dies(start):
+    """What another user's program has started can't be killed by who is not root any more; that is said."""
+    tree = 'sh -c "sleep 1000 & exec sleep 1000"'
+    routes = {"route /other": {"exec": tree, "run_as": "4242:4243"}, "route /own": {"exec": tree}}
+    gw = start(routes, gateway={"user": "daemon"})
+    with gw.ws("/other"), gw.ws("/own"):
+        leaders = gw.programs()
+        eventually(lambda: all(children_of(pid) for pid in leaders), "they have not started all")
+        others = [pid for leader in leaders for pid in (leader, *children_of(leader))]
+        of_other = [pid for pid in others if statuses(pid)[0]["Uid"][0] == "4242"]
+        os.kill(gw.spawner, signal.SIGKILL)
+        assert gw.exited() == 1
+    gw.process = None
+    left = [pid for pid in others if alive(pid)]
+    assert len(left) == 1 and left[0] in of_other
+    assert [line["processes"] for line in gw.logged(LEFT, level="warning")] == [1]
+    os.kill(left[0], signal.SIGKILL)
+
+
+def test_run_as_is_killed_with_the_gateway(start):
+    """The spawner, which stays root, can end everybody's programs."""
+    tree = "sh -c \"trap '' TERM; (setsid sleep 1000 &); sleep 1000 & exec sleep 1000\""
+    routes = {"route /other": {"exec": tree, "run_as": "4242:4243"}, "route /own": {"exec": tree}}
+    gw = start(routes, gateway={"user": "daemon"})
+    gw.checked = False
+    with gw.ws("/other"), gw.ws("/own"):
+
+        def everything():
+            found = children_of(gw.spawner)
+            found += [pid for leader in found for pid in children_of(leader)]
+            return len(found) == 6 and found
+
+        pids = eventually(everything, "not all is there") + [gw.spawner]
+        gw.kill()
+        eventually(lambda: not any(map(alive, pids)), "it lives on", 1)
