@@ -181,6 +181,7 @@ struct route_conf {
 struct config {
 	bool command_line;   /* comes of a command line without a file: what to advise differs */
 	bool websocketd;     /* started under that name: what scripts written for it expect */
+	bool same_origin;    /* besides what the origins of a route say: only pages of this host and port */
 	bool reverse_lookup; /* REMOTE_HOST is the client's name where it has one */
 	/* Not OFF: the log is that of websocketd, on stdout; log_format and log_target don't count. */
 	enum log_websocketd log_websocketd;

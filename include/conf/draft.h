@@ -36,6 +36,7 @@ struct draft {
 	unsigned files;			    /* read so far */
 	bool command_line;		    /* there is no file */
 	bool websocketd;		    /* of struct config */
+	bool same_origin;		    /* of struct config */
 	bool reverse_lookup;		    /* of struct config */
 	enum log_websocketd log_websocketd; /* of struct config */
 };

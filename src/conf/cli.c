@@ -186,13 +186,15 @@ static void cli_put_redirect(struct argv_state *state)
 	cli_copy_names(state, section);
 }
 
-/* Settles whose pages may connect. */
+/* Settles whose pages may connect. To give both holds both there; here it would be taken for a list. */
 static void cli_put_origins(struct argv_state *state)
 {
 	bool listed = draft_given(&state->draft, state->route, "origins") != NULL;
 	bool same = state->same_origin != NULL && strcmp(state->same_origin, "yes") == 0;
 
-	if (same && listed)
+	if (same && listed && state->websocketd)
+		state->draft.same_origin = true;
+	else if (same && listed)
 		errors_add(&state->errors, ERRORS_USAGE, NULL,
 			"--sameorigin and --origin exclude each other (--origin=same adds to a list)");
 	else if (state->same_origin != NULL && !listed)

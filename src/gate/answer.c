@@ -130,7 +130,10 @@ static void answer_refuse_origin(struct answer *out, const struct config *config
 	char word[ANSWER_WORD], list[ANSWER_WORD], how[ANSWER_ADVICE / 2];
 
 	answer_show(origin, word);
-	if (config->command_line)
+	if (config->same_origin)
+		snprintf(how, sizeof(how), "leave out --sameorigin, and have --origin=%s on the command line",
+			word);
+	else if (config->command_line)
 		snprintf(how, sizeof(how), "%s--origin=%s on the command line", same ? "--origin=same " : "",
 			word);
 	else
@@ -177,6 +180,19 @@ static void answer_refuse_entry(struct answer *out, int error)
 		answer_refuse(out, 404, "no such program", "There is no such program.\n");
 }
 
+/* May a page of this origin have the route? websocketd's --sameorigin and --origin hold both. */
+static bool answer_origin_allowed(const struct answer *out, const struct config *config,
+	const struct entrance *entrance, const struct http_request *request, struct text origin)
+{
+	static const char *const same[] = { "same" };
+	const struct conf_list *rules = &out->match.route->origins;
+
+	return upgrade_origin_allowed(origin, (const char *const *)rules->items, rules->n, request->host,
+		       request->host_port, entrance->tls) &&
+	       (!config->same_origin || upgrade_origin_allowed(origin, same, 1, request->host,
+						request->host_port, entrance->tls));
+}
+
 /* An opening handshake that is correct as HTTP: is there something behind it, and may this page have it? */
 static void answer_upgrade(struct answer *out, const struct config *config, const struct entrance *entrance,
 	const struct http_request *request)
@@ -187,9 +203,7 @@ static void answer_upgrade(struct answer *out, const struct config *config, cons
 
 	if (route == NULL || (route->exec.n == 0 && !route->has_connect && route->dir == NULL))
 		answer_refuse(out, 404, "no such route", "Nothing answers a WebSocket on this path.\n");
-	else if (origin != NULL &&
-		 !upgrade_origin_allowed(origin->value, (const char *const *)route->origins.items,
-			 route->origins.n, request->host, request->host_port, entrance->tls))
+	else if (origin != NULL && !answer_origin_allowed(out, config, entrance, request, origin->value))
 		answer_refuse_origin(out, config, origin->value);
 	else if (route->dir != NULL && (error = answer_find_entry(out, request)) != 0)
 		answer_refuse_entry(out, error);

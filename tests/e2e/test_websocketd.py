@@ -232,6 +232,27 @@ def test_redirport(there):
         assert gw.wait_log("CONNECT")["url"] == f"{scheme}://{gw.host}/"
 
 
+def test_origins(there):
+    """--sameorigin, --origin, and both: then both hold."""
+    port = free_port()
+    here, there_too, other = f"http://localhost:{port}", f"http://127.0.0.1:{port}", "http://evil.example"
+    for options, allowed in (
+        ([], {here, there_too, other}),
+        (["--sameorigin"], {here}),
+        ([f"--origin=127.0.0.1:{port},localhost:{port}"], {here, there_too}),
+        (["--sameorigin", f"--origin=127.0.0.1:{port},localhost:{port}"], {here}),
+        (["--sameorigin", f"--origin=127.0.0.1:{port}"], set()),
+    ):
+        gw = there(*options, f"--port={port}", "cat", where=("--address=127.0.0.1",))
+        for origin in (here, there_too, other):
+            asked = {"host": f"localhost:{port}", "headers": [("Origin", origin)]}
+            if origin in allowed:
+                echo(gw, **asked)
+            else:
+                assert gw.refused("/", **asked).status == 403
+        gw.stop()
+
+
 # exit statuses
 
 

@@ -540,6 +540,11 @@ static void test_websocketd_options(void **state)
 	assert_int_equal(run.cli.config->routes[0].origins.n, 1);
 	assert_string_equal(run.cli.config->routes[0].origins.items[0], "a");
 	assert_false(run.cli.config->routes[0].console);
+	assert_false(run.cli.config->same_origin);
+	run_done(&run);
+	run = GOOD("--sameorigin", "--origin=a", "cat");
+	assert_int_equal(run.cli.config->routes[0].origins.n, 1);
+	assert_true(run.cli.config->same_origin);
 	run_done(&run);
 	run = GOOD("--sameorigin=false", "cat");
 	assert_string_equal(run.cli.config->routes[0].origins.items[0], "any");
