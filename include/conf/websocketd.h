@@ -23,7 +23,7 @@ void websocketd_take_pingms(struct argv_state *state, const char *value);
  * has no other, or there is none. */
 const char *websocketd_log_level(struct argv_state *state, const char *word);
 
-/* Under that name only: fills in its defaults where nothing was given, and checks what it forbids. */
+/* Checks what it forbids; under its name only, fills in its defaults where nothing was given. */
 void websocketd_complete(struct argv_state *state);
 
 /* Under that name: the exit status for the mistakes. `scanned`: the options were understood, each by itself.

@@ -16,6 +16,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What mistakes begin with on stderr. */
+static const char *cli_name(const struct argv_state *state)
+{
+	return state->websocketd ? "websocketd" : "wsluice";
+}
+
 /* Makes one value of a command's words, quoted so that nothing in them is lost. */
 static void cli_put_command(struct argv_state *state, char **words, int n)
 {
@@ -228,18 +234,6 @@ static void cli_check_target(struct argv_state *state, int n)
 					  : "--dir=DIR, --connect=URI or --config=FILE");
 }
 
-/* Checks that bytes which have no lines are not to be tagged line by line. */
-static void cli_check_stderr(struct argv_state *state)
-{
-	const struct draft_text *framing = draft_given(&state->draft, state->route, "framing");
-	const struct draft_text *tagged = draft_given(&state->draft, state->route, "stderr");
-
-	if (framing != NULL && framing->origin != NULL && strcmp(framing->origin, "--binary") == 0 &&
-		tagged != NULL && tagged->origin != NULL && strcmp(tagged->origin, "--passstderr") == 0)
-		errors_add(&state->errors, ERRORS_USAGE, NULL,
-			"give --binary or --passstderr, not both: what is tagged are lines");
-}
-
 /* Completes the draft of a form without a file and builds it. */
 static const struct config *cli_build(struct argv_state *state, char **words, int n)
 {
@@ -253,7 +247,6 @@ static const struct config *cli_build(struct argv_state *state, char **words, in
 	if (state->redirport != NULL)
 		cli_put_redirect(state);
 	cli_check_target(state, n);
-	cli_check_stderr(state);
 	return state->errors.n > 0 && !draft->pool.failed ? NULL : config_build(draft);
 }
 
@@ -268,12 +261,6 @@ static const struct config *cli_read_file(struct argv_state *state, int n)
 			"%.200s does not go with --config (--set SECTION.KEY=VALUE does)",
 			state->without_file);
 	return state->errors.n > 0 ? NULL : config_read(state->file, &state->sets, &state->errors);
-}
-
-/* What mistakes begin with. */
-static const char *cli_name(const struct argv_state *state)
-{
-	return state->websocketd ? "websocketd" : "wsluice";
 }
 
 /* Prints the mistakes: those of a file as they are, so that editors can jump there; one in a --set over it is
@@ -292,12 +279,12 @@ static int cli_print_errors(const struct argv_state *state, bool of_file, FILE *
 }
 
 /* The end of a call that only printed: what could not be written is a failure, and said. */
-static struct cli cli_printed(int error, FILE *out, FILE *err)
+static struct cli cli_printed(const struct argv_state *state, int error, FILE *out, FILE *err)
 {
 	errno = -error;
 	if (error == 0 && fflush(out) == 0 && ferror(out) == 0)
 		return (struct cli){ .action = CLI_EXIT };
-	fprintf(err, "wsluice: cannot write: %s\n", strerror(errno != 0 ? errno : EIO));
+	fprintf(err, "%s: cannot write: %s\n", cli_name(state), strerror(errno != 0 ? errno : EIO));
 	return (struct cli){ .action = CLI_EXIT, .status = 1 };
 }
 
@@ -309,7 +296,7 @@ static struct cli cli_finish(
 		return (struct cli){ .action = state->check ? CLI_CHECK : CLI_RUN, .config = config };
 	int error = dump_config(config, out);
 	config_unref(config);
-	return cli_printed(error, out, err);
+	return cli_printed(state, error, out, err);
 }
 
 /* Takes the options, then what is left of argv, then builds. */
@@ -320,7 +307,7 @@ static struct cli cli_run(struct argv_state *state, int argc, char **argv, FILE 
 	bool of_file = false, scanned = state->errors.n == 0;
 
 	if (at < 0)
-		return cli_printed(0, out, err);
+		return cli_printed(state, 0, out, err);
 	if (scanned) {
 		of_file = state->file != NULL && state->without_file == NULL && at == argc;
 		config = state->file != NULL ? cli_read_file(state, argc - at)

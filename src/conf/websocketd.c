@@ -180,12 +180,25 @@ static void websocketd_complete_log(struct argv_state *state)
 			state->least != LOG_WEBSOCKETD_OFF ? state->least : LOG_WEBSOCKETD_ACCESS;
 }
 
+/* Checks that bytes which have no lines are not to be tagged line by line. */
+static void websocketd_check_stderr(struct argv_state *state)
+{
+	const struct draft_text *framing = draft_given(&state->draft, state->route, "framing");
+	const struct draft_text *tagged = draft_given(&state->draft, state->route, "stderr");
+
+	if (framing != NULL && framing->origin != NULL && strcmp(framing->origin, "--binary") == 0 &&
+		tagged != NULL && tagged->origin != NULL && strcmp(tagged->origin, "--passstderr") == 0)
+		errors_add(&state->errors, ERRORS_USAGE, NULL,
+			"give --binary or --passstderr, not both: what is tagged are lines");
+}
+
 /* Fills in defaults; what it forbids has a status of its own. */
 void websocketd_complete(struct argv_state *state)
 {
 	struct draft *draft = &state->draft;
 	const struct draft_text *console = draft_given(draft, state->route, "console");
 
+	websocketd_check_stderr(state);
 	if (!state->websocketd)
 		return;
 	draft->websocketd = true;
