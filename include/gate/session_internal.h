@@ -7,6 +7,7 @@
 #include "gate/admission.h"
 #include "gate/bridge.h"
 #include "gate/exchange.h"
+#include "gate/namer.h"
 #include "gate/record.h"
 #include "gate/refused.h"
 #include "gate/session.h"
@@ -40,6 +41,7 @@ struct session {
 	char accept[UPGRADE_ACCEPT_SIZE];
 	struct admission admission;
 	struct refused *refused; /* when it is refused by a close frame */
+	struct namer *namer;	 /* before a program's backend */
 	struct endpoint *backend, *visitor;
 	struct bridge bridge;
 	struct event idle; /* only with an idle_timeout */

@@ -107,6 +107,7 @@ static void session_die(struct session *session)
 		loop_event_done(gate->loop, &session->idle);
 	session_set_state(session, SESSION_DEAD);
 	session_leave(session);
+	namer_free(session->namer);
 	refused_free(session->refused);
 	if (session->exchange != NULL)
 		exchange_done(session->exchange);

@@ -183,21 +183,52 @@ static struct endpoint *session_new_backend(struct session *session, struct text
 }
 
 /* Starts the backend. Returns 0 or -errno. */
-static int session_start_backend(struct session *session, const struct exchange_upgrade *upgrade)
+static int session_launch(struct session *session, struct text entry, struct text env)
+{
+	session->backend = session_new_backend(session, entry, env);
+	return session->backend == NULL ? -ENOMEM : session->backend->ops->start(session->backend);
+}
+
+/* The client's name is there, or will not be. */
+static void session_on_named(void *arg, struct text entry, struct text env)
+{
+	struct session *session = arg;
+	int error = session_launch(session, entry, env);
+
+	namer_free(session->namer);
+	session->namer = NULL;
+	if (error != 0)
+		session_refuse_for_want(session, -error);
+}
+
+/* Starts the program, once its client has a name where that is asked for. Returns 0 or -errno. */
+static int session_start_program(struct session *session, const struct exchange_upgrade *upgrade)
 {
 	const struct record *record = &session->record;
-	char *env = NULL;
-	size_t len = 0;
-	int error = record->route->has_connect ? 0
-					       : environ_build(session->exchange, upgrade, record->id,
-							 record->protocol, &env, &len);
+	struct text entry = upgrade->match->entry;
+	size_t len;
+	char *env;
+
+	int error = environ_build(session->exchange, upgrade, record->id, record->protocol, &env, &len);
 	if (error != 0)
 		return error;
-	session->backend =
-		session_new_backend(session, upgrade->match->entry, (struct text){ .ptr = env, .len = len });
-	error = session->backend == NULL ? -ENOMEM : session->backend->ops->start(session->backend);
+	struct text variables = { .ptr = env, .len = len };
+	if (session->config->reverse_lookup && namer_may_name(&session->peer)) {
+		session->namer = namer_new(session->gate->loop, session->gate->resolver, &session->peer,
+			entry, variables, session_on_named, session);
+		return session->namer == NULL ? -ENOMEM : 0;
+	}
+	error = session_launch(session, entry, variables);
 	free(env);
 	return error;
+}
+
+/* Starts what the route leads to. Returns 0 or -errno. */
+static int session_start_backend(struct session *session, const struct exchange_upgrade *upgrade)
+{
+	if (session->record.route->has_connect)
+		return session_launch(session, (struct text){ 0 }, (struct text){ 0 });
+	return session_start_program(session, upgrade);
 }
 
 /* Makes what the handshake is answered with. Returns 0 or -errno. */
