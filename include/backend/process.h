@@ -20,6 +20,10 @@ struct process_params {
 	struct text entry;   /* as in struct spawn_request, as is env */
 	struct text env;
 	const char *session; /* its id, for the log */
+	/* It has been released: runs no more, or never did; before whoever hears of its end could know. Once,
+	 * if start returned 0. */
+	void (*on_released)(void *arg);
+	void *arg;
 };
 
 /* A program that is not yet started. NULL when memory is short. */

@@ -29,17 +29,15 @@ struct bridge_side {
 
 struct bridge {
 	struct bridge_side side[2];
-	size_t buffer;			      /* bytes that may wait for each side */
-	uint64_t active_at;		      /* when the last piece came, from either side */
-	void (*on_over)(void *arg);	      /* both sides are gone */
-	void (*on_backend_closed)(void *arg); /* the backend is, before on_over; NULL: nobody asks */
+	size_t buffer;		    /* bytes that may wait for each side */
+	uint64_t active_at;	    /* when the last piece came, from either side */
+	void (*on_over)(void *arg); /* both sides are gone */
 	void *arg;
 };
 
 /* The hooks that an endpoint of a bridge has; their arg is &bridge->side[which]. */
 extern const struct endpoint_hooks bridge_hooks;
 
-/* on_backend_closed may be set after it. */
 void bridge_init(struct bridge *bridge, size_t buffer, void (*on_over)(void *arg), void *arg);
 
 /* Joins two endpoints that are ready and gives them its hooks. Bytes may flow from now on. */

@@ -58,6 +58,16 @@ static void process_close_stderr(struct process *process)
 	errlog_close(&process->errlog);
 }
 
+/* Lets go of the program, once: what is left of its group is killed. */
+static void process_release(struct process *process)
+{
+	if (process->child == NULL)
+		return;
+	spawn_release(process->child);
+	process->child = NULL;
+	process->params.on_released(process->params.arg);
+}
+
 /* Reports the end and lets go of everything: what is left of its group is killed by the release. */
 static void process_report(struct process *process, const struct end *end)
 {
@@ -69,9 +79,7 @@ static void process_report(struct process *process, const struct end *end)
 	ladder_stop(&process->ladder);
 	heirs_stop(&process->heirs);
 	process_close_stderr(process);
-	if (process->child != NULL)
-		spawn_release(process->child);
-	process->child = NULL;
+	process_release(process);
 	channel_done(&process->channel);
 	hooks->on_eof(process->endpoint.arg, end);
 	hooks->on_closed(process->endpoint.arg);
@@ -202,8 +210,7 @@ static void process_on_failed(void *arg, const char *step, int error)
 {
 	struct process *process = arg;
 	char reason[256];
-	spawn_release(process->child);
-	process->child = NULL;
+	process_release(process);
 	process->ended = true;
 	if (strcmp(step, "execve") == 0)
 		snprintf(reason, sizeof(reason), "%s: %s", process->params.program, strerror(error));
@@ -319,8 +326,7 @@ static void process_free(struct grave *grave)
 static void process_destroy(struct endpoint *endpoint)
 {
 	struct process *process = (struct process *)endpoint;
-	if (process->child != NULL)
-		spawn_release(process->child);
+	process_release(process);
 	process_close_stderr(process);
 	channel_done(&process->channel);
 	ladder_done(&process->ladder);

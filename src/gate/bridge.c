@@ -98,8 +98,6 @@ static void bridge_on_closed(void *arg)
 	int index = bridge_index(side);
 
 	side->closed = true;
-	if (index == BRIDGE_BACKEND && bridge->on_backend_closed != NULL)
-		bridge->on_backend_closed(bridge->arg);
 	if (bridge->side[!index].closed)
 		bridge->on_over(bridge->arg);
 	else

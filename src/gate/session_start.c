@@ -18,12 +18,6 @@
 
 enum { SESSION_WEIGHT = 2 * 1024 }; /* bytes, about, of one held */
 
-/* The backend is gone: a program has been released. */
-static void session_on_backend_closed(void *arg)
-{
-	admission_end_program(&((struct session *)arg)->admission);
-}
-
 /* Answers the handshake. Returns 0 or -ENOMEM. */
 static int session_accept(struct session *session)
 {
@@ -66,7 +60,6 @@ static void session_bridge(struct session *session)
 	session_watch(session);
 	record_log_begin(&session->record, loop->log, loop_now(loop), session->backend);
 	bridge_init(&session->bridge, session->record.route->buffer, session_on_over, session);
-	session->bridge.on_backend_closed = session_on_backend_closed;
 	bridge_join(&session->bridge, session->visitor, session->backend);
 	session_pass(session);
 	if (session->gate->draining)
@@ -160,6 +153,12 @@ static const struct endpoint_hooks session_backend_hooks = {
 	.on_failed = session_on_failed,
 };
 
+/* The program has been released: its place is another one's. */
+static void session_on_released(void *arg)
+{
+	admission_end_program(&((struct session *)arg)->admission);
+}
+
 /* The backend of the route, not yet begun. entry and env are only needed for the start. */
 static struct endpoint *session_new_backend(struct session *session, struct text entry, struct text env)
 {
@@ -175,6 +174,8 @@ static struct endpoint *session_new_backend(struct session *session, struct text
 		.rules = session->record.rules,
 		.env = env,
 		.session = session->record.id,
+		.on_released = session_on_released,
+		.arg = session,
 	};
 	if (route->has_connect)
 		return tcp_new(

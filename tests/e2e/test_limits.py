@@ -76,6 +76,134 @@ def test_max_sessions_per_ip(gateway):
         ws.close()
 
 
+def answers_of(clients):
+    """What each says first: its status."""
+    with ThreadPoolExecutor(32) as pool:
+        return list(pool.map(lambda raw: raw.response().status, clients))
+
+
+@pytest.mark.threads
+def test_max_processes(gateway):
+    """200 at once for 128 places, on several threads: 128 programs run, 72 clients are refused, and every place comes back."""
+    gw = gateway(CAT, gateway={"max_processes": 128, "workers": 4})
+    for _ in range(2):
+        clients = [gw.connect() for _ in range(200)]
+        for raw in clients:
+            raw.send(wsraw.upgrade("/ws", gw.host))
+        found = answers_of(clients)
+        assert (found.count(101), found.count(503)) == (128, 72)
+        assert len(gw.programs()) == 128
+        line = gw.wait_log("request", status=503)
+        assert line["reason"] == "max_processes"
+        for raw in clients:
+            raw.reset()
+        eventually(lambda: gw.counters() == gw.baseline, lambda: f"{gw.counters()}")
+
+
+def test_max_processes_is_for_programs(gateway, tmp_path):
+    """Services take no place; a program that can't be started, or whose client has not closed yet, has none."""
+    script = tmp_path / "vanishing"
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o755)
+    with backends.service(backends.echo) as it:
+        routes = {"route /tcp": {"connect": it.uri}, "route /gone": {"exec": script}, "route /true": {"exec": "true"}}
+        gw = gateway({**CAT, **routes}, gateway={"max_processes": 2})
+        script.unlink()
+        with gw.ws("/tcp") as tcp, gw.ws("/ws") as one:
+            for _ in range(3):
+                assert gw.refused("/gone").status == 502
+            with gw.ws("/true") as ended:
+                assert ended.recv().code == 1000  # not answered: the session stays, its program is gone
+                with gw.ws("/ws") as two:
+                    answer = busy(gw, 503)
+                    assert answer.text == "Too many programs run already. Try again later.\n"
+                    with gw.ws("/tcp") as another:
+                        another.close()
+                    two.close()
+                ended.send_close(1000)
+                ended.ended()
+            one.close()
+            tcp.close()
+
+
+def test_place_of_who_leaves_while_it_starts(gateway):
+    """However a client leaves, its program's place comes back."""
+    gw = gateway(CAT, gateway={"max_processes": 1, "workers": 1})
+    for _ in range(20):
+        with gw.connect() as raw:
+            raw.send(wsraw.upgrade("/ws", gw.host))
+            raw.reset()
+
+    def comes_in():
+        with gw.connect() as raw:
+            raw.send(wsraw.upgrade("/ws", gw.host))
+            if raw.response().status != 101:
+                return False
+            raw.close()
+            return True
+
+    eventually(comes_in, "the place is gone")
+
+
+@pytest.mark.parametrize("name, status", [("wsluice", 503), ("websocketd", 429)])
+def test_maxforks(gateway, tmp_path, name, status):
+    """websocketd has a status of its own for it."""
+    program = tmp_path / name
+    program.symlink_to(binary())
+    words = ["--address=127.0.0.1", "--port=0", "--maxforks=1", "--set", "gateway.log_format=json", "--loglevel=info"]
+    gw = gateway(argv=[*words, "--set", "gateway.log_target=stderr", "cat"], program=program)
+    with gw.ws("/") as ws:
+        answer = gw.refused("/")
+        assert (answer.status, answer.header("Retry-After")) == (status, "1")
+        ws.close()
+
+
+def test_max_sessions_of_a_route(gateway):
+    """Each route has its own; the first limit that says no is the reason, and what it said no to costs nothing."""
+    routes = {"route /one": {"exec": "cat", "max_sessions": 1}, "route /two": {"exec": "cat", "max_sessions": 2}}
+    gw = gateway(routes, gateway={"max_sessions": 4, "max_processes": 3})
+    with gw.ws("/one") as a, gw.ws("/two") as b, gw.ws("/two") as c:
+        for _ in range(3):
+            for path in ("/one", "/two"):
+                answer = gw.refused(path)
+                assert (answer.status, answer.header("Retry-After")) == (503, "1")
+        assert {e["reason"] for e in gw.logged("request", status=503)} == {"max_sessions of the route"}
+        c.close()
+        c.drop()
+        eventually(lambda: gw.counters()["sessions"] == 2, "its place is taken")
+        with gw.ws("/two") as d:
+            d.close()
+        a.close()
+        b.close()
+    eventually(lambda: gw.counters() == gw.baseline, lambda: f"{gw.counters()}")
+
+
+def test_spawn_rate(gateway):
+    """n at once, the next one has to wait for its part of a second; a route without it does not; a refusal costs nothing."""
+    gw = gateway({**CAT, "route /rate": {"exec": "cat", "spawn_rate": 2}})
+
+    def status():
+        with gw.connect() as raw:
+            raw.send(wsraw.upgrade("/rate", gw.host))
+            answer = raw.response()
+            if answer.status == 101:
+                raw.close()
+            else:
+                assert answer.header("Retry-After") == "1"
+            return answer.status
+
+    begin = time.monotonic()
+    found = []
+    eventually(lambda: found.append(status()) or found.count(101) == 5, lambda: f"{found}")
+    took = time.monotonic() - begin
+    assert found[:2] == [101, 101] and found.count(503) > 0
+    assert took > 1.4, "five starts take a second and a half at two a second"
+    assert gw.wait_log("request", status=503)["reason"] == "spawn_rate"
+    for _ in range(5):
+        with gw.ws("/ws") as ws:
+            ws.close()
+
+
 @pytest.mark.parametrize("workers", [1, 3])
 def test_max_pending(gateway, workers):
     """Connections beyond it wait in the backlog, and are served when there is room; sessions don't count."""

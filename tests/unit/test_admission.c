@@ -1,0 +1,233 @@
+/*
+ * Tests of who may begin a session: the order of the limits, that who is refused has no place, and what each
+ * kind of refusal is told.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka.h needs the four above. */
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "gate/admission.h"
+
+enum { PROGRAM, SERVICE, ROUTES };
+
+struct house {
+	struct route_conf routes[ROUTES];
+	struct config config;
+	struct limits limits;
+	struct addr peer;
+	uint64_t now;
+};
+
+/* Room for three of everything; rate 0. */
+static void house_init(struct house *house)
+{
+	memset(house, 0, sizeof(*house));
+	house->routes[SERVICE].has_connect = true;
+	house->config = (struct config){ .routes = house->routes, .n_routes = ROUTES };
+	house->config.gateway.max_sessions = house->config.gateway.max_processes = 3;
+	house->peer.len = sizeof(house->peer.u.in);
+	house->peer.u.in.sin_family = AF_INET;
+	house->peer.u.in.sin_addr.s_addr = 0x010200c0;
+	house->now = 1000000;
+	assert_int_equal(limits_init(&house->limits, ROUTES), 0);
+}
+
+/* Lets one in: NULL, or the reason why not. */
+static const char *enter(struct house *house, int route, struct admission *admission, int status)
+{
+	static struct refusal refusal;
+	bool in = admission_enter(admission, &house->limits, &house->config, &house->routes[route],
+		&house->peer, house->now, &refusal);
+
+	if (in)
+		return NULL;
+	assert_int_equal(refusal.status, status);
+	assert_int_equal(refusal.code, 1013);
+	assert_true(refusal.later);
+	assert_true(strlen(refusal.sentence) > 20 && strlen(refusal.sentence) < 123);
+	admission_leave(admission); /* it has nothing */
+	return refusal.reason;
+}
+
+static void expect_places(struct house *house, unsigned sessions, unsigned programs, unsigned of_route)
+{
+	assert_int_equal(atomic_load(&house->limits.sessions), sessions);
+	assert_int_equal(atomic_load(&house->limits.processes), programs);
+	assert_int_equal(atomic_load(&house->limits.routes[PROGRAM].sessions), of_route);
+}
+
+/* Each limit at one less, at it, and one more, and the first one that is reached is the reason. */
+static void test_order(void **state)
+{
+	struct house house;
+	struct admission in[3], out;
+	(void)state;
+	house_init(&house);
+
+	for (int i = 0; i < 3; i++)
+		assert_null(enter(&house, PROGRAM, &in[i], 0));
+	expect_places(&house, 3, 3, 3);
+	house.config.gateway.max_sessions_per_ip = house.routes[PROGRAM].max_sessions = 1;
+	house.routes[PROGRAM].spawn_rate = 1;
+	assert_string_equal(enter(&house, PROGRAM, &out, 503), "max_sessions");
+	house.config.gateway.max_sessions = 4;
+	house.config.gateway.max_sessions_per_ip = 0;
+	assert_string_equal(enter(&house, PROGRAM, &out, 503), "max_sessions of the route");
+	house.routes[PROGRAM].max_sessions = 4;
+	assert_string_equal(enter(&house, PROGRAM, &out, 503), "max_processes");
+	house.config.gateway.max_processes = 4;
+	expect_places(&house, 3, 3, 3);
+	assert_null(enter(&house, PROGRAM, &out, 0));
+	admission_leave(&out);
+	assert_string_equal(enter(&house, PROGRAM, &out, 503), "spawn_rate");
+	expect_places(&house, 3, 3, 3);
+	house.now += 1000;
+	assert_null(enter(&house, PROGRAM, &out, 0));
+	admission_leave(&out);
+	for (int i = 0; i < 3; i++)
+		admission_leave(&in[i]);
+	admission_leave(&in[0]);
+	expect_places(&house, 0, 0, 0);
+	limits_done(&house.limits);
+}
+
+/* One visitor's sessions are limited before the route's. */
+static void test_visitor(void **state)
+{
+	struct house house;
+	struct admission in, out;
+	(void)state;
+	house_init(&house);
+
+	house.config.gateway.max_sessions_per_ip = house.routes[PROGRAM].max_sessions = 1;
+	assert_null(enter(&house, PROGRAM, &in, 0));
+	assert_string_equal(enter(&house, PROGRAM, &out, 429), "max_sessions_per_ip");
+	house.peer.u.in.sin_addr.s_addr++;
+	assert_string_equal(enter(&house, PROGRAM, &out, 503), "max_sessions of the route");
+	admission_leave(&in);
+	limits_done(&house.limits); /* nobody is left in the visitors' table */
+}
+
+/* A service takes no place of a program, and no start; a program's place may come back before its session's.
+ */
+static void test_programs(void **state)
+{
+	struct house house;
+	struct admission service, program, another;
+	(void)state;
+	house_init(&house);
+
+	house.config.gateway.max_processes = 1;
+	house.routes[SERVICE].spawn_rate = 1;
+	assert_null(enter(&house, SERVICE, &service, 0));
+	assert_null(enter(&house, SERVICE, &another, 0));
+	admission_leave(&another);
+	assert_null(enter(&house, PROGRAM, &program, 0));
+	assert_string_equal(enter(&house, PROGRAM, &another, 503), "max_processes");
+	admission_end_program(&program);
+	admission_end_program(&program);
+	admission_end_program(&service);
+	expect_places(&house, 2, 0, 1);
+	assert_null(enter(&house, PROGRAM, &another, 0));
+	admission_leave(&another);
+	admission_leave(&program);
+	admission_leave(&service);
+	expect_places(&house, 0, 0, 0);
+	limits_done(&house.limits);
+}
+
+/* Under websocketd's name --maxforks is 429, and nothing else is. */
+static void test_websocketd(void **state)
+{
+	struct house house;
+	struct admission in, out;
+	(void)state;
+	house_init(&house);
+
+	house.config.websocketd = true;
+	house.config.gateway.max_processes = 1;
+	assert_null(enter(&house, PROGRAM, &in, 0));
+	assert_string_equal(enter(&house, PROGRAM, &out, 429), "max_processes");
+	house.routes[PROGRAM].max_sessions = 1;
+	assert_string_equal(enter(&house, PROGRAM, &out, 503), "max_sessions of the route");
+	admission_leave(&in);
+	limits_done(&house.limits);
+}
+
+/* What an errno of a backend is for a client: of a service, of a program. */
+static void test_no_backend(void **state)
+{
+	static const struct {
+		int error, status;
+		uint16_t of_service, of_program;
+	} cases[] = {
+		{ ECONNREFUSED, 502, 1014, 1011 },
+		{ ECONNRESET, 502, 1014, 1011 },
+		{ EHOSTUNREACH, 502, 1014, 1011 },
+		{ ETIMEDOUT, 504, 1014, 1011 },
+		{ ENOENT, 502, 1014, 1011 },
+		{ EACCES, 502, 1014, 1011 },
+		{ ENOEXEC, 502, 1014, 1011 },
+		{ E2BIG, 502, 1014, 1011 },
+		{ EAGAIN, 503, 1013, 1013 },
+		{ EMFILE, 503, 1013, 1013 },
+		{ ENFILE, 503, 1013, 1013 },
+		{ ENOMEM, 503, 1013, 1013 },
+		{ ENOBUFS, 503, 1013, 1013 },
+		{ ETOOMANYREFS, 503, 1013, 1013 },
+	};
+	struct house house;
+	struct refusal refusal;
+	(void)state;
+	house_init(&house);
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (int route = 0; route < ROUTES; route++) {
+			admission_no_backend(&refusal, &house.routes[route], cases[i].error, "the story");
+			assert_int_equal(refusal.status, cases[i].status);
+			assert_int_equal(
+				refusal.code, route == SERVICE ? cases[i].of_service : cases[i].of_program);
+			assert_int_equal(refusal.later, cases[i].status == 503);
+			assert_string_equal(refusal.reason, "the story");
+			assert_non_null(strstr(refusal.sentence, strerror(cases[i].error)));
+			assert_true(strlen(refusal.sentence) < 123);
+		}
+	}
+	limits_done(&house.limits);
+}
+
+/* What we are short of, and a head that is too much for a program. */
+static void test_no_resources(void **state)
+{
+	struct refusal refusal;
+	(void)state;
+
+	admission_no_resources(&refusal, ENOMEM);
+	assert_int_equal(refusal.status, 503);
+	assert_int_equal(refusal.code, 1013);
+	assert_true(refusal.later);
+	assert_string_equal(refusal.reason, strerror(ENOMEM));
+	admission_no_resources(&refusal, E2BIG);
+	assert_int_equal(refusal.status, 431);
+	assert_int_equal(refusal.code, 1009);
+	assert_false(refusal.later);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_visitor),
+		cmocka_unit_test(test_programs),
+		cmocka_unit_test(test_websocketd),
+		cmocka_unit_test(test_no_backend),
+		cmocka_unit_test(test_no_resources),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
