@@ -119,12 +119,12 @@ static int identity_verify(const struct identity *identity, const char **step)
 	return euid != 0 && setuid(0) == 0 ? -EPERM : 0;
 }
 
-/* Empties the bounding set where that is allowed. Where it is not (CAP_SETPCAP is missing), it is of no use
- * to anybody either: no_new_privs stands before it. */
+/* Empties the bounding set where that is allowed, up to the last capability that this kernel knows. Where it
+ * is not (CAP_SETPCAP is missing), it is of no use to anybody either: no_new_privs stands before it. */
 static void identity_empty_bounding_set(void)
 {
-	for (unsigned long i = 0; prctl(PR_CAPBSET_READ, i, 0, 0, 0) >= 0; i++)
-		prctl(PR_CAPBSET_DROP, i, 0, 0, 0);
+	for (unsigned long i = 0; prctl(PR_CAPBSET_DROP, i, 0, 0, 0) == 0; i++)
+		;
 }
 
 /* Gives up every capability; programs would inherit the ambient ones. */

@@ -546,6 +546,15 @@ def test_run_as_is_that_user_already(start, routes):
         ws.close()
 
 
+def test_run_as_with_no_more_rights_than_needed(start):
+    """Three capabilities of root's, as a unit of systemd may leave them; programs have none."""
+    gw = start(AS, wrap=["setpriv", "--bounding-set=-all,+setuid,+setgid,+kill"], gateway={"user": "daemon"})
+    for path, uid in (("/nobody", 65534), ("/daemon", 1), ("/4242:4243", 4242)):
+        status = status_at(gw, path)
+        check_no_capabilities(status, f"{1 << 5 | 1 << 6 | 1 << 7:016x}")
+        assert status["Uid"] == [str(uid)] * 4
+
+
 @pytest.mark.parametrize("capability", ["setgid", "setuid", "kill"])
 def test_run_as_without_the_right(tmp_path, capability):
     """A container's root that could not start such programs, or not end them, does not begin to."""
