@@ -41,6 +41,7 @@ struct errtag {
 	size_t capacity;
 	size_t max; /* bytes for one read; 0: paused */
 	bool muted, ended, finishing;
+	bool failed;		/* it can't be waited for */
 	uint64_t n_read, until; /* finishing: bytes that count */
 	struct framing_decoder decoder;
 	struct tag out, err;

@@ -10,15 +10,17 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* One place derives whether it is read. */
+/* One place derives whether it is read. When the kernel has no memory for that, the timer tells. */
 static void errtag_update(struct errtag *errtag)
 {
 	if (errtag->fd < 0)
 		return;
-	if (!errtag->ended && (errtag->muted || (errtag->max > 0 && !errtag->out.open)))
-		event_add(&errtag->readable, NULL);
-	else
+	if (errtag->ended || (!errtag->muted && (errtag->max == 0 || errtag->out.open)))
 		event_del(&errtag->readable);
+	else if (event_add(&errtag->readable, NULL) != 0) {
+		errtag->failed = true;
+		event_active(&errtag->timer, EV_TIMEOUT, 1);
+	}
 }
 
 /* A piece with its tag goes to whoever holds the endpoint. */
@@ -103,14 +105,16 @@ static bool errtag_is_stuck(const struct errtag *errtag)
 	       errtag_waiting(errtag->fd) > errtag->capacity / page / 2 * page;
 }
 
-/* A message of stdout takes its time. */
+/* A message of stdout takes its time, or stderr can't be read. */
 static void errtag_on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct errtag *errtag = arg;
 	(void)fd;
 	(void)what;
 
-	if (!errtag->out.open)
+	if (errtag->failed)
+		errtag->hooks->on_bad(errtag->endpoint, "out of memory");
+	if (errtag->failed || !errtag->out.open)
 		return;
 	uint64_t quiet = loop_now(errtag->endpoint->loop) - errtag->heard_ms;
 	if (quiet < ERRTAG_PATIENCE_MS || !errtag_is_stuck(errtag)) {

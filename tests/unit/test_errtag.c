@@ -25,7 +25,7 @@ struct program {
 	struct errtag errtag;
 	int stdout_fd, stderr_fd; /* the program's ends; -1 once closed */
 	char heard[1 << 18];
-	size_t n_heard, n_flushes, n_ends;
+	size_t n_heard, n_flushes, n_ends, n_bad;
 };
 
 static void program_say(struct program *program, const char *data, size_t len)
@@ -58,8 +58,8 @@ static void program_on_end(struct endpoint *endpoint)
 
 static void program_on_bad(struct endpoint *endpoint, const char *reason)
 {
-	(void)endpoint;
-	fail_msg("%s", reason);
+	assert_string_equal(reason, "out of memory");
+	((struct program *)endpoint->arg)->n_bad++;
 }
 
 static const struct errtag_hooks program_hooks = { .on_end = program_on_end, .on_bad = program_on_bad };
@@ -95,6 +95,7 @@ static struct program *program_new(void)
 
 static void program_free(struct program *program)
 {
+	assert_int_equal(program->n_bad, 0);
 	errtag_close(&program->errtag);
 	errtag_close(&program->errtag);
 	errlog_close(&program->errlog);
@@ -354,6 +355,28 @@ static void test_mute(void **state)
 	program_free(program);
 }
 
+/* A kernel that can't wait for it (here: since the descriptor is gone): the session ends, but not from within
+ * a call. */
+static void test_failing(void **state)
+{
+	struct program *program = program_new();
+	int fd = program->errtag.fd;
+	(void)state;
+
+	rig_turn(&program->rig);
+	errtag_allow(&program->errtag, 0);
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	close(fd);
+	errtag_allow(&program->errtag, 100);
+	assert_int_equal(program->n_bad, 0);
+	rig_turn(&program->rig);
+	assert_int_equal(program->n_bad, 1);
+	assert_int_equal(dup3(copy, fd, O_CLOEXEC), fd);
+	close(copy);
+	program->n_bad = 0;
+	program_free(program);
+}
+
 int main(void)
 {
 	signal(SIGPIPE, SIG_IGN);
@@ -367,6 +390,7 @@ int main(void)
 		cmocka_unit_test(test_finish),
 		cmocka_unit_test(test_closed),
 		cmocka_unit_test(test_mute),
+		cmocka_unit_test(test_failing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
