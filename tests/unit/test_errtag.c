@@ -250,6 +250,57 @@ static void test_stuck(void **state)
 	program_free(program);
 }
 
+/* The time counts from the last piece. */
+static void test_stuck_later(void **state)
+{
+	struct program *program = program_new();
+	(void)state;
+
+	pass(program, "a", true, true, false);
+	fill(program, 16, 4096);
+	rig_skip(ERRTAG_PATIENCE_MS * 6 / 10);
+	rig_turn(&program->rig);
+	pass(program, "b", true, false, false);
+	rig_skip(ERRTAG_PATIENCE_MS * 6 / 10);
+	rig_turns(&program->rig, 2);
+	heard(program, "[{\"stream\":\"stdout\",\"data\":\"a+[b+");
+	rig_skip(ERRTAG_PATIENCE_MS * 4 / 10);
+	rig_turn(&program->rig);
+	assert_memory_equal(program->heard, "[\"}]", 4);
+	program_free(program);
+}
+
+static void steal(evutil_socket_t fd, short what, void *arg)
+{
+	char byte;
+	(void)what;
+	(void)arg;
+	assert_int_equal(read(fd, &byte, 1), 1);
+}
+
+/* A wake-up without bytes is not the end, and the end is one whatever was read before. */
+static void test_spurious(void **state)
+{
+	struct program *program = program_new();
+	struct event thief;
+	(void)state;
+
+	event_assign(&thief, program->rig.loop.base, program->errtag.fd, EV_READ, steal, NULL);
+	event_add(&thief, NULL); /* the last one to come is called first */
+	complain(program, "x");
+	event_del(&thief);
+	assert_int_equal(program->n_ends, 0);
+	assert_int_equal(program->n_flushes, 0);
+	complain(program, "y\n");
+	heard(program, ERR("y"));
+	errno = EAGAIN;
+	close(program->stderr_fd);
+	program->stderr_fd = -1;
+	rig_turn(&program->rig);
+	assert_int_equal(program->n_ends, 1);
+	program_free(program);
+}
+
 /* It is not stuck while something is on its way on stdout, while the client is slow, or while there is room:
  * then the message is not broken up, however long it takes. */
 static void test_not_stuck(void **state)
@@ -300,8 +351,12 @@ static void test_finish(void **state)
 	assert_true(errtag_finish(&program->errtag));
 	rig_turns(&program->rig, 3);
 	heard(program, "");
+	complain(program, "1");
+	rig_turn(&program->rig);
 	errtag_close(&program->errtag);
+	errlog_close(&program->errlog);
 	assert_int_equal(rig_logged(&program->rig, "line=late\n"), 1); /* but it is logged */
+	assert_int_equal(rig_logged(&program->rig, "line=1\n"), 1);
 	assert_int_equal(program->n_ends, 1);
 	program_free(program);
 
@@ -364,6 +419,7 @@ static void test_failing(void **state)
 	(void)state;
 
 	rig_turn(&program->rig);
+	pass(program, "a", true, true, true);
 	errtag_allow(&program->errtag, 0);
 	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	close(fd);
@@ -386,6 +442,8 @@ int main(void)
 		cmocka_unit_test(test_open_message),
 		cmocka_unit_test(test_long_line),
 		cmocka_unit_test(test_stuck),
+		cmocka_unit_test(test_stuck_later),
+		cmocka_unit_test(test_spurious),
 		cmocka_unit_test(test_not_stuck),
 		cmocka_unit_test(test_finish),
 		cmocka_unit_test(test_closed),
