@@ -1,4 +1,4 @@
-"""What is promised while a program runs: rows 22 to 26 of the fault matrix and P1 to P8, whoever floods, stops, breaks off.
+"""What is promised while a program runs: rows 22 to 25 of the fault matrix and P1 to P8, whoever floods, stops, breaks off.
 
 Every byte, in order, whole messages or none, a bounded memory. The ends of programs are in test_faults_program.py. Rows
 22 and 23, where one side floods, are in test_backpressure.py with the bounds of memory; P1 of frames is played by every
@@ -40,13 +40,6 @@ def GATEWAY(directory):
         max_message="1k",
         closing_wait="2s",
     )
-    for framing in ("lines", "text-stream", "records"):
-        dirt = directory / f"dirt-{framing}"
-        dirt.write_bytes(dirty(random.Random(framing), framing))
-        chunks = directory / f"chunks-{framing}"
-        chunks.write_text(CHUNKS.format(dirt))
-        chunks.chmod(0o755)
-        routes[f"route /dirt/{framing}"] = {"exec": chunks, "framing": framing}
     return Gateway(directory, routes)
 
 
@@ -189,90 +182,6 @@ def test_message_of_64_mib_25(gateway):
         ws.send_close(1000)
         assert ws.recv_text().split()[0] == hashlib.sha256(message + b"\n").hexdigest()
         ws.recv_close(1000, answer=False)
-
-
-# row 26: what is no UTF-8, or is cut in the middle of a character
-
-# Writes a file in chunks of every size.
-CHUNKS = """#!/usr/bin/python3
-import os, random
-data, choice, at = open("{}", "rb").read(), random.Random(26), 0
-while at < len(data):
-    at += os.write(1, data[at : at + choice.choice((1, 2, 3, 5, 100, 4096, 65535, 65536, 65537))])
-"""
-PARTS = ["a", "ab\r", "\r", "ä", "€", "𝄞", "\U0010ffff", "\ud7ff", "\ue000"]
-DIRT = [
-    b"\x80",
-    b"\xff",
-    b"\xc0\xaf",
-    b"\xc3",
-    b"\xe2\x82",
-    b"\xf0\x9d\x84",
-    b"\xed\xa0\x80",
-    b"\xf4\x90\x80\x80",
-    b"\xf5",
-    b"\xe0\x80",
-    b"\xf0\x8f",
-]
-
-
-def dirty_text(choice, n):
-    """n parts of characters, and now and then of what is none."""
-    return b"".join(choice.choice(DIRT) if choice.random() < 0.02 else choice.choice(PARTS).encode() for _ in range(n))
-
-
-def dirty(choice, framing):
-    """A file of such a framing."""
-    sizes = [choice.choice((0, 1, 2, 10, 100, 30000)) for _ in range(60)] + [100000]
-    texts = [dirty_text(choice, n) for n in sizes]
-    if framing == "records":
-        return b"".join(b"t" + len(text).to_bytes(4, "big") + text for text in texts)
-    return b"\n".join(texts)
-
-
-def messages(ws):
-    """All messages up to a close frame with 1000, each of text."""
-    found = []
-    while (got := ws.recv()).opcode != CLOSE:
-        if got.opcode == TEXT:
-            found.append(b"")
-        assert got.opcode in (TEXT, CONTINUATION), got.opcode
-        found[-1] += got.payload
-    assert got.code == 1000, got
-    ws.answer_close(got)
-    return found
-
-
-def replaced(data):
-    """As Unicode would have it: U+FFFD for each longest beginning of a character."""
-    return data.decode("utf-8", "replace")
-
-
-def expected_messages(framing):
-    choice = random.Random(framing)
-    data = dirty(choice, framing)
-    if framing == "lines":
-        lines = data.split(b"\n")
-        return [replaced(line.removesuffix(b"\r") if i < len(lines) - 1 else line) for i, line in enumerate(lines)]
-    texts, at = [], 0
-    while framing == "records" and at < len(data):
-        n = int.from_bytes(data[at + 1 : at + 5], "big")
-        texts.append(replaced(data[at + 5 : at + 5 + n]))
-        at += 5 + n
-    return texts
-
-
-@pytest.mark.parametrize("framing", ["lines", "text-stream", "records"])
-def test_what_is_no_utf8_26(gw, framing):
-    """Replaced, wherever the writes, the reads and the fragments cut it; whole characters are never touched."""
-    with gw.ws(f"/dirt/{framing}") as ws:
-        found = messages(ws)
-    for text in found:
-        text.decode()  # every message by itself
-    if framing == "text-stream":
-        assert b"".join(found).decode() == replaced((gw.dir / "dirt-text-stream").read_bytes())
-    else:
-        assert [text.decode() for text in found] == expected_messages(framing)
 
 
 # P1: what came before a break is done, nothing of what came after

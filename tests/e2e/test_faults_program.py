@@ -1,7 +1,7 @@
 """How a program fails: rows 14 to 21 of the fault matrix, each with its close code and every byte that it wrote.
 
-What is sent to whom in the meantime (rows 22 to 26, and what is promised in general) is in test_faults_delivery.py; row
-27 is about terminals, which there are none of yet. The plain form of most ends is in test_program.py; here each meets
+What is sent to whom in the meantime (rows 22 to 25, and what is promised in general) is in test_faults_delivery.py, row 26
+in test_faults_utf8.py; row 27 is about terminals, which there are none of yet. The plain form of most ends is in test_program.py; here each meets
 clients that are slow, or have stopped to read, with a MiB and more on its way.
 """
 import os
