@@ -1,8 +1,8 @@
 """How a program fails: rows 14 to 21 of the fault matrix, each with its close code and every byte that it wrote.
 
-What is sent to whom in the meantime (rows 22 to 25, and what is promised in general) is in test_faults_delivery.py, row 26
-in test_faults_utf8.py; row 27 is about terminals, which there are none of yet. The plain form of most ends is in test_program.py; here each meets
-clients that are slow, or have stopped to read, with a MiB and more on its way.
+What is sent to whom in the meantime (rows 22 to 25, and what is promised in general) is in test_faults_delivery.py, row
+26 in test_faults_utf8.py; row 27 is about terminals, which there are none of yet. The plain form of most ends is in
+test_program.py; here each meets clients that are slow, or have stopped to read, with a MiB and more on its way.
 """
 import os
 import random
@@ -60,6 +60,10 @@ def GATEWAY(directory):
     )
     for name in ("plain", "directory", "loop"):
         program(f"/exec-{name}", "")
+    (directory / "gone").mkdir()
+    program("/exec-elsewhere", "", directory=directory / "gone")
+    program("/exec-private", "", run_as="nobody")
+    (directory / "exec-private.sh").chmod(0o700)
     return Gateway(directory, routes)
 
 
@@ -208,6 +212,23 @@ def test_environment_is_too_large_17(gateway):
     resource.prlimit(gw.spawner, resource.RLIMIT_STACK, limits)
     with gw.ws("/true") as ws:
         ws.recv_close(1000)
+
+
+def test_directory_is_gone_17(gw):
+    """The client is told the errno, the log the step too."""
+    (gw.dir / "gone").rmdir()
+    try:
+        told, logged = refusal(gw, "/exec-elsewhere")
+        assert "No such file or directory" in told and "chdir: No such file or directory" in logged
+    finally:
+        (gw.dir / "gone").mkdir()
+    with gw.ws("/exec-elsewhere") as ws:
+        ws.recv_close(1000)
+
+
+def test_user_who_may_not_17(gw):
+    """The program's own user is asked, and it is not run as another."""
+    assert all("Permission denied" in said for said in refusal(gw, "/exec-private"))
 
 
 # row 18: it does not want to end
