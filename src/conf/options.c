@@ -160,7 +160,7 @@ const struct option options[] = {
 	{ ROUTE(run_as), .key = "run_as", .type = &who_run_as, .otherwise = "",
 	  .help = "USER or USER:GROUP that the program runs as, with that user's groups; when empty, as the gateway's user. Needs a start as root." },
 	{ ROUTE(limit_cpu_ms), .key = "limit_cpu", .type = &value_time, .otherwise = "0", .max = LONGEST,
-	  .help = "CPU time of the program, in whole seconds, after which it is killed (RLIMIT_CPU); 0, here and below, leaves the gateway's own limit." },
+	  .help = "CPU time of each of its processes, rounded up to seconds (RLIMIT_CPU): it gets XCPU then, and is killed a second later; 0, here and below, leaves the gateway's own limit." },
 	{ ROUTE(limit_memory), .key = "limit_memory", .type = &value_size, .otherwise = "0", .max = 1024 * GIB,
 	  .help = "Address space of each of its processes (RLIMIT_AS)." },
 	{ ROUTE(limit_files), .key = "limit_files", .type = &value_number, .otherwise = "0", .max = MILLIONS,
