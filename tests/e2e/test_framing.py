@@ -1,6 +1,7 @@
 """Framings: how messages and bytes map to each other, through a program and a service, and what each rule refuses."""
 import pytest
 from backends import Service, echo, sends, service
+from deflated import ON, offer, packed, zframe
 from gateway import Gateway, rss_of
 from scripts import script
 from wait import eventually, plateau
@@ -101,6 +102,8 @@ def GATEWAY(directory):
     says("/types/stream/text", r"ok\303", r"read x; printf '\251'", framing="stream", messages="text")
     says("/types/text-stream/binary", r"ok\303", framing="text-stream", messages="binary")
     says("/chosen", r"2:hi,", framing="stream", subprotocols="line=lines plain net=netstring")
+    for framing in ("length8", "netstring"):
+        route(f"/deflated/{framing}", exec=script(directory, "sink.sh", "cat >/dev/null"), framing=framing, **ON)
     route("/chosen-cap", exec="cat", subprotocols="small=length8 plain")
     it = Gateway(directory, routes)
     it.bridge, it.directory = bridge, directory
@@ -187,6 +190,20 @@ def test_too_long_to_say(gw, framing):
                 got = ws.recv()
             assert (got.opcode, got.code) == (CLOSE, 1009)
         end_of(gw, path, code_sent=1009)
+
+
+@pytest.mark.parametrize("framing", ["length8", "netstring"])
+def test_too_long_to_say_compressed(gw, framing):
+    """Of a compressed message the limit shows as it is inflated: up to it all is well, one byte more is 1009."""
+    limit, path = LIMITS[framing], f"/deflated/{framing}"
+    with gw.ws(path, headers=offer()) as ws:
+        ws.send(zframe(BINARY, packed(bytes(limit))))
+        assert ws.close().code == 1000
+    assert end_of(gw, path)["in_bytes"] == limit
+    with gw.ws(path, headers=offer()) as ws:
+        ws.send(zframe(BINARY, packed(bytes(limit + 1))))
+        ws.recv_close(1009)
+    end_of(gw, path, code_sent=1009)
 
 
 def test_limit_of_the_route(gw):

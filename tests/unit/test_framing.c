@@ -380,6 +380,25 @@ static void test_refusals_reach_the_caller(void **unused)
 	guard_free(&guard);
 }
 
+/* The "\r" that was held back is a piece like others. */
+static void test_refused_carriage_return(void **unused)
+{
+	uint8_t *line = long_message(FRAMING_HOLD + 1), rest[] = "x";
+	struct framing_decoder decoder;
+	struct heard heard = { 0 };
+
+	(void)unused;
+	line[FRAMING_HOLD] = '\r';
+	framing_decoder_init(&decoder, rules_of(FRAMING_LINES));
+	assert_int_equal(framing_decode(&decoder, line, FRAMING_HOLD + 1, heard_piece, &heard), 0);
+	heard.fail_at = heard.n_pieces + 1;
+	assert_int_equal(framing_decode(&decoder, rest, 1, heard_piece, &heard), HEARD_REFUSED);
+	assert_int_equal(heard.n_pieces, heard.fail_at);
+	framing_decoder_done(&decoder);
+	free(heard.text);
+	free(line);
+}
+
 static void test_half_a_message_is_dropped(void **unused)
 {
 	static const enum framing framings[] = { FRAMING_LINES, FRAMING_RECORDS };
@@ -422,6 +441,7 @@ int main(void)
 		cmocka_unit_test(test_long_record_streams),
 		cmocka_unit_test(test_many_short_lines),
 		cmocka_unit_test(test_refusals_reach_the_caller),
+		cmocka_unit_test(test_refused_carriage_return),
 		cmocka_unit_test(test_half_a_message_is_dropped),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

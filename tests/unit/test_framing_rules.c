@@ -191,6 +191,8 @@ static void test_invalid_binary(void **unused)
 	DECODED_BY(records, "T\0\0\0\1\xe2t\0\0\0\3\x82.\xe2t\0\0\0\1b", "b[\xe2\x82.\xe2]t[b]", 0);
 	DECODED_BY(records, "T\0\0\0\2.\xe2T\0\0\0\1\x82t\0\0\0\1z", "t[." FFFD "z]", 0);
 	DECODED_BY(records, "b\0\0\0\1\xfft\0\0\0\1\xfft\0\0\0\1a", "b[\xff]b[\xff]t[a]", 0);
+	/* Nothing waits for the rest of a character any more. */
+	DECODED_BY(records, "T\0\0\0\2\xff\xe2t\0\0\0\1x", "b[\xff\xe2x]", 0);
 	/* The type of what goes on is checked against the record's, not against what it became. */
 	DECODED_BY(records,
 		"T\0\0\0\1\xff"
