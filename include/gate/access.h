@@ -25,16 +25,21 @@ void access_log(const struct access *access, struct log *log, const struct confi
 	const struct entrance *entrance, const struct addr *peer, int status, uint64_t bytes,
 	const char *reason);
 
-/* What websocketd's log tells of a session: copies, in one block that the caller frees. */
+/* What websocketd's log tells of a session. */
 struct access_session {
-	const char *command;	  /* the program's file, or NULL */
+	const char *command;	  /* the program's file, borrowed, or NULL */
 	const char *url, *origin; /* origin is "" without one */
+	char *remote;		  /* the client's name, NULL: its address */
 };
 
-/* Makes them of the request that the session comes of; NULL when there is no memory, or the log is ours
- * (url is NULL then). `command` is borrowed. */
+/* Makes it of the request that the session comes of; NULL when there is no memory, or the log is ours (url is
+ * NULL then). NULL is allowed below. */
 struct access_session *access_session_new(
 	const char *url, const char *command, const struct http_request *request);
+void access_session_free(struct access_session *session);
+
+/* Takes the client's name from REMOTE_HOST in an environment (NAME=VALUE and a NUL, each). */
+void access_session_name(struct access_session *session, struct text env);
 
 /* A line of it: "session began" or "session ended". `who` is the backend, "pid N" for a program, or "". */
 void access_session_log(const struct access_session *session, struct log *log, const char *sentence,

@@ -115,18 +115,40 @@ struct access_session *access_session_new(
 	at = (char *)(session + 1);
 	memcpy(at, url, url_size);
 	snprintf(at + url_size, origin.len + 1, "%.*s", TEXT_ARG(origin));
-	*session = (struct access_session){ command, at, at + url_size };
+	*session = (struct access_session){ .command = command, .url = at, .origin = at + url_size };
 	return session;
 }
 
-/* The client is known by its address alone, as it is there. */
+/* Frees it. */
+void access_session_free(struct access_session *session)
+{
+	if (session != NULL)
+		free(session->remote);
+	free(session);
+}
+
+/* The environment has the name once. */
+void access_session_name(struct access_session *session, struct text env)
+{
+	static const char prefix[] = "REMOTE_HOST=";
+
+	while (session != NULL && env.len > 0) {
+		struct text variable = { env.ptr, strnlen(env.ptr, env.len) };
+
+		if (session->remote == NULL && text_starts_with(variable, prefix))
+			session->remote = text_dup(text_slice(variable, sizeof(prefix) - 1));
+		env = text_slice(env, variable.len + 1);
+	}
+}
+
+/* Writes it. */
 void access_session_log(const struct access_session *session, struct log *log, const char *sentence,
 	const char *id, const struct addr *peer, const char *who)
 {
-	char remote[ADDR_TEXT];
+	char text[ADDR_TEXT];
+	const char *remote = session->remote != NULL ? session->remote : addr_format_host(peer, text);
 
-	log_info(log, sentence, LOG_STR("url", session->url), LOG_STR("id", id),
-		LOG_STR("remote", addr_format_host(peer, remote)), LOG_STR("command", session->command),
-		LOG_STR("origin", session->origin),
+	log_info(log, sentence, LOG_STR("url", session->url), LOG_STR("id", id), LOG_STR("remote", remote),
+		LOG_STR("command", session->command), LOG_STR("origin", session->origin),
 		LOG_STR("pid", strncmp(who, "pid ", 4) == 0 ? who + 4 : NULL));
 }

@@ -98,7 +98,7 @@ void record_done(struct record *record)
 	free(record->protocol);
 	free(record->program);
 	free(record->certificate);
-	free(record->access);
+	access_session_free(record->access);
 	record->protocol = record->program = record->certificate = NULL;
 	record->access = NULL;
 }

@@ -194,6 +194,7 @@ static int session_launch(struct session *session, struct text entry, struct tex
 static void session_on_named(void *arg, struct text entry, struct text env)
 {
 	struct session *session = arg;
+	access_session_name(session->record.access, env);
 	int error = session_launch(session, entry, env);
 
 	namer_free(session->namer);

@@ -9,6 +9,7 @@ import subprocess
 import certs
 import pytest
 import wsraw
+from backends import black_hole, free_port
 from gateway import SECRET, Gateway, binary, descriptors_of, looked_after, run
 from scripts import script
 from wait import eventually
@@ -75,13 +76,6 @@ def either(request, gateway, there):
         return gateway(argv=words, **options)
 
     return ours if request.param == "wsluice" else there
-
-
-def free_port():
-    """A port that was free just now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 def tcp_listeners(pid):
@@ -458,6 +452,26 @@ def test_log_of_ours(tmp_path):
     assert "listening" in [json.loads(line)["msg"] for line in err.splitlines()]
 
 
+def test_log_of_a_name(there):
+    """The client's, where it is looked up."""
+    gw = there("--reverselookup", "cat")
+    echo(gw)
+    name = socket.getnameinfo(("127.0.0.1", 0), 0)[0]
+    assert [gw.wait_log(words)["remote"] for words in ("CONNECT", "DISCONNECT")] == [name, name]
+
+
+def test_log_of_who_left_before(there):
+    """No session came of it, so none has ended."""
+    with black_hole() as port:
+        gw = there(f"--connect=tcp://127.0.0.1:{port}")
+        raw = gw.connect()
+        raw.send(wsraw.upgrade("/", host=gw.host))
+        eventually(lambda: len(descriptors_of(gw.pid)) == len(gw.fds) + 2, "it connects to nobody")
+        raw.drop()
+        eventually(lambda: len(descriptors_of(gw.pid)) == len(gw.fds), "it is there still")
+        assert gw.words("session") == []
+
+
 # options, under both names
 
 
@@ -487,6 +501,14 @@ def test_passstderr(either):
     got = [json.loads(line) for line in output(gw)]
     assert sorted(got, key=str) == [{"stream": "stderr", "data": 'e"r'}, {"stream": "stdout", "data": "out"}]
     eventually(lambda: 'e"r' in gw.log_text() or 'e\\"r' in gw.log_text(), gw.log_text)
+
+
+def test_reverselookup(either):
+    """REMOTE_HOST is a name; without it, and with =false, an address."""
+    name = socket.getnameinfo(("127.0.0.1", 0), 0)[0]
+    for options, host in (([], "127.0.0.1"), (["--reverselookup=false"], "127.0.0.1"), (["--reverselookup"], name)):
+        env = environment(either(*options, "env"))
+        assert (env["REMOTE_ADDR"], env["REMOTE_HOST"]) == ("127.0.0.1", host)
 
 
 @pytest.mark.parametrize("ms, seconds, said", [("0", 60, "term"), ("2000", 0.5, "done")])
