@@ -31,7 +31,7 @@ def GATEWAY(directory):
         closing_wait="200ms",
     )
     program("/never-reads", "exec sleep 1000", closing_wait="200ms")
-    program("/heir-floods", f"yes &\necho $! >'{directory}/pid'\nexit 3\n", closing_wait="50ms", framing="stream")
+    program("/heir-floods", f"yes &\necho $! >'{directory}/pid'\nexit 3\n", closing_wait="400ms", framing="stream")
     for name in ("sort", "wc", "cat"):
         routes[f"route /{name}"] = {"exec": name, "eof_message": "yes", "deflate": "yes"}
         routes[f"route /{name}-stream"] = {"exec": name, "eof_message": "yes", "framing": "stream"}

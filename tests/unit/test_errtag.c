@@ -235,10 +235,10 @@ static void test_stuck(void **state)
 	pass(program, "a", true, true, false);
 	fill(program, 16, 2049); /* a page each: full */
 	assert_int_equal(write(program->stderr_fd, program->heard, 2049), -1);
-	rig_skip(ERRTAG_PATIENCE_MS - 100);
+	rig_skip(ERRTAG_PATIENCE_MS - 400);
 	rig_turns(&program->rig, 3);
 	heard(program, "[{\"stream\":\"stdout\",\"data\":\"a+");
-	rig_skip(101);
+	rig_skip(401);
 	rig_turn(&program->rig);
 	assert_true(program->n_heard > 0);
 	assert_memory_equal(program->heard, "[\"}]", 4);

@@ -13,7 +13,7 @@
 #include "backend/heirs.h"
 #include "rig.h"
 
-enum { CLOSING_WAIT = 100 };
+enum { CLOSING_WAIT = 10000 };
 
 /* A stdout that somebody else writes to as well, and what the bridge hears of it. */
 struct output {
@@ -100,9 +100,9 @@ static void test_silence(void **state)
 	(void)state;
 
 	heirs_begin(&output->heirs);
-	output_wait(output, CLOSING_WAIT - 20);
+	output_wait(output, CLOSING_WAIT - 2000);
 	assert_int_equal(output->n_eof, 0);
-	output_wait(output, 21);
+	output_wait(output, 2001);
 	assert_int_equal(output->n_eof, 1);
 	output_free(output);
 }
@@ -127,9 +127,9 @@ static void test_slow_visitor(void **state)
 	channel_allow(&output->channel, 999);
 	rig_turn(&output->rig);
 	channel_allow(&output->channel, 0); /* closing_wait begins now, and somebody says something in it */
-	output_wait(output, CLOSING_WAIT - 20);
+	output_wait(output, CLOSING_WAIT - 2000);
 	output_write(output, 500);
-	output_wait(output, 21);
+	output_wait(output, 2001);
 	assert_int_equal(output->n_eof, 0);
 	output_write(output, 10); /* too late */
 	output_wait(output, 20 * CLOSING_WAIT);

@@ -13,7 +13,7 @@
 #include "backend/ladder.h"
 #include "rig.h"
 
-enum { CLOSING_WAIT = 100, STOP_GRACE = 5000 };
+enum { CLOSING_WAIT = 10000, STOP_GRACE = 60000 };
 
 /* A program's two pipes with a ladder at them; signals are noted. */
 struct program {
@@ -122,17 +122,17 @@ static void test_steps(void **state)
 	assert_int_equal(program->ladder.step, LADDER_WAITING);
 	assert_int_equal(program_read(program, 100), 10);
 	assert_int_equal(program_read(program, 100), 0);
-	program_wait(program, CLOSING_WAIT - 20);
+	program_wait(program, CLOSING_WAIT - 2000);
 	assert_int_equal(program->n_signals, 0);
 	assert_false(ladder_has_sent(&program->ladder, SIGUSR1));
-	program_wait(program, 21);
+	program_wait(program, 2001);
 	assert_int_equal(program->n_signals, 1);
 	assert_int_equal(program->signals[0], SIGUSR1);
 	assert_true(ladder_has_sent(&program->ladder, SIGUSR1));
 	assert_false(ladder_has_sent(&program->ladder, SIGKILL));
-	program_wait(program, STOP_GRACE - 100);
+	program_wait(program, STOP_GRACE - 5000);
 	assert_int_equal(program->n_signals, 1);
-	program_wait(program, 101);
+	program_wait(program, 5001);
 	assert_int_equal(program->n_signals, 2);
 	assert_int_equal(program->signals[1], SIGKILL);
 	assert_true(ladder_has_sent(&program->ladder, SIGUSR1));
@@ -173,7 +173,7 @@ static void test_flushing(void **state)
 	ladder_begin(&program->ladder, false);
 	for (int i = 0; i < 4; i++) {
 		assert_int_equal(program->ladder.step, LADDER_FLUSHING);
-		program_wait(program, STOP_GRACE - 100);
+		program_wait(program, STOP_GRACE - 5000);
 		ssize_t n = program_read(program, 1 << 20);
 		assert_true(n > 0);
 		n_read += (size_t)n;
@@ -249,9 +249,9 @@ static void test_unread(void **state)
 	assert_int_equal(program_read(program, 60000), 60000);
 	rig_turns(&program->rig, 2);
 	assert_int_equal(program->ladder.step, LADDER_READING);
-	program_wait(program, CLOSING_WAIT - 20);
+	program_wait(program, CLOSING_WAIT - 2000);
 	assert_int_equal(program->n_signals, 0);
-	program_wait(program, 21);
+	program_wait(program, 2001);
 	assert_int_equal(program->n_signals, 1);
 	program_free(program);
 
