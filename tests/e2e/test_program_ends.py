@@ -28,7 +28,7 @@ def GATEWAY(directory):
         "/half",
         f"trap 'echo TERM >>{directory}/commands; exit' TERM\necho $$\ncat >>'{directory}/half'\n"
         f"echo EOF >>'{directory}/commands'\n",
-        closing_wait="200ms",
+        closing_wait="5s",
     )
     program("/never-reads", "exec sleep 1000", closing_wait="200ms")
     program("/heir-floods", f"yes &\necho $! >'{directory}/pid'\nexit 3\n", closing_wait="400ms", framing="stream")

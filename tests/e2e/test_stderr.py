@@ -47,7 +47,7 @@ def GATEWAY(directory):
     program("/heir", f"sleep 1000 >/dev/null &\necho $! >'{directory}/pid'\necho bye >&2", closing_wait="5s")
     program("/heir-floods", f"yes >&2 >/dev/null &\necho $! >'{directory}/pid'\necho bye >&2", closing_wait="5s")
     program("/closed", "exec 2>&-\necho one\nread x\necho two")
-    program("/stdout-closed", "exec >&-\necho late >&2\nexec sleep 1000", closing_wait="100ms")
+    program("/stdout-closed", "exec >&-\necho late >&2\nread x\necho later >&2", closing_wait="5s")
     program("/good-bye", "cat\necho bye >&2", closing_wait="5s")
     return Gateway(directory, routes)
 
@@ -272,9 +272,9 @@ def test_tagged_closed_stderr(gw):
 
 
 def test_tagged_without_stdout(gw):
-    """The program that closes it is ended; until then its stderr is heard."""
+    """The program that closes it sees the end of its stdin; until it ends its stderr is heard."""
     with gw.ws("/stdout-closed") as ws:
-        assert tagged(ws) == ({"stdout": [], "stderr": ["late"]}, (1000, ""))
+        assert tagged(ws) == ({"stdout": [], "stderr": ["late", "later"]}, (1000, ""))
 
 
 def test_tagged_after_the_clients_close(gw):
