@@ -32,6 +32,7 @@ struct channel {
 	struct framing_encoder encoder;
 	struct framing_decoder decoder;
 	bool muted;	   /* its output is thrown away */
+	bool leaving;	   /* channel_leave() */
 	uint64_t n_output; /* bytes of it that were read */
 	bool half;	   /* bytes of a message were sent to the backend, and its end was not */
 	bool eof_message;  /* an empty message ends the input; for the owner to set */
@@ -52,6 +53,10 @@ void channel_allow(struct channel *channel, size_t max);
 
 /* The output has ended though its descriptor is still open: what came is passed on, then on_eof. */
 void channel_end(struct channel *channel);
+
+/* Its client has left in good order and it is to end as well: its output still counts, but where that stops
+ * within a record it is not to blame. */
+void channel_leave(struct channel *channel);
 
 /* No piece of its output reaches the hooks any more; it is read to nowhere, so that its writer does not wait.
  */

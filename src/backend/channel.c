@@ -73,7 +73,7 @@ static void channel_on_eof(void *arg, int error)
 	if (error == 0 && !channel->muted) {
 		int bad = framing_decode_end(&channel->decoder, channel_on_piece, channel);
 		endpoint->hooks->on_flush(endpoint->arg);
-		if (bad < 0) {
+		if (bad < 0 && !(bad == FRAMING_CUT_RECORD && channel->leaving)) {
 			channel_fail(channel, bad);
 			return;
 		}
@@ -112,7 +112,7 @@ void channel_init(struct channel *channel, struct endpoint *endpoint, const stru
 {
 	channel->endpoint = endpoint;
 	channel->hooks = hooks;
-	channel->muted = false;
+	channel->muted = channel->leaving = false;
 	channel->n_output = 0;
 	channel->eof_message = channel->empty = channel->half = false;
 	channel->stream = (struct stream){
@@ -183,6 +183,12 @@ void channel_allow(struct channel *channel, size_t max)
 {
 	if (!channel->muted)
 		stream_allow(&channel->stream, max);
+}
+
+/* Expects the end. */
+void channel_leave(struct channel *channel)
+{
+	channel->leaving = true;
 }
 
 /* Throws the output away from now on. */

@@ -290,6 +290,7 @@ static void process_finish(struct endpoint *endpoint, const struct end *end)
 {
 	struct process *process = (struct process *)endpoint;
 	(void)end;
+	channel_leave(&process->channel);
 	ladder_begin(&process->ladder, process->channel.half);
 }
 

@@ -248,6 +248,7 @@ static void tcp_finish(struct endpoint *endpoint, const struct end *end)
 	(void)end;
 	if (tcp->state != TCP_OPEN)
 		return;
+	channel_leave(&tcp->channel);
 	stream_finish(&tcp->channel.stream);
 	tcp_enter(tcp, TCP_FINISHING);
 }

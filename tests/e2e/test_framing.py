@@ -69,6 +69,7 @@ def GATEWAY(directory):
         wait = "" if name.endswith("cut") else "exec cat >/dev/null"
         says(f"/bad/{name}", said.decode(), wait, framing=framing, invalid_utf8="close")
     says("/records-of-nul", r"a\nb\0\0\303\251\377\0rest\r", framing="nul")
+    says("/unfinished", r"2:ok,100:a", "exec sleep 1000", framing="netstring")
     says("/huge", r"\200\0\0\0\0\0\0\0", "head -c 200000 /dev/zero", framing="length64")
     says(
         "/long-text",
@@ -243,6 +244,15 @@ def test_bad_output_of_a_service(gateway, said, reason):
             ws.recv_close(1011, reason)
         end_of(gw, "/tcp", code_sent=1011)
         assert len(gw.logged("backend broke its framing", reason=reason)) == 1
+
+
+def test_half_a_record_of_who_was_told_to_end(gw):
+    """A client that has left, and a program stopped for that, is no failure."""
+    with gw.ws("/unfinished") as ws:
+        assert ws.recv_bytes(2) == b"ok"
+        assert ws.close().code == 1000
+    assert end_of(gw, "/unfinished")["end"] == "signal TERM"
+    assert not gw.logged(level="warning")
 
 
 def test_length_is_no_promise(gw):

@@ -247,6 +247,26 @@ static void test_half_record(void **state)
 	backend_free(backend);
 }
 
+/* Half a record of who was told to end is its own affair; a bad one is not. */
+static void test_half_record_while_leaving(void **state)
+{
+	struct backend *backend = backend_new(FRAMING_RECORDS);
+	(void)state;
+
+	channel_leave(&backend->channel);
+	service_says(backend, "b\0\0\0\2okb\0\0\0\5hal", 15);
+	heard(backend, "Pfo", "ok");
+	service_leaves(backend);
+	heard(backend, "fE", "");
+	assert_int_equal(backend->eof_error, 0);
+	backend_free(backend);
+	backend = backend_new(FRAMING_RECORDS);
+	channel_leave(&backend->channel);
+	service_says(backend, "x", 1);
+	heard(backend, "fX", "");
+	backend_free(backend);
+}
+
 /* What the rules make of bad text, and of a bad netstring, is said. */
 static void test_reasons(void **state)
 {
@@ -546,6 +566,7 @@ int main(void)
 		cmocka_unit_test(test_half),
 		cmocka_unit_test(test_eof_message),
 		cmocka_unit_test(test_eof_message_behind_a_queue),
+		cmocka_unit_test(test_half_record_while_leaving),
 		cmocka_unit_test(test_reasons),
 		cmocka_unit_test(test_mute),
 		cmocka_unit_test(test_allow),
