@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import wsraw
-from gateway import Gateway, alive
+from gateway import Gateway, alive, process_state
 from scripts import script
 from wait import eventually, plateau
 from wsraw import BINARY, CLOSE
@@ -21,6 +21,28 @@ from wsraw import BINARY, CLOSE
 MIB = 1 << 20
 DATA = random.Random(14).randbytes(MIB)
 CLIENTS = {"fast": 1, "slow": 1, "late": 1, "stalling": 5}  # MiB that it is sent; sockets alone take three of them
+
+
+# Writes until nothing more is taken, says how much that was, and ends with the pipe full; PATH_INFO says how.
+FILL = """#!/usr/bin/python3
+import os, signal, subprocess, time
+data, n, refused = open("{0}/data", "rb").read(), 0, 0
+os.set_blocking(1, False)
+while refused < 20:
+    try:
+        n += os.write(1, data[n % len(data):][:65536])
+        refused = 0
+    except BlockingIOError:
+        refused += 1
+        time.sleep(0.01)
+_, how, end = os.environ["PATH_INFO"].split("/")
+if how == "leaves":
+    print(subprocess.Popen(["sleep", "1000"]).pid, file=open("{0}/pid", "w"))
+print(n, file=open("{0}/filled", "w"))
+if end.isdigit():
+    os._exit(int(end))
+os.kill(os.getpid(), getattr(signal, "SIG" + end))
+"""
 
 
 def GATEWAY(directory):
@@ -38,6 +60,9 @@ def GATEWAY(directory):
     say = f"n=$QUERY_STRING\nwhile [ $n -gt 0 ]; do cat '{data}'; n=$((n - 1)); done\n"
     program("/end/*", f"{say}\n{end}")
     program("/end-of-lines/*", f"cat '{lines}'\n{end}", framing="lines")
+    (directory / "fill.py").write_text(FILL.format(directory))
+    (directory / "fill.py").chmod(0o755)
+    routes["route /fill/*"] = {"exec": directory / "fill.py", "framing": "stream", "closing_wait": "50ms"}
     program("/much", "exec cat" + f" '{data}'" * 40)
     program("/grandchild/*", f"{say}\nsleep 1000 &\necho $! >'{directory}/pid'\n{end}", closing_wait="50ms")
     program(
@@ -149,6 +174,22 @@ def test_ends_with_a_mib_in_the_pipe_14_15_16(gw, end, client):
         payload, how = hear(gw, ws, client)
     assert payload == said_to(client) and how == end_of(end)
     assert gw.wait_log("session ended")["out_bytes"] == len(payload)
+
+
+@pytest.mark.parametrize("how", ["leaves", "alone"])
+@pytest.mark.parametrize("end", ["0", "3", "SEGV"])
+def test_ends_with_a_full_pipe_14_15_16_19(gw, end, how):
+    """It ends while nobody can read what it said last, and perhaps leaves somebody who holds its stdout: neither its end
+    nor closing_wait take anything from what lies in the pipe."""
+    filled = gw.dir / "filled"
+    filled.unlink(missing_ok=True)
+    with gw.ws(f"/fill/{how}/{end}", over=gw.connect(rcvbuf=4096)) as ws:
+        (pid,) = gw.programs()
+        eventually(lambda: process_state(pid) in ("", "Z"), "it does not end")
+        standstill(gw)  # longer than closing_wait
+        payload, got = hear(gw, ws, "fast")
+    n = int(filled.read_text())
+    assert len(payload) == n and payload == (DATA * (n // MIB + 1))[:n] and got == end_of(end)
 
 
 @each("fast", "slow", "late")
