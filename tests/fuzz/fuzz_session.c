@@ -27,17 +27,18 @@ enum {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* One route for each first byte of the input. */
-static const char fuzz_ini[] = "[listen main]\naddress = 127.0.0.1:80\n"
-			       "[defaults]\nconnect = tcp://127.0.0.1:9\nbuffer = 64k\n"
-			       "[route /0]\nping_interval = 0\n"
-			       "[route /1]\nmax_message = 100\nping_interval = 0\n"
-			       "[route /2]\nidle_timeout = 10s\n"
-			       "[route /3]\nsubprotocols = one\n"
-			       "[route /4]\nsend_timeout = 1s\nping_interval = 2s\nping_timeout = 1s\n"
-			       "[route /5]\ndeflate = yes\ndeflate_threshold = 20\n"
-			       "[route /6]\ndeflate = yes\ndeflate_threshold = 0\ndeflate_context = yes\n"
-			       "[route /7]\ndeflate = yes\ndeflate_window = 9\nmax_message = 5000\n"
-			       "[route /page]\nconsole = yes\n";
+static const char fuzz_ini[] =
+	"[listen main]\naddress = 127.0.0.1:80\n"
+	"[defaults]\nconnect = tcp://127.0.0.1:9\nbuffer = 64k\n"
+	"[route /0]\nping_interval = 0\n"
+	"[route /1]\nmax_message = 100\nping_interval = 0\n"
+	"[route /2]\nidle_timeout = 10s\n"
+	"[route /3]\nsubprotocols = one\nrefuse_as = close\n"
+	"[route /4]\nsend_timeout = 1s\nping_interval = 2s\nping_timeout = 1s\n"
+	"[route /5]\ndeflate = yes\ndeflate_threshold = 20\n"
+	"[route /6]\ndeflate = yes\ndeflate_threshold = 0\ndeflate_context = yes\nrefuse_as = close\n"
+	"[route /7]\ndeflate = yes\ndeflate_window = 9\nmax_message = 5000\n"
+	"[route /page]\nconsole = yes\n";
 
 enum { ROUTES = 8 };
 
@@ -358,6 +359,16 @@ static void fuzz_read(struct fuzz_session *session)
 		conversation_read_heard(talk, &session->packing);
 }
 
+/* Who was let in without a backend hears why, and nothing else. */
+static void fuzz_check_refused(const struct fuzz_session *session)
+{
+	const struct conversation *talk = &session->talk;
+	must(session->route->refuse_as == REFUSE_AS_CLOSE);
+	must(talk->close_heard &&
+		(talk->close_code == CLOSE_TRY_LATER || talk->close_code == CLOSE_BAD_GATEWAY));
+	must(talk->answers.n_marks == 0 && !kernel.lost);
+}
+
 /* Nothing was lost on the way: all arrived, the close frame says why, and nothing destroyed it. */
 static void fuzz_check_clean(const struct fuzz_session *session)
 {
@@ -367,6 +378,10 @@ static void fuzz_check_clean(const struct fuzz_session *session)
 	must(!session->asked || session->stopped || fake_backend.made);
 	if (!talk->upgraded)
 		return;
+	if (!fake_backend.ready) {
+		fuzz_check_refused(session);
+		return;
+	}
 	bool broken = verdict == MESSAGE_ERROR;
 	if (!session->packing.on || broken || (!talk->answers.open && !talk->messages.open))
 		must(faults_held <=
@@ -399,7 +414,8 @@ static void fuzz_check_goodbye(struct fuzz_session *session)
 	struct end end = { .code = 1000 };
 	const struct conversation *talk = &session->talk;
 
-	if (!session->clean || session->told || !talk->upgraded || talk->verdict.kind != MESSAGE_CLOSE)
+	if (!session->clean || session->told || !talk->upgraded || !fake_backend.ready ||
+		talk->verdict.kind != MESSAGE_CLOSE)
 		return;
 	size_t before = kernel.n_heard;
 	fake_backend_ends(&end);
