@@ -105,6 +105,29 @@ def test_rate(gw):
         first.close()
 
 
+def test_out_of_descriptors(gateway):
+    """What we are short of may be there in a second: 1013, not 1011; and the sessions that there are go on."""
+    gw = gateway({"route /*": {"exec": "cat", "refuse_as": "close"}}, files=64, gateway={"workers": 1})
+    clients = []
+
+    def comes_in():
+        ws = gw.ws("/")
+        clients.append(ws)
+        ws.send_text("x")
+        got = ws.recv()
+        return got if got.opcode == CLOSE else None
+
+    got = eventually(comes_in, "descriptors for ever")
+    assert (got.code, got.reason) == (
+        1013,
+        "The program of this route could not be started: Too many open files.",
+    )
+    clients[0].send_text("alive")
+    assert clients[0].recv_text() == "alive"
+    for ws in clients:
+        ws.drop()
+
+
 def test_what_stays_http(gw):
     """Only what comes after a correct handshake is told by a close frame."""
     assert gw.refused("/one", headers=[("Origin", "https://evil.example")]).status == 403
