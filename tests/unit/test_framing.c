@@ -380,6 +380,24 @@ static void test_refusals_reach_the_caller(void **unused)
 	guard_free(&guard);
 }
 
+/* However little was held goes before what makes the line too long to be held. */
+static void test_one_byte_before_a_long_part(void **unused)
+{
+	uint8_t *line = long_message(FRAMING_HOLD + 1);
+	struct guard guard = guard_new(FRAMING_HOLD + 1);
+	struct heard heard = { 0 };
+
+	(void)unused;
+	assert_int_equal(decode_parts(&heard, rules_of(FRAMING_LINES), &guard, line, FRAMING_HOLD + 1, 1,
+				 FRAMING_HOLD),
+		0);
+	assert_int_equal(heard.len, 2 + FRAMING_HOLD + 1 + 1);
+	assert_memory_equal(heard.text + 2, line, FRAMING_HOLD + 1);
+	free(heard.text);
+	guard_free(&guard);
+	free(line);
+}
+
 /* The "\r" that was held back is a piece like others. */
 static void test_refused_carriage_return(void **unused)
 {
@@ -441,6 +459,7 @@ int main(void)
 		cmocka_unit_test(test_long_record_streams),
 		cmocka_unit_test(test_many_short_lines),
 		cmocka_unit_test(test_refusals_reach_the_caller),
+		cmocka_unit_test(test_one_byte_before_a_long_part),
 		cmocka_unit_test(test_refused_carriage_return),
 		cmocka_unit_test(test_half_a_message_is_dropped),
 	};
