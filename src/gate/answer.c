@@ -40,9 +40,24 @@ static bool answer_is_literal(struct text host)
 	return inet_pton(AF_INET, copy, &any) == 1 || inet_pton(AF_INET6, copy, &any) == 1;
 }
 
+/* May pages of every origin connect to each route? */
+static bool answer_any_origin(const struct config *config)
+{
+	bool any = !config->same_origin;
+
+	for (size_t i = 0; i < config->n_routes && any; i++) {
+		const struct conf_list *rules = &config->routes[i].origins;
+
+		any = rules->n == 1 && strcmp(rules->items[0], "any") == 0;
+	}
+	return any;
+}
+
 /*
  * Is the Host one of ours? On a loopback address a name that is not localhost can only come from a page whose
- * name was made to resolve to it (DNS rebinding). A request without Host (HTTP/1.0) is none of a browser.
+ * name was made to resolve to it (DNS rebinding); under the name websocketd that page may connect anyway,
+ * unless an option says otherwise, and names of proxies are expected. A request without Host (HTTP/1.0) is
+ * none of a browser.
  */
 static bool answer_host_allowed(
 	const struct config *config, const struct entrance *entrance, struct text host)
@@ -51,7 +66,7 @@ static bool answer_host_allowed(
 
 	if (names->n > 0)
 		return route_names_match(names, host);
-	if (!entrance->loopback || host.len == 0)
+	if (!entrance->loopback || host.len == 0 || (config->websocketd && answer_any_origin(config)))
 		return true;
 	return text_is_nocase(host, "localhost") || answer_is_literal(host);
 }

@@ -247,6 +247,15 @@ def test_origins(there):
         gw.stop()
 
 
+def test_host(there):
+    """A proxy may pass on the name that it was asked for. Where not every page may connect, no foreign name leads here."""
+    echo(there("cat"), host="www.example.org", headers=[("Origin", "http://evil.example")])
+    for options in (["--sameorigin"], ["--origin=a.example"]):
+        gw = there(*options, "cat")
+        assert gw.refused("/", host="www.example.org").status == 421
+        echo(gw)
+
+
 # exit statuses
 
 
