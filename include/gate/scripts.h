@@ -7,8 +7,9 @@
 #include "base/text.h"
 
 enum scripts_error {
-	SCRIPTS_NONE = -1,  /* no program (404) */
-	SCRIPTS_FAILED = -2 /* no descriptors or memory; the directory can't be opened (503) */
+	SCRIPTS_NONE = -1,	     /* no program (404) */
+	SCRIPTS_NOT_EXECUTABLE = -2, /* a file that nobody may run: no program either (404) */
+	SCRIPTS_FAILED = -3	     /* no descriptors or memory; the directory can't be opened (503) */
 };
 
 /*

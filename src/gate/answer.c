@@ -192,7 +192,9 @@ static void answer_refuse_entry(struct answer *out, int error)
 		answer_refuse(out, 503, "programs could not be looked for",
 			"The programs of this route could not be looked for.\n");
 	else
-		answer_refuse(out, 404, "no such program", "There is no such program.\n");
+		answer_refuse(out, 404,
+			error == SCRIPTS_NOT_EXECUTABLE ? "the file is not executable" : "no such program",
+			"There is no such program.\n");
 }
 
 /* May a page of this origin have the route? websocketd's --sameorigin and --origin hold both. */

@@ -61,7 +61,9 @@ static int scripts_look(int root, const char *dir, struct text name)
 	close(fd);
 	if (known && S_ISDIR(st.st_mode))
 		return SCRIPTS_DIRECTORY;
-	return known && S_ISREG(st.st_mode) && (st.st_mode & 0111) != 0 ? SCRIPTS_PROGRAM : SCRIPTS_NONE;
+	if (!known || !S_ISREG(st.st_mode))
+		return SCRIPTS_NONE;
+	return (st.st_mode & 0111) != 0 ? SCRIPTS_PROGRAM : SCRIPTS_NOT_EXECUTABLE;
 }
 
 /* Goes down one segment after the other, as long as there are directories. */

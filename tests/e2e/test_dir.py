@@ -180,6 +180,7 @@ def test_new_programs_need_no_restart(gw):
     starts(gw, "/new/one/x", "/new/one", "/x")
     made.chmod(0o644)
     refuses(gw, "/new/one/x", 404)
+    gw.wait_log("request", status=404, reason="the file is not executable")
     made.unlink()
     made.mkdir()
     script(made, "two", TELL)
