@@ -41,6 +41,7 @@ expected() {
 		644 $1/share/doc/wsluice/examples/no-network.conf
 		644 $1/share/doc/wsluice/examples/no-programs.conf
 		644 $1/share/doc/wsluice/examples/port-443.conf
+		644 $1/share/doc/wsluice/examples/run-as.conf
 		644 $1/share/doc/wsluice/examples/tls-credentials.conf
 		644 $1/share/doc/wsluice/examples/tls-group.conf
 		644 $3/wsluice.service
