@@ -39,7 +39,7 @@ int helper_take(struct helper *helper, unsigned worker);
  * how many did not die in HELPER_END_MS, or may not be killed, being another user's. */
 size_t helper_end_programs(struct helper *helper);
 
-enum { HELPER_END_MS = 1000 };
+enum { HELPER_END_MS = 10000 };
 
 /* Waits for its end, which comes when it has lost all its sockets: the workers must be done. In any state. */
 void helper_stop(struct helper *helper);

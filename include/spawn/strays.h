@@ -11,6 +11,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* How long those are looked at again that may not be killed. */
+enum { STRAYS_REFUSED_MS = 1000 };
+
 struct strays {
 	int fd;	     /* the list of our children; -1: the kernel has none, then nothing below finds any */
 	pid_t *kept; /* children that were there before: not ours to reap */
@@ -26,14 +29,15 @@ struct strays {
 int strays_init(struct strays *strays, bool (*is_known)(void *arg, pid_t pid), void *arg);
 void strays_done(struct strays *strays);
 
-/* Reaps those that have ended. */
-void strays_reap(struct strays *strays);
+/* Reaps those that have ended. Returns whether there was one: then there may be more, which the kernel's list
+ * has kept back because it was changing. */
+bool strays_reap(struct strays *strays);
 
 /*
  * Kills all and their groups, again and again, since the children of those that died are the next; reaps
- * them. As long as they are not reaped nobody else has their pids. Returns when none is left, or after
- * timeout_ms
- * (-1: never) the number of those that don't die or may not be killed, being another user's.
+ * them. As long as they are not reaped nobody else has their pids. Returns how many are left: 0, unless they
+ * don't die in timeout_ms (-1 is no limit), or for STRAYS_REFUSED_MS there were only some that may not be
+ * killed, being another user's.
  */
 size_t strays_end(struct strays *strays, int64_t timeout_ms);
 

@@ -293,7 +293,7 @@ static void service_look(struct service *service)
 	ssize_t n = read(service->on_child.fd, &info, sizeof(info));
 	(void)n; /* they are all one to us */
 	poller_set(&service->poller, &service->on_child, EPOLLIN);
-	strays_reap(&service->strays);
+	service->has_ended |= strays_reap(&service->strays);
 }
 
 /* Serves, then ends what is left. */

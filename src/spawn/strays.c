@@ -18,6 +18,11 @@
 
 enum { STRAYS_LOOK_NS = 1000000 }; /* between two looks at those that are to die */
 
+/* Those that one look has found. */
+struct strays_found {
+	size_t n, reaped, refused; /* all, and who had ended, and who may not be killed */
+};
+
 /* Calls fn for each child of this process that the list has. */
 static void strays_each(
 	struct strays *strays, void (*fn)(struct strays *strays, pid_t pid, void *arg), void *arg)
@@ -88,30 +93,33 @@ void strays_done(struct strays *strays)
 	*strays = (struct strays){ .fd = -1 };
 }
 
-/* Reaps a stray that has ended; counts it. */
+/* Reaps a stray that has ended. */
 static void strays_reap_one(struct strays *strays, pid_t pid, void *arg)
 {
-	size_t *n = arg;
+	struct strays_found *found = arg;
 
 	if (strays_is_known(strays, pid))
 		return;
-	++*n;
-	waitpid(pid, NULL, WNOHANG);
+	found->n++;
+	found->reaped += waitpid(pid, NULL, WNOHANG) == pid;
 }
 
 /* Reaps what has ended. */
-void strays_reap(struct strays *strays)
+bool strays_reap(struct strays *strays)
 {
-	size_t n = 0;
-	strays_each(strays, strays_reap_one, &n);
+	struct strays_found found = { 0 };
+	strays_each(strays, strays_reap_one, &found);
+	return found.reaped > 0;
 }
 
 /* Kills a stray and its group, if it leads one, before it is reaped: until then both ids are its own. */
 static void strays_end_one(struct strays *strays, pid_t pid, void *arg)
 {
+	struct strays_found *found = arg;
+
 	if (strays_is_known(strays, pid))
 		return;
-	kill(pid, SIGKILL);
+	found->refused += kill(pid, SIGKILL) < 0 && errno == EPERM;
 	kill(-pid, SIGKILL);
 	strays_reap_one(strays, pid, arg);
 }
@@ -128,13 +136,15 @@ static int64_t strays_now_ms(void)
 size_t strays_end(struct strays *strays, int64_t timeout_ms)
 {
 	static const struct timespec pause = { .tv_nsec = STRAYS_LOOK_NS };
-	int64_t end = strays_now_ms() + timeout_ms;
+	int64_t begin = strays_now_ms();
 
 	for (;;) {
-		size_t n = 0;
-		strays_each(strays, strays_end_one, &n);
-		if (n == 0 || (timeout_ms >= 0 && strays_now_ms() >= end))
-			return n;
+		struct strays_found found = { 0 };
+		strays_each(strays, strays_end_one, &found);
+		int64_t passed = strays_now_ms() - begin;
+		if (found.n == 0 || (timeout_ms >= 0 && passed >= timeout_ms) ||
+			(found.n == found.refused && passed >= STRAYS_REFUSED_MS))
+			return found.n;
 		nanosleep(&pause, NULL);
 	}
 }
