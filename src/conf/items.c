@@ -10,6 +10,7 @@
 #include "base/chars.h"
 #include "conf/config.h"
 #include "conf/options.h"
+#include "conf/variables.h"
 
 #include <string.h>
 
@@ -17,13 +18,6 @@
 static const char *const items_own_headers[] = { "Connection", "Content-Length", "Sec-WebSocket-Accept",
 	"Sec-WebSocket-Extensions", "Sec-WebSocket-Protocol", "Sec-WebSocket-Version", "Trailer",
 	"Transfer-Encoding", "Upgrade", NULL };
-
-/* Variables that programs get of the gateway (RFC 3875 4.1 and ours), besides HTTP_* and SSL_*. */
-static const char *const items_own_variables[] = { "AUTH_TYPE", "CONTENT_LENGTH", "CONTENT_TYPE",
-	"GATEWAY_INTERFACE", "HTTPS", "PATH_INFO", "PATH_TRANSLATED", "QUERY_STRING", "REMOTE_ADDR",
-	"REMOTE_HOST", "REMOTE_IDENT", "REMOTE_PORT", "REMOTE_USER", "REQUEST_METHOD", "REQUEST_URI",
-	"SCRIPT_NAME", "SERVER_NAME", "SERVER_PORT", "SERVER_PROTOCOL", "SERVER_SOFTWARE", "UNIQUE_ID",
-	"WEBSOCKET_PROTOCOL", "WSLUICE_ROUTE", "WSLUICE_SESSION", NULL };
 
 /* The list that an option is stored in. */
 static struct conf_list *items_list(const struct option *option, void *conf)
@@ -213,14 +207,17 @@ static size_t items_name_len(const char *text)
 	return text[0] >= '0' && text[0] <= '9' ? 0 : len;
 }
 
-/* Whether the gateway itself gives programs a variable of this name. */
-static bool items_is_own_variable(struct text name)
+/* Whether a variable may be given; if not, that is said. */
+static bool items_may_give(const struct value *value, struct text name)
 {
-	for (size_t i = 0; items_own_variables[i] != NULL; i++) {
-		if (text_is(name, items_own_variables[i]))
-			return true;
-	}
-	return text_starts_with(name, "HTTP_") || text_starts_with(name, "SSL_");
+	bool own = variables_is_own(name);
+
+	if (own || variables_is_managers(name))
+		value_complain(value, ERRORS_USAGE, "%.*s is a variable that %s", TEXT_ARG(name),
+			own ? "the gateway sets itself" : "is between the gateway and its service manager");
+	else
+		return true;
+	return false;
 }
 
 /* Reads env: NAME=VALUE, to the end of the line. */
@@ -230,26 +227,28 @@ static void items_parse_env(const struct value *value, void *conf)
 
 	if (name.len == 0 || value->text[name.len] != '=')
 		value_reject(value);
-	else if (items_is_own_variable(name))
-		value_complain(value, ERRORS_USAGE, "%.*s is a variable that the gateway sets itself",
-			TEXT_ARG(name));
-	else
+	else if (items_may_give(value, name))
 		pool_append(value->pool, items_list(value->option, conf),
 			pool_copy(value->pool, text_of(value->text)));
 }
 
-/* Whether it is a variable's name, or the beginning of one and a star. */
-static bool items_check_pass_env(const char *word)
-{
-	size_t len = items_name_len(word);
-
-	return (len > 0 && word[len] == '\0') || strcmp(word + len, "*") == 0;
-}
-
-/* Reads pass_env. */
+/* Reads pass_env: names of variables, or the beginning of some and a star. */
 static void items_parse_pass_env(const struct value *value, void *conf)
 {
-	items_parse_words(value, conf, false, items_check_pass_env);
+	const char *at = value->text;
+	char *word;
+
+	while ((word = items_next_word(value, &at)) != NULL) {
+		struct text name = { word, items_name_len(word) };
+		bool star = strcmp(word + name.len, "*") == 0;
+		struct value one = *value;
+
+		one.text = word;
+		if (!star && (name.len == 0 || word[name.len] != '\0'))
+			value_reject(&one);
+		else if (star || items_may_give(value, name))
+			pool_append(value->pool, items_list(value->option, conf), word);
+	}
 }
 
 /* Whether it can be the name of a listener. */

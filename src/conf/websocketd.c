@@ -5,6 +5,8 @@
  */
 #include "conf/websocketd.h"
 
+#include "conf/variables.h"
+
 #include <string.h>
 
 enum {
@@ -67,13 +69,13 @@ static bool websocketd_parse_ms(struct argv_state *state, const char *value, uin
 	return good;
 }
 
-/* The only variables that are passed on. HTTPS is not: it says that the client came over TLS. */
+/* The only variables that are passed on. What the gateway says itself is not, like HTTPS. */
 void websocketd_take_passenv(struct argv_state *state, const char *value)
 {
 	struct text rest = text_of(value), name;
 
 	while (text_next(&rest, ',', &name)) {
-		if (name.len > 0 && !text_is(name, "HTTPS"))
+		if (name.len > 0 && !variables_is_own(name) && !variables_is_managers(name))
 			websocketd_put(state, "pass_env", pool_copy(&state->draft.pool, name));
 	}
 }

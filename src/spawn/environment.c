@@ -7,6 +7,8 @@
  */
 #include "spawn/environment.h"
 
+#include "conf/variables.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -38,10 +40,20 @@ static bool environment_matches(const char *string, const char *name)
 	return name[len] == '*' ? strchr(string + len, '=') != NULL : string[len] == '=';
 }
 
-/* Is a string passed on to programs? One without a name never is. */
+/* May a star stand for it? What has an owner is never passed on, and a string without a name neither. */
+static bool environment_is_free(const char *string)
+{
+	struct text name = { string, strcspn(string, "=") };
+
+	return name.len > 0 && !variables_is_own(name) && !variables_is_managers(name);
+}
+
+/* Is a string passed on to programs? */
 static bool environment_passes(const struct conf_list *names, const char *string)
 {
-	for (size_t i = 0; i < names->n && string[0] != '='; i++) {
+	if (!environment_is_free(string))
+		return false;
+	for (size_t i = 0; i < names->n; i++) {
 		if (environment_matches(string, names->items[i]))
 			return true;
 	}

@@ -364,6 +364,14 @@ static void test_program(void **state)
 		{ "pass_env", "", "PATH" }, /* the first of the default is shown */
 		{ "pass_env", "*", "*" },
 		{ "pass_env", "LC_*", "LC_*" },
+		{ "pass_env", "REMOTE_USER", "!REMOTE_USER is a variable that the gateway sets itself" },
+		{ "pass_env", "LISTEN_FDS",
+			"!LISTEN_FDS is a variable that is between the gateway and its service manager" },
+		{ "pass_env", "LISTEN_*", "LISTEN_*" },
+		{ "pass_env", "LISTEN", "LISTEN" },
+		{ "env", "NOTIFY_SOCKET=",
+			"!NOTIFY_SOCKET is a variable that is between the gateway and its service manager" },
+		{ "env", "NOTIFY_SOCKETS=", "NOTIFY_SOCKETS=" },
 		{ "pass_env", "A*B",
 			"!must be names of variables (LC_* is all that begin so), separated by spaces, not "
 			"\"A*B\"" },

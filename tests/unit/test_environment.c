@@ -105,6 +105,26 @@ static void test_pass_env(void **state)
 	}
 }
 
+/* What has an owner is not even passed on by a star. */
+static void test_owned(void **state)
+{
+	static const char *const all[] = { "LISTEN_FDS=1", "LISTEN_PID=1", "LISTENER=1", "NOTIFY_SOCKET=x",
+		"NOTIFY_SOCKETS=1", "WATCHDOG_USEC=1", "CREDENTIALS_DIRECTORY=/", "HTTP_PROXY=x", "HTTPX=1",
+		"REMOTE_USER=root", "SSL_CLIENT_S_DN=x", "SSL_CERT_FILE=x", NULL };
+	static const char *const star[] = { "*" };
+	static const char *const chosen[] = { "HTTPX=1", "LISTENER=1", "NOTIFY_SOCKETS=1",
+		"SSL_CERT_FILE=x" };
+	struct route_conf route = { .pass_env = { .items = (char **)star, .n = 1 } };
+	struct environment environment;
+	(void)state;
+
+	assert_int_equal(environment_init(&environment, &route, (char *const *)all), 0);
+	assert_int_equal(environment.n, 4);
+	for (size_t i = 0; i < 4; i++)
+		assert_string_equal(environment.strings[i], chosen[i]);
+	environment_done(&environment);
+}
+
 /* A name has one value: the session's, else the last of env, else ours. */
 static void test_who_wins(void **state)
 {
@@ -146,6 +166,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_choice),
 		cmocka_unit_test(test_pass_env),
+		cmocka_unit_test(test_owned),
 		cmocka_unit_test(test_who_wins),
 		cmocka_unit_test(test_session),
 		cmocka_unit_test(test_nothing_of_ours),
