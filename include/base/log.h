@@ -34,9 +34,11 @@ struct log;
  */
 struct log *log_new(int fd, enum log_level level, enum log_format format, size_t ring);
 
-/* Has lines be like those of websocketd's log, from its level `least` on, whatever the format; before any
- * line is written. The level still says which lines are made. OFF does nothing. */
-void log_speak_websocketd(struct log *log, enum log_websocketd least);
+/* Has lines be like those of websocketd's log, from its level `least` on, in these words (a list that stays),
+ * whatever the format; before any line is written. The level still says which lines are made. OFF does
+ * nothing. */
+void log_speak_websocketd(
+	struct log *log, enum log_websocketd least, const struct logline_websocketd_word *words);
 
 /*
  * Has lines go to syslog or to the file `path`, which is given to uid and gid (base/logtarget.h); once,

@@ -3,9 +3,8 @@
  *
  *   Sat, 21 Nov 2026 22:31:55 +0000 | ACCESS | session    | url:'http://localhost/' id:'5d' | CONNECT
  *
- * Time in the local zone, level, category, fields, message. Which of our lines is which of its words is in
- * one table of the source. Escaped as in logline.h; in a field also ' and |, so that a client can't pretend
- * to be another column.
+ * Time in the local zone, level, category, fields, message. Escaped as in logline.h; in a field also ' and |,
+ * so that a client can't pretend to be another column.
  */
 #ifndef BASE_LOGLINE_WEBSOCKETD_H
 #define BASE_LOGLINE_WEBSOCKETD_H
@@ -25,8 +24,23 @@ enum log_websocketd {
 	LOG_WEBSOCKETD_NONE
 };
 
-/* As logline_format(). Returns 0, and writes nothing, for a line that is less important than `least`. */
-size_t logline_websocketd_format(char *out, size_t size, enum log_websocketd least, bool prefix,
+/* What becomes of a line. */
+struct logline_websocketd_word {
+	const char *sentence; /* of ours; NULL ends a list of words */
+	enum log_websocketd level;
+	const char *category;
+	const char *message; /* instead of the sentence; NULL: what the field says */
+	const char *field;
+};
+
+/* A log of its kind: from which level on, and in which words. `least` OFF: the log is none. */
+struct logline_websocketd {
+	enum log_websocketd least;
+	const struct logline_websocketd_word *words; /* a line that has none here is as it is */
+};
+
+/* As logline_format(). Returns 0, and writes nothing, for a line that is less important than `form` wants. */
+size_t logline_websocketd_format(char *out, size_t size, const struct logline_websocketd *form, bool prefix,
 	uint64_t when_us, enum log_level level, const char *sentence, const struct log_field *fields);
 
 #endif

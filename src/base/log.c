@@ -19,8 +19,8 @@
 
 struct log {
 	enum log_format format;
-	enum log_websocketd websocketd; /* not OFF: lines are like its, from this level on */
-	struct logtarget early;		/* who starts us reads it */
+	struct logline_websocketd websocketd;
+	struct logtarget early;	 /* who starts us reads it */
 	struct logtarget target; /* the writer's, once it runs; `early`, unless log_open() found another */
 	_Atomic enum log_level level;
 	_Atomic uint64_t dropped; /* lines lost in all */
@@ -78,9 +78,10 @@ struct log *log_new(int fd, enum log_level level, enum log_format format, size_t
 }
 
 /* Writes in its words. */
-void log_speak_websocketd(struct log *log, enum log_websocketd least)
+void log_speak_websocketd(
+	struct log *log, enum log_websocketd least, const struct logline_websocketd_word *words)
 {
-	log->websocketd = least;
+	log->websocketd = (struct logline_websocketd){ least, words };
 }
 
 /* Finds the place for what is logged from log_start() on. */
@@ -133,9 +134,9 @@ static size_t log_format(const struct log *log, const struct logtarget *target, 
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	now_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-	if (log->websocketd != LOG_WEBSOCKETD_OFF)
+	if (log->websocketd.least != LOG_WEBSOCKETD_OFF)
 		len = logline_websocketd_format(
-			out, LOG_LINE - 1, log->websocketd, target->prefix, now_us, level, sentence, fields);
+			out, LOG_LINE - 1, &log->websocketd, target->prefix, now_us, level, sentence, fields);
 	else
 		len = logline_format(
 			out, LOG_LINE - 1, log->format, target->prefix, now_us, level, sentence, fields);

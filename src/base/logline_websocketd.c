@@ -1,6 +1,6 @@
 /*
- * logline_websocketd: formats one line of the log in the form of websocketd's, and knows its words for ours.
- * Owns the table of them. Pure but for the time zone. Any thread.
+ * logline_websocketd: formats one line of the log in the form of websocketd's. Owns its levels, not its
+ * words: those are handed in. Pure but for the time zone. Any thread.
  */
 #include "base/logline_websocketd.h"
 
@@ -10,27 +10,6 @@
 #include <inttypes.h>
 #include <string.h>
 #include <time.h>
-
-/* What becomes of a line of ours; one that is not here goes out as it is, of the category "server". */
-static const struct logline_websocketd_word {
-	const char *sentence; /* of ours */
-	enum log_websocketd level;
-	const char *category;
-	const char *message; /* instead of the sentence; NULL: what the field says */
-	const char *field;
-} logline_websocketd_words[] = {
-	{ "session began", LOG_WEBSOCKETD_ACCESS, "session", "CONNECT", NULL },
-	{ "session ended", LOG_WEBSOCKETD_ACCESS, "session", "DISCONNECT", NULL },
-	{ "request", LOG_WEBSOCKETD_ACCESS, "http", NULL, "words" },
-	{ "upgrade refused", LOG_WEBSOCKETD_ACCESS, "session", NULL, "words" },
-	{ "session refused", LOG_WEBSOCKETD_ERROR, "session", NULL, "words" },
-	{ "limit reached", LOG_WEBSOCKETD_ERROR, "http", NULL, "words" },
-	{ "stderr", LOG_WEBSOCKETD_ERROR, "stderr", NULL, "line" },
-	{ "cannot start", LOG_WEBSOCKETD_FATAL, "server", "Can't start server", NULL },
-	{ "cannot listen", LOG_WEBSOCKETD_FATAL, "server", "Can't start server: cannot listen", NULL },
-	{ "cannot open the log", LOG_WEBSOCKETD_FATAL, "server", "Can't start server: cannot open the log",
-		NULL },
-};
 
 /* What becomes of the levels of all other lines. Its order is another: debug says more than trace. */
 static const enum log_websocketd logline_websocketd_levels[] = {
@@ -50,12 +29,13 @@ static const char *const logline_websocketd_names[] = {
 	[LOG_WEBSOCKETD_FATAL] = "FATAL",
 };
 
-/* Finds the words for a line. */
-static struct logline_websocketd_word logline_websocketd_find(const char *sentence, enum log_level level)
+/* Finds the words for a line; without any it goes out as it is, of the category "server". */
+static struct logline_websocketd_word logline_websocketd_find(
+	const struct logline_websocketd *form, const char *sentence, enum log_level level)
 {
-	for (size_t i = 0; i < sizeof(logline_websocketd_words) / sizeof(logline_websocketd_words[0]); i++) {
-		if (strcmp(logline_websocketd_words[i].sentence, sentence) == 0)
-			return logline_websocketd_words[i];
+	for (const struct logline_websocketd_word *word = form->words; word->sentence != NULL; word++) {
+		if (strcmp(word->sentence, sentence) == 0)
+			return *word;
 	}
 	return (struct logline_websocketd_word){ sentence, logline_websocketd_levels[level], "server",
 		sentence, NULL };
@@ -147,16 +127,16 @@ static void logline_websocketd_add_head(
 }
 
 /* The fields have half of the line, so that the message is in it however long they are. */
-size_t logline_websocketd_format(char *out, size_t size, enum log_websocketd least, bool prefix,
+size_t logline_websocketd_format(char *out, size_t size, const struct logline_websocketd *form, bool prefix,
 	uint64_t when_us, enum log_level level, const char *sentence, const struct log_field *fields)
 {
-	struct logline_websocketd_word word = logline_websocketd_find(sentence, level);
+	struct logline_websocketd_word word = logline_websocketd_find(form, sentence, level);
 	struct logline line = { .out = out, .room = size - LOGLINE_TAIL };
 	struct text message;
 	bool cut;
 
 	must(size >= LOGLINE_MIN);
-	if (word.level < least)
+	if (word.level < form->least)
 		return 0;
 	if (prefix)
 		logline_addf(&line, "<%d>", logline_priority(level));

@@ -12,6 +12,7 @@
 #include "run/announce.h"
 #include "run/certificates.h"
 #include "run/counters.h"
+#include "run/dialect.h"
 #include "run/doors.h"
 #include "run/exposure.h"
 #include "run/helper.h"
@@ -395,7 +396,7 @@ int server_run(const struct config *config)
 		notify_failed("make the log", ENOMEM);
 		return 1;
 	}
-	log_speak_websocketd(server.log, config->log_websocketd);
+	log_speak_websocketd(server.log, config->log_websocketd, dialect_words);
 	server.n_workers = gateway->workers > 0 ? gateway->workers : self_count_cpus();
 	if (server_start(&server) == 0)
 		loop_run(&server.loop);
