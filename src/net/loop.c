@@ -6,6 +6,7 @@
  */
 #include "net/loop.h"
 
+#include "base/clock.h"
 #include "base/must.h"
 #include "net/batch.h"
 #include "net/outbox.h"
@@ -172,9 +173,7 @@ void loop_stop(struct loop *loop)
 uint64_t loop_now(const struct loop *loop)
 {
 	(void)loop;
-	struct timespec now;
-	must(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	return (uint64_t)clock_now_ms();
 }
 
 /* Queues something to be freed when no callback can be holding it any more. */

@@ -7,6 +7,7 @@
  */
 #include "spawn/service.h"
 
+#include "base/clock.h"
 #include "spawn/entry.h"
 #include "spawn/spawn.h"
 
@@ -16,7 +17,6 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 /* A client with more than this in answers that it hasn't read is not read from. */
@@ -274,11 +274,9 @@ static bool service_is_done(const struct service *service)
 /* Milliseconds until strays are looked for; -1: no need. */
 static int service_strays_due(const struct service *service)
 {
-	struct timespec now;
 	if (!service->has_ended)
 		return -1;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	int64_t passed = ((int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000) - service->looked_ms;
+	int64_t passed = clock_now_ms() - service->looked_ms;
 	return passed >= SERVICE_STRAYS_MS ? 0 : (int)(SERVICE_STRAYS_MS - passed);
 }
 
@@ -286,9 +284,7 @@ static int service_strays_due(const struct service *service)
 static void service_look(struct service *service)
 {
 	struct signalfd_siginfo info;
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	service->looked_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	service->looked_ms = clock_now_ms();
 	service->has_ended = false;
 	ssize_t n = read(service->on_child.fd, &info, sizeof(info));
 	(void)n; /* they are all one to us */

@@ -7,6 +7,8 @@
  */
 #include "spawn/strays.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -124,24 +126,16 @@ static void strays_end_one(struct strays *strays, pid_t pid, void *arg)
 	strays_reap_one(strays, pid, arg);
 }
 
-/* The time on a clock that nobody sets. */
-static int64_t strays_now_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Kills until there is nobody left to kill. */
 size_t strays_end(struct strays *strays, int64_t timeout_ms)
 {
 	static const struct timespec pause = { .tv_nsec = STRAYS_LOOK_NS };
-	int64_t begin = strays_now_ms();
+	int64_t begin = clock_now_ms();
 
 	for (;;) {
 		struct strays_found found = { 0 };
 		strays_each(strays, strays_end_one, &found);
-		int64_t passed = strays_now_ms() - begin;
+		int64_t passed = clock_now_ms() - begin;
 		if (found.n == 0 || (timeout_ms >= 0 && passed >= timeout_ms) ||
 			(found.n == found.refused && passed >= STRAYS_REFUSED_MS))
 			return found.n;
