@@ -4,7 +4,7 @@
  *
  * It is read no faster than the client takes it. A line of more than 64 KiB is several messages, so that no
  * message of it ever has to wait for its end. It waits itself while a message of stdout has begun and not
- * ended.
+ * ended; where stdout is at its end within one, the rest of stderr is for the log alone.
  */
 #ifndef BACKEND_ERRTAG_H
 #define BACKEND_ERRTAG_H

@@ -114,8 +114,12 @@ static void errtag_on_timer(evutil_socket_t fd, short what, void *arg)
 
 	if (errtag->failed)
 		errtag->hooks->on_bad(errtag->endpoint, "out of memory");
-	if (errtag->failed || !errtag->out.open)
+	if (errtag->failed || errtag->muted || !errtag->out.open)
 		return;
+	if (stream_has_ended(errtag->stdout_stream)) { /* the rest of that message never comes */
+		errtag_mute(errtag);
+		return;
+	}
 	uint64_t quiet = loop_now(errtag->endpoint->loop) - errtag->heard_ms;
 	if (quiet < ERRTAG_PATIENCE_MS || !errtag_is_stuck(errtag)) {
 		loop_timer_set(&errtag->timer, ERRTAG_PATIENCE_MS - (quiet < ERRTAG_PATIENCE_MS ? quiet : 0));
@@ -203,6 +207,8 @@ bool errtag_finish(struct errtag *errtag)
 		return errtag->ended;
 	errtag->finishing = true;
 	errtag->until = errtag->n_read + errtag_waiting(errtag->fd);
+	if (errtag->out.open) /* for ever */
+		errtag_mute(errtag);
 	if (!errtag->ended && errtag->n_read >= errtag->until)
 		errtag_last(errtag);
 	return errtag->ended;

@@ -48,6 +48,9 @@ def GATEWAY(directory):
     program("/heir-floods", f"yes >&2 >/dev/null &\necho $! >'{directory}/pid'\necho bye >&2", closing_wait="5s")
     program("/closed", "exec 2>&-\necho one\nread x\necho two")
     program("/stdout-closed", "exec >&-\necho late >&2\nread x\necho later >&2", closing_wait="5s")
+    for framing, head in (("records", "t\\0\\1\\206\\240"), ("length32", "\\0\\1\\206\\240"), ("netstring", "100000:")):
+        say = f"trap 'echo going >&2; exit 0' TERM\nprintf '{head}'\nhead -c 70000 /dev/zero | tr '\\0' x\n"
+        program(f"/half-{framing}", f"{say}while :; do sleep 0.02; done", framing=framing, closing_wait="50ms")
     program("/good-bye", "cat\necho bye >&2", closing_wait="5s")
     return Gateway(directory, routes)
 
@@ -283,6 +286,21 @@ def test_tagged_after_the_clients_close(gw):
         ws.send_close(1000)
         assert ws.recv_text() == '{"stream":"stderr","data":"bye"}'
         ws.recv_close(1000, answer=False)
+
+
+@pytest.mark.parametrize("framing", ["records", "length32", "netstring"])
+def test_tagged_end_within_a_record(gw, framing):
+    """A program that is told to end leaves half a record: the client's close is answered, and the log has the rest."""
+    with gw.ws(f"/half-{framing}") as ws:
+        got = ws.recv()
+        ws.send_close(1000)
+        n = 0
+        while got.opcode != CLOSE:
+            assert not got.fin
+            n += got.payload.count(b"x")
+            got = ws.recv()
+        assert (n, got.code) == (70000, 1000)
+    eventually(lambda: "going" in logged(gw), lambda: f"{logged(gw)}")
 
 
 def test_tagged_when_the_client_vanishes(gw):

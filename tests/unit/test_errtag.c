@@ -71,7 +71,14 @@ static void program_on_data(void *arg, uint8_t *data, size_t len)
 	(void)len;
 }
 
-static const struct stream_hooks program_stream_hooks = { .on_data = program_on_data };
+static void program_on_eof(void *arg, int error)
+{
+	(void)arg;
+	(void)error;
+}
+
+static const struct stream_hooks program_stream_hooks = { .on_data = program_on_data,
+	.on_eof = program_on_eof };
 
 static struct program *program_new(void)
 {
@@ -410,6 +417,50 @@ static void test_mute(void **state)
 	program_free(program);
 }
 
+/* The program ends within a message of stdout, whose end then never comes: what it still said on stderr has
+ * no place behind that, and is logged. */
+static void test_finish_in_message(void **state)
+{
+	struct program *program = program_new();
+	(void)state;
+
+	pass(program, "a", true, true, false);
+	complain(program, "going\nhalf");
+	assert_false(errtag_finish(&program->errtag));
+	rig_turns(&program->rig, 2);
+	assert_int_equal(program->n_ends, 1);
+	assert_true(errtag_finish(&program->errtag));
+	rig_pass(&program->rig, 3 * ERRTAG_PATIENCE_MS, ERRTAG_PATIENCE_MS);
+	heard(program, "[{\"stream\":\"stdout\",\"data\":\"a+");
+	errtag_close(&program->errtag);
+	errlog_close(&program->errlog);
+	assert_int_equal(rig_logged(&program->rig, "line=going\n"), 1);
+	assert_int_equal(rig_logged(&program->rig, "line=half\n"), 1);
+	assert_int_equal(program->n_ends, 1);
+	program_free(program);
+}
+
+/* It closes stdout within a message and lives on: its stderr is read, and the message is not made a whole
+ * one.
+ */
+static void test_stdout_closed_in_message(void **state)
+{
+	struct program *program = program_new();
+	(void)state;
+
+	pass(program, "a", true, true, false);
+	close(program->stdout_fd);
+	program->stdout_fd = -1;
+	complain(program, "err\n");
+	fill(program, 15, 4096);
+	rig_pass(&program->rig, 2 * ERRTAG_PATIENCE_MS, ERRTAG_PATIENCE_MS / 2);
+	assert_int_equal(rig_logged(&program->rig, "line=err\n"), 1);
+	complain(program, "later\n");
+	heard(program, "[{\"stream\":\"stdout\",\"data\":\"a+");
+	assert_true(errtag_finish(&program->errtag));
+	program_free(program);
+}
+
 /* A kernel that can't wait for it (here: since the descriptor is gone): the session ends, but not from within
  * a call. */
 static void test_failing(void **state)
@@ -446,6 +497,8 @@ int main(void)
 		cmocka_unit_test(test_spurious),
 		cmocka_unit_test(test_not_stuck),
 		cmocka_unit_test(test_finish),
+		cmocka_unit_test(test_finish_in_message),
+		cmocka_unit_test(test_stdout_closed_in_message),
 		cmocka_unit_test(test_closed),
 		cmocka_unit_test(test_mute),
 		cmocka_unit_test(test_failing),
