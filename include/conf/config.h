@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "conf/errors.h"
+#include "conf/manners.h"
 #include "conf/pool.h"
 
 #include <stdbool.h>
@@ -180,11 +181,11 @@ struct route_conf {
 
 struct config {
 	bool command_line;   /* comes of a command line without a file: what to advise differs */
-	bool websocketd;     /* started under that name: what scripts written for it expect */
 	bool same_origin;    /* besides what the origins of a route say: only pages of this host and port */
 	bool reverse_lookup; /* REMOTE_HOST is the client's name where it has one */
 	/* Not OFF: the log is that of websocketd, on stdout; log_format and log_target don't count. */
 	enum log_websocketd log_websocketd;
+	const struct manners *manners; /* ours, or under the name websocketd its; never NULL */
 	struct gateway_conf gateway;
 	struct listen_conf *listens;
 	size_t n_listens;

@@ -35,7 +35,7 @@ struct draft {
 	struct draft_section *last;
 	unsigned files;			    /* read so far */
 	bool command_line;		    /* there is no file */
-	bool websocketd;		    /* of struct config */
+	const struct manners *manners;	    /* of struct config */
 	bool same_origin;		    /* of struct config */
 	bool reverse_lookup;		    /* of struct config */
 	enum log_websocketd log_websocketd; /* of struct config */

@@ -30,7 +30,4 @@ void websocketd_complete(struct argv_state *state);
  */
 int websocketd_status(const struct argv_state *state, bool scanned);
 
-/* ... and that of a start that failed. */
-enum { WEBSOCKETD_CANNOT_START = 3 };
-
 #endif

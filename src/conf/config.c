@@ -318,7 +318,7 @@ const struct config *config_build(struct draft *draft)
 	if (snapshot != NULL && !draft->pool.failed) {
 		atomic_init(&snapshot->refs, 1);
 		snapshot->config.command_line = draft->command_line;
-		snapshot->config.websocketd = draft->websocketd;
+		snapshot->config.manners = draft->manners;
 		snapshot->config.same_origin = draft->same_origin;
 		snapshot->config.reverse_lookup = draft->reverse_lookup;
 		snapshot->config.log_websocketd = draft->log_websocketd;

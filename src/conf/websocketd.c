@@ -203,7 +203,7 @@ void websocketd_complete(struct argv_state *state)
 	websocketd_check_stderr(state);
 	if (!state->websocketd)
 		return;
-	draft->websocketd = true;
+	draft->manners = &manners_websocketd;
 	websocketd_default(state, state->route, "origins", "any");
 	websocketd_default(state, state->route, "max_message", "1M");
 	websocketd_default(state, state->route, "pass_env", "PATH LD_LIBRARY_PATH");
@@ -226,6 +226,6 @@ int websocketd_status(const struct argv_state *state, bool scanned)
 	if (!scanned)
 		return WEBSOCKETD_NO_OPTION;
 	if (!state->errors.usage && lines->n > 0 && strncmp(lines->items[0], "--ssl", 5) == 0)
-		return WEBSOCKETD_CANNOT_START;
+		return manners_websocketd.exit_cannot_start;
 	return WEBSOCKETD_MISTAKE;
 }

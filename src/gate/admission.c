@@ -108,8 +108,8 @@ bool admission_enter(struct admission *admission, struct limits *limits, const s
 	if (limit == ADMISSION_OK)
 		return true;
 	admission_leave(admission);
-	/* Scripts written for websocketd know its status at --maxforks. */
-	int status = limit == ADMISSION_PROCESSES && config->websocketd ? 429 : admission_words[limit].status;
+	int status =
+		limit == ADMISSION_PROCESSES ? config->manners->status_busy : admission_words[limit].status;
 	admission_refuse(out, status, admission_words[limit].key, admission_words[limit].sentence);
 	return false;
 }

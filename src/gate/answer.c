@@ -56,8 +56,8 @@ static bool answer_any_origin(const struct config *config)
 /*
  * Is the Host one of ours? On a loopback address a name that is not localhost can only come from a page whose
  * name was made to resolve to it (DNS rebinding); under the name websocketd that page may connect anyway,
- * unless an option says otherwise, and names of proxies are expected. A request without Host (HTTP/1.0) is
- * none of a browser.
+ * unless an option says otherwise, and names of proxies are expected (any_host). A request without Host
+ * (HTTP/1.0) is none of a browser.
  */
 static bool answer_host_allowed(
 	const struct config *config, const struct entrance *entrance, struct text host)
@@ -66,7 +66,7 @@ static bool answer_host_allowed(
 
 	if (names->n > 0)
 		return route_names_match(names, host);
-	if (!entrance->loopback || host.len == 0 || (config->websocketd && answer_any_origin(config)))
+	if (!entrance->loopback || host.len == 0 || (config->manners->any_host && answer_any_origin(config)))
 		return true;
 	return text_is_nocase(host, "localhost") || answer_is_literal(host);
 }
@@ -297,14 +297,13 @@ static void answer_plain(struct answer *out, const struct config *config, const 
 	else if (route->dir == NULL && route->static_dir != NULL)
 		answer_refuse(out, 404, "no such file", "There is no such file.\n");
 	else
-		answer_refuse(out, config->websocketd ? 404 : 426, "not a WebSocket",
+		answer_refuse(out, config->manners->status_plain, "not a WebSocket",
 			"This path is for WebSocket clients. To have a test page here: %s.\n",
 			config->command_line ? "--devconsole on the command line"
 					     : "console = yes in its route");
 }
 
-/* To the same target elsewhere, by 308, or as websocketd does it; "*" in the base URL is the host that was
- * asked for. */
+/* To the same target elsewhere; "*" in the base URL is the host that was asked for. */
 static void answer_elsewhere(struct answer *out, const struct config *config,
 	const struct listen_conf *listen, const struct http_request *request)
 {
@@ -313,7 +312,7 @@ static void answer_elsewhere(struct answer *out, const struct config *config,
 		listen->redirect_star ? strchr(base, '*') : NULL; /* the first: no scheme has one */
 	struct text host = request->host, target = request->target;
 	bool v6 = host.len > 0 && memchr(host.ptr, ':', host.len) != NULL;
-	struct reply reply = { .status = config->websocketd ? 302 : 308, .location = out->location };
+	struct reply reply = { .status = config->manners->status_redirect, .location = out->location };
 	int len;
 
 	if (star == NULL)

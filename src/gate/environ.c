@@ -45,11 +45,10 @@ static int environ_add_port(struct evbuffer *out, const char *name, unsigned por
 /* Who serves, by what interface. Scripts ask for these to know what else they are given. */
 static int environ_add_kind(struct evbuffer *out, const struct exchange *exchange)
 {
-	bool websocketd = exchange->config->websocketd;
+	const struct manners *manners = exchange->config->manners;
 
-	return environ_add(out, "GATEWAY_INTERFACE", text_of(websocketd ? "websocketd-CGI/0.1" : "CGI/1.1")) |
-	       environ_add(out, "SERVER_SOFTWARE",
-		       text_of(websocketd ? "websocketd/" WSLUICE_VERSION : "wsluice/" WSLUICE_VERSION));
+	return environ_add(out, "GATEWAY_INTERFACE", text_of(manners->gateway_interface)) |
+	       environ_add(out, "SERVER_SOFTWARE", text_of(manners->server_software));
 }
 
 /* The server as the client named it, else as it is bound. websocketd tells the port, too, as it was named. */
@@ -57,7 +56,7 @@ static int environ_add_server(
 	struct evbuffer *out, const struct exchange *exchange, const struct http_request *request)
 {
 	char local[ADDR_TEXT];
-	bool named = exchange->config->websocketd;
+	bool named = exchange->config->manners->loose_cgi;
 	unsigned port = named ? 0 : addr_port(&exchange->entrance->local);
 	unsigned otherwise = exchange->entrance->tls ? 443 : 80;
 
@@ -97,7 +96,7 @@ static int environ_add_path(struct evbuffer *out, const struct exchange_upgrade 
 }
 
 /* The same as websocketd has it: a command answers as "/", and nothing is translated. */
-static int environ_add_path_there(struct evbuffer *out, const struct exchange_upgrade *upgrade)
+static int environ_add_path_loose(struct evbuffer *out, const struct exchange_upgrade *upgrade)
 {
 	const struct route_match *match = upgrade->match;
 	struct text script = match->script_name;
@@ -118,7 +117,7 @@ static int environ_add_content(struct evbuffer *out, const struct http_request *
 }
 
 /* What websocketd says that it does not know. */
-static int environ_add_unknown_there(struct evbuffer *out)
+static int environ_add_unknown(struct evbuffer *out)
 {
 	static const char *const names[] = { "AUTH_TYPE", "CONTENT_LENGTH", "CONTENT_TYPE", "REMOTE_IDENT",
 		"REMOTE_USER" };
@@ -166,17 +165,17 @@ static int environ_add_all(struct evbuffer *out, const struct exchange *exchange
 	const struct exchange_upgrade *upgrade, const char *session, const char *protocol)
 {
 	const struct http_request *request = upgrade->request;
-	bool websocketd = exchange->config->websocketd;
+	bool loose = exchange->config->manners->loose_cgi;
 
 	int error = environ_add_kind(out, exchange);
 	error |= environ_add_server(out, exchange, request);
 	error |= environ_add(out, "SERVER_PROTOCOL", text_of("HTTP/1.1"));
 	error |= environ_add(out, "REQUEST_METHOD", request->method);
-	error |= websocketd ? environ_add_path_there(out, upgrade) : environ_add_path(out, upgrade);
+	error |= loose ? environ_add_path_loose(out, upgrade) : environ_add_path(out, upgrade);
 	error |= environ_add(out, "QUERY_STRING", request->query);
 	error |= environ_add_remote(out, exchange->peer);
 	error |= environ_add_tls(out, stream_ssl(exchange->stream));
-	error |= websocketd ? environ_add_unknown_there(out) : environ_add_content(out, request);
+	error |= loose ? environ_add_unknown(out) : environ_add_content(out, request);
 	error |= environ_add(out, "UNIQUE_ID", text_of(session));
 	error |= environ_add_headers(out, request);
 	error |= environ_add(out, "WEBSOCKET_PROTOCOL", text_of(protocol));

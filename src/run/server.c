@@ -7,7 +7,6 @@
  */
 #include "run/server.h"
 
-#include "conf/websocketd.h"
 #include "http/upgrade.h"
 #include "run/announce.h"
 #include "run/certificates.h"
@@ -401,7 +400,7 @@ int server_run(const struct config *config)
 	if (server_start(&server) == 0)
 		loop_run(&server.loop);
 	else
-		server.status = config->websocketd ? WEBSOCKETD_CANNOT_START : 1;
+		server.status = config->manners->exit_cannot_start;
 	server_stop(&server);
 	if (server.status == 0)
 		log_info(server.log, "stopped");

@@ -29,7 +29,8 @@ static void house_init(struct house *house)
 {
 	memset(house, 0, sizeof(*house));
 	house->routes[SERVICE].has_connect = true;
-	house->config = (struct config){ .routes = house->routes, .n_routes = ROUTES };
+	house->config =
+		(struct config){ .routes = house->routes, .n_routes = ROUTES, .manners = &manners_own };
 	house->config.gateway.max_sessions = house->config.gateway.max_processes = 3;
 	house->peer.len = sizeof(house->peer.u.in);
 	house->peer.u.in.sin_family = AF_INET;
@@ -150,7 +151,7 @@ static void test_websocketd(void **state)
 	(void)state;
 	house_init(&house);
 
-	house.config.websocketd = true;
+	house.config.manners = &manners_websocketd;
 	house.config.gateway.max_processes = 1;
 	assert_null(enter(&house, PROGRAM, &in, 0));
 	assert_string_equal(enter(&house, PROGRAM, &out, 429), "max_processes");

@@ -178,7 +178,7 @@ static void test_combinations(void **state)
 	assert_int_equal(route->closing_wait_ms, 3000);
 	assert_int_equal(route->stderr_to, STDERR_LOG);
 	assert_true(run.cli.config->reverse_lookup);
-	assert_false(run.cli.config->websocketd);
+	assert_ptr_equal(run.cli.config->manners, &manners_own);
 	assert_int_equal(run.cli.config->log_websocketd, LOG_WEBSOCKETD_OFF);
 	run_done(&run);
 

@@ -275,7 +275,7 @@ static void test_websocketd(void **state)
 
 	scene_init(&scene);
 	struct config there = *scene.config;
-	there.websocketd = true;
+	there.manners = &manners_websocketd;
 	scene.exchange.config = &there;
 	char *env = scene_tell(&scene,
 		HEAD("/a%20b?q") "Host: far:81\r\nUpgrade: websocket\r\nContent-Type: text/x\r\n\r\n", NULL);

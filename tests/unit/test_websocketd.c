@@ -18,7 +18,7 @@ static void test_websocketd(void **state)
 	run = GOOD("cat");
 	config = run.cli.config;
 	route = &config->routes[0];
-	assert_true(config->websocketd);
+	assert_ptr_equal(config->manners, &manners_websocketd);
 	assert_int_equal(config->log_websocketd, LOG_WEBSOCKETD_ACCESS);
 	assert_int_equal(config->gateway.log_level, LOG_INFO);
 	assert_int_equal(config->gateway.max_processes, 1024);
@@ -177,7 +177,7 @@ static void test_websocketd_prints(void **state)
 	close(fd);
 	snprintf(option, sizeof(option), "--config=%s", path);
 	file = GOOD(option);
-	assert_false(file.cli.config->websocketd);
+	assert_ptr_equal(file.cli.config->manners, &manners_own);
 	assert_string_equal(file.cli.config->listens[0].address.items[0], "127.0.0.1:8080");
 	run_done(&file);
 	unlink(path);

@@ -1,0 +1,27 @@
+/*
+ * manners: in what the gateway behaves otherwise under the name websocketd, where no key says it: what
+ * scripts and clients that were written for it see. Every other difference is a default of a key
+ * (conf/websocketd.h) or in the log.
+ */
+#ifndef CONF_MANNERS_H
+#define CONF_MANNERS_H
+
+#include <stdbool.h>
+
+struct manners {
+	int status_busy;     /* of HTTP: max_processes is reached */
+	int status_redirect; /* redirect_to */
+	int status_plain;    /* a plain request where only WebSockets are answered */
+	/* On a loopback address a Host of any name is answered, if pages of any origin may connect anyway. */
+	bool any_host;
+	/* A program's variables, where RFC 3875 would have others: SERVER_PORT is that of the Host,
+	 * SCRIPT_NAME never empty, PATH_TRANSLATED the path of the URL; what there is none of is there, and
+	 * empty. */
+	bool loose_cgi;
+	const char *gateway_interface, *server_software; /* variables too */
+	int exit_cannot_start;
+};
+
+extern const struct manners manners_own, manners_websocketd;
+
+#endif

@@ -1,0 +1,24 @@
+/*
+ * manners: the two that there are. Constant; any thread.
+ */
+#include "conf/manners.h"
+
+const struct manners manners_own = {
+	.status_busy = 503,
+	.status_redirect = 308,
+	.status_plain = 426,
+	.gateway_interface = "CGI/1.1",
+	.server_software = "wsluice/" WSLUICE_VERSION,
+	.exit_cannot_start = 1,
+};
+
+const struct manners manners_websocketd = {
+	.status_busy = 429,
+	.status_redirect = 302,
+	.status_plain = 404,
+	.any_host = true,
+	.loose_cgi = true,
+	.gateway_interface = "websocketd-CGI/0.1",
+	.server_software = "websocketd/" WSLUICE_VERSION,
+	.exit_cannot_start = 3,
+};
