@@ -14,8 +14,11 @@
 /* How long those are looked at again that may not be killed. */
 enum { STRAYS_REFUSED_MS = 1000 };
 
+/* The kernel's list of a thread's children. */
+#define STRAYS_LIST "/proc/thread-self/children"
+
 struct strays {
-	int fd;	     /* the list of our children; -1: the kernel has none, then nothing below finds any */
+	int fd;	     /* the list of our children; -1: see strays_are_found() */
 	pid_t *kept; /* children that were there before: not ours to reap */
 	size_t n_kept;
 	bool (*is_known)(void *arg, pid_t pid); /* somebody else's to reap? NULL: none is */
@@ -23,11 +26,17 @@ struct strays {
 };
 
 /*
- * Makes this process the subreaper of what it will fork. Only the main thread may call this and the functions
- * below. SIGCHLD must not be ignored from then on. Returns 0, or -errno with nothing to free.
+ * Makes this process the subreaper of what it will fork, if the kernel's list of its children can be opened:
+ * who could not find orphans had better not have them. Only the main thread may call this and the functions
+ * below. SIGCHLD must not be ignored from then on. Returns 0, also without the list, or -errno with nothing
+ * to free.
  */
 int strays_init(struct strays *strays, bool (*is_known)(void *arg, pid_t pid), void *arg);
 void strays_done(struct strays *strays);
+
+/* Is the list there? If not (no /proc, or a kernel without CONFIG_PROC_CHILDREN), nothing below finds any,
+ * and orphans are the next subreaper's, or init's. */
+bool strays_are_found(const struct strays *strays);
 
 /* Reaps those that have ended. Returns whether there was one: then there may be more, which the kernel's list
  * has kept back because it was changing. */

@@ -270,7 +270,13 @@ static int server_take_sockets(struct server *server)
 static int server_start_spawner(struct server *server)
 {
 	server->step = server->spawner.step;
-	return helper_start(&server->spawner, server->config, &server->files, server->n_workers);
+	int error = helper_start(&server->spawner, server->config, &server->files, server->n_workers);
+	if (error == 0 && server->spawner.pid > 0 && !strays_are_found(&server->spawner.strays))
+		log_warning(server->log,
+			"what leaves the process group of its program will not be found: "
+			"the system has no list of our children",
+			LOG_STR("file", STRAYS_LIST));
+	return error;
 }
 
 /* Makes what the workers share, the workers, and the main loop. */

@@ -71,19 +71,30 @@ static bool strays_is_known(const struct strays *strays, pid_t pid)
 	return strays->is_known != NULL && strays->is_known(strays->arg, pid);
 }
 
-/* Becomes a subreaper. */
+/* Becomes a subreaper of those that it will find. */
 int strays_init(struct strays *strays, bool (*is_known)(void *arg, pid_t pid), void *arg)
 {
 	bool failed = false;
+	int error = 0;
 
 	*strays = (struct strays){ .fd = -1, .is_known = is_known, .arg = arg };
-	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
-		return -errno;
-	strays->fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+	strays->fd = open(STRAYS_LIST, O_RDONLY | O_CLOEXEC);
+	if (strays->fd < 0)
+		return 0;
 	strays_each(strays, strays_keep, &failed);
 	if (failed)
+		error = -ENOMEM;
+	else if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+		error = -errno;
+	if (error != 0)
 		strays_done(strays);
-	return failed ? -ENOMEM : 0;
+	return error;
+}
+
+/* Without the list nobody is. */
+bool strays_are_found(const struct strays *strays)
+{
+	return strays->fd >= 0;
 }
 
 /* Closes the list. */

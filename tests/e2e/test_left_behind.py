@@ -5,7 +5,7 @@ import signal
 import subprocess
 
 import pytest
-from gateway import alive, children_of, process_state
+from gateway import RELEASE, alive, children_of, process_state
 from wait import eventually
 
 LEAVES = {
@@ -17,7 +17,7 @@ LEAVES = {
 }
 PROGRAMS = {f"route /{i}": {"exec": command, "stop_grace": "100ms"} for i, command in enumerate(LEAVES)}
 
-
+NO_LIST = "what leaves the process group of its program will not be found: the system has no list of our children"
 LEFT = "processes that programs have started live on: they are other users' or don't die"
 
 
@@ -106,6 +106,24 @@ def test_orphans_are_reaped(gateway):
         eventually(lambda: len(gw.programs()) == 1, lambda: [process_state(pid) for pid in gw.programs()], 5)
         ws.close()
     eventually(lambda: not gw.programs(), "zombies", 5)
+    gw.stop()
+
+
+def test_no_list_of_children(gateway):
+    """Where the kernel has none, the spawner adopts no orphans, since it could not find and reap them; init does."""
+    if not os.access("/proc/thread-self/children", os.R_OK) or subprocess.call(["unshare", "-m", "true"]) != 0:
+        pytest.skip("no mount namespaces here")
+    gw = gateway({"route /": {"exec": "sh -c '(setsid sh -c : &) ; (sleep 0 &) ; exec cat'"}}, start=False, checked=False)
+    gw.argv = ["-m", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh", RELEASE, *gw.argv]  # sanitizers need /proc
+    gw.program = "unshare"
+    gw.start()
+    assert len(gw.logged(NO_LIST, since_mark=False, level="warning")) == 1
+    with gw.ws("/") as ws:
+        ws.send_text("on")
+        assert ws.recv_text() == "on"
+        eventually(lambda: len(children(gw.spawner)) == 1, lambda: [process_state(pid) for pid in children(gw.spawner)], 5)
+        ws.close()
+    eventually(lambda: not children(gw.spawner), "zombies", 5)
     gw.stop()
 
 

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -187,6 +188,31 @@ static void test_time(void **state)
 	strays_done(&strays);
 }
 
+/* Who could not find its strays does not adopt any: init reaps them then. */
+static void test_no_list_no_subreaper(void **state)
+{
+	(void)state;
+	for (int may_open = 0; may_open < 2; may_open++) {
+		int status;
+		pid_t pid = fork();
+		if (pid == 0) {
+			struct strays strays;
+			struct rlimit none = { 0, 0 };
+			int is_subreaper = -1;
+			if ((!may_open && setrlimit(RLIMIT_NOFILE, &none) < 0) ||
+				prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) < 0)
+				_exit(2);
+			int rc = strays_init(&strays, NULL, NULL);
+			prctl(PR_GET_CHILD_SUBREAPER, &is_subreaper, 0, 0, 0);
+			_exit(rc == 0 && strays_are_found(&strays) == may_open && is_subreaper == may_open
+					? 0
+					: 3);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+	}
+}
+
 /* Without the list (no /proc) nothing is found, and nothing breaks. */
 static void test_no_list(void **state)
 {
@@ -208,6 +234,7 @@ int main(void)
 		cmocka_unit_test(test_tree),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_time),
+		cmocka_unit_test(test_no_list_no_subreaper),
 		cmocka_unit_test(test_no_list),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
