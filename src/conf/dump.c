@@ -74,10 +74,27 @@ static bool dump_section(enum option_section kind, const char *name, const void 
 	return good;
 }
 
+/* Writes a comment for all that is set and that no key says: what is read back is without it. */
+static void dump_lost(const struct config *config, FILE *out)
+{
+	if (config->manners != &manners_own)
+		fputs("# The name websocketd has no key: statuses, variables and log of a file are wsluice's.\n",
+			out);
+	if (config->same_origin)
+		fputs("# --sameorigin has no key beside origins: pages of those are let in from here, too.\n",
+			out);
+	if (config->reverse_lookup)
+		fputs("# --reverselookup has no key: REMOTE_HOST is an address where a file is served.\n",
+			out);
+}
+
 /* Writes all sections in their order. */
 int dump_config(const struct config *config, FILE *out)
 {
-	bool good = dump_section(OPTION_GATEWAY, NULL, &config->gateway, out);
+	bool good;
+
+	dump_lost(config, out);
+	good = dump_section(OPTION_GATEWAY, NULL, &config->gateway, out);
 
 	for (size_t i = 0; i < config->n_listens; i++) {
 		fputc('\n', out);

@@ -187,6 +187,37 @@ static void test_websocketd_prints(void **state)
 	run_done(&run);
 }
 
+/* --dump says which options no key has, so that nobody takes what it prints for the same. */
+static void test_websocketd_dump(void **state)
+{
+	static const char name[] = "# The name websocketd has no key: ",
+			  same[] = "# --sameorigin has no key ", lookup[] = "# --reverselookup has no key: ";
+	struct run run;
+
+	(void)state;
+	program = "websocketd";
+	run = RUN("--sameorigin", "--origin=a.example", "--reverselookup", "--dump", "cat");
+	assert_int_equal(run.cli.status, 0);
+	assert_non_null(strstr(run.out, name));
+	assert_non_null(strstr(run.out, same));
+	assert_non_null(strstr(run.out, lookup));
+	config_unref(conf_good(run.out));
+	run_done(&run);
+	run = RUN("--sameorigin", "--dump", "cat");
+	assert_non_null(strstr(run.out, name));
+	assert_null(strstr(run.out, same));
+	assert_null(strstr(run.out, lookup));
+	run_done(&run);
+	program = "wsluice";
+	run = RUN("--reverselookup", "--dump", "cat");
+	assert_int_equal(strncmp(run.out, lookup, strlen(lookup)), 0);
+	assert_null(strstr(run.out, name));
+	run_done(&run);
+	run = RUN("--dump", "cat");
+	assert_int_equal(strncmp(run.out, "[gateway]\n", 10), 0);
+	run_done(&run);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +226,7 @@ int main(void)
 		cmocka_unit_test(test_websocketd_log),
 		cmocka_unit_test(test_websocketd_mistakes),
 		cmocka_unit_test(test_websocketd_prints),
+		cmocka_unit_test(test_websocketd_dump),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
