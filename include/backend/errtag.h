@@ -40,7 +40,9 @@ struct errtag {
 	int fd; /* -1: not open */
 	size_t capacity;
 	size_t max; /* bytes for one read; 0: paused */
-	bool muted, ended, finishing;
+	bool muted, finishing;
+	bool ended;		/* nothing more of it is for the client */
+	bool closed;		/* there is nothing more */
 	bool failed;		/* it can't be waited for */
 	uint64_t n_read, until; /* finishing: bytes that count */
 	struct framing_decoder decoder;
@@ -65,7 +67,7 @@ void errtag_allow(struct errtag *errtag, size_t max);
 /* Nothing reaches the client any more; it is read to the log alone. */
 void errtag_mute(struct errtag *errtag);
 
-/* The program has exited and its stdout is at its end: what lies in the pipe now is the rest. Returns whether
+/* Stdout is at its end and no more of stderr counts: what lies in the pipe now is the rest. Returns whether
  * that was passed on already; else on_end follows. */
 bool errtag_finish(struct errtag *errtag);
 

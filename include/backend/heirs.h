@@ -2,7 +2,8 @@
  * heirs: how long the output of a program counts after its exit, when those that it started hold its stdout.
  *
  * First all is passed on that the program itself had left there, however slow the visitor is. Then the heirs
- * have closing_wait; what they wrote in that time still counts, and no more.
+ * have closing_wait; what they wrote in that time still counts, and no more. The same end, without the wait,
+ * has the output of a program that goes on for too long.
  */
 #ifndef BACKEND_HEIRS_H
 #define BACKEND_HEIRS_H
@@ -16,7 +17,7 @@ enum heirs_step {
 	HEIRS_NONE,
 	HEIRS_OWN,     /* until what was there at the exit is passed on */
 	HEIRS_WAITING, /* closing_wait runs */
-	HEIRS_REST,    /* until what came in that time is passed on */
+	HEIRS_REST,    /* until what was there at its end is passed on */
 	HEIRS_OVER
 };
 
@@ -34,8 +35,12 @@ void heirs_init(struct heirs *heirs, struct loop *loop, struct channel *channel,
 void heirs_done(struct heirs *heirs);
 
 /* The program has exited and its stdout is not closed: ends the channel, now or later, if nobody closes it
- * before. */
+ * before. Changes nothing after heirs_cut(). */
 void heirs_begin(struct heirs *heirs);
+
+/* What the output holds now is the last of it: ends the channel when that was passed on, which may be now.
+ * Once, for a stdout that is not closed. */
+void heirs_cut(struct heirs *heirs);
 
 /* Some output was passed on. */
 void heirs_on_output(struct heirs *heirs);

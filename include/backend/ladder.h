@@ -39,7 +39,8 @@ struct ladder {
 	struct event timer;
 };
 
-/* For the program of the channel, whose group send_signal reaches. What is pointed at must outlive it. */
+/* For the program of the channel, whose group send_signal reaches. What is pointed at must outlive it. From
+ * within send_signal the ladder may be taken down. */
 void ladder_init(struct ladder *ladder, struct loop *loop, const struct route_conf *route,
 	struct channel *channel, void (*send_signal)(void *arg, int signo), void *arg);
 void ladder_done(struct ladder *ladder);
@@ -55,6 +56,9 @@ void ladder_on_input(struct ladder *ladder);
 
 /* The program has exited: nothing more is done. */
 void ladder_stop(struct ladder *ladder);
+
+/* Was a program that lives told to end? */
+bool ladder_has_signalled(const struct ladder *ladder);
 
 /* Was this signal ours? */
 bool ladder_has_sent(const struct ladder *ladder, int signo);

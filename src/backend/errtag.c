@@ -13,9 +13,11 @@
 /* One place derives whether it is read. When the kernel has no memory for that, the timer tells. */
 static void errtag_update(struct errtag *errtag)
 {
+	bool heard = !errtag->ended && errtag->max > 0 && !errtag->out.open;
+
 	if (errtag->fd < 0)
 		return;
-	if (errtag->ended || (!errtag->muted && (errtag->max == 0 || errtag->out.open)))
+	if (errtag->closed || !(errtag->muted || heard))
 		event_del(&errtag->readable);
 	else if (event_add(&errtag->readable, NULL) != 0) {
 		errtag->failed = true;
@@ -69,6 +71,16 @@ static size_t errtag_waiting(int fd)
 	return ioctl(fd, FIONREAD, &n) == 0 ? (size_t)n : 0;
 }
 
+/* Has what it read logged and sent. Returns whether the session goes on. */
+static bool errtag_on_data(struct errtag *errtag, uint8_t *data, size_t len)
+{
+	errtag->n_read += len;
+	errlog_feed(errtag->errlog, (const char *)data, len);
+	if (errtag->muted)
+		return true;
+	return errtag_flush(errtag, framing_decode(&errtag->decoder, data, len, errtag_on_line, errtag));
+}
+
 /* Reads once. */
 static void errtag_on_readable(evutil_socket_t fd, short what, void *arg)
 {
@@ -80,14 +92,12 @@ static void errtag_on_readable(evutil_socket_t fd, short what, void *arg)
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n > 0) {
-		errtag->n_read += (size_t)n;
-		errlog_feed(errtag->errlog, (const char *)scratch, (size_t)n);
-		int rc = framing_decode(&errtag->decoder, scratch, (size_t)n, errtag_on_line, errtag);
-		if (!errtag_flush(errtag, rc))
-			return;
-	}
-	if ((n <= 0 || (errtag->finishing && errtag->n_read >= errtag->until)) && errtag_last(errtag))
+	if (n > 0 && !errtag_on_data(errtag, scratch, (size_t)n))
+		return;
+	errtag->closed = n <= 0;
+	if (errtag->ended)
+		errtag_update(errtag);
+	else if ((n <= 0 || (errtag->finishing && errtag->n_read >= errtag->until)) && errtag_last(errtag))
 		errtag->hooks->on_end(errtag->endpoint);
 }
 

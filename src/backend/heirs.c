@@ -34,16 +34,20 @@ static void heirs_check(struct heirs *heirs)
 	}
 }
 
-/* closing_wait is over. */
-static void heirs_on_timer(evutil_socket_t fd, short what, void *arg)
+/* Counts what is there. */
+void heirs_cut(struct heirs *heirs)
 {
-	struct heirs *heirs = arg;
-	(void)fd;
-	(void)what;
-
 	heirs->step = HEIRS_REST;
 	heirs->until = heirs_output(heirs);
 	heirs_check(heirs);
+}
+
+/* closing_wait is over. */
+static void heirs_on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	heirs_cut(arg);
 }
 
 /* The program lives. */
@@ -59,9 +63,11 @@ void heirs_done(struct heirs *heirs)
 	loop_event_done(heirs->loop, &heirs->timer);
 }
 
-/* Begins with what the program has left. */
+/* Begins with what the program has left, unless less counts. */
 void heirs_begin(struct heirs *heirs)
 {
+	if (heirs->step != HEIRS_NONE)
+		return;
 	heirs->step = HEIRS_OWN;
 	heirs->until = heirs_output(heirs);
 	heirs_check(heirs);

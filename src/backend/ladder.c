@@ -13,7 +13,7 @@
 
 enum { LADDER_LOOK_MS = 5 }; /* between two looks at what the program has not read */
 
-/* Sends a signal and remembers that it was ours. */
+/* Sends a signal and remembers that it was ours. The last thing that is done: it may be the end of us. */
 static void ladder_send(struct ladder *ladder, int signo)
 {
 	ladder->sent_stop |= signo == ladder->route->stop_signal;
@@ -42,12 +42,12 @@ static void ladder_enter(struct ladder *ladder, enum ladder_step step)
 		loop_timer_set(&ladder->timer, route->closing_wait_ms);
 		return;
 	case LADDER_SIGNALLED:
-		ladder_send(ladder, route->stop_signal);
 		loop_timer_set(&ladder->timer, route->stop_grace_ms);
+		ladder_send(ladder, route->stop_signal);
 		return;
 	case LADDER_KILLED:
-		ladder_send(ladder, SIGKILL);
 		event_del(&ladder->timer);
+		ladder_send(ladder, SIGKILL);
 		return;
 	case LADDER_NONE:
 	case LADDER_OVER:
@@ -156,6 +156,12 @@ void ladder_stop(struct ladder *ladder)
 {
 	if (ladder->step != LADDER_OVER)
 		ladder_enter(ladder, LADDER_OVER);
+}
+
+/* Is closing_wait over? */
+bool ladder_has_signalled(const struct ladder *ladder)
+{
+	return ladder->step == LADDER_SIGNALLED || ladder->step == LADDER_KILLED;
 }
 
 /* Tells a death that we wanted from one that happened. */

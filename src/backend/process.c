@@ -3,8 +3,9 @@
  *
  * Owns the channel on its stdin and stdout, its stderr, and the order of its end. It has ended when its
  * output is closed and it has exited, whichever comes second; only then the last bytes are all on their way
- * and its status is told. How it is made to end is backend/ladder.h, how long its heirs may talk
- * backend/heirs.h; the process itself belongs to the spawner. Runs on its loop's thread.
+ * and its status is told. A client that has closed does not wait for that longer than closing_wait. How it is
+ * made to end is backend/ladder.h, how long its heirs may talk backend/heirs.h; the process itself belongs to
+ * the spawner. Runs on its loop's thread.
  */
 #include "backend/process.h"
 
@@ -32,8 +33,12 @@ struct process {
 	struct ladder ladder;
 	struct heirs heirs;
 	bool stdout_ended, exited, ended;
-	int status;   /* as of waitpid, once exited */
-	char how[64]; /* it ended, for the log */
+	bool left;	   /* its client has closed in good order */
+	bool cut;	   /* and closing_wait is over: what it has said until then is the last that counts */
+	bool told;	   /* on_eof was */
+	struct event late; /* the client closed when closing_wait was over already */
+	int status;	   /* as of waitpid, once exited */
+	char how[64];	   /* it ended, for the log */
 };
 
 /* Its status as an end; death by a signal of ours is the one that we wanted. */
@@ -68,11 +73,18 @@ static void process_release(struct process *process)
 	process->params.on_released(process->params.arg);
 }
 
+/* Tells its end, once. */
+static void process_tell(struct process *process, const struct end *end)
+{
+	if (process->told)
+		return;
+	process->told = true;
+	process->endpoint.hooks->on_eof(process->endpoint.arg, end);
+}
+
 /* Reports the end and lets go of everything: what is left of its group is killed by the release. */
 static void process_report(struct process *process, const struct end *end)
 {
-	const struct endpoint_hooks *hooks = process->endpoint.hooks;
-
 	if (process->ended)
 		return;
 	process->ended = true;
@@ -81,27 +93,65 @@ static void process_report(struct process *process, const struct end *end)
 	process_close_stderr(process);
 	process_release(process);
 	channel_done(&process->channel);
-	hooks->on_eof(process->endpoint.arg, end);
-	hooks->on_closed(process->endpoint.arg);
+	process_tell(process, end);
+	process->endpoint.hooks->on_closed(process->endpoint.arg);
 }
 
-/* Has it ended, with output closed, status known, and the client told what it said on stderr? */
+/* The client that has closed is answered; the program goes on to nowhere until it is gone. */
+static void process_dismiss(struct process *process)
+{
+	struct end end = { .code = 1000 };
+
+	channel_mute(&process->channel);
+	if (process->errtag != NULL)
+		errtag_mute(process->errtag);
+	process_tell(process, &end);
+}
+
+/* Has it ended, with output closed, status known, and the client told what it said on stderr? Or has it for
+ * its client? */
 static void process_check_end(struct process *process)
 {
-	if (!process->stdout_ended || !process->exited)
+	if (process->ended || !process->stdout_ended || !(process->exited || process->cut))
 		return;
-	if (process->errtag != NULL && !errtag_finish(process->errtag))
+	if (process->errtag != NULL && (!errtag_finish(process->errtag) || process->ended))
 		return;
+	if (!process->exited) {
+		process_dismiss(process);
+		return;
+	}
 	struct end end = process_end_of(process);
 	process_report(process, &end);
+}
+
+/* Its client has closed and closing_wait is over. */
+static void process_cut(struct process *process)
+{
+	process->cut = true;
+	if (process->stdout_ended)
+		process_check_end(process);
+	else
+		heirs_cut(&process->heirs);
 }
 
 /* A signal for its group, from the ladder. */
 static void process_signal(void *arg, int signo)
 {
-	const struct process *process = arg;
+	struct process *process = arg;
 	if (process->child != NULL)
 		spawn_signal(process->child, signo);
+	if (process->left && !process->cut)
+		process_cut(process);
+}
+
+/* The client has closed after the signal. */
+static void process_on_late(evutil_socket_t fd, short what, void *arg)
+{
+	struct process *process = arg;
+	(void)fd;
+	(void)what;
+	if (!process->exited && !process->cut)
+		process_cut(process);
 }
 
 /* Its stdout is closed, and all that was in it was passed on. */
@@ -284,14 +334,17 @@ static void process_allow(struct endpoint *endpoint, size_t max)
 		errtag_allow(process->errtag, max);
 }
 
-/* The visitor has closed: the ladder from its first step; output still counts. A close frame may stand
- * between the fragments of a message, which then never ends. */
+/* The visitor has closed: the ladder from its first step; output still counts until the signal. A close frame
+ * may stand between the fragments of a message, which then never ends. */
 static void process_finish(struct endpoint *endpoint, const struct end *end)
 {
 	struct process *process = (struct process *)endpoint;
 	(void)end;
 	channel_leave(&process->channel);
+	process->left = true;
 	ladder_begin(&process->ladder, process->channel.half);
+	if (ladder_has_signalled(&process->ladder))
+		event_active(&process->late, EV_TIMEOUT, 1);
 }
 
 /*
@@ -332,6 +385,7 @@ static void process_destroy(struct endpoint *endpoint)
 	channel_done(&process->channel);
 	ladder_done(&process->ladder);
 	heirs_done(&process->heirs);
+	loop_event_done(endpoint->loop, &process->late);
 	loop_bury(endpoint->loop, &endpoint->grave, process_free);
 }
 
@@ -375,6 +429,7 @@ struct endpoint *process_new(
 	if (tagged)
 		errtag->fd = -1;
 	ladder_init(&process->ladder, loop, route, &process->channel, process_signal, process);
+	loop_event_init(loop, &process->late, -1, 0, process_on_late, process);
 	heirs_init(&process->heirs, loop, &process->channel, route->closing_wait_ms);
 	channel_init(&process->channel, &process->endpoint, &params->rules,
 		tagged ? &process_tagged_hooks : &process_channel_hooks);

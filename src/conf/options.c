@@ -178,7 +178,7 @@ const struct option options[] = {
 	{ ROUTE(stop_grace_ms), .key = "stop_grace", .type = &value_time, .otherwise = "5s", .max = LONGEST,
 	  .help = "From that signal to KILL." },
 	{ ROUTE(closing_wait_ms), .key = "closing_wait", .type = &value_time, .otherwise = "100ms", .max = LONGEST,
-	  .help = "How long a program may go on after its stdin closed, its output still forwarded." },
+	  .help = "How long a program may go on after its stdin closed, its output still forwarded; then a client that has closed is answered." },
 	{ ROUTE(max_message), .key = "max_message", .type = &value_size, .otherwise = "0", .max = 1024 * GIB,
 	  .help = "Largest message from the client, counted as it is when inflated; a larger one closes with 1009. 0 is no limit: set one with deflate = yes where a program or service can't take any amount, since a thousand times what was sent may come of it." },
 	{ ROUTE(buffer), .key = "buffer", .type = &value_size, .otherwise = "256k", .min = 16 * KIB, .max = GIB,

@@ -461,6 +461,31 @@ static void test_stdout_closed_in_message(void **state)
 	program_free(program);
 }
 
+/* Muted when what counts was passed on, it is read on: its program lives and must not wait for that. */
+static void test_mute_at_the_end(void **state)
+{
+	struct program *program = program_new();
+	(void)state;
+
+	complain(program, "half");
+	assert_true(errtag_finish(&program->errtag));
+	heard(program, ERR("half"));
+	complain(program, "1\n");
+	assert_int_equal(rig_logged(&program->rig, "line=half1\n"), 0);
+	errtag_mute(&program->errtag);
+	rig_turn(&program->rig);
+	complain(program, "2\n");
+	assert_int_equal(rig_logged(&program->rig, "line=half1\n"), 1);
+	assert_int_equal(rig_logged(&program->rig, "line=2\n"), 1);
+	close(program->stderr_fd);
+	program->stderr_fd = -1;
+	rig_turns(&program->rig, 2);
+	assert_int_equal(event_pending(&program->errtag.readable, EV_READ, NULL), 0);
+	assert_int_equal(program->n_ends, 0);
+	heard(program, "");
+	program_free(program);
+}
+
 /* A kernel that can't wait for it (here: since the descriptor is gone): the session ends, but not from within
  * a call. */
 static void test_failing(void **state)
@@ -501,6 +526,7 @@ int main(void)
 		cmocka_unit_test(test_stdout_closed_in_message),
 		cmocka_unit_test(test_closed),
 		cmocka_unit_test(test_mute),
+		cmocka_unit_test(test_mute_at_the_end),
 		cmocka_unit_test(test_failing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -194,6 +194,38 @@ static void test_living(void **state)
 	output_free(output);
 }
 
+/* Cut off while the program lives, what it has said counts, however long its way is; its exit changes
+ * nothing. */
+static void test_cut(void **state)
+{
+	struct output *output = output_new();
+	(void)state;
+
+	channel_allow(&output->channel, 0);
+	output_write(output, 1000);
+	heirs_cut(&output->heirs);
+	assert_int_equal(output->n_eof, 0);
+	output_write(output, 10); /* too late */
+	heirs_begin(&output->heirs);
+	output_wait(output, 20 * CLOSING_WAIT);
+	channel_allow(&output->channel, 999);
+	rig_turn(&output->rig);
+	assert_int_equal(output->n_eof, 0);
+	channel_allow(&output->channel, 1);
+	rig_turn(&output->rig);
+	assert_int_equal(output->n_heard, 1000);
+	assert_int_equal(output->n_eof, 1);
+	output_free(output);
+
+	output = output_new();
+	output_write(output, 5);
+	rig_turn(&output->rig);
+	heirs_cut(&output->heirs);
+	assert_int_equal(output->n_heard, 5);
+	assert_int_equal(output->n_eof, 1);
+	output_free(output);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -202,6 +234,7 @@ int main(void)
 		cmocka_unit_test(test_flood),
 		cmocka_unit_test(test_closed),
 		cmocka_unit_test(test_living),
+		cmocka_unit_test(test_cut),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

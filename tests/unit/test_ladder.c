@@ -125,7 +125,9 @@ static void test_steps(void **state)
 	program_wait(program, CLOSING_WAIT - 2000);
 	assert_int_equal(program->n_signals, 0);
 	assert_false(ladder_has_sent(&program->ladder, SIGUSR1));
+	assert_false(ladder_has_signalled(&program->ladder));
 	program_wait(program, 2001);
+	assert_true(ladder_has_signalled(&program->ladder));
 	assert_int_equal(program->n_signals, 1);
 	assert_int_equal(program->signals[0], SIGUSR1);
 	assert_true(ladder_has_sent(&program->ladder, SIGUSR1));
@@ -138,6 +140,7 @@ static void test_steps(void **state)
 	assert_true(ladder_has_sent(&program->ladder, SIGUSR1));
 	assert_true(ladder_has_sent(&program->ladder, SIGKILL));
 	assert_false(ladder_has_sent(&program->ladder, SIGTERM));
+	assert_true(ladder_has_signalled(&program->ladder));
 	program_wait(program, 10 * STOP_GRACE);
 	assert_int_equal(program->n_signals, 2);
 	program_free(program);
