@@ -108,7 +108,7 @@ static void visitor_fail(struct visitor *visitor, uint16_t code, const char *rea
 static bool visitor_refuse(struct visitor *visitor, uint16_t code)
 {
 	visitor->intake.reader.in_message = false;
-	visitor_fail(visitor, code, "newline in a message");
+	visitor_fail(visitor, code, "delimiter in a message");
 	return false;
 }
 

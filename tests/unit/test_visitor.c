@@ -647,6 +647,7 @@ static void test_refused_message(void **state)
 		assert_int_equal(guest->n_pieces, 2);
 		assert_int_equal(guest->got[0], 0x88);
 		assert_int_equal(guest->got[2] << 8 | guest->got[3], 1008);
+		assert_memory_equal(guest->got + 4, "delimiter in a message", guest->got[1] - 2);
 		assert_int_equal(visitor_code_sent(guest->visitor), 1008);
 		assert_int_equal(guest->n_eof, 1);
 		assert_true(guest->end.abrupt);
