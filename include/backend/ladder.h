@@ -18,7 +18,7 @@ enum ladder_step {
 	LADDER_NONE,
 	LADDER_FLUSHING, /* stdin takes what is queued, and then closes unless the visitor broke off */
 	LADDER_READING,	 /* it did, and stdin stays open: closing_wait runs until the program has read all */
-	LADDER_WAITING,	 /* stdin is closed; closing_wait runs */
+	LADDER_WAITING,	 /* stdin is closed, or took nothing for stop_grace; closing_wait runs */
 	LADDER_SIGNALLED,
 	LADDER_KILLED,
 	LADDER_OVER /* the program has exited */

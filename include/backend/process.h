@@ -1,5 +1,6 @@
 /*
- * process: a program's stdin and stdout as an endpoint, its stderr in the log.
+ * process: a program's stdin and stdout as an endpoint; its stderr goes to the log, or as messages with a tag
+ * to the client as well, unless the spawner gives it none of its own.
  */
 #ifndef BACKEND_PROCESS_H
 #define BACKEND_PROCESS_H

@@ -42,7 +42,7 @@ enum framing {
  * records say it themselves. */
 enum messages { MESSAGES_UNSET, MESSAGES_TEXT, MESSAGES_BINARY };
 
-/* A newline within a message from the client, in lines framing. */
+/* A newline within a message from the client, in lines framing; a NUL, in nul framing. */
 enum newlines { NEWLINES_PASS, NEWLINES_SPACE, NEWLINES_REJECT };
 
 /* Output that is not UTF-8 in a text message. */
