@@ -21,7 +21,6 @@ struct errlog {
 	const char *session, *route; /* for the log; borrowed */
 	char *line;		     /* of ERRLOG_LINE_MAX bytes while a line is not whole, else NULL */
 	size_t len;
-	bool cut; /* the rest of this line is skipped */
 	uint64_t second;
 	unsigned n_lines, n_lost; /* in this second */
 };

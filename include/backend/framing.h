@@ -106,8 +106,4 @@ int framing_decode(
  * ends within a record or a message. */
 int framing_decode_end(struct framing_decoder *decoder, framing_piece_fn out, void *arg);
 
-/* Bytes waiting in it from malloc, for the back-pressure. */
-size_t framing_encoder_cost(const struct framing_encoder *encoder);
-size_t framing_decoder_cost(const struct framing_decoder *decoder);
-
 #endif

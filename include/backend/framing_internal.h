@@ -96,6 +96,7 @@ int framing_counted_encode(
 /* framing_hold.c: what waits; the buffer is NULL when nothing does. Adding returns 0 or FRAMING_NO_MEMORY. */
 int framing_hold_add(struct evbuffer **held, const uint8_t *data, size_t len);
 size_t framing_hold_len(const struct evbuffer *held);
+size_t framing_hold_cost(const struct evbuffer *held); /* bytes of memory; for tests */
 
 /* All that waits in one run, until it is dropped. NULL when memory is short. */
 uint8_t *framing_hold_data(struct evbuffer *held);

@@ -5,7 +5,6 @@
 #include "backend/framing.h"
 
 #include "backend/framing_internal.h"
-#include "base/buffer.h"
 
 #define FRAMING_LENGTH_ROW(bytes, low_first, max)                                                            \
 	{                                                                                                    \
@@ -141,16 +140,4 @@ int framing_decode(
 int framing_decode_end(struct framing_decoder *decoder, framing_piece_fn out, void *arg)
 {
 	return decoder->row->ops->end(decoder, &(struct framing_piece_sink){ out, arg });
-}
-
-/* Says what the held part of a message takes. */
-size_t framing_encoder_cost(const struct framing_encoder *encoder)
-{
-	return encoder->held != NULL ? buffer_cost(encoder->held) : 0;
-}
-
-/* Says what the held part of a line or record takes. */
-size_t framing_decoder_cost(const struct framing_decoder *decoder)
-{
-	return decoder->held != NULL ? buffer_cost(decoder->held) : 0;
 }

@@ -23,6 +23,12 @@ size_t framing_hold_len(const struct evbuffer *held)
 	return held != NULL ? evbuffer_get_length(held) : 0;
 }
 
+/* Returns what the bytes that wait take. */
+size_t framing_hold_cost(const struct evbuffer *held)
+{
+	return held != NULL ? buffer_cost(held) : 0;
+}
+
 /* Makes one run of what waits. */
 uint8_t *framing_hold_data(struct evbuffer *held)
 {

@@ -5,6 +5,7 @@
  * Input: framing; rules; which call or allocation fails; what comes first, up to where things stream; a seed
  * for the cuts; then the bytes of a backend, and once more as a client's messages.
  */
+#include "backend/framing_internal.h"
 #include "faults.h"
 #include "framing_model.h"
 
@@ -98,7 +99,7 @@ static int fuzz_decode(struct fuzz_sink *sink, const struct framing_rules *rules
 		/* To the end of the block, so that the sanitizer sees a read past it. */
 		memcpy(part + len + 1 - n, bytes + at, n);
 		rc = framing_decode(&decoder, part + len + 1 - n, n, fuzz_piece, sink);
-		must(framing_decoder_cost(&decoder) <= 2 * FRAMING_HOLD);
+		must(framing_hold_cost(decoder.held) <= 2 * FRAMING_HOLD);
 		must(decoder.held == NULL || evbuffer_get_length(decoder.held) <= FRAMING_HOLD);
 	}
 	if (rc == 0)
@@ -204,7 +205,7 @@ static void fuzz_check_held(
 	size_t held = encoder->held != NULL ? evbuffer_get_length(encoder->held) : 0;
 
 	must(held == (holds && (counted || given <= FRAMING_HOLD) ? given : 0));
-	must(framing_encoder_cost(encoder) <= given + given / 32 + 40000);
+	must(framing_hold_cost(encoder->held) <= given + given / 32 + 40000);
 	must(held == 0 || sink->heard.n == before);
 }
 
@@ -296,7 +297,7 @@ static bool fuzz_client_says(struct framing_encoder *encoder, struct fuzz_sink *
 	size_t before = sink->heard.n;
 	int rc = fuzz_encode(encoder, sink, message, len, text, seed);
 
-	must(framing_encoder_cost(encoder) == 0);
+	must(framing_hold_cost(encoder->held) == 0);
 	if (!model_admit(rules, message, len)) {
 		must(rc == FRAMING_NEWLINE && sink->heard.n == before);
 		return false;

@@ -123,7 +123,7 @@ static void expect_rejected(const struct framing_rules *rules, const char *messa
 			rc = framing_encode(&encoder, &piece, heard_bytes, &heard);
 		assert_int_equal(rc, FRAMING_NEWLINE);
 		assert_int_equal(heard.n_pieces, n_pieces);
-		assert_int_equal(framing_encoder_cost(&encoder), 0);
+		assert_int_equal(framing_hold_cost(encoder.held), 0);
 		framing_encoder_done(&encoder);
 		free(heard.text);
 	}
