@@ -38,8 +38,8 @@ struct access_session *access_session_new(
 	const char *url, const char *command, const struct http_request *request);
 void access_session_free(struct access_session *session);
 
-/* Takes the client's name from REMOTE_HOST in an environment (NAME=VALUE and a NUL, each). */
-void access_session_name(struct access_session *session, struct text env);
+/* Keeps a copy of the client's name, once; NULL: it has none. */
+void access_session_name(struct access_session *session, const char *name);
 
 /* A line of it: "session began" or "session ended". `who` is the backend, "pid N" for a program, or "". */
 void access_session_log(const struct access_session *session, struct log *log, const char *sentence,

@@ -14,9 +14,9 @@ enum { NAMER_MS = 2000 };
 
 struct namer;
 
-/* What a program is to be started with: its entry (struct spawn_request) and its environment, with
- * REMOTE_HOST. Both are only there during the call. */
-typedef void (*namer_fn)(void *arg, struct text entry, struct text env);
+/* What a program is to be started with: its entry (struct spawn_request), its environment, with REMOTE_HOST,
+ * and its client's name that stands there, NULL for none. All are only there during the call. */
+typedef void (*namer_fn)(void *arg, struct text entry, struct text env, const char *name);
 
 /* Has a peer an address that may have a name? Of a unix socket it has none. */
 bool namer_may_name(const struct addr *peer);

@@ -127,18 +127,11 @@ void access_session_free(struct access_session *session)
 	free(session);
 }
 
-/* The environment has the name once. */
-void access_session_name(struct access_session *session, struct text env)
+/* Without memory for it the address stands there. */
+void access_session_name(struct access_session *session, const char *name)
 {
-	static const char prefix[] = "REMOTE_HOST=";
-
-	while (session != NULL && env.len > 0) {
-		struct text variable = { env.ptr, strnlen(env.ptr, env.len) };
-
-		if (session->remote == NULL && text_starts_with(variable, prefix))
-			session->remote = text_dup(text_slice(variable, sizeof(prefix) - 1));
-		env = text_slice(env, variable.len + 1);
-	}
+	if (session != NULL && name != NULL)
+		session->remote = strdup(name);
 }
 
 /* Writes it. */

@@ -17,7 +17,8 @@ struct namer {
 	struct loop *loop;
 	struct resolver_query *query; /* NULL: nothing is asked (any more) */
 	char *entry;
-	struct text env; /* of malloc */
+	struct text env;  /* of malloc */
+	const char *name; /* in env; NULL: REMOTE_HOST is an address */
 	struct event timer;
 	namer_fn fn;
 	void *arg;
@@ -70,6 +71,7 @@ static void namer_put(struct namer *namer, const char *name)
 	}
 	free((char *)namer->env.ptr);
 	namer->env = (struct text){ .ptr = env, .len = (size_t)(at - env) };
+	namer->name = at - len - 1;
 }
 
 /* The name, or that there is none. */
@@ -80,7 +82,7 @@ static void namer_on_name(void *arg, const char *name)
 	if (name[0] != '\0')
 		namer_put(namer, name);
 	event_del(&namer->timer);
-	namer->fn(namer->arg, text_of(namer->entry), namer->env);
+	namer->fn(namer->arg, text_of(namer->entry), namer->env, namer->name);
 }
 
 /* It takes too long, or there is nothing to wait for. */
@@ -91,7 +93,7 @@ static void namer_on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	resolver_forget(namer->query);
 	namer->query = NULL;
-	namer->fn(namer->arg, text_of(namer->entry), namer->env);
+	namer->fn(namer->arg, text_of(namer->entry), namer->env, namer->name);
 }
 
 /* Takes the name that is known already, or asks for it. */

@@ -191,10 +191,10 @@ static int session_launch(struct session *session, struct text entry, struct tex
 }
 
 /* The client's name is there, or will not be. */
-static void session_on_named(void *arg, struct text entry, struct text env)
+static void session_on_named(void *arg, struct text entry, struct text env, const char *name)
 {
 	struct session *session = arg;
-	access_session_name(session->record.access, env);
+	access_session_name(session->record.access, name);
 	int error = session_launch(session, entry, env);
 
 	namer_free(session->namer);

@@ -29,12 +29,12 @@ struct guest {
 	struct resolver *resolver;
 	struct namer *namer;
 	unsigned n_calls;
-	char entry[32];
+	char entry[32], name[32];
 	char *env; /* a copy */
 	size_t len;
 };
 
-static void guest_on_named(void *arg, struct text entry, struct text env)
+static void guest_on_named(void *arg, struct text entry, struct text env, const char *name)
 {
 	struct guest *guest = arg;
 	assert_int_equal(guest->n_calls++, 0);
@@ -42,6 +42,7 @@ static void guest_on_named(void *arg, struct text entry, struct text env)
 	guest->env = malloc(env.len);
 	memcpy(guest->env, env.ptr, env.len);
 	guest->len = env.len;
+	snprintf(guest->name, sizeof(guest->name), "%s", name != NULL ? name : "none");
 	namer_free(guest->namer);
 	guest->namer = NULL;
 }
@@ -94,10 +95,11 @@ static void guest_done(struct guest *guest)
 	rig_done(&guest->rig);
 }
 
-static void guest_expect(const struct guest *guest, const char *env, size_t len)
+static void guest_expect(const struct guest *guest, const char *name, const char *env, size_t len)
 {
 	assert_int_equal(guest->n_calls, 1);
 	assert_string_equal(guest->entry, "sub/prog");
+	assert_string_equal(guest->name, name);
 	assert_int_equal(guest->len, len);
 	assert_memory_equal(guest->env, env, len);
 }
@@ -114,7 +116,7 @@ static void test_name(void **state)
 	for (int i = 0; i < 2; i++) {
 		guest_wait(&guest, "192.0.2.1");
 		rig_until(&guest.rig, guest.n_calls == 1);
-		guest_expect(&guest, with_name, sizeof(with_name));
+		guest_expect(&guest, "client.test", with_name, sizeof(with_name));
 		assert_int_equal(names_get(&names.n_reverse), 1);
 	}
 	guest_done(&guest);
@@ -130,7 +132,7 @@ static void test_no_name(void **state)
 	for (int i = 0; i < 2; i++) {
 		guest_wait(&guest, "192.0.2.2");
 		rig_until(&guest.rig, guest.n_calls == 1);
-		guest_expect(&guest, variables, sizeof(variables));
+		guest_expect(&guest, "none", variables, sizeof(variables));
 		assert_int_equal(names_get(&names.n_reverse), 1);
 	}
 	guest_done(&guest);
@@ -148,7 +150,7 @@ static void test_slow(void **state)
 	rig_pass(&guest.rig, NAMER_MS - 200, 100);
 	assert_int_equal(guest.n_calls, 0);
 	rig_pass(&guest.rig, 300, 100);
-	guest_expect(&guest, variables, sizeof(variables));
+	guest_expect(&guest, "none", variables, sizeof(variables));
 	names_open();
 	for (int i = 0; i < 100; i++)
 		rig_wait(&guest.rig);
@@ -174,7 +176,7 @@ static void test_full(void **state)
 	assert_int_equal(guest.n_calls, 0);
 	guest_wait(&guest, "192.0.2.1");
 	rig_turns(&guest.rig, 3);
-	guest_expect(&guest, variables, sizeof(variables));
+	guest_expect(&guest, "none", variables, sizeof(variables));
 	for (size_t i = 0; i < RESOLVER_NAMES_MAX + 2; i++)
 		namer_free(others[i]);
 	guest_done(&guest);
@@ -219,6 +221,7 @@ static void test_longest(void **state)
 		rig_until(&guest.rig, guest.n_calls == 1);
 		bool fits = len + GROWS <= SPAWN_ENV_MAX;
 		assert_int_equal(guest.len, fits ? len + GROWS : len);
+		assert_string_equal(guest.name, fits ? "client.test" : "none");
 		/* The last string is REMOTE_HOST's either way. */
 		const char *last = fits ? "REMOTE_HOST=client.test" : "REMOTE_HOST=192.0.2.1";
 		assert_string_equal(guest.env + guest.len - strlen(last) - 1, last);
