@@ -66,7 +66,10 @@ void child_signal_group(pid_t pid, int signo);
 /* Kills a leader that has not been reaped and its group, whether it is there yet or not. */
 void child_kill(pid_t pid);
 
-/* Kills what is left of the group and reaps its leader, which has exited; if `wait`, is waited for. */
-void child_reap(pid_t pid, bool wait);
+/* Has a child that has not been reaped exited? */
+bool child_has_exited(pid_t pid);
+
+/* Kills what is left of the group and reaps its leader, which has exited. */
+void child_reap(pid_t pid);
 
 #endif

@@ -16,6 +16,7 @@ struct programs {
 	struct poller *poller;
 	struct idmap map;
 	struct idmap *leaders; /* this and other workers' programs by their pids */
+	size_t n_unwatched;    /* for program_reap_unwatched() */
 	/* Sends WIRE_STARTED (with descriptors as for wire_message_new()), WIRE_FAILED, WIRE_EXITED. Must not
 	 * call back into this module. */
 	void (*answer)(void *arg, const struct wire_header *header, const char *step, const int *fds);
@@ -36,5 +37,9 @@ void program_signal(struct programs *programs, uint64_t id, int signo);
 /* Kills the program and its group; it is forgotten once it was reaped. Nothing when there is none. */
 void program_release(struct programs *programs, uint64_t id);
 void program_release_all(struct programs *programs);
+
+/* Reaps those that have exited of those that could not be waited for: they were killed when that was found.
+ * To be called when a child has ended. */
+void program_reap_unwatched(struct programs *programs);
 
 #endif

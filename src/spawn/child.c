@@ -255,13 +255,17 @@ void child_kill(pid_t pid)
 	child_signal_group(pid, SIGKILL);
 }
 
-/* Kills a group and reaps its leader. */
-void child_reap(pid_t pid, bool wait)
+/* Asks, and leaves it as it is. */
+bool child_has_exited(pid_t pid)
 {
-	pid_t reaped;
-	child_kill(pid);
-	do
-		reaped = waitpid(pid, NULL, wait ? 0 : WNOHANG);
-	while (reaped < 0 && errno == EINTR);
-	must(reaped == pid);
+	siginfo_t info = { .si_pid = 0 };
+	must(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT | WNOHANG) == 0);
+	return info.si_pid == pid;
+}
+
+/* Kills a group and reaps its leader. */
+void child_reap(pid_t pid)
+{
+	child_signal_group(pid, SIGKILL);
+	must(waitpid(pid, NULL, WNOHANG) == pid);
 }

@@ -4,7 +4,8 @@
  * Owns the child process and the gateway's ends of its pipes until they are sent. A program is STARTING until
  * its error pipe ends, RUNNING until its pidfd says that it exited, EXITED until its worker releases it. Only
  * then it is reaped: as long as its pid is taken, signals to its group can't hit anybody else. Each state
- * waits for one descriptor at most. Runs in the spawner.
+ * waits for one descriptor at most. A program whose descriptor can't be waited for is killed and UNWATCHED:
+ * it may take its time to end, and nobody waits for it here. Runs in the spawner.
  */
 #include "spawn/program.h"
 
@@ -19,14 +20,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum program_state { PROGRAM_STARTING, PROGRAM_RUNNING, PROGRAM_EXITED };
+enum program_state { PROGRAM_STARTING, PROGRAM_RUNNING, PROGRAM_EXITED, PROGRAM_UNWATCHED };
 
 struct program {
 	struct idmap_node node;	  /* by the worker's number */
 	struct idmap_node leader; /* by the pid */
 	struct programs *programs;
 	enum program_state state;
-	struct watch watch; /* STARTING: the error pipe; RUNNING: the pidfd; EXITED: none */
+	struct watch watch; /* STARTING: the error pipe; RUNNING: the pidfd; else none */
 	struct child child;
 	bool released; /* killed; nothing more is said of it; reaped as soon as it has exited */
 };
@@ -69,10 +70,10 @@ static void program_unwatch(struct program *program)
 	close(fd);
 }
 
-/* Reaps a program and forgets it; waits for its end unless it has exited. */
+/* Reaps a program that has exited, and forgets it. */
 static void program_reap(struct program *program)
 {
-	child_reap(program->child.pid, program->state != PROGRAM_EXITED);
+	child_reap(program->child.pid);
 	idmap_remove(&program->programs->map, &program->node);
 	idmap_remove(program->programs->leaders, &program->leader);
 	free(program);
@@ -83,10 +84,35 @@ static void program_drop(struct program *program)
 {
 	program->released = true;
 	program_close_stdio(program);
-	if (program->watch.fd < 0)
+	if (program->state == PROGRAM_EXITED)
 		program_reap(program);
 	else
 		child_kill(program->child.pid);
+}
+
+/* Kills a program that can't be waited for. */
+static void program_give_up(struct program *program)
+{
+	program->state = PROGRAM_UNWATCHED;
+	program->programs->n_unwatched++;
+	program_drop(program);
+}
+
+/* Reaps a program that was given up, if it has exited. */
+static void program_reap_node(struct idmap_node *node)
+{
+	struct program *program = (struct program *)node;
+	if (program->state != PROGRAM_UNWATCHED || !child_has_exited(program->child.pid))
+		return;
+	program->programs->n_unwatched--;
+	program_reap(program);
+}
+
+/* Looks at all, when there are any. */
+void program_reap_unwatched(struct programs *programs)
+{
+	if (programs->n_unwatched > 0)
+		idmap_each(&programs->map, program_reap_node);
 }
 
 /* Tells a program's exit to its worker; it is not reaped yet. */
@@ -159,47 +185,53 @@ static void program_on_error_pipe(void *owner, uint32_t events)
 		program_announce(program);
 		return;
 	}
-	program_drop(program);
+	if (watched < 0)
+		program_give_up(program);
+	else
+		program_drop(program);
 	if (wanted)
 		program_refuse(programs, id, step, -failed);
 }
 
-/* Forks and begins to wait for what becomes of it. Returns 0 or -errno with the step that failed. */
-static int program_fork(struct program *program, const struct child_plan *plan, const char **step)
+/* Forks. NULL leaves -errno, and the step that failed. */
+static struct program *program_fork(
+	struct programs *programs, const struct child_plan *plan, const char **step, int *error)
 {
-	int rc = child_start(plan, &program->child, step);
-	if (rc < 0)
-		return rc;
-	rc = poller_add(program->programs->poller, &program->watch, program->child.error_fd, EPOLLIN);
-	if (rc < 0) {
-		*step = "epoll_ctl";
-		close(program->child.error_fd);
-		program_close_stdio(program);
-		child_reap(program->child.pid, true);
+	struct program *program = calloc(1, sizeof(*program));
+	*step = "malloc";
+	*error = -ENOMEM;
+	if (program == NULL)
+		return NULL;
+	*error = child_start(plan, &program->child, step);
+	if (*error < 0) {
+		free(program);
+		return NULL;
 	}
-	return rc;
+	program->programs = programs;
+	program->watch = (struct watch){ .fd = -1, .on_ready = program_on_error_pipe, .owner = program };
+	return program;
 }
 
-/* Starts a program. */
+/* Starts a program and begins to wait for what becomes of it. */
 void program_start(struct programs *programs, uint64_t id, const struct child_plan *plan)
 {
-	const char *step = "malloc";
-	int rc = -ENOMEM;
-	struct program *program = malloc(sizeof(*program));
-	if (program != NULL) {
-		*program = (struct program){ .node.id = id, .programs = programs };
-		program->watch =
-			(struct watch){ .fd = -1, .on_ready = program_on_error_pipe, .owner = program };
-		rc = program_fork(program, plan, &step);
-	}
-	if (rc < 0) {
-		free(program);
-		program_refuse(programs, id, step, -rc);
+	const char *step;
+	int error;
+	struct program *program = program_fork(programs, plan, &step, &error);
+	if (program == NULL) {
+		program_refuse(programs, id, step, -error);
 		return;
 	}
-	idmap_insert(&programs->map, &program->node);
+	program->node.id = id;
 	program->leader.id = (uint64_t)program->child.pid;
+	idmap_insert(&programs->map, &program->node);
 	idmap_insert(programs->leaders, &program->leader);
+	error = poller_add(programs->poller, &program->watch, program->child.error_fd, EPOLLIN);
+	if (error == 0)
+		return;
+	close(program->child.error_fd);
+	program_give_up(program);
+	program_refuse(programs, id, "epoll_ctl", -error);
 }
 
 /* Signals a program's group. */

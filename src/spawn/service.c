@@ -280,7 +280,7 @@ static int service_strays_due(const struct service *service)
 	return passed >= SERVICE_STRAYS_MS ? 0 : (int)(SERVICE_STRAYS_MS - passed);
 }
 
-/* Reaps strays. Who ends from here on is heard of again. */
+/* Reaps strays, and who was given up. Who ends from here on is heard of again. */
 static void service_look(struct service *service)
 {
 	struct signalfd_siginfo info;
@@ -289,6 +289,8 @@ static void service_look(struct service *service)
 	ssize_t n = read(service->on_child.fd, &info, sizeof(info));
 	(void)n; /* they are all one to us */
 	poller_set(&service->poller, &service->on_child, EPOLLIN);
+	for (unsigned i = 0; i < service->n_clients; i++)
+		program_reap_unwatched(&service->clients[i].programs);
 	service->has_ended |= strays_reap(&service->strays);
 }
 
