@@ -1,18 +1,18 @@
 /*
- * config: turns a draft into a snapshot: reads every value through the options table, then checks what
- * concerns more than one of them. Owns the snapshot's memory and its references. Building is for one thread;
- * references are taken and dropped on any.
+ * config: turns a draft into a snapshot: reads every value through the options table, then has checked what
+ * concerns more than one of them (conf/check.h). Owns the snapshot's memory and its references. Building is
+ * for one thread; references are taken and dropped on any.
  */
 #include "conf/config.h"
 
 #include "conf/addresses.h"
+#include "conf/check.h"
 #include "conf/draft.h"
 #include "conf/ini.h"
 #include "conf/options.h"
 #include "conf/route.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,20 +55,6 @@ void config_unref(const struct config *config)
 		return;
 	pool_free(&snapshot->pool);
 	free(snapshot);
-}
-
-/* Adds a mistake about a section. */
-__attribute__((format(printf, 3, 4))) static void config_complain(
-	struct config_build *build, const struct draft_section *section, const char *format, ...)
-{
-	char words[512];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(words, sizeof(words), format, args);
-	va_end(args);
-	errors_add(build->draft->errors, ERRORS_USAGE, section->origin, "[%s %.200s] %s",
-		options_section_name(section->kind), section->name, words);
 }
 
 /* Reads one option of a section: what was given, or else its default. */
@@ -127,59 +113,6 @@ static size_t config_count(const struct draft *draft, enum option_section kind)
 	return n;
 }
 
-/* Checks a listener's name and that it listens at all. */
-static void config_check_listen(
-	struct config_build *build, const struct listen_conf *listen, const struct draft_section *section)
-{
-	const struct config *config = &build->snapshot->config;
-
-	if (strpbrk(listen->name, " \t,") != NULL)
-		config_complain(build, section, "has a name with a space or a comma in it");
-	for (size_t i = 0; i < config->n_listens; i++) {
-		if (strcmp(config->listens[i].name, listen->name) == 0)
-			config_complain(build, section, "is there twice");
-	}
-	if (draft_given(build->draft, section, "address") == NULL)
-		config_complain(build, section, "has no address");
-}
-
-/* Checks that certificates and keys are pairs, and that nothing is said about TLS where there is none. */
-static void config_check_tls(
-	struct config_build *build, const struct listen_conf *listen, const struct draft_section *section)
-{
-	static const char *const with_tls[] = { "tls_client_ca", "tls_client", "tls_min_version",
-		"tls_ciphers", "tls_ciphersuites" };
-	size_t certificates = listen->tls_certificate.n, keys = listen->tls_key.n;
-
-	if (certificates != keys)
-		config_complain(build, section, "has %zu tls_certificate and %zu tls_key; they are pairs",
-			certificates, keys);
-	for (size_t i = 0; certificates == 0 && keys == 0 && i < 5; i++) {
-		if (draft_given(build->draft, section, with_tls[i]) != NULL)
-			config_complain(build, section, "has %s but no tls_certificate", with_tls[i]);
-	}
-	if (certificates > 0 && draft_given(build->draft, section, "tls_client") != NULL &&
-		draft_given(build->draft, section, "tls_client_ca") == NULL)
-		config_complain(build, section,
-			"has tls_client but no tls_client_ca; nobody would be asked for a certificate");
-	if (certificates > 0 && listen->tls_min_version >= 13 && listen->tls_ciphers != NULL)
-		config_complain(
-			build, section, "has tls_ciphers, which are of TLS 1.2, but tls_min_version is 1.3");
-}
-
-/* Checks that it is known which group comes with a user that is only a number. */
-static void config_check_user(struct config_build *build)
-{
-	const struct gateway_conf *gateway = &build->snapshot->config.gateway;
-	const struct draft_section *section = build->draft->gateway;
-
-	if (gateway->user != NULL && gateway->gid == (gid_t)-1 &&
-		draft_given(build->draft, section, "group") == NULL)
-		errors_add_key(build->draft->errors, ERRORS_USAGE,
-			draft_given(build->draft, section, "user")->origin, "user",
-			"%.80s is nobody's number, so group must be given too", gateway->user);
-}
-
 /* Reads the listeners. */
 static void config_fill_listens(struct config_build *build)
 {
@@ -198,60 +131,11 @@ static void config_fill_listens(struct config_build *build)
 		listen->implied = section->origin == NULL;
 		listen->uid = (uid_t)-1;
 		listen->gid = (gid_t)-1;
-		config_check_listen(build, listen, section);
+		check_listen(build->draft, config, listen, section);
 		config_fill(build, listen, section);
-		config_check_tls(build, listen, section);
+		check_tls(build->draft, listen, section);
 		config->n_listens++;
 	}
-}
-
-/* Checks that a route is only on listeners that exist. */
-static void config_check_listeners(
-	struct config_build *build, const struct route_conf *route, const struct draft_section *section)
-{
-	const struct config *config = &build->snapshot->config;
-	const char *names[64];
-	size_t n = 0;
-	char hint[96];
-
-	while (n < config->n_listens && n < 64) {
-		names[n] = config->listens[n].name;
-		n++;
-	}
-	for (size_t i = 0; i < route->listen.n; i++) {
-		const char *wanted = route->listen.items[i];
-		size_t at = 0;
-
-		while (at < config->n_listens && strcmp(config->listens[at].name, wanted) != 0)
-			at++;
-		if (at == config->n_listens)
-			errors_add_key(build->draft->errors, ERRORS_USAGE,
-				draft_given(build->draft, section, "listen")->origin, "listen",
-				"there is no [listen %.80s]%s", wanted, errors_hint(hint, wanted, names, n));
-	}
-}
-
-/* Checks that a route leads somewhere, and an upgrade to one place only. */
-static void config_check_targets(
-	struct config_build *build, const struct route_conf *route, const struct draft_section *section)
-{
-	static const char *const upgrades[] = { "exec", "connect", "dir" };
-	const char *first = NULL;
-	bool leads = route->console;
-
-	for (size_t i = 0; i < 3; i++) {
-		if (draft_given(build->draft, section, upgrades[i]) == NULL)
-			continue;
-		if (first != NULL)
-			config_complain(build, section, "has %s and %s; a route has only one of them", first,
-				upgrades[i]);
-		first = upgrades[i];
-	}
-	leads |= first != NULL || draft_given(build->draft, section, "static") != NULL;
-	if (!leads)
-		config_complain(build, section, "has none of exec, connect, dir, static and console");
-	if (route->dir != NULL && !route->prefix)
-		config_complain(build, section, "has dir, so its path ends in /*");
 }
 
 /* Reads a route's pattern and checks that it is the only one of its kind. */
@@ -262,12 +146,12 @@ static bool config_fill_pattern(
 	int error = route_parse(&build->snapshot->pool, route, section->name);
 
 	if (error) {
-		config_complain(build, section, "%s", route_error(error));
+		check_complain(build->draft, section, "%s", route_error(error));
 		return false;
 	}
 	for (size_t i = 0; i < config->n_routes; i++) {
 		if (route_same(&config->routes[i], route))
-			config_complain(build, section, "answers the same as [route %.200s] above",
+			check_complain(build->draft, section, "answers the same as [route %.200s] above",
 				config->routes[i].pattern);
 	}
 	return true;
@@ -288,8 +172,7 @@ static void config_fill_routes(struct config_build *build)
 		config_fill_route(build, route, section);
 		if (draft_given(build->draft, section, "framing") == NULL)
 			route->framing = route->has_connect ? FRAMING_STREAM : FRAMING_LINES;
-		config_check_targets(build, route, section);
-		config_check_listeners(build, route, section);
+		check_route(build->draft, config, route, section);
 		if (good)
 			config->n_routes++;
 		else
@@ -325,7 +208,7 @@ const struct config *config_build(struct draft *draft)
 		snapshot->config.gateway.uid = (uid_t)-1;
 		snapshot->config.gateway.gid = (gid_t)-1;
 		config_fill(&build, &snapshot->config.gateway, draft->gateway);
-		config_check_user(&build);
+		check_gateway(draft, &snapshot->config.gateway);
 		config_fill_listens(&build);
 		addresses_check(draft);
 		config_check_defaults(&build);

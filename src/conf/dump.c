@@ -78,7 +78,8 @@ static bool dump_section(enum option_section kind, const char *name, const void 
 static void dump_lost(const struct config *config, FILE *out)
 {
 	if (config->manners != &manners_own)
-		fputs("# The name websocketd has no key: statuses, variables and log of a file are wsluice's.\n",
+		fputs("# The name websocketd has no key: statuses, variables and log of a file are "
+		      "wsluice's.\n",
 			out);
 	if (config->same_origin)
 		fputs("# --sameorigin has no key beside origins: pages of those are let in from here, too.\n",

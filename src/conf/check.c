@@ -1,0 +1,126 @@
+/*
+ * check: what concerns more than one key: whether they go together, whether what one names is there. Owns no
+ * value (conf/value.h) and no address (conf/addresses.h). One thread.
+ */
+#include "conf/check.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+/* Adds a mistake about a section. */
+__attribute__((format(printf, 3, 4))) void check_complain(
+	struct draft *draft, const struct draft_section *section, const char *format, ...)
+{
+	char words[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(words, sizeof(words), format, args);
+	va_end(args);
+	errors_add(draft->errors, ERRORS_USAGE, section->origin, "[%s %.200s] %s",
+		options_section_name(section->kind), section->name, words);
+}
+
+/* Checks a listener's name and that it listens at all. */
+void check_listen(struct draft *draft, const struct config *config, const struct listen_conf *listen,
+	const struct draft_section *section)
+{
+	if (strpbrk(listen->name, " \t,") != NULL)
+		check_complain(draft, section, "has a name with a space or a comma in it");
+	for (size_t i = 0; i < config->n_listens; i++) {
+		if (strcmp(config->listens[i].name, listen->name) == 0)
+			check_complain(draft, section, "is there twice");
+	}
+	if (draft_given(draft, section, "address") == NULL)
+		check_complain(draft, section, "has no address");
+}
+
+/* Checks that certificates and keys are pairs, and that nothing is said about TLS where there is none. */
+void check_tls(struct draft *draft, const struct listen_conf *listen, const struct draft_section *section)
+{
+	static const char *const with_tls[] = { "tls_client_ca", "tls_client", "tls_min_version",
+		"tls_ciphers", "tls_ciphersuites" };
+	size_t certificates = listen->tls_certificate.n, keys = listen->tls_key.n;
+
+	if (certificates != keys)
+		check_complain(draft, section, "has %zu tls_certificate and %zu tls_key; they are pairs",
+			certificates, keys);
+	for (size_t i = 0; certificates == 0 && keys == 0 && i < 5; i++) {
+		if (draft_given(draft, section, with_tls[i]) != NULL)
+			check_complain(draft, section, "has %s but no tls_certificate", with_tls[i]);
+	}
+	if (certificates > 0 && draft_given(draft, section, "tls_client") != NULL &&
+		draft_given(draft, section, "tls_client_ca") == NULL)
+		check_complain(draft, section,
+			"has tls_client but no tls_client_ca; nobody would be asked for a certificate");
+	if (certificates > 0 && listen->tls_min_version >= 13 && listen->tls_ciphers != NULL)
+		check_complain(
+			draft, section, "has tls_ciphers, which are of TLS 1.2, but tls_min_version is 1.3");
+}
+
+/* Checks that it is known which group comes with a user that is only a number. */
+void check_gateway(struct draft *draft, const struct gateway_conf *gateway)
+{
+	const struct draft_section *section = draft->gateway;
+
+	if (gateway->user != NULL && gateway->gid == (gid_t)-1 &&
+		draft_given(draft, section, "group") == NULL)
+		errors_add_key(draft->errors, ERRORS_USAGE, draft_given(draft, section, "user")->origin,
+			"user", "%.80s is nobody's number, so group must be given too", gateway->user);
+}
+
+/* Checks that a route is only on listeners that exist. */
+static void check_listeners(struct draft *draft, const struct config *config, const struct route_conf *route,
+	const struct draft_section *section)
+{
+	const char *names[64];
+	size_t n = 0;
+	char hint[96];
+
+	while (n < config->n_listens && n < 64) {
+		names[n] = config->listens[n].name;
+		n++;
+	}
+	for (size_t i = 0; i < route->listen.n; i++) {
+		const char *wanted = route->listen.items[i];
+		size_t at = 0;
+
+		while (at < config->n_listens && strcmp(config->listens[at].name, wanted) != 0)
+			at++;
+		if (at == config->n_listens)
+			errors_add_key(draft->errors, ERRORS_USAGE,
+				draft_given(draft, section, "listen")->origin, "listen",
+				"there is no [listen %.80s]%s", wanted, errors_hint(hint, wanted, names, n));
+	}
+}
+
+/* Checks that a route leads somewhere, and an upgrade to one place only. */
+static void check_targets(
+	struct draft *draft, const struct route_conf *route, const struct draft_section *section)
+{
+	static const char *const upgrades[] = { "exec", "connect", "dir" };
+	const char *first = NULL;
+	bool leads = route->console;
+
+	for (size_t i = 0; i < 3; i++) {
+		if (draft_given(draft, section, upgrades[i]) == NULL)
+			continue;
+		if (first != NULL)
+			check_complain(draft, section, "has %s and %s; a route has only one of them", first,
+				upgrades[i]);
+		first = upgrades[i];
+	}
+	leads |= first != NULL || draft_given(draft, section, "static") != NULL;
+	if (!leads)
+		check_complain(draft, section, "has none of exec, connect, dir, static and console");
+	if (route->dir != NULL && !route->prefix)
+		check_complain(draft, section, "has dir, so its path ends in /*");
+}
+
+/* Both. */
+void check_route(struct draft *draft, const struct config *config, const struct route_conf *route,
+	const struct draft_section *section)
+{
+	check_targets(draft, route, section);
+	check_listeners(draft, config, route, section);
+}
