@@ -32,7 +32,7 @@ enum { SPAWN_ENV_MAX = 65536, SPAWN_ENTRY_MAX = 4095 };
 
 /*
  * Called on the worker's thread, from the loop, never from within a function below; not after
- * spawn_release(). In any of them every function below may be called. After `failed` and after `exited` no
+ * spawn_release(). In any of them every function below may be called. After `failed`, `exited` and `lost` no
  * other hook follows, but the child is there until it is released.
  */
 struct spawn_hooks {
@@ -45,12 +45,14 @@ struct spawn_hooks {
 	void (*failed)(void *arg, const char *step, int error);
 	/* It exited: the wait status. Its group stays signallable until spawn_release(). */
 	void (*exited)(void *arg, int status);
+	/* It ran, and the spawner is gone: it dies as well, and how will not be known. */
+	void (*lost)(void *arg);
 };
 
 /*
  * Takes the worker's end of the socket; NULL when memory is short, and then it is still the caller's.
  * `on_lost` is called once when the spawner is gone: after `failed` ("spawner", ECONNRESET) for each child
- * that was not started and `exited` (killed by SIGKILL) for each that was running.
+ * that was not started and `lost` for each that was running.
  */
 struct spawn_client *spawn_client_new(struct loop *loop, int fd, void (*on_lost)(void *arg), void *arg);
 

@@ -33,6 +33,7 @@ struct process {
 	struct ladder ladder;
 	struct heirs heirs;
 	bool stdout_ended, exited, ended;
+	bool lost;	   /* exited, as far as one can know */
 	bool left;	   /* its client has closed in good order */
 	bool cut;	   /* and closing_wait is over: what it has said until then is the last that counts */
 	bool told;	   /* on_eof was */
@@ -47,6 +48,11 @@ static struct end process_end_of(const struct process *process)
 	struct end end = { .code = 1000 };
 	int status = process->status;
 
+	if (process->lost) {
+		end = (struct end){ .code = 1011, .abrupt = true };
+		snprintf(end.reason, sizeof(end.reason), "%s", process->how);
+		return end;
+	}
 	if (WIFSIGNALED(status) && ladder_has_sent(&process->ladder, WTERMSIG(status)))
 		return end;
 	end.code = waitstatus_code(status);
@@ -283,10 +289,25 @@ static void process_on_exited(void *arg, int status)
 	process_check_end(process);
 }
 
+/* Who kept it is gone, and so is it. What it has said counts, but nobody waits for heirs: the gateway ends.
+ */
+static void process_on_lost(void *arg)
+{
+	struct process *process = arg;
+	process->exited = process->lost = true;
+	snprintf(process->how, sizeof(process->how), "the process that starts programs died");
+	ladder_stop(&process->ladder);
+	if (process->stdout_ended || process->cut)
+		process_check_end(process);
+	else
+		heirs_cut(&process->heirs);
+}
+
 static const struct spawn_hooks process_spawn_hooks = {
 	.started = process_on_started,
 	.failed = process_on_failed,
 	.exited = process_on_exited,
+	.lost = process_on_lost,
 };
 
 /* Asks the spawner for it. */

@@ -11,12 +11,10 @@
 
 #include <errno.h>
 #include <event2/event_struct.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
 /* Messages are small and each with descriptors takes a read of its own; then others have their turn. */
 enum { SPAWN_READS = 16 };
@@ -197,7 +195,7 @@ static void spawn_client_lose(struct spawn_client *client)
 			spawn_child_fail(child, "spawner", ECONNRESET);
 		} else {
 			spawn_child_end(child);
-			child->hooks->exited(child->arg, W_EXITCODE(0, SIGKILL));
+			child->hooks->lost(child->arg);
 		}
 	}
 	if (!client->freed)

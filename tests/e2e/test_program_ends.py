@@ -1,6 +1,8 @@
 """Where a session with a program ends: what of its input it still gets, and whose output still counts."""
 
+import os
 import random
+import signal
 
 import pytest
 from backends import service
@@ -238,3 +240,29 @@ def test_heir_that_never_stops_talking(gw, rcvbuf):
         ws.answer_close(got)
         assert (got.code, got.reason) == (4003, "exit 3") and n > 0
         eventually(lambda: not alive(int((gw.dir / "pid").read_text())), "it lives on")
+
+
+# whoever keeps it
+
+
+@pytest.mark.parametrize("holder", ["", "trap '' TERM\nsleep 1000 &\n"], ids=["alone", "with an heir"])
+def test_spawner_is_killed(gateway, tmp_path, holder):
+    """Its programs die with it, and nobody knows how. What they had said arrives, and their clients hear why it ends:
+    not of a program that failed."""
+    reason = "the process that starts programs died"
+    program = script(tmp_path, "says.sh", f"{holder}echo one\necho two\nexec sleep 1000")
+    gw = gateway({"route /": {"exec": program, "closing_wait": "20s"}}, checked=False)
+    clients = [gw.ws() for _ in range(8)]
+    for ws in clients:
+        assert (ws.recv_text(), ws.recv_text()) == ("one", "two")
+    programs = gw.programs()
+    os.kill(gw.spawner, signal.SIGKILL)
+    for ws in clients:
+        got = ws.recv()
+        assert (got.opcode, got.code, got.reason) == (CLOSE, 1011, reason)
+        ws.drop()
+    assert gw.exited() == 1
+    eventually(lambda: not any(map(alive, programs)), "programs live on")
+    gw.process = None
+    ends = [(line["end"], line["code_sent"]) for line in gw.logged("session ended")]
+    assert ends == [(reason, 1011)] * len(clients)

@@ -63,7 +63,7 @@ struct run {
 	struct spawn_child *child;
 	pid_t pid;
 	int in, out, err;
-	bool started, failed, exited;
+	bool started, failed, exited, lost;
 	char step[WIRE_STEP_MAX + 1];
 	int error, status;
 	bool release_at_start;
@@ -131,7 +131,14 @@ static void on_exited(void *arg, int status)
 		++*run->n_ended;
 }
 
-static const struct spawn_hooks hooks = { on_started, on_failed, on_exited };
+static void on_program_lost(void *arg)
+{
+	struct run *run = arg;
+	assert_true(run->started && !run->exited && !run->lost);
+	run->lost = true;
+}
+
+static const struct spawn_hooks hooks = { on_started, on_failed, on_exited, on_program_lost };
 
 static void on_lost(void *arg)
 {
@@ -259,6 +266,12 @@ static bool is_exited(void *arg)
 {
 	struct run *run = arg;
 	return run->exited || run->failed;
+}
+
+static bool is_lost(void *arg)
+{
+	struct run *run = arg;
+	return run->lost;
 }
 
 /* Starts a program and waits until it runs. */
@@ -887,13 +900,14 @@ static void test_spawner_killed(void **state)
 	kill(world->spawner, SIGSTOP);
 	run_start(world, &starting, cat, (struct text){ 0 });
 	kill(world->spawner, SIGKILL);
-	assert_true(wait_until(world, is_exited, &running));
-	assert_int_equal(running.status, W_EXITCODE(0, SIGKILL));
+	assert_true(wait_until(world, is_lost, &running));
+	assert_false(running.exited);
 	assert_true(wait_until(world, is_exited, &starting));
 	assert_true(starting.failed);
 	assert_string_equal(starting.step, "spawner");
 	assert_int_equal(starting.error, ECONNRESET);
 	assert_int_equal(exited.status, 0);
+	assert_false(exited.lost || starting.lost || failed.lost);
 	assert_int_equal(failed.error, ENOENT);
 	assert_true(wait_until(world, is_dead, &running.pid));
 	struct spawn_request request = { .generation = 1, .route = cat };
