@@ -32,6 +32,10 @@ void errlog_open(struct errlog *errlog, struct loop *loop, int fd, const char *s
 /* Logs what somebody else has read. */
 void errlog_feed(struct errlog *errlog, const char *data, size_t len);
 
+/* Reads what lies in a stderr (non-blocking), a pipe's worth at most, and logs it: the last before it is
+ * closed. */
+void errlog_drain(struct errlog *errlog, int fd);
+
 /* Logs what is there, the last line without newline too, and closes. Allowed on a zeroed or closed one. */
 void errlog_close(struct errlog *errlog);
 

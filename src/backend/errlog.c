@@ -75,23 +75,17 @@ void errlog_feed(struct errlog *errlog, const char *data, size_t len)
 	}
 }
 
-/* Reads once. Returns whether there may be more. */
-static bool errlog_read(struct errlog *errlog)
+/* Something was written to stderr, or it is closed: reads once. */
+static void errlog_on_readable(evutil_socket_t fd, short what, void *arg)
 {
-	ssize_t n = read(errlog->fd, errlog->loop->scratch, LOOP_SCRATCH);
+	struct errlog *errlog = arg;
+	ssize_t n = read(fd, errlog->loop->scratch, LOOP_SCRATCH);
+	(void)what;
+
 	if (n > 0)
 		errlog_feed(errlog, (const char *)errlog->loop->scratch, (size_t)n);
 	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
 		event_del(&errlog->readable);
-	return n > 0;
-}
-
-/* Something was written to stderr. */
-static void errlog_on_readable(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	errlog_read(arg);
 }
 
 /* Begins to read. */
@@ -104,13 +98,24 @@ void errlog_open(struct errlog *errlog, struct loop *loop, int fd, const char *s
 	event_add(&errlog->readable, NULL);
 }
 
-/* Reads what is still there, a pipe's worth at most, and closes. */
+/* Reads on, as often as the largest pipe needs it: who writes without end has no say in when. */
+void errlog_drain(struct errlog *errlog, int fd)
+{
+	enum { DRAIN_READS = 16 };
+	char *scratch = (char *)errlog->loop->scratch;
+	ssize_t n = 1;
+
+	for (int i = 0; i < DRAIN_READS && n > 0; i++) {
+		n = read(fd, scratch, LOOP_SCRATCH);
+		if (n > 0)
+			errlog_feed(errlog, scratch, (size_t)n);
+	}
+}
+
+/* Logs what is still there, and closes. */
 static void errlog_close_fd(struct errlog *errlog)
 {
-	enum { LAST_READS = 16 };
-
-	for (int i = 0; i < LAST_READS && errlog_read(errlog); i++)
-		;
+	errlog_drain(errlog, errlog->fd);
 	loop_event_done(errlog->loop, &errlog->readable);
 	close(errlog->fd);
 	errlog->fd = -1;

@@ -166,17 +166,10 @@ void errtag_open(struct errtag *errtag, struct endpoint *endpoint, int fd, const
 /* Closes it; what it still holds, a pipe's worth at most, is for the log. */
 void errtag_close(struct errtag *errtag)
 {
-	enum { LAST_READS = 16 };
-
 	if (errtag->fd < 0)
 		return;
 	struct loop *loop = errtag->endpoint->loop;
-	for (int i = 0; i < LAST_READS; i++) {
-		ssize_t n = read(errtag->fd, loop->scratch, LOOP_SCRATCH);
-		if (n <= 0)
-			break;
-		errlog_feed(errtag->errlog, (const char *)loop->scratch, (size_t)n);
-	}
+	errlog_drain(errtag->errlog, errtag->fd);
 	loop_event_done(loop, &errtag->readable);
 	loop_event_done(loop, &errtag->timer);
 	framing_decoder_done(&errtag->decoder);
