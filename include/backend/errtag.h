@@ -26,11 +26,22 @@ enum { ERRTAG_PATIENCE_MS = 1000 };
 
 /* What the owner hears, from the loop; pieces and flushes go straight to the endpoint's hooks. */
 struct errtag_hooks {
-	/* All of it that counts was passed on, once; not after errtag_close(). */
+	/* All of it that counts was passed on, or will not be: once; not after errtag_close(). */
 	void (*on_end)(struct endpoint *endpoint);
 	/* Memory is short: the session must end. */
 	void (*on_bad)(struct endpoint *endpoint, const char *reason);
 };
+
+enum errtag_state {
+	ERRTAG_HEARD,  /* by the client, and the log */
+	ERRTAG_ENDED,  /* the client heard all that counts; what is there now waits for the owner */
+	ERRTAG_LOGGED, /* by the log alone */
+	ERRTAG_CLOSED, /* nobody writes to it any more */
+	ERRTAG_FAILED  /* it can't be waited for */
+};
+
+/* As many bytes of it count as there will be. */
+#define ERRTAG_ALL UINT64_MAX
 
 struct errtag {
 	struct endpoint *endpoint;
@@ -40,11 +51,8 @@ struct errtag {
 	int fd; /* -1: not open */
 	size_t capacity;
 	size_t max; /* bytes for one read; 0: paused */
-	bool muted, finishing;
-	bool ended;		/* nothing more of it is for the client */
-	bool closed;		/* there is nothing more */
-	bool failed;		/* it can't be waited for */
-	uint64_t n_read, until; /* finishing: bytes that count */
+	enum errtag_state state;
+	uint64_t n_read, until; /* bytes, and how many of them count */
 	struct framing_decoder decoder;
 	struct tag out, err;
 	uint64_t heard_ms; /* when the last piece of stdout came */
@@ -64,11 +72,11 @@ int errtag_pass(struct errtag *errtag, const struct piece *piece);
 /* The endpoint op of the same name. */
 void errtag_allow(struct errtag *errtag, size_t max);
 
-/* Nothing reaches the client any more; it is read to the log alone. */
+/* Nothing reaches the client any more; it is read to the log alone. An on_end that is waited for follows. */
 void errtag_mute(struct errtag *errtag);
 
 /* Stdout is at its end and no more of stderr counts: what lies in the pipe now is the rest. Returns whether
- * that was passed on already; else on_end follows. */
+ * nothing of that is to reach the client, any more or at all; else on_end follows, or on_bad. */
 bool errtag_finish(struct errtag *errtag);
 
 #endif

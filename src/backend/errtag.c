@@ -5,24 +5,41 @@
  */
 #include "backend/errtag.h"
 
+#include "base/must.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* One place derives whether it is read. When the kernel has no memory for that, the timer tells. */
+static void errtag_enter(struct errtag *errtag, enum errtag_state state);
+
+/* One place derives whether it is read. */
 static void errtag_update(struct errtag *errtag)
 {
-	bool heard = !errtag->ended && errtag->max > 0 && !errtag->out.open;
+	bool heard = errtag->state == ERRTAG_HEARD && errtag->max > 0 && !errtag->out.open;
 
 	if (errtag->fd < 0)
 		return;
-	if (errtag->closed || !(errtag->muted || heard))
+	if (!heard && errtag->state != ERRTAG_LOGGED)
 		event_del(&errtag->readable);
-	else if (event_add(&errtag->readable, NULL) != 0) {
-		errtag->failed = true;
+	else if (event_add(&errtag->readable, NULL) != 0)
+		errtag_enter(errtag, ERRTAG_FAILED);
+}
+
+/* The one place where the state changes. What the timer has to tell once the client hears no more comes from
+ * the loop. */
+static void errtag_enter(struct errtag *errtag, enum errtag_state state)
+{
+	bool waited_for = errtag->state == ERRTAG_HEARD && errtag->until != ERRTAG_ALL;
+
+	must(state > errtag->state);
+	if (errtag->state == ERRTAG_HEARD)
+		event_del(&errtag->timer);
+	errtag->state = state;
+	if (state == ERRTAG_FAILED || (state == ERRTAG_LOGGED && waited_for))
 		event_active(&errtag->timer, EV_TIMEOUT, 1);
-	}
+	errtag_update(errtag);
 }
 
 /* A piece with its tag goes to whoever holds the endpoint. */
@@ -40,7 +57,7 @@ static int errtag_on_line(void *arg, const struct piece *piece)
 	struct piece line = *piece;
 
 	line.last = true;
-	return errtag->muted ? 0 : tag_piece(&errtag->err, &line, errtag_on_tagged, errtag);
+	return tag_piece(&errtag->err, &line, errtag_on_tagged, errtag);
 }
 
 /* The messages of this turn leave, or the session does. Returns whether it goes on. */
@@ -55,12 +72,11 @@ static bool errtag_flush(struct errtag *errtag, int rc)
 }
 
 /* Nothing more of it counts: a last line without newline does. Returns whether the session goes on. */
-static bool errtag_last(struct errtag *errtag)
+static bool errtag_last(struct errtag *errtag, enum errtag_state state)
 {
 	int rc = framing_decode_end(&errtag->decoder, errtag_on_line, errtag);
 
-	errtag->ended = true;
-	errtag_update(errtag);
+	errtag_enter(errtag, state);
 	return errtag_flush(errtag, rc);
 }
 
@@ -76,7 +92,7 @@ static bool errtag_on_data(struct errtag *errtag, uint8_t *data, size_t len)
 {
 	errtag->n_read += len;
 	errlog_feed(errtag->errlog, (const char *)data, len);
-	if (errtag->muted)
+	if (errtag->state == ERRTAG_LOGGED)
 		return true;
 	return errtag_flush(errtag, framing_decode(&errtag->decoder, data, len, errtag_on_line, errtag));
 }
@@ -86,19 +102,20 @@ static void errtag_on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct errtag *errtag = arg;
 	uint8_t *scratch = errtag->endpoint->loop->scratch;
-	size_t max = errtag->muted || errtag->max > LOOP_SCRATCH ? LOOP_SCRATCH : errtag->max;
-	ssize_t n = read(fd, scratch, max);
+	ssize_t n = read(fd, scratch, errtag->state == ERRTAG_LOGGED ? LOOP_SCRATCH : errtag->max);
 	(void)what;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n > 0 && !errtag_on_data(errtag, scratch, (size_t)n))
 		return;
-	errtag->closed = n <= 0;
-	if (errtag->ended)
-		errtag_update(errtag);
-	else if ((n <= 0 || (errtag->finishing && errtag->n_read >= errtag->until)) && errtag_last(errtag))
-		errtag->hooks->on_end(errtag->endpoint);
+	if (errtag->state == ERRTAG_HEARD) {
+		if ((n <= 0 || errtag->n_read >= errtag->until) &&
+			errtag_last(errtag, n <= 0 ? ERRTAG_CLOSED : ERRTAG_ENDED))
+			errtag->hooks->on_end(errtag->endpoint);
+	} else if (n <= 0) {
+		errtag_enter(errtag, ERRTAG_CLOSED);
+	}
 }
 
 /*
@@ -115,22 +132,11 @@ static bool errtag_is_stuck(const struct errtag *errtag)
 	       errtag_waiting(errtag->fd) > errtag->capacity / page / 2 * page;
 }
 
-/* A message of stdout takes its time, or stderr can't be read. */
-static void errtag_on_timer(evutil_socket_t fd, short what, void *arg)
+/* A message of stdout takes its time. */
+static void errtag_check_patience(struct errtag *errtag)
 {
-	struct errtag *errtag = arg;
-	(void)fd;
-	(void)what;
-
-	if (errtag->failed)
-		errtag->hooks->on_bad(errtag->endpoint, "out of memory");
-	if (errtag->failed || errtag->muted || !errtag->out.open)
-		return;
-	if (stream_has_ended(errtag->stdout_stream)) { /* the rest of that message never comes */
-		errtag_mute(errtag);
-		return;
-	}
 	uint64_t quiet = loop_now(errtag->endpoint->loop) - errtag->heard_ms;
+
 	if (quiet < ERRTAG_PATIENCE_MS || !errtag_is_stuck(errtag)) {
 		loop_timer_set(&errtag->timer, ERRTAG_PATIENCE_MS - (quiet < ERRTAG_PATIENCE_MS ? quiet : 0));
 		return;
@@ -138,6 +144,23 @@ static void errtag_on_timer(evutil_socket_t fd, short what, void *arg)
 	int rc = tag_end(&errtag->out, errtag_on_tagged, errtag);
 	errtag_update(errtag);
 	errtag_flush(errtag, rc);
+}
+
+/* A message of stdout is open, or the owner waits for what the state says. */
+static void errtag_on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct errtag *errtag = arg;
+	(void)fd;
+	(void)what;
+
+	if (errtag->state == ERRTAG_FAILED)
+		errtag->hooks->on_bad(errtag->endpoint, "out of memory");
+	else if (errtag->state != ERRTAG_HEARD)
+		errtag->hooks->on_end(errtag->endpoint);
+	else if (errtag->out.open && stream_has_ended(errtag->stdout_stream))
+		errtag_enter(errtag, ERRTAG_LOGGED); /* the rest of that message never comes */
+	else if (errtag->out.open)
+		errtag_check_patience(errtag);
 }
 
 /* Begins to read. */
@@ -154,6 +177,7 @@ void errtag_open(struct errtag *errtag, struct endpoint *endpoint, int fd, const
 		.fd = fd,
 		.capacity = capacity > 0 ? (size_t)capacity : 0,
 		.max = LOOP_SCRATCH,
+		.until = ERRTAG_ALL,
 		.out.stream = "stdout",
 		.err.stream = "stderr" };
 	framing_decoder_init(&errtag->decoder, &lines);
@@ -183,7 +207,8 @@ int errtag_pass(struct errtag *errtag, const struct piece *piece)
 	int rc = tag_piece(&errtag->out, piece, errtag_on_tagged, errtag);
 
 	errtag->heard_ms = loop_now(errtag->endpoint->loop);
-	if (errtag->out.open && !event_pending(&errtag->timer, EV_TIMEOUT, NULL))
+	if (errtag->state == ERRTAG_HEARD && errtag->out.open &&
+		!event_pending(&errtag->timer, EV_TIMEOUT, NULL))
 		loop_timer_set(&errtag->timer, ERRTAG_PATIENCE_MS);
 	errtag_update(errtag);
 	return rc;
@@ -192,27 +217,31 @@ int errtag_pass(struct errtag *errtag, const struct piece *piece)
 /* Sets how much is read at once. */
 void errtag_allow(struct errtag *errtag, size_t max)
 {
-	errtag->max = max;
+	errtag->max = max < LOOP_SCRATCH ? max : LOOP_SCRATCH;
 	errtag_update(errtag);
 }
 
 /* Goes on for the log. */
 void errtag_mute(struct errtag *errtag)
 {
-	errtag->muted = true;
-	errtag_update(errtag);
+	if (errtag->fd >= 0 && errtag->state < ERRTAG_LOGGED)
+		errtag_enter(errtag, ERRTAG_LOGGED);
 }
 
-/* Counts what is left, the first time. */
+/* Counts what is left, the first time. What would have to wait for the rest of a message of stdout waits for
+ * what never comes. */
 bool errtag_finish(struct errtag *errtag)
 {
-	if (errtag->finishing)
-		return errtag->ended;
-	errtag->finishing = true;
+	if (errtag->state != ERRTAG_HEARD)
+		return errtag->state != ERRTAG_FAILED;
+	if (errtag->until != ERRTAG_ALL)
+		return false;
+	if (errtag->out.open) {
+		errtag_enter(errtag, ERRTAG_LOGGED);
+		return errtag->state != ERRTAG_FAILED;
+	}
 	errtag->until = errtag->n_read + errtag_waiting(errtag->fd);
-	if (errtag->out.open) /* for ever */
-		errtag_mute(errtag);
-	if (!errtag->ended && errtag->n_read >= errtag->until)
-		errtag_last(errtag);
-	return errtag->ended;
+	if (errtag->n_read >= errtag->until)
+		errtag_last(errtag, ERRTAG_ENDED);
+	return errtag->state != ERRTAG_HEARD;
 }
