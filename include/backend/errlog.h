@@ -26,8 +26,9 @@ struct errlog {
 };
 
 /* Takes the read end (non-blocking) of a program's stderr; -1 when somebody else reads it, for errlog_feed().
- * The strings must outlive it. */
-void errlog_open(struct errlog *errlog, struct loop *loop, int fd, const char *session, const char *route);
+ * The strings must outlive it. Returns 0, or -ENOMEM when the kernel can't wait for it: the program would
+ * stand still at the end of a full pipe. It is open then too. */
+int errlog_open(struct errlog *errlog, struct loop *loop, int fd, const char *session, const char *route);
 
 /* Logs what somebody else has read. */
 void errlog_feed(struct errlog *errlog, const char *data, size_t len);

@@ -89,13 +89,13 @@ static void errlog_on_readable(evutil_socket_t fd, short what, void *arg)
 }
 
 /* Begins to read. */
-void errlog_open(struct errlog *errlog, struct loop *loop, int fd, const char *session, const char *route)
+int errlog_open(struct errlog *errlog, struct loop *loop, int fd, const char *session, const char *route)
 {
 	*errlog = (struct errlog){ .loop = loop, .fd = fd, .session = session, .route = route };
 	if (fd < 0)
-		return;
+		return 0;
 	loop_event_init(loop, &errlog->readable, fd, EV_READ | EV_PERSIST, errlog_on_readable, errlog);
-	event_add(&errlog->readable, NULL);
+	return event_add(&errlog->readable, NULL) == 0 ? 0 : -ENOMEM;
 }
 
 /* Reads on, as often as the largest pipe needs it: who writes without end has no say in when. */

@@ -237,28 +237,19 @@ static void process_on_stderr_end(struct endpoint *endpoint)
 static const struct errtag_hooks process_errtag_hooks = { .on_end = process_on_stderr_end,
 	.on_bad = process_on_bad };
 
-/* Takes its stderr, if it has one of its own. */
-static void process_open_stderr(struct process *process, int fd)
+/* Takes its stderr, if it has one of its own. Returns 0 or -errno. */
+static int process_open_stderr(struct process *process, int fd)
 {
 	struct errtag *errtag = process->errtag;
 
 	if (fd < 0)
-		return;
-	errlog_open(&process->errlog, process->endpoint.loop, errtag != NULL ? -1 : fd,
+		return 0;
+	int error = errlog_open(&process->errlog, process->endpoint.loop, errtag != NULL ? -1 : fd,
 		process->params.session, process->params.route->pattern);
 	if (errtag != NULL)
 		errtag_open(errtag, &process->endpoint, fd, &process->channel.stream, &process->errlog,
 			&process_errtag_hooks);
-}
-
-/* It runs. */
-static void process_on_started(void *arg, pid_t pid, const int fds[3])
-{
-	struct process *process = arg;
-	process->pid = pid;
-	channel_open(&process->channel, fds[STDOUT_FILENO], fds[STDIN_FILENO]);
-	process_open_stderr(process, fds[STDERR_FILENO]);
-	process->endpoint.hooks->on_ready(process->endpoint.arg);
+	return error;
 }
 
 /* It could not be started. */
@@ -274,6 +265,19 @@ static void process_on_failed(void *arg, const char *step, int error)
 		snprintf(
 			reason, sizeof(reason), "%s: %s: %s", process->params.program, step, strerror(error));
 	process->endpoint.hooks->on_failed(process->endpoint.arg, error, reason);
+}
+
+/* It runs; but it is not used when its stderr can't be read. */
+static void process_on_started(void *arg, pid_t pid, const int fds[3])
+{
+	struct process *process = arg;
+	process->pid = pid;
+	channel_open(&process->channel, fds[STDOUT_FILENO], fds[STDIN_FILENO]);
+	int error = process_open_stderr(process, fds[STDERR_FILENO]);
+	if (error != 0)
+		process_on_failed(process, "stderr", -error);
+	else
+		process->endpoint.hooks->on_ready(process->endpoint.arg);
 }
 
 /* It exited; its output may still be on the way. */

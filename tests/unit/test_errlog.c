@@ -25,7 +25,7 @@ static void program_init(struct program *program)
 	rig_init(&program->rig);
 	assert_int_equal(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
 	program->stderr_fd = fds[1];
-	errlog_open(&program->errlog, &program->rig.loop, fds[0], "5e55", "/r");
+	assert_int_equal(errlog_open(&program->errlog, &program->rig.loop, fds[0], "5e55", "/r"), 0);
 }
 
 static void program_done(struct program *program)
