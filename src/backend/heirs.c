@@ -7,6 +7,8 @@
  */
 #include "backend/heirs.h"
 
+#include "base/must.h"
+
 #include <sys/ioctl.h>
 
 /* What has been read, and what lies there now. */
@@ -20,16 +22,36 @@ static uint64_t heirs_output(const struct heirs *heirs)
 	return channel->n_output + (uint64_t)waiting;
 }
 
-/* Goes on as far as the output has. */
-static void heirs_check(struct heirs *heirs)
+/* The one place where the step changes, and with it what counts and what the timer is for. */
+static void heirs_enter(struct heirs *heirs, enum heirs_step step)
+{
+	must(step > heirs->step);
+	heirs->step = step;
+	switch (step) {
+	case HEIRS_OWN:
+	case HEIRS_REST:
+		heirs->until = heirs_output(heirs);
+		event_del(&heirs->timer);
+		return;
+	case HEIRS_WAITING:
+		loop_timer_set(&heirs->timer, heirs->wait_ms);
+		return;
+	case HEIRS_NONE:
+	case HEIRS_OVER:
+		event_del(&heirs->timer);
+		return;
+	}
+}
+
+/* Goes on when that was the last of what counts. */
+void heirs_on_output(struct heirs *heirs)
 {
 	if (heirs->channel->n_output < heirs->until)
 		return;
 	if (heirs->step == HEIRS_OWN) {
-		heirs->step = HEIRS_WAITING;
-		loop_timer_set(&heirs->timer, heirs->wait_ms);
+		heirs_enter(heirs, HEIRS_WAITING);
 	} else if (heirs->step == HEIRS_REST) {
-		heirs->step = HEIRS_OVER;
+		heirs_enter(heirs, HEIRS_OVER);
 		channel_end(heirs->channel);
 	}
 }
@@ -37,9 +59,8 @@ static void heirs_check(struct heirs *heirs)
 /* Counts what is there. */
 void heirs_cut(struct heirs *heirs)
 {
-	heirs->step = HEIRS_REST;
-	heirs->until = heirs_output(heirs);
-	heirs_check(heirs);
+	heirs_enter(heirs, HEIRS_REST);
+	heirs_on_output(heirs);
 }
 
 /* closing_wait is over. */
@@ -68,20 +89,13 @@ void heirs_begin(struct heirs *heirs)
 {
 	if (heirs->step != HEIRS_NONE)
 		return;
-	heirs->step = HEIRS_OWN;
-	heirs->until = heirs_output(heirs);
-	heirs_check(heirs);
-}
-
-/* Looks whether that was the last. */
-void heirs_on_output(struct heirs *heirs)
-{
-	heirs_check(heirs);
+	heirs_enter(heirs, HEIRS_OWN);
+	heirs_on_output(heirs);
 }
 
 /* Nobody holds it any more. */
 void heirs_stop(struct heirs *heirs)
 {
-	heirs->step = HEIRS_OVER;
-	event_del(&heirs->timer);
+	if (heirs->step != HEIRS_OVER)
+		heirs_enter(heirs, HEIRS_OVER);
 }
