@@ -21,7 +21,8 @@
 #include <stdint.h>
 
 /* How long a message of stdout that does not go on may hold up a program that waits for its stderr to be
- * read; then it is ended, and the rest of it becomes another one. */
+ * read; then it is ended, and the rest of it becomes another one. Also how often it is looked for whether the
+ * rest is still there. */
 enum { ERRTAG_PATIENCE_MS = 1000 };
 
 /* What the owner hears, from the loop; pieces and flushes go straight to the endpoint's hooks. */

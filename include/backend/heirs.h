@@ -13,6 +13,9 @@
 #include <event2/event_struct.h>
 #include <stdint.h>
 
+/* How often it is looked for whether what counts is still there. */
+enum { HEIRS_LOOK_MS = 1000 };
+
 enum heirs_step {
 	HEIRS_NONE,
 	HEIRS_OWN,     /* until what was there at the exit is passed on */

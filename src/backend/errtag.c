@@ -146,7 +146,21 @@ static void errtag_check_patience(struct errtag *errtag)
 	errtag_flush(errtag, rc);
 }
 
-/* A message of stdout is open, or the owner waits for what the state says. */
+/* The owner waits for the rest, which somebody else may have taken: who has one end of a pipe can open the
+ * other. */
+static void errtag_check_rest(struct errtag *errtag)
+{
+	uint64_t there = errtag->n_read + errtag_waiting(errtag->fd);
+
+	if (there < errtag->until)
+		errtag->until = there;
+	if (errtag->n_read < errtag->until)
+		loop_timer_set(&errtag->timer, ERRTAG_PATIENCE_MS);
+	else if (errtag_last(errtag, ERRTAG_ENDED))
+		errtag->hooks->on_end(errtag->endpoint);
+}
+
+/* A message of stdout is open, or the owner waits. */
 static void errtag_on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct errtag *errtag = arg;
@@ -157,6 +171,8 @@ static void errtag_on_timer(evutil_socket_t fd, short what, void *arg)
 		errtag->hooks->on_bad(errtag->endpoint, "out of memory");
 	else if (errtag->state != ERRTAG_HEARD)
 		errtag->hooks->on_end(errtag->endpoint);
+	else if (errtag->until != ERRTAG_ALL)
+		errtag_check_rest(errtag);
 	else if (errtag->out.open && stream_has_ended(errtag->stdout_stream))
 		errtag_enter(errtag, ERRTAG_LOGGED); /* the rest of that message never comes */
 	else if (errtag->out.open)
@@ -243,5 +259,7 @@ bool errtag_finish(struct errtag *errtag)
 	errtag->until = errtag->n_read + errtag_waiting(errtag->fd);
 	if (errtag->n_read >= errtag->until)
 		errtag_last(errtag, ERRTAG_ENDED);
+	else
+		loop_timer_set(&errtag->timer, ERRTAG_PATIENCE_MS);
 	return errtag->state != ERRTAG_HEARD;
 }

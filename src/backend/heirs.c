@@ -31,7 +31,7 @@ static void heirs_enter(struct heirs *heirs, enum heirs_step step)
 	case HEIRS_OWN:
 	case HEIRS_REST:
 		heirs->until = heirs_output(heirs);
-		event_del(&heirs->timer);
+		loop_timer_set(&heirs->timer, HEIRS_LOOK_MS);
 		return;
 	case HEIRS_WAITING:
 		loop_timer_set(&heirs->timer, heirs->wait_ms);
@@ -63,12 +63,29 @@ void heirs_cut(struct heirs *heirs)
 	heirs_on_output(heirs);
 }
 
-/* closing_wait is over. */
+/* Somebody else may read the pipe, since who has one end of it can open the other: what was taken away is not
+ * waited for. */
+static void heirs_look(struct heirs *heirs)
+{
+	uint64_t output = heirs_output(heirs);
+
+	if (output < heirs->until)
+		heirs->until = output;
+	loop_timer_set(&heirs->timer, HEIRS_LOOK_MS);
+	heirs_on_output(heirs);
+}
+
+/* closing_wait is over, or it is time to look. */
 static void heirs_on_timer(evutil_socket_t fd, short what, void *arg)
 {
+	struct heirs *heirs = arg;
 	(void)fd;
 	(void)what;
-	heirs_cut(arg);
+
+	if (heirs->step == HEIRS_WAITING)
+		heirs_cut(heirs);
+	else
+		heirs_look(heirs);
 }
 
 /* The program lives. */

@@ -419,6 +419,27 @@ static void test_mute(void **state)
 	program_free(program);
 }
 
+/* An heir that opens its own stderr to read takes away what we count on: it is not waited for. */
+static void test_thief(void **state)
+{
+	struct program *program = program_new();
+	char stolen[4];
+	(void)state;
+
+	errtag_allow(&program->errtag, 0);
+	complain(program, "one\ntwo\n");
+	assert_false(errtag_finish(&program->errtag));
+	rig_pass(&program->rig, 5 * ERRTAG_PATIENCE_MS, ERRTAG_PATIENCE_MS);
+	assert_int_equal(program->n_ends, 0);
+	assert_int_equal(read(program->errtag.fd, stolen, 4), 4);
+	errtag_allow(&program->errtag, LOOP_SCRATCH);
+	rig_turn(&program->rig);
+	heard(program, ERR("two"));
+	rig_pass(&program->rig, 2 * ERRTAG_PATIENCE_MS, ERRTAG_PATIENCE_MS);
+	assert_int_equal(program->n_ends, 1);
+	program_free(program);
+}
+
 /* The program ends within a message of stdout, whose end then never comes: what it still said on stderr has
  * no place behind that, and is logged. */
 static void test_finish_in_message(void **state)
@@ -550,6 +571,7 @@ int main(void)
 		cmocka_unit_test(test_spurious),
 		cmocka_unit_test(test_not_stuck),
 		cmocka_unit_test(test_finish),
+		cmocka_unit_test(test_thief),
 		cmocka_unit_test(test_finish_in_message),
 		cmocka_unit_test(test_stdout_closed_in_message),
 		cmocka_unit_test(test_closed),

@@ -143,6 +143,35 @@ static void test_slow_visitor(void **state)
 	output_free(output);
 }
 
+/* An heir that opens its own stdout to read takes away what we count on: it is not waited for. */
+static void test_thief(void **state)
+{
+	struct output *output = output_new();
+	char byte[1000];
+	(void)state;
+
+	channel_allow(&output->channel, 0);
+	output_write(output, 1000);
+	heirs_begin(&output->heirs);
+	assert_int_equal(read(output->channel.stream.rfd, byte, 300), 300);
+	channel_allow(&output->channel, 1000);
+	rig_turn(&output->rig);
+	channel_allow(&output->channel, 0);
+	assert_int_equal(output->n_heard, 700);
+	output_wait(output, HEIRS_LOOK_MS + 1); /* closing_wait begins */
+	output_write(output, 100);
+	output_wait(output, CLOSING_WAIT + 1);
+	assert_int_equal(output->n_eof, 0);
+	output_wait(output, 20 * CLOSING_WAIT);
+	assert_int_equal(output->n_eof, 0);
+	assert_int_equal(read(output->channel.stream.rfd, byte, 99), 99);
+	channel_allow(&output->channel, 1000);
+	output_wait(output, HEIRS_LOOK_MS + 1);
+	assert_int_equal(output->n_heard, 701);
+	assert_int_equal(output->n_eof, 1);
+	output_free(output);
+}
+
 /* Who never stops talking is not listened to for ever. */
 static void test_flood(void **state)
 {
@@ -231,6 +260,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_slow_visitor),
+		cmocka_unit_test(test_thief),
 		cmocka_unit_test(test_flood),
 		cmocka_unit_test(test_closed),
 		cmocka_unit_test(test_living),
