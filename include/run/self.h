@@ -20,6 +20,9 @@ void self_raise_files(struct rlimit *before);
  */
 int self_block_signals(void);
 
+/* From now on that descriptor is readable for TERM and INT only. */
+void self_hear_stop_only(int fd);
+
 /* How many CPUs this process may use, at least 1. */
 unsigned self_count_cpus(void);
 

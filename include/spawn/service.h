@@ -29,7 +29,8 @@ struct service {
 int service_init(struct service *service, const struct plan_sources *from, const int *fds, unsigned n,
 	const char **step);
 
-/* Serves until all workers are gone; returns when no program and nothing that one has started is left. */
+/* Serves until all workers are gone; returns when no program and nothing that one has started is left, or
+ * after some seconds, when some don't die. */
 void service_serve(struct service *service);
 
 #endif

@@ -45,9 +45,9 @@ bool strays_reap(struct strays *strays);
 /*
  * Kills all and their groups, again and again, since the children of those that died are the next; reaps
  * them. As long as they are not reaped nobody else has their pids. Returns how many are left: 0, unless they
- * don't die in timeout_ms (-1 is no limit), or for STRAYS_REFUSED_MS there were only some that may not be
- * killed, being another user's.
+ * don't die in timeout_ms (0: one look), or for STRAYS_REFUSED_MS there were only some that may not be
+ * killed, being another user's, or the descriptor hurry_fd (-1: none) became readable.
  */
-size_t strays_end(struct strays *strays, int64_t timeout_ms);
+size_t strays_end(struct strays *strays, int64_t timeout_ms, int hurry_fd);
 
 #endif

@@ -52,6 +52,17 @@ int self_block_signals(void)
 	return fd < 0 ? -errno : fd;
 }
 
+/* Those that end us. */
+void self_hear_stop_only(int fd)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	signalfd(fd, &set, 0);
+}
+
 /* Asks the scheduler. */
 unsigned self_count_cpus(void)
 {

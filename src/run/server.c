@@ -50,6 +50,7 @@ struct server {
 	int signal_fd;
 	struct event *on_signal, *grace;
 	bool draining, cutting;
+	bool hurried; /* somebody wants it at once */
 	int status;
 };
 
@@ -112,7 +113,8 @@ static void server_on_signal(evutil_socket_t fd, short what, void *arg)
 	switch (info.ssi_signo) {
 	case SIGTERM:
 	case SIGINT:
-		if (server->draining)
+		server->hurried = server->draining;
+		if (server->hurried)
 			server_cut(server);
 		else
 			server_drain(server);
@@ -144,11 +146,7 @@ static void server_on_spawner(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 
 	log_error(server->log, "the process that starts programs (the spawner) died");
-	size_t left = helper_end_programs(&server->spawner);
-	if (left > 0)
-		log_warning(server->log,
-			"processes that programs have started live on: they are other users' or don't die",
-			LOG_U64("processes", left));
+	helper_reap(&server->spawner);
 	server->status = 1;
 	server->draining = true;
 	server_cut(server);
@@ -270,13 +268,7 @@ static int server_take_sockets(struct server *server)
 static int server_start_spawner(struct server *server)
 {
 	server->step = server->spawner.step;
-	int error = helper_start(&server->spawner, server->config, &server->files, server->n_workers);
-	if (error == 0 && server->spawner.pid > 0 && !strays_are_found(&server->spawner.strays))
-		log_warning(server->log,
-			"what leaves the process group of its program will not be found: "
-			"the system has no list of our children",
-			LOG_STR("file", STRAYS_LIST));
-	return error;
+	return helper_start(&server->spawner, server->log, server->config, &server->files, server->n_workers);
 }
 
 /* Makes what the workers share, the workers, and the main loop. */
@@ -382,7 +374,9 @@ static void server_stop(struct server *server)
 	}
 	free(server->workers);
 	limits_done(&server->limits);
-	helper_stop(&server->spawner);
+	if (server->signal_fd >= 0)
+		self_hear_stop_only(server->signal_fd);
+	helper_stop(&server->spawner, server->hurried ? HELPER_HURRY_MS : HELPER_END_MS, server->signal_fd);
 	if (server->signal_fd >= 0)
 		close(server->signal_fd);
 }

@@ -28,6 +28,10 @@ enum { SERVICE_GENERATION = 1 };
 /* Strays are looked for when a child of ours has ended, but not more often than this. */
 enum { SERVICE_STRAYS_MS = 250 };
 
+/* Once all workers are gone, programs and strays have so long to die. A process that hangs in the kernel is
+ * left to who waits for us. */
+enum { SERVICE_END_MS = 5000 };
+
 struct service_client {
 	struct service *service;
 	struct watch watch;
@@ -261,14 +265,14 @@ int service_init(struct service *service, const struct plan_sources *from, const
 	return error;
 }
 
-/* Is there neither a worker nor a program left? */
-static bool service_is_done(const struct service *service)
+/* Is there a worker left? */
+static bool service_has_workers(const struct service *service)
 {
 	for (unsigned i = 0; i < service->n_clients; i++) {
 		if (!service->clients[i].gone)
-			return false;
+			return true;
 	}
-	return service->leaders.n == 0;
+	return false;
 }
 
 /* Milliseconds until strays are looked for; -1: no need. */
@@ -294,15 +298,29 @@ static void service_look(struct service *service)
 	service->has_ended |= strays_reap(&service->strays);
 }
 
-/* Serves, then ends what is left. */
+/* Does what comes first; -1 waits without limit. */
+static void service_turn(struct service *service, int timeout_ms)
+{
+	int due = service_strays_due(service);
+	if (due == 0)
+		service_look(service);
+	else if (due < 0 || (timeout_ms >= 0 && timeout_ms < due))
+		poller_turn(&service->poller, timeout_ms);
+	else
+		poller_turn(&service->poller, due);
+}
+
+/* Serves, then ends what is left, as far as it can be ended. */
 void service_serve(struct service *service)
 {
-	while (!service_is_done(service)) {
-		int due = service_strays_due(service);
-		if (due == 0)
-			service_look(service);
-		else
-			poller_turn(&service->poller, due);
+	int left_ms = SERVICE_END_MS;
+
+	while (service_has_workers(service))
+		service_turn(service, -1);
+	int64_t begin_ms = clock_now_ms();
+	while (service->leaders.n > 0 && left_ms > 0) {
+		service_turn(service, left_ms);
+		left_ms = SERVICE_END_MS - (int)(clock_now_ms() - begin_ms);
 	}
-	strays_end(&service->strays, -1);
+	strays_end(&service->strays, left_ms, -1);
 }

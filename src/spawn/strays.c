@@ -11,14 +11,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { STRAYS_LOOK_NS = 1000000 }; /* between two looks at those that are to die */
+enum { STRAYS_LOOK_MS = 1 }; /* between two looks at those that are to die */
 
 /* Those that one look has found. */
 struct strays_found {
@@ -138,18 +138,19 @@ static void strays_end_one(struct strays *strays, pid_t pid, void *arg)
 }
 
 /* Kills until there is nobody left to kill. */
-size_t strays_end(struct strays *strays, int64_t timeout_ms)
+size_t strays_end(struct strays *strays, int64_t timeout_ms, int hurry_fd)
 {
-	static const struct timespec pause = { .tv_nsec = STRAYS_LOOK_NS };
+	struct pollfd hurry = { .fd = hurry_fd, .events = POLLIN };
 	int64_t begin = clock_now_ms();
 
 	for (;;) {
 		struct strays_found found = { 0 };
 		strays_each(strays, strays_end_one, &found);
 		int64_t passed = clock_now_ms() - begin;
-		if (found.n == 0 || (timeout_ms >= 0 && passed >= timeout_ms) ||
+		if (found.n == 0 || passed >= timeout_ms ||
 			(found.n == found.refused && passed >= STRAYS_REFUSED_MS))
 			return found.n;
-		nanosleep(&pause, NULL);
+		if (poll(&hurry, 1, STRAYS_LOOK_MS) > 0)
+			return found.n;
 	}
 }

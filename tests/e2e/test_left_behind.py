@@ -1,5 +1,6 @@
 """Nothing of a program is left: what leaves its group, its parents or its session, and whoever of us is killed."""
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ LEAVES = {
 }
 PROGRAMS = {f"route /{i}": {"exec": command, "stop_grace": "100ms"} for i, command in enumerate(LEAVES)}
 
+PTRACE_SEIZE = 0x4206
 NO_LIST = "what leaves the process group of its program will not be found: the system has no list of our children"
 LEFT = "processes that programs have started live on: they are other users' or don't die"
 
@@ -93,6 +95,28 @@ def test_stopped(gateway):
     eventually(lambda: len(children(gw.spawner)) == 2 * 2, "zombies")
     gw.stop()
     gone(pids)
+
+
+def test_second_signal_with_one_that_does_not_die(gateway):
+    """What can't be reaped does not hold the gateway: shortly after a second SIGTERM it is gone, and says who is left."""
+    gw = gateway({"route /": {"exec": 'sh -c "setsid sleep 1000 & exec cat"'}}, checked=False)
+    with gw.ws("/") as ws:
+        (stray,) = eventually(lambda: [pid for pid in descendants(gw.spawner) if command(pid) == "sleep\n"], "no sleep")
+        ws.close()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.ptrace(PTRACE_SEIZE, ctypes.c_long(stray), None, None) != 0:
+        pytest.skip("not allowed to trace")  # who is traced is a zombie until its tracer has heard of it
+    try:
+        gw.signal(signal.SIGTERM)
+        eventually(lambda: process_state(stray) == "Z", "the stray lives")
+        gw.signal(signal.SIGTERM)
+        assert gw.exited(7) == 0  # after a first one it takes 10 seconds
+    finally:
+        gw.kill()
+        os.kill(stray, signal.SIGKILL)
+        os.waitpid(stray, 0)
+    assert [line["processes"] for line in gw.logged(LEFT, since_mark=False, level="warning")] == [1]
+    gw.process = None
 
 
 def test_orphans_are_reaped(gateway):

@@ -77,11 +77,11 @@ static void test_reap(void **state)
 	assert_true(is_child(known.pid));
 	assert_true(is_child(lives));
 	assert_false(is_child(ended));
-	assert_int_equal(strays_end(&strays, -1), 0);
+	assert_int_equal(strays_end(&strays, 20000, -1), 0);
 	assert_false(is_child(lives));
 	assert_true(is_child(before));
 	assert_true(is_child(known.pid));
-	assert_int_equal(strays_end(&strays, -1), 0); /* nobody is left */
+	assert_int_equal(strays_end(&strays, 20000, -1), 0); /* nobody is left */
 	strays_done(&strays);
 	while (waitpid(-1, NULL, WNOHANG) > 0)
 		;
@@ -120,7 +120,7 @@ static void test_tree(void **state)
 		grow_tree(5);
 	}
 	close(pipe_fds[1]);
-	assert_int_equal(strays_end(&strays, 20000), 0);
+	assert_int_equal(strays_end(&strays, 20000, -1), 0);
 	struct pollfd end = { .fd = pipe_fds[0], .events = POLLIN };
 	assert_int_equal(poll(&end, 1, 0), 1);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
@@ -152,6 +152,24 @@ static void test_many(void **state)
 	strays_done(&strays);
 }
 
+/* A descriptor that becomes readable ends it, after a look at least. */
+static void test_hurry(void **state)
+{
+	struct strays strays;
+	int hurry[2];
+	(void)state;
+	assert_int_equal(pipe(hurry), 0);
+	assert_int_equal(strays_init(&strays, NULL, NULL), 0);
+	pid_t pid = make_child();
+	assert_int_equal(write(hurry[1], "x", 1), 1);
+	strays_end(&strays, INT64_MAX, hurry[0]); /* whether it is reaped by then is the kernel's to say */
+	if (is_child(pid))
+		waitpid(pid, NULL, 0);
+	assert_int_equal(strays_end(&strays, 20000, hurry[0]), 0);
+	close(hurry[0]), close(hurry[1]);
+	strays_done(&strays);
+}
+
 /* Who does not die is given up in time, and counted. */
 static void test_time(void **state)
 {
@@ -177,14 +195,14 @@ static void test_time(void **state)
 		char byte;
 		if (read(ready[0], &byte, 1) != 1 || setresuid(4242, 4242, 4242) != 0)
 			_exit(4);
-		_exit(strays_end(&strays, -1) == 1 ? 0 : 5);
+		_exit(strays_end(&strays, 20000, -1) == 1 ? 0 : 5);
 	}
 	int status;
 	assert_int_equal(waitpid(us, &status, 0), us);
 	assert_int_equal(status, 0);
 	close(ready[0]), close(ready[1]);
 	assert_int_equal(strays_init(&strays, NULL, NULL), 0);
-	strays_end(&strays, 20000); /* it became ours */
+	strays_end(&strays, 20000, -1); /* it became ours */
 	strays_done(&strays);
 }
 
@@ -220,7 +238,7 @@ static void test_no_list(void **state)
 	pid_t child = make_child();
 	(void)state;
 	assert_false(strays_reap(&strays));
-	assert_int_equal(strays_end(&strays, -1), 0);
+	assert_int_equal(strays_end(&strays, 20000, -1), 0);
 	assert_true(is_child(child));
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
@@ -233,6 +251,7 @@ int main(void)
 		cmocka_unit_test(test_reap),
 		cmocka_unit_test(test_tree),
 		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_hurry),
 		cmocka_unit_test(test_time),
 		cmocka_unit_test(test_no_list_no_subreaper),
 		cmocka_unit_test(test_no_list),
