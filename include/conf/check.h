@@ -19,7 +19,12 @@ void check_listen(struct draft *draft, const struct config *config, const struct
 	const struct draft_section *section);
 void check_tls(struct draft *draft, const struct listen_conf *listen, const struct draft_section *section);
 
-/* A route, once it is read: leads it somewhere, to one place, on listeners that there are? */
+/* Why a key does nothing in a route, whatever its value: "with connect"; NULL: it does something. A route
+ * that leads to no program and no service yet may have all of them. */
+const char *check_useless(const struct route_conf *route, const struct option *option);
+
+/* A route, once it is read: leads it somewhere, to one place, on listeners that there are? Does each key do
+ * something that it has by itself, not by [defaults]? */
 void check_route(struct draft *draft, const struct config *config, const struct route_conf *route,
 	const struct draft_section *section);
 

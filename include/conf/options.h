@@ -14,6 +14,11 @@ enum option_flags {
 	OPTION_LIST = 1,      /* may be given several times */
 	OPTION_PATH = 2,      /* %d is the credentials directory */
 	OPTION_FILE_ONLY = 4, /* is about the file itself: not in a snapshot, not in --set */
+	/* What it is about; in a route that has none of that it does nothing (conf/check.h). */
+	OPTION_PROGRAM = 8,    /* exec, dir */
+	OPTION_SERVICE = 16,   /* connect */
+	OPTION_SEPARATOR = 32, /* messages that end with a byte: lines, nul */
+	OPTION_TYPE = 64,      /* messages whose framing does not say if they are text: all but records */
 };
 
 /* A name for a number. A list ends with a NULL word. */

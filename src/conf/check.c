@@ -117,10 +117,71 @@ static void check_targets(
 		check_complain(draft, section, "has dir, so its path ends in /*");
 }
 
-/* Both. */
+/* Is there a subprotocol whose choice makes the framing one of these two? */
+static bool check_may_frame(const struct route_conf *route, enum framing one, enum framing other)
+{
+	bool found = route->framing == one || route->framing == other;
+
+	for (size_t i = 0; i < route->subprotocols.names.n; i++) {
+		enum framing framing = route->subprotocols.framings[i];
+
+		found |= framing == one || framing == other;
+	}
+	return found;
+}
+
+/* Is there one whose messages are not records? */
+static bool check_may_type(const struct route_conf *route)
+{
+	bool found = route->framing != FRAMING_RECORDS;
+
+	for (size_t i = 0; i < route->subprotocols.names.n; i++) {
+		enum framing framing = route->subprotocols.framings[i];
+
+		found |= framing != FRAMING_RECORDS && framing != FRAMING_UNSET;
+	}
+	return found;
+}
+
+/* Goes by what the key is about. */
+const char *check_useless(const struct route_conf *route, const struct option *option)
+{
+	bool program = route->exec.n > 0 || route->dir != NULL;
+
+	if (option->flags & OPTION_PROGRAM && route->has_connect && !program)
+		return "with connect";
+	if (option->flags & OPTION_SERVICE && program && !route->has_connect)
+		return route->dir != NULL ? "with dir" : "with exec";
+	if (option->flags & OPTION_SEPARATOR && !check_may_frame(route, FRAMING_LINES, FRAMING_NUL))
+		return "in this framing, only in lines and nul";
+	if (option->flags & OPTION_TYPE && !check_may_type(route))
+		return "with records, which have types of their own";
+	return NULL;
+}
+
+/* Checks that what was written for this route alone does something. Under the name websocketd options are
+ * taken as they come. */
+static void check_effects(
+	struct draft *draft, const struct route_conf *route, const struct draft_section *section)
+{
+	for (size_t i = 0; i < options_n; i++) {
+		const char *why =
+			options[i].section == OPTION_ROUTE ? check_useless(route, &options[i]) : NULL;
+		const struct draft_text *text = section->texts[i];
+
+		while (text != NULL && !text->text[0])
+			text = text->next;
+		if (why != NULL && text != NULL && draft->manners == &manners_own)
+			errors_add_key(draft->errors, ERRORS_USAGE, text->origin, options[i].key,
+				"does nothing %s", why);
+	}
+}
+
+/* All of it. */
 void check_route(struct draft *draft, const struct config *config, const struct route_conf *route,
 	const struct draft_section *section)
 {
 	check_targets(draft, route, section);
 	check_listeners(draft, config, route, section);
+	check_effects(draft, route, section);
 }

@@ -5,6 +5,7 @@
  */
 #include "conf/dump.h"
 
+#include "conf/check.h"
 #include "conf/expand.h"
 #include "conf/options.h"
 
@@ -52,7 +53,15 @@ static bool dump_item(const struct option *option, const void *conf, size_t i, F
 	return good;
 }
 
-/* Writes a section: every key, and an empty value for one that is unset. */
+/* How many lines a key has; none if it is unset, or does nothing in this route: it may not be given there. */
+static size_t dump_count(const struct option *option, const void *conf)
+{
+	if (option->section == OPTION_ROUTE && check_useless(conf, option) != NULL)
+		return 0;
+	return option->type->count ? option->type->count(option, conf) : 1;
+}
+
+/* Writes a section: every key, and an empty value for one without lines. */
 static bool dump_section(enum option_section kind, const char *name, const void *conf, FILE *out)
 {
 	bool good = true;
@@ -65,7 +74,7 @@ static bool dump_section(enum option_section kind, const char *name, const void 
 
 		if (option->section != kind || option->flags & OPTION_FILE_ONLY)
 			continue;
-		n = option->type->count ? option->type->count(option, conf) : 1;
+		n = dump_count(option, conf);
 		if (n == 0)
 			fprintf(out, "%s =\n", option->key);
 		for (size_t i = 0; i < n; i++)

@@ -99,7 +99,13 @@ def GATEWAY(directory):
         )
     says("/types/lines/binary", r"a\377\r\n\303", messages="binary")
     says("/types/netstring/text", r"3:\342\202\254,1:\377,", framing="netstring", messages="text")
-    says("/types/records/binary", r"t\000\000\000\001ab\000\000\000\001b", framing="records", messages="binary")
+    says(
+        "/types/records/binary",
+        r"t\000\000\000\001ab\000\000\000\001b",
+        framing="records",
+        messages="binary",
+        subprotocols="lines=lines",  # which messages is for
+    )
     says("/types/stream/text", r"ok\303", r"read x; printf '\251'", framing="stream", messages="text")
     says("/types/text-stream/binary", r"ok\303", framing="text-stream", messages="binary")
     says("/chosen", r"2:hi,", framing="stream", subprotocols="line=lines plain net=netstring")

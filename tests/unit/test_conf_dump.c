@@ -69,13 +69,16 @@ static void test_round_trips(void **state)
 		"header = A: ${CONF_DOLLAR}\nheader = B:\nheader_ws = C: d\nheader_http = E: f\n"
 		"stop_signal = SIGHUP\nstop_grace = 0\nclosing_wait = 1s\nmax_message = 5G\nbuffer = 16k\n"
 		"send_timeout = 90s\nidle_timeout = 61m\nping_interval = 0\nping_timeout = 1ms\n"
-		"connect_timeout = 999ms\nframing = records\ndeflate = yes\ndeflate_level = 9\n"
+		"framing = records\ndeflate = yes\ndeflate_level = 9\n"
 		"deflate_threshold = 2M\ndeflate_window = 15\ndeflate_context = yes\n");
+	check_round_trip(
+		"[defaults]\nstderr = merge\nnewlines = space\nmessages = text\n[route /v]\nexec = cat\n"
+		"framing = records\n[route /w]\nconnect = unix:/a\nconnect_timeout = 999ms\n");
 	check_round_trip("[route /t]\nconnect = tcp://[fe80::1%eth0]:1\n[route /u]\nconnect = unix:/a %%d\n"
 			 "framing = text-stream\n[route /s]\nstatic = /tmp\nconsole = yes\n");
 	check_round_trip("[gateway]\nmax_processes = 7\n[route /p/*]\ndir = /tmp\nframing = netstring\n"
 			 "messages = binary\nnewlines = space\ninvalid_utf8 = binary\nrefuse_as = close\n"
-			 "subprotocols = a=length8 b\nstderr = merge\nenv = A=b  c\nenv = B=\npass_env = X*\n"
+			 "subprotocols = a=nul b\nstderr = merge\nenv = A=b  c\nenv = B=\npass_env = X*\n"
 			 "directory = /\numask = 27\nrun_as = 7:8\nlimit_cpu = 3s\nlimit_memory = 1G\n"
 			 "limit_files = 9\nlimit_processes = 8\nspawn_rate = 5\neof_message = yes\n"
 			 "max_sessions = 3\n");

@@ -566,6 +566,66 @@ static void test_sets(void **state)
 		"--set defaults.bufer: unknown key \"bufer\" in [defaults]; did you mean \"buffer\"?\n");
 }
 
+/* What does nothing in a route may not be written in it; [defaults] is for routes of all kinds. */
+static void test_useless(void **state)
+{
+	static const char *const of_programs[] = { "stderr = log", "env = A=b", "pass_env = A",
+		"directory = /", "umask = 27", "run_as = 7:8", "limit_cpu = 1s", "limit_memory = 1M",
+		"limit_files = 9", "limit_processes = 9", "spawn_rate = 1", "stop_signal = TERM",
+		"stop_grace = 5s", "closing_wait = 100ms" };
+	char text[256], expected[128];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(of_programs) / sizeof(of_programs[0]); i++) {
+		const char *line = of_programs[i];
+		int len = (int)strcspn(line, " ");
+
+		snprintf(text, sizeof(text), "[route /a]\nconnect = unix:/x\n%s\n", line);
+		snprintf(expected, sizeof(expected), "t.ini:3: %.*s: does nothing with connect\n", len, line);
+		conf_bad(text, expected);
+		snprintf(text, sizeof(text), "[defaults]\n%s\n[route /a]\nconnect = unix:/x\n", line);
+		config_unref(conf_good(text));
+		snprintf(text, sizeof(text), "[route /a]\nexec = cat\n%s\n", line);
+		config_unref(conf_good(text));
+		snprintf(text, sizeof(text), "[route /a/*]\ndir = /\n%s\n", line);
+		config_unref(conf_good(text));
+	}
+	config_unref(conf_good("[route /a]\nconnect = unix:/x\nstderr =\nenv =\n"));
+	conf_bad("[route /a]\nexec = cat\nconnect_timeout = 5s\n",
+		"t.ini:3: connect_timeout: does nothing with exec\n");
+	conf_bad("[route /a/*]\nconnect_timeout = 5s\ndir = /\n",
+		"t.ini:2: connect_timeout: does nothing with dir\n");
+	config_unref(conf_good("[defaults]\nconnect_timeout = 5s\n[route /a]\nexec = cat\n"));
+	config_unref(conf_good("[route /a]\nconnect = unix:/x\nconnect_timeout = 5s\n"));
+}
+
+/* The same of what only some framings have, whether they are the route's or a subprotocol's. */
+static void test_useless_framing(void **state)
+{
+	static const char newlines[] =
+		"t.ini:4: newlines: does nothing in this framing, only in lines and nul\n";
+	static const char messages[] =
+		"t.ini:4: messages: does nothing with records, which have types of their own\n";
+
+	(void)state;
+	conf_bad("[route /a]\nexec = cat\nframing = stream\nnewlines = pass\n", newlines);
+	conf_bad("[route /a]\nexec = cat\nsubprotocols = a=records b\nnewlines = pass\nframing = length8\n",
+		newlines);
+	conf_bad("[route /a]\nconnect = unix:/x\n\nnewlines = space\n", newlines);
+	config_unref(conf_good("[route /a]\nexec = cat\nnewlines = space\n"));
+	config_unref(conf_good("[route /a]\nexec = cat\nnewlines = space\nframing = nul\n"));
+	config_unref(conf_good("[route /a]\nexec = cat\nnewlines = space\nframing = stream\n"
+			       "subprotocols = a b=nul\n"));
+	config_unref(conf_good("[defaults]\nnewlines = space\n[route /a]\nexec = cat\nframing = stream\n"));
+	conf_bad("[route /a]\nexec = cat\nframing = records\nmessages = text\n", messages);
+	conf_bad("[route /a]\nexec = cat\nsubprotocols = a b=records\nmessages = text\nframing = records\n",
+		messages);
+	config_unref(conf_good("[route /a]\nexec = cat\nmessages = text\n"));
+	config_unref(conf_good("[route /a]\nexec = cat\nmessages = text\nframing = records\n"
+			       "subprotocols = a b=stream\n"));
+	config_unref(conf_good("[route /a]\nexec = cat\nmessages = text\nsubprotocols = a=records\n"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -589,6 +649,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_include_loops, tmp_setup, tmp_teardown),
 		cmocka_unit_test(test_no_file),
 		cmocka_unit_test(test_sets),
+		cmocka_unit_test(test_useless),
+		cmocka_unit_test(test_useless_framing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
