@@ -1,164 +1,17 @@
 /*
  * process: a session's program on pipes.
  *
- * Owns the channel on its stdin and stdout, its stderr, and the order of its end. It has ended when its
- * output is closed and it has exited, whichever comes second; only then the last bytes are all on their way
- * and its status is told. A client that has closed does not wait for that longer than closing_wait. How it is
- * made to end is backend/ladder.h, how long its heirs may talk backend/heirs.h; the process itself belongs to
- * the spawner. Runs on its loop's thread.
+ * Owns the channel on its stdin and stdout, and its stderr; the order of its end is in process_end.c. How it
+ * is made to end is backend/ladder.h, how long its heirs may talk backend/heirs.h; the process itself belongs
+ * to the spawner. Runs on its loop's thread.
  */
 #include "backend/process.h"
 
-#include "backend/channel.h"
-#include "backend/errlog.h"
-#include "backend/errtag.h"
-#include "backend/heirs.h"
-#include "backend/ladder.h"
-#include "backend/waitstatus.h"
+#include "backend/process_internal.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-struct process {
-	struct endpoint endpoint; /* first: an endpoint is its process */
-	struct process_params params;
-	struct spawn_child *child;
-	pid_t pid; /* 0: not started */
-	struct channel channel;
-	struct errlog errlog;
-	struct errtag *errtag; /* NULL: stderr is not for the client */
-	struct ladder ladder;
-	struct heirs heirs;
-	bool stdout_ended, exited, ended;
-	bool lost;	   /* exited, as far as one can know */
-	bool left;	   /* its client has closed in good order */
-	bool cut;	   /* and closing_wait is over: what it has said until then is the last that counts */
-	bool told;	   /* on_eof was */
-	struct event late; /* the client closed when closing_wait was over already */
-	int status;	   /* as of waitpid, once exited */
-	char how[64];	   /* it ended, for the log */
-};
-
-/* Its status as an end; death by a signal of ours is the one that we wanted. */
-static struct end process_end_of(const struct process *process)
-{
-	struct end end = { .code = 1000 };
-	int status = process->status;
-
-	if (process->lost) {
-		end = (struct end){ .code = 1011, .abrupt = true };
-		snprintf(end.reason, sizeof(end.reason), "%s", process->how);
-		return end;
-	}
-	if (WIFSIGNALED(status) && ladder_has_sent(&process->ladder, WTERMSIG(status)))
-		return end;
-	end.code = waitstatus_code(status);
-	if (end.code != 1000)
-		waitstatus_text(status, end.reason);
-	return end;
-}
-
-/* Its last words on stderr are logged. */
-static void process_close_stderr(struct process *process)
-{
-	if (process->errtag != NULL)
-		errtag_close(process->errtag);
-	errlog_close(&process->errlog);
-}
-
-/* Lets go of the program, once: what is left of its group is killed. */
-static void process_release(struct process *process)
-{
-	if (process->child == NULL)
-		return;
-	spawn_release(process->child);
-	process->child = NULL;
-	process->params.on_released(process->params.arg);
-}
-
-/* Tells its end, once. */
-static void process_tell(struct process *process, const struct end *end)
-{
-	if (process->told)
-		return;
-	process->told = true;
-	process->endpoint.hooks->on_eof(process->endpoint.arg, end);
-}
-
-/* Reports the end and lets go of everything: what is left of its group is killed by the release. */
-static void process_report(struct process *process, const struct end *end)
-{
-	if (process->ended)
-		return;
-	process->ended = true;
-	ladder_stop(&process->ladder);
-	heirs_stop(&process->heirs);
-	process_close_stderr(process);
-	process_release(process);
-	channel_done(&process->channel);
-	process_tell(process, end);
-	process->endpoint.hooks->on_closed(process->endpoint.arg);
-}
-
-/* The client that has closed is answered; the program goes on to nowhere until it is gone. */
-static void process_dismiss(struct process *process)
-{
-	struct end end = { .code = 1000 };
-
-	channel_mute(&process->channel);
-	if (process->errtag != NULL)
-		errtag_mute(process->errtag);
-	process_tell(process, &end);
-}
-
-/* Has it ended, with output closed, status known, and the client told what it said on stderr? Or has it for
- * its client? */
-static void process_check_end(struct process *process)
-{
-	if (process->ended || !process->stdout_ended || !(process->exited || process->cut))
-		return;
-	if (process->errtag != NULL && (!errtag_finish(process->errtag) || process->ended))
-		return;
-	if (!process->exited) {
-		process_dismiss(process);
-		return;
-	}
-	struct end end = process_end_of(process);
-	process_report(process, &end);
-}
-
-/* Its client has closed and closing_wait is over. */
-static void process_cut(struct process *process)
-{
-	process->cut = true;
-	if (process->stdout_ended)
-		process_check_end(process);
-	else
-		heirs_cut(&process->heirs);
-}
-
-/* A signal for its group, from the ladder. */
-static void process_signal(void *arg, int signo)
-{
-	struct process *process = arg;
-	if (process->child != NULL)
-		spawn_signal(process->child, signo);
-	if (process->left && !process->cut)
-		process_cut(process);
-}
-
-/* The client has closed after the signal. */
-static void process_on_late(evutil_socket_t fd, short what, void *arg)
-{
-	struct process *process = arg;
-	(void)fd;
-	(void)what;
-	if (!process->exited && !process->cut)
-		process_cut(process);
-}
 
 /* Its stdout is closed, and all that was in it was passed on. */
 static void process_on_eof(struct endpoint *endpoint, int error)
@@ -278,33 +131,6 @@ static void process_on_started(void *arg, pid_t pid, const int fds[3])
 		process_on_failed(process, "stderr", -error);
 	else
 		process->endpoint.hooks->on_ready(process->endpoint.arg);
-}
-
-/* It exited; its output may still be on the way. */
-static void process_on_exited(void *arg, int status)
-{
-	struct process *process = arg;
-	process->exited = true;
-	process->status = status;
-	waitstatus_text(status, process->how);
-	ladder_stop(&process->ladder);
-	if (!process->stdout_ended)
-		heirs_begin(&process->heirs);
-	process_check_end(process);
-}
-
-/* Who kept it is gone, and so is it. What it has said counts, but nobody waits for heirs: the gateway ends.
- */
-static void process_on_lost(void *arg)
-{
-	struct process *process = arg;
-	process->exited = process->lost = true;
-	snprintf(process->how, sizeof(process->how), "the process that starts programs died");
-	ladder_stop(&process->ladder);
-	if (process->stdout_ended || process->cut)
-		process_check_end(process);
-	else
-		heirs_cut(&process->heirs);
 }
 
 static const struct spawn_hooks process_spawn_hooks = {
