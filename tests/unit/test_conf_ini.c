@@ -572,7 +572,7 @@ static void test_useless(void **state)
 	static const char *const of_programs[] = { "stderr = log", "env = A=b", "pass_env = A",
 		"directory = /", "umask = 27", "run_as = 7:8", "limit_cpu = 1s", "limit_memory = 1M",
 		"limit_files = 9", "limit_processes = 9", "spawn_rate = 1", "stop_signal = TERM",
-		"stop_grace = 5s", "closing_wait = 100ms" };
+		"stop_grace = 5s" };
 	char text[256], expected[128];
 
 	(void)state;
