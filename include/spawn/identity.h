@@ -5,6 +5,7 @@
 #ifndef SPAWN_IDENTITY_H
 #define SPAWN_IDENTITY_H
 
+#include <stddef.h>
 #include <sys/types.h>
 
 struct identity {
@@ -21,6 +22,9 @@ struct identity {
  */
 int identity_init(struct identity *identity, const char *user, uid_t uid, gid_t gid);
 void identity_done(struct identity *identity);
+
+/* Sorts ids in place. Allocates nothing, unlike qsort(3). */
+void identity_sort(gid_t *ids, size_t n);
 
 /*
  * Becomes it: setgroups, setresgid, setresuid; all capabilities given up unless it is root then; then asks

@@ -17,11 +17,32 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Orders group ids. */
-static int identity_compare(const void *a, const void *b)
+/* Lets the id at `at` sink in a heap of n, whose greatest is on top. */
+static void identity_sink(gid_t *ids, size_t at, size_t n)
 {
-	gid_t x = *(const gid_t *)a, y = *(const gid_t *)b;
-	return (x > y) - (x < y);
+	gid_t id = ids[at];
+
+	for (size_t child; (child = 2 * at + 1) < n; at = child) {
+		if (child + 1 < n && ids[child + 1] > ids[child])
+			child++;
+		if (ids[child] <= id)
+			break;
+		ids[at] = ids[child];
+	}
+	ids[at] = id;
+}
+
+/* A heapsort: it needs no memory, and no order makes it slow. */
+void identity_sort(gid_t *ids, size_t n)
+{
+	for (size_t at = n / 2; at > 0; at--)
+		identity_sink(ids, at - 1, n);
+	for (size_t last = n; last > 1; last--) {
+		gid_t greatest = ids[0];
+		ids[0] = ids[last - 1];
+		ids[last - 1] = greatest;
+		identity_sink(ids, 0, last - 1);
+	}
 }
 
 /* The name that the group database knows the user by; a number may have none. */
@@ -54,7 +75,7 @@ int identity_init(struct identity *identity, const char *user, uid_t uid, gid_t 
 	identity->groups[0] = gid;
 	if (name != NULL && getgrouplist(name, gid, identity->groups, &identity->n_groups) < 0)
 		return -EAGAIN; /* one more in between */
-	qsort(identity->groups, (size_t)identity->n_groups, sizeof(gid_t), identity_compare);
+	identity_sort(identity->groups, (size_t)identity->n_groups);
 	return 0;
 }
 
@@ -93,7 +114,7 @@ static int identity_verify_groups(const struct identity *identity)
 	if (getgroups(identity->n_groups, identity->room) != identity->n_groups)
 		return -errno;
 	/* The kernel sorts, but by the numbers outside of a user namespace. */
-	qsort(identity->room, n, sizeof(gid_t), identity_compare);
+	identity_sort(identity->room, n);
 	return memcmp(identity->room, identity->groups, n * sizeof(gid_t)) == 0 ? 0 : -EPERM;
 }
 
