@@ -36,7 +36,7 @@ lint docs/wsluice.ini.5
 lint docs/wsluice.8
 
 options=$("$wsluice" --help | sed -n 's/^  \(--[a-z-]*\).*/\1/p' | sort)
-keys=$("$wsluice" --help-config | sed -n 's/^#\([a-z_]*\) =.*/\1/p' | sort -u)
+keys=$("$wsluice" --help-config | sed -n 's/^#\([a-z0-9_]*\) =.*/\1/p' | sort -u)
 [ "$(echo "$options" | wc -l)" -gt 20 ] || complain "--help has too few options"
 [ "$(echo "$keys" | wc -l)" -gt 30 ] || complain "--help-config has too few keys"
 

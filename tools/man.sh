@@ -27,10 +27,10 @@ printf '%s\n' "$help" | awk '
 	# First what the program says: comment lines, the last of them "Value: ...", then the key, commented out too.
 	FNR == NR && /^(#?\[)/ { gsub(/[^a-z ]/, ""); section = $1; text = form = ""; next }
 	FNR == NR && /^$/ { text = form = ""; next }
-	FNR == NR && /^#[a-z_]+ =/ {
+	FNR == NR && /^#[a-z0-9_]+ =/ {
 		name = $1
 		sub(/^#/, "", name)
-		sub(/^#[a-z_]+ = */, "")
+		sub(/^#[a-z0-9_]+ = */, "")
 		gsub(/ \((500ms, 10s, 5m, 1h|4096, 64k, 1M)\)/, "", form) # the page says it once
 		key(section, name, $0)
 		next
