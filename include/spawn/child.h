@@ -6,12 +6,14 @@
 
 #include "conf/config.h"
 #include "spawn/identity.h"
+#include "spawn/wire.h"
 
 #include <stdbool.h>
 #include <sys/resource.h>
 #include <sys/types.h>
 
-enum { CHILD_LIMITS = 4, CHILD_STEP = 48 /* bytes of a step's name, with its NUL */ };
+/* Bytes of a step's name, with its NUL. */
+enum { CHILD_LIMITS = 4, CHILD_STEP = WIRE_STEP_MAX + 1 };
 
 struct child_limit {
 	int resource; /* RLIMIT_* */

@@ -11,11 +11,13 @@
 #define SPAWN_SPAWNER_H
 
 #include "conf/config.h"
+#include "spawn/wire.h"
 
 #include <sys/resource.h>
 #include <sys/types.h>
 
-enum { SPAWNER_STEP = 48 }; /* bytes of a step's name, with its NUL */
+/* Bytes of a step's name, with its NUL. */
+enum { SPAWNER_STEP = WIRE_STEP_MAX + 1 };
 
 /*
  * Forks the spawner with n_clients (at least one) socket pairs and waits until it has become the user of

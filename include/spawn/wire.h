@@ -26,7 +26,7 @@ enum wire_kind {
 /* Most descriptors that travel with one message: the gateway's ends of stdin, stdout, stderr. */
 enum { WIRE_FDS = 3 };
 
-/* The longest step's name in WIRE_FAILED. */
+/* The longest name of a step that failed, in WIRE_FAILED and wherever else one is kept. */
 enum { WIRE_STEP_MAX = 47 };
 
 struct wire_header {
