@@ -15,4 +15,8 @@ int beneath_open_root(const char *dir);
  */
 int beneath_open(int root, const char *dir, const char *path, int flags);
 
+/* What follows `dir` and a slash in a path that lies beneath it; NULL when it does not, or is the directory
+ * itself. Both are absolute and without symlinks, as realpath(3) returns them. */
+const char *beneath_rest(const char *path, const char *dir);
+
 #endif

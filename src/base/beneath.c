@@ -45,6 +45,15 @@ static int beneath_openat2(int root, const char *path, int flags)
 	return fd < 0 ? -errno : (int)fd;
 }
 
+/* Compares names. The root is the one directory whose name ends with a slash. */
+const char *beneath_rest(const char *path, const char *dir)
+{
+	size_t len = strcmp(dir, "/") == 0 ? 0 : strlen(dir);
+
+	return strncmp(path, dir, len) == 0 && path[len] == '/' && path[len + 1] != '\0' ? path + len + 1
+											 : NULL;
+}
+
 /* A symlink led out of the directory, or is absolute: where it ends decides, and is again opened beneath. */
 static int beneath_open_resolved(int root, const char *dir, const char *path, int flags)
 {
@@ -53,9 +62,9 @@ static int beneath_open_resolved(int root, const char *dir, const char *path, in
 
 	if (real != NULL && snprintf(joined, sizeof(joined), "%s/%s", real, path) < (int)sizeof(joined))
 		target = realpath(joined, NULL);
-	size_t len = real == NULL || strcmp(real, "/") == 0 ? 0 : strlen(real);
-	if (target != NULL && strncmp(target, real, len) == 0 && target[len] == '/')
-		fd = beneath_openat2(root, target + len + 1, flags);
+	const char *rest = target != NULL ? beneath_rest(target, real) : NULL;
+	if (rest != NULL)
+		fd = beneath_openat2(root, rest, flags);
 	free(real);
 	free(target);
 	return fd;

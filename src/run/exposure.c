@@ -4,17 +4,18 @@
  */
 #include "run/exposure.h"
 
+#include "base/beneath.h"
+
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Would gate/file.c serve what is there, seen from the directory? Both are without symlinks; nothing whose
- * name begins with a dot is served. */
-static bool exposure_is_beneath(const char *dir, const char *path)
+/* Would gate/file.c serve what is there, seen from the directory? Nothing whose name begins with a dot is. */
+static bool exposure_is_served(const char *dir, const char *path)
 {
-	size_t len = strcmp(dir, "/") == 0 ? 0 : strlen(dir);
+	const char *rest = beneath_rest(path, dir);
 
-	return strncmp(path, dir, len) == 0 && path[len] == '/' && strstr(path + len, "/.") == NULL;
+	return rest != NULL && rest[0] != '.' && strstr(rest, "/.") == NULL;
 }
 
 /* The route whose static directory has the file; NULL when there is none. */
@@ -25,7 +26,7 @@ static const struct route_conf *exposure_find_route(const struct config *config,
 	for (size_t i = 0; i < config->n_routes; i++) {
 		const struct route_conf *route = &config->routes[i];
 		if (route->static_dir != NULL && realpath(route->static_dir, dir) != NULL &&
-			exposure_is_beneath(dir, file))
+			exposure_is_served(dir, file))
 			return route;
 	}
 	return NULL;
@@ -72,10 +73,10 @@ static bool exposure_overlaps(const char *programs, const char *pages, struct ex
 	if (realpath(programs, ours) == NULL || realpath(pages, theirs) == NULL)
 		return false;
 	*out = (struct exposure){ .what = programs, .static_dir = pages };
-	if (strcmp(ours, theirs) == 0 || exposure_is_beneath(theirs, ours))
+	if (strcmp(ours, theirs) == 0 || exposure_is_served(theirs, ours))
 		out->sentence = "anybody could download programs: their directory lies in a static one; move "
 				"it out of there";
-	else if (exposure_is_beneath(ours, theirs))
+	else if (exposure_is_served(ours, theirs))
 		out->sentence = "anybody could download programs: a static directory lies in theirs; move it "
 				"out of there";
 	return out->sentence != NULL;

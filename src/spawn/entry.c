@@ -6,6 +6,8 @@
  */
 #include "spawn/entry.h"
 
+#include "base/beneath.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -32,15 +34,6 @@ static bool entry_is_relative(struct text entry)
 	return entry_is_name(entry);
 }
 
-/* Is an absolute path beneath a directory, both without symlinks? */
-static bool entry_is_beneath(const char *path, const char *dir)
-{
-	size_t len = strlen(dir);
-	if (len == 1) /* the root */
-		return true;
-	return strncmp(path, dir, len) == 0 && path[len] == '/';
-}
-
 /* Resolves both paths and compares them. */
 int entry_resolve(const char *dir, struct text entry, char **out)
 {
@@ -57,7 +50,7 @@ int entry_resolve(const char *dir, struct text entry, char **out)
 		error = -ENAMETOOLONG;
 	else if ((*out = realpath(joined, NULL)) == NULL)
 		error = -errno;
-	else if (entry_is_beneath(*out, root))
+	else if (beneath_rest(*out, root) != NULL)
 		error = 0;
 	if (error != 0) {
 		free(*out);
