@@ -125,7 +125,7 @@ void process_on_late(evutil_socket_t fd, short what, void *arg)
 	struct process *process = arg;
 	(void)fd;
 	(void)what;
-	if (!process->exited && !process->cut)
+	if (!process->cut)
 		process_cut(process);
 }
 

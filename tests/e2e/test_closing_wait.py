@@ -3,7 +3,7 @@ import random
 import signal
 
 import pytest
-from gateway import Gateway, alive
+from gateway import Gateway, alive, descriptors_of
 from scripts import script
 from wait import eventually
 from wsraw import BINARY, CLOSE, PING, PONG, TEXT, close_frame, frame
@@ -54,6 +54,7 @@ def GATEWAY(directory):
 
     program("/answers", ANSWER, max_sessions=1)
     program("/lazy", "", closing_wait="0")
+    program("/idle", "", closing_wait="0", idle_timeout="1s")
     program("/half", "n = 70000\nwhile n: n -= len(os.read(0, n))\n")
     for mode in ("log", "merge", "tagged", "discard"):
         program(f"/talks-{mode}", TALK, stderr=mode)
@@ -156,6 +157,16 @@ def test_no_closing_wait(gw):
         assert ws.recv_text() == "ready"
         assert ws.close(1000).code == 1000
     may_leave(gw, end="exit 3", code_sent=1000)
+
+
+def test_client_that_keeps_its_connection(gw):
+    """It is closed long before the program is gone; that the session is idle then changes nothing."""
+    with gw.ws("/idle") as ws:
+        assert ws.recv_text() == "ready"
+        held = len(descriptors_of(gw.pid))
+        assert ws.close(1000).code == 1000
+        eventually(lambda: len(descriptors_of(gw.pid)) == held - 2, "the connection or stdin is still there")
+        may_leave(gw, end="exit 3", code_sent=1000, code_received=1000)
 
 
 def test_message_that_has_no_end(gw):
