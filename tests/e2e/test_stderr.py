@@ -13,6 +13,24 @@ from wsraw import BINARY, CLOSE, TEXT, frame
 LONG = 200000
 
 
+# Closes its stdout, fills its stderr until nothing more is taken, and leaves one behind that holds it open.
+FILL = """#!/usr/bin/python3
+import os, subprocess, time
+refused = 0
+os.close(1)
+os.set_blocking(2, False)
+while refused < 20:
+    try:
+        os.write(2, (b"e" * 999 + b"\\n") * 64)
+        refused = 0
+    except BlockingIOError:
+        refused += 1
+        time.sleep(0.01)
+print(os.getpid(), subprocess.Popen(["sleep", "1000"]).pid, file=open("{0}/pid", "w"))
+os._exit(5)
+"""
+
+
 def GATEWAY(directory):
     routes = {}
     directory.mkdir(parents=True, exist_ok=True)
@@ -51,6 +69,9 @@ def GATEWAY(directory):
     for framing, head in (("records", "t\\0\\1\\206\\240"), ("length32", "\\0\\1\\206\\240"), ("netstring", "100000:")):
         say = f"trap 'echo going >&2; exit 0' TERM\nprintf '{head}'\nhead -c 70000 /dev/zero | tr '\\0' x\n"
         program(f"/half-{framing}", f"{say}while :; do sleep 0.02; done", framing=framing, closing_wait="50ms")
+    (directory / "fill.py").write_text(FILL.format(directory))
+    (directory / "fill.py").chmod(0o755)
+    routes["route /fill"] = {"exec": directory / "fill.py", "stderr": "tagged", "closing_wait": "5s", "send_timeout": "1s"}
     program("/good-bye", "cat\necho bye >&2", closing_wait="5s")
     return Gateway(directory, routes)
 
@@ -301,6 +322,23 @@ def test_tagged_end_within_a_record(gw, framing):
             got = ws.recv()
         assert (n, got.code) == (70000, 1000)
     eventually(lambda: "going" in logged(gw), lambda: f"{logged(gw)}")
+
+
+@pytest.mark.parametrize("client", ["closes", "vanishes", "stalls"])
+def test_tagged_end_with_a_full_pipe(gw, client):
+    """What a program has left in its stderr is waited for no longer than the client takes anything."""
+    pids = gw.dir / "pid"
+    with gw.ws("/fill", over=gw.connect(rcvbuf=4096)) as ws:
+        eventually(lambda: pids.exists() and pids.read_text().endswith("\n"), "it never fills")
+        program, heir = map(int, pids.read_text().split())
+        eventually(lambda: not alive(program), "the program does not end")
+        assert not gw.logged("session ended")
+        if client == "closes":
+            ws.send_close(1000)
+        elif client == "vanishes":
+            ws.reset()
+        gw.wait_log("session ended")
+    eventually(lambda: not alive(heir), "it lives on", 3)
 
 
 def test_tagged_when_the_client_vanishes(gw):
