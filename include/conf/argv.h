@@ -18,6 +18,7 @@ struct argv_state {
 	const char *without_file; /* an option that --config excludes */
 	const char *port, *redirport;
 	bool ssl;
+	bool binary, tagged; /* --binary, --passstderr */
 	struct conf_list addresses, sockets, sets;
 	const char *same_origin;   /* "yes", "no" or NULL */
 	enum log_websocketd least; /* of --loglevel there */

@@ -14,13 +14,15 @@
  */
 struct conf_errors {
 	struct conf_list lines;
-	unsigned n; /* how many were met; 0 is none (a line that would come twice is there once) */
-	bool usage; /* one of them at least is in what was written, not in what the machine lacks */
+	unsigned n;  /* how many were met; 0 is none (a line that would come twice is there once) */
+	bool usage;  /* one of them at least is in what was written, not in what the machine lacks */
+	bool listen; /* one of them at least would keep a listener from starting: ERRORS_LISTEN */
 	struct pool pool;
 };
 
-/* Whether what was written is wrong, or the machine lacks what it asks for (a command, a directory). */
-enum errors_kind { ERRORS_USAGE, ERRORS_FAILED };
+/* Whether what was written is wrong, or the machine lacks what it asks for (a command, a directory), or what
+ * a listener begins with (a certificate). */
+enum errors_kind { ERRORS_USAGE, ERRORS_FAILED, ERRORS_LISTEN };
 
 /* Adds the line "ORIGIN: message", or the message alone when origin is NULL. */
 void errors_add(struct conf_errors *errors, enum errors_kind kind, const char *origin, const char *format,

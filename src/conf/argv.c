@@ -102,8 +102,8 @@ static void argv_take_sameorigin(struct argv_state *state, const char *value)
 /* Passes bytes through; --binary=false is what there is without it. */
 static void argv_take_binary(struct argv_state *state, const char *value)
 {
-	draft_put(&state->draft, state->route, "framing", strcmp(value, "yes") == 0 ? "stream" : "",
-		state->origin);
+	state->binary = strcmp(value, "yes") == 0;
+	draft_put(&state->draft, state->route, "framing", state->binary ? "stream" : "", state->origin);
 }
 
 /* Keeps a --set until all other options were taken, since it wins over them. */

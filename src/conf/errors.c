@@ -39,6 +39,7 @@ void errors_add(
 	va_end(args);
 	errors->n++;
 	errors->usage |= kind == ERRORS_USAGE;
+	errors->listen |= kind == ERRORS_LISTEN;
 	line = pool_printf(
 		&errors->pool, "%s%s%s", origin != NULL ? origin : "", origin != NULL ? ": " : "", words);
 	if (line != NULL)

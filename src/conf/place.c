@@ -65,7 +65,7 @@ static void place_parse_directory(const struct value *value, void *conf)
 		*place_string(value->option, conf) = pool_copy(value->pool, text_of(value->text));
 }
 
-/* Can this file be read? A mistake is added when not. */
+/* Can this file of a listener be read? A mistake is added when not. */
 static bool place_is_readable(const struct value *value)
 {
 	struct stat st = { 0 };
@@ -75,7 +75,7 @@ static bool place_is_readable(const struct value *value)
 	if (fd >= 0)
 		close(fd);
 	if (error != 0)
-		value_complain(value, ERRORS_FAILED, "%.500s: %s", value->text, strerror(error));
+		value_complain(value, ERRORS_LISTEN, "%.500s: %s", value->text, strerror(error));
 	return error == 0;
 }
 

@@ -83,7 +83,8 @@ void websocketd_take_passenv(struct argv_state *state, const char *value)
 /* Both outputs go to the client, tagged. */
 void websocketd_take_passstderr(struct argv_state *state, const char *value)
 {
-	websocketd_put(state, "stderr", strcmp(value, "yes") == 0 ? "tagged" : "");
+	state->tagged = strcmp(value, "yes") == 0;
+	websocketd_put(state, "stderr", state->tagged ? "tagged" : "");
 }
 
 /* No key has this: it is for whoever comes from websocketd. */
@@ -185,11 +186,7 @@ static void websocketd_complete_log(struct argv_state *state)
 /* Checks that bytes which have no lines are not to be tagged line by line. */
 static void websocketd_check_stderr(struct argv_state *state)
 {
-	const struct draft_text *framing = draft_given(&state->draft, state->route, "framing");
-	const struct draft_text *tagged = draft_given(&state->draft, state->route, "stderr");
-
-	if (framing != NULL && framing->origin != NULL && strcmp(framing->origin, "--binary") == 0 &&
-		tagged != NULL && tagged->origin != NULL && strcmp(tagged->origin, "--passstderr") == 0)
+	if (state->binary && state->tagged)
 		errors_add(&state->errors, ERRORS_USAGE, NULL,
 			"give --binary or --passstderr, not both: what is tagged are lines");
 }
@@ -219,13 +216,11 @@ void websocketd_complete(struct argv_state *state)
 /* A certificate that can't be read is found when it is about to listen. */
 int websocketd_status(const struct argv_state *state, bool scanned)
 {
-	const struct conf_list *lines = &state->errors.lines;
-
 	if (state->status != 0)
 		return state->status;
 	if (!scanned)
 		return WEBSOCKETD_NO_OPTION;
-	if (!state->errors.usage && lines->n > 0 && strncmp(lines->items[0], "--ssl", 5) == 0)
+	if (!state->errors.usage && state->errors.listen)
 		return manners_websocketd.exit_cannot_start;
 	return WEBSOCKETD_MISTAKE;
 }

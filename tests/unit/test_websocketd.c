@@ -137,6 +137,12 @@ static void test_websocketd_mistakes(void **state)
 	BAD(1, "websocketd: --dir: /no/such: No such file or directory\n", "--dir=/no/such");
 	BAD(1, "websocketd: --staticdir: /no/such: No such file or directory\n", "--staticdir=/no/such");
 	BAD(1, "websocketd: --ssl: needs --sslcert=FILE and --sslkey=FILE\n", "--ssl", "cat");
+	BAD(3, "websocketd: --sslca: /no/such: No such file or directory\n", "--ssl", "--sslcert=/etc/passwd",
+		"--sslkey=/etc/group", "--sslca=/no/such", "cat");
+	BAD(1, "websocketd: exec: no-such-command: command not found\n", "--ssl", "--sslcert=/etc/passwd",
+		"--sslkey=/etc/group", "no-such-command");
+	BAD(3, "websocketd: --set tls_certificate: /no/such: No such file or directory\n", "--ssl",
+		"--set=tls_certificate=/no/such", "--sslkey=/etc/group", "cat");
 	BAD(1, "websocketd: --sslcert: needs --ssl\n", "--sslcert=/etc/passwd", "cat");
 	BAD(3, "websocketd: --sslkey: /no/such: No such file or directory\n", "--ssl",
 		"--sslcert=/etc/passwd", "--sslkey=/no/such", "cat");
