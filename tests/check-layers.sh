@@ -40,15 +40,31 @@ allow run base conf http ws net spawn backend gate
 
 # Every header stands alone and is guarded. It has a source of its own, and every source has a header, but for
 # interfaces, and for the parts of a module (framing_lines.c), which have the header of the module.
-interfaces="include/base/piece.h include/net/endpoint.h include/gate/gate.h include/base/logline_internal.h include/backend/framing_internal.h include/backend/process_internal.h include/gate/environ_internal.h include/gate/visitor_internal.h include/ws/frame_internal.h include/ws/utf8_internal.h include/net/resolver_internal.h include/gate/session_internal.h"
+# One a line, in alphabetical order.
+interfaces="
+include/backend/framing_internal.h
+include/backend/process_internal.h
+include/base/logline_internal.h
+include/base/piece.h
+include/gate/environ_internal.h
+include/gate/gate.h
+include/gate/session_internal.h
+include/gate/visitor_internal.h
+include/net/endpoint.h
+include/net/resolver_internal.h
+include/ws/frame_internal.h
+include/ws/utf8_internal.h
+"
 for header in include/*/*.h; do
 	guard=$(echo "$header" | sed 's|include/||; s|[/.]|_|g' | tr "[:lower:]" "[:upper:]")
 	grep -q "^#ifndef $guard\$" "$header" || { echo "$header: guard $guard is missing" >&2; bad=1; }
 	echo "#include \"${header#include/}\"" | ${CC:-cc} -std=c11 -D_GNU_SOURCE -Iinclude -fsyntax-only -Wall -Wextra -Werror -x c - || bad=1
 	source=${header#include/}
 	source=src/${source%.h}.c
-	case " $interfaces " in
-	*" $header "*) [ ! -e "$source" ] || { echo "$header: is no mere interface, it has $source" >&2; bad=1; } ;;
+	case "$interfaces" in
+	*"
+$header
+"*) [ ! -e "$source" ] || { echo "$header: is no mere interface, it has $source" >&2; bad=1; } ;;
 	*) [ -e "$source" ] || { echo "$header: $source is missing" >&2; bad=1; } ;;
 	esac
 done
