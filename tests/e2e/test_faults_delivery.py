@@ -1,8 +1,9 @@
-"""What is promised while a program runs: rows 22 to 25 of the fault matrix and P1 to P8, whoever floods, stops, breaks off.
+"""What is promised while a program runs, whoever floods, stops, breaks off.
 
-Every byte, in order, whole messages or none, a bounded memory. The ends of programs are in test_faults_program.py. Rows
-22 and 23, where one side floods, are in test_backpressure.py with the bounds of memory; P1 of frames is played by every
-case of the conformance suite that breaks a rule; P3 and P5 of services are in test_tcp.py.
+Every byte, in order, whole messages or none, a bounded memory. The ends of programs are in test_faults_program.py, one
+side that floods alone is in test_backpressure.py with the bounds of memory, and what services say at the end in
+test_tcp.py. That what came before a broken frame is done, and nothing after it, every case of the conformance suite that
+breaks a rule sees as well.
 """
 import hashlib
 import random
@@ -44,7 +45,7 @@ def GATEWAY(directory):
     return Gateway(directory, routes)
 
 
-# row 24: both flood, and neither reads
+# both flood, and neither reads
 
 
 @contextmanager
@@ -93,7 +94,7 @@ def hear(ws, n=None):
 
 @pytest.mark.parametrize("first", ["client", "backend"])
 @pytest.mark.parametrize("backend", [program_that_floods, service_that_floods])
-def test_both_flood_and_neither_reads_24(gateway, tmp_path, backend, first):
+def test_both_flood_and_neither_reads(gateway, tmp_path, backend, first):
     """All stands still within `buffer` for each direction. Whoever reads again first gets everything, though the other
     still does not read; then the other does."""
     wire = b"".join(frame(BINARY, UP[at : at + 65536], mask=b"\0\0\0\0") for at in range(0, len(UP), 65536))
@@ -119,10 +120,10 @@ def test_both_flood_and_neither_reads_24(gateway, tmp_path, backend, first):
             assert eventually(digest, "no digest") == hashlib.sha256(UP).hexdigest()
 
 
-# row 23: the program never reads, and then the client leaves
+# the program never reads, and then the client leaves
 
 
-def test_deaf_program_whose_client_leaves_23(gateway, tmp_path):
+def test_deaf_program_whose_client_leaves(gateway, tmp_path):
     """In the middle of a message of 64 MiB. It stood still within `buffer`; the program is signalled, and is gone."""
     deaf = script(tmp_path, "deaf.sh", f"trap 'echo TERM >>{tmp_path}/log; exit' TERM\nwhile :; do sleep 0.01; done\n")
     keys = {"framing": "stream", "stop_grace": "300ms", "ping_interval": "200ms"}
@@ -140,13 +141,13 @@ def test_deaf_program_whose_client_leaves_23(gateway, tmp_path):
     gw.wait_log("session ended", code_received=1006)
 
 
-# row 25: a line without end
+# a line without end
 
 UNIT = "xäöü€𝄞"
 N_UNITS = 64 * MIB // len(UNIT.encode())
 
 
-def test_line_of_64_mib_25(gateway, tmp_path):
+def test_line_of_64_mib(gateway, tmp_path):
     """One message, its memory within `buffer`; the next line is the next message."""
     text = f"yes '{UNIT}' | head -n {N_UNITS} | tr -d '\\n'\necho\necho short\n"
     gw = gateway({"route /line": {"exec": script(tmp_path, "line.sh", text)}}, release=True)
@@ -173,7 +174,7 @@ def test_line_of_64_mib_25(gateway, tmp_path):
     assert 0 < most <= BUFFER + 64 * KIB + SLACK
 
 
-def test_message_of_64_mib_25(gateway):
+def test_message_of_64_mib(gateway):
     """The other way: a line for the program, which is not held."""
     gw = gateway({"route /sum": {"exec": "sha256sum", "closing_wait": "20s"}}, release=True)
     before = rss_of(gw.pid)
@@ -186,7 +187,7 @@ def test_message_of_64_mib_25(gateway):
         ws.recv_close(1000, answer=False)
 
 
-# P1: what came before a break is done, nothing of what came after
+# what came before a break is done, nothing of what came after
 
 # How the program hears of it: in the middle of a message by a signal first.
 BREAKS = {
@@ -206,7 +207,7 @@ def ran(gw):
 
 
 @pytest.mark.parametrize("name", BREAKS)
-def test_messages_before_a_broken_one_p1(gw, name):
+def test_messages_before_a_broken_one(gw, name):
     """They come with the handshake, in one write."""
     (gw.dir / "commands").unlink(missing_ok=True)
     broken, code, end = BREAKS[name]
@@ -216,7 +217,7 @@ def test_messages_before_a_broken_one_p1(gw, name):
 
 
 @pytest.mark.parametrize("how", ["drop", "shut", "reset"])
-def test_messages_before_the_client_vanished_p1(gw, how):
+def test_messages_before_the_client_vanished(gw, how):
     """Between two messages: nothing is cut off, so the program ends as its input does."""
     (gw.dir / "commands").unlink(missing_ok=True)
     with gw.ws("/commands", first=COMMANDS) as ws:
@@ -229,7 +230,7 @@ HALVES = {"payload": frame(TEXT, "three")[:-1], "message": frame(TEXT, "three", 
 
 @pytest.mark.parametrize("how", ["drop", "shut", "reset"])
 @pytest.mark.parametrize("half", HALVES)
-def test_half_a_command_is_not_run_p1(gw, how, half):
+def test_half_a_command_is_not_run(gw, how, half):
     """In the middle of a message: those before it are run, then the program is signalled, its input is never ended."""
     (gw.dir / "commands").unlink(missing_ok=True)
     with gw.ws("/commands", first=COMMANDS + HALVES[half]) as ws:
@@ -237,11 +238,11 @@ def test_half_a_command_is_not_run_p1(gw, how, half):
         assert ran(gw) == ["ran one", "ran two", "TERM"]
 
 
-# P2, P3: the program ends while the client floods
+# the program ends while the client floods
 
 
 @pytest.mark.parametrize("n", [1, 64])
-def test_program_ends_while_the_client_floods_p2_p3(gw, n):
+def test_program_ends_while_the_client_floods(gw, n):
     """What is sent to nobody is dropped, and what the program said arrives, with its code: no reset destroys it."""
     wire = frame(BINARY, WHOLE[:65536]) * n
     with gw.ws("/leaves", first=wire, over=gw.connect(rcvbuf=4096)) as ws:
@@ -251,10 +252,10 @@ def test_program_ends_while_the_client_floods_p2_p3(gw, n):
         ws.answer_close(end)
 
 
-# P4: the client closes, and hears what the program makes of it
+# the client closes, and hears what the program makes of it
 
 
-def test_sort_answers_the_close_p4(gw):
+def test_sort_answers_the_close(gw):
     """Five MB that a program can only write when its input has ended."""
     choice = random.Random(4)
     lines = [f"{choice.random()} {'x' * 80}" for _ in range(50000)]
@@ -267,10 +268,10 @@ def test_sort_answers_the_close_p4(gw):
         ws.ended()
 
 
-# P7: order
+# order
 
 
-def test_order_p7(gw):
+def test_order(gw):
     """Text, binary and pings in every mixture, in fragments: messages keep their order, pings theirs."""
     choice = random.Random(7)
     sent, wire, n_pings = [], [], 0

@@ -1,8 +1,9 @@
-"""How a program fails: rows 14 to 21 of the fault matrix, each with its close code and every byte that it wrote.
+"""How a program fails, each with its close code and every byte that it wrote: it ends, is killed, can't be started, does
+not want to end, leaves somebody behind, closes one of its ends.
 
-What is sent to whom in the meantime (rows 22 to 25, and what is promised in general) is in test_faults_delivery.py, row
-26 in test_faults_utf8.py; row 27 is about terminals, which there are none of yet. The plain form of most ends is in
-test_program.py; here each meets clients that are slow, or have stopped to read, with a MiB and more on its way.
+What is sent to whom in the meantime is in test_faults_delivery.py, output that is no UTF-8 in test_faults_utf8.py. The
+plain form of most ends is in test_program.py; here each meets clients that are slow, or have stopped to read, with a MiB
+and more on its way.
 """
 import os
 import random
@@ -164,12 +165,12 @@ def each(*clients):
     return pytest.mark.parametrize("client", clients)
 
 
-# rows 14, 15, 16: it ends with a MiB behind it
+# it ends with a MiB behind it
 
 
 @each("fast", "slow", "late", "stalling")
 @pytest.mark.parametrize("end", ["0", "3", "SEGV", "KILL"])
-def test_ends_with_a_mib_in_the_pipe_14_15_16(gw, end, client):
+def test_ends_with_a_mib_in_the_pipe(gw, end, client):
     with listen(gw, f"/end/{end}", client) as ws:
         payload, how = hear(gw, ws, client)
     assert payload == said_to(client) and how == end_of(end)
@@ -178,7 +179,7 @@ def test_ends_with_a_mib_in_the_pipe_14_15_16(gw, end, client):
 
 @pytest.mark.parametrize("how", ["leaves", "alone"])
 @pytest.mark.parametrize("end", ["0", "3", "SEGV"])
-def test_ends_with_a_full_pipe_14_15_16_19(gw, end, how):
+def test_ends_with_a_full_pipe(gw, end, how):
     """It ends while nobody can read what it said last, and perhaps leaves somebody who holds its stdout: neither its end
     nor closing_wait take anything from what lies in the pipe."""
     filled = gw.dir / "filled"
@@ -193,7 +194,7 @@ def test_ends_with_a_full_pipe_14_15_16_19(gw, end, how):
 
 
 @each("fast", "slow", "late")
-def test_ends_with_a_mib_of_lines_14(gw, client):
+def test_ends_with_a_mib_of_lines(gw, client):
     """Line by line, none of them cut, the last one too."""
     with listen(gw, "/end-of-lines/3", client) as ws:
         found = []
@@ -205,7 +206,7 @@ def test_ends_with_a_mib_of_lines_14(gw, client):
     assert found == LINES
 
 
-def test_killed_from_outside_while_it_writes_16(gw):
+def test_killed_from_outside_while_it_writes(gw):
     """As the kernel does when memory is short: what had left it by then arrives, and the code says the rest."""
     with gw.ws("/much", over=gw.connect(rcvbuf=4096)) as ws:
         (pid,) = gw.programs()
@@ -218,7 +219,7 @@ def test_killed_from_outside_while_it_writes_16(gw):
     assert before <= len(payload) < before + MIB and payload == (DATA * 40)[: len(payload)]
 
 
-# row 17: it can't be executed
+# it can't be executed
 
 
 def refusal(gw, path):
@@ -228,7 +229,7 @@ def refusal(gw, path):
     return answer.text, str(gw.wait_log("request", path=path, status=502))
 
 
-def test_exec_fails_17(gw):
+def test_exec_fails(gw):
     """The errno's text in the refusal and in the log; the next one is served. More of them are in test_program.py."""
     (gw.dir / "exec-plain.sh").chmod(0o644)
     (gw.dir / "exec-directory.sh").unlink(missing_ok=True)
@@ -244,7 +245,7 @@ def test_exec_fails_17(gw):
         ws.recv_close(1000)
 
 
-def test_environment_is_too_large_17(gateway):
+def test_environment_is_too_large(gateway):
     """E2BIG: what the kernel takes is a quarter of the limit of the stack, which is the spawner's, but 128 KiB at least."""
     gw = gateway({"route /true": {"exec": "true"}}, environment={f"LC_{i}": "x" * 100000 for i in range(2)})
     limits = resource.prlimit(gw.spawner, resource.RLIMIT_STACK)
@@ -255,7 +256,7 @@ def test_environment_is_too_large_17(gateway):
         ws.recv_close(1000)
 
 
-def test_directory_is_gone_17(gw):
+def test_directory_is_gone(gw):
     """The client is told the errno, the log the step too."""
     (gw.dir / "gone").rmdir()
     try:
@@ -267,15 +268,15 @@ def test_directory_is_gone_17(gw):
         ws.recv_close(1000)
 
 
-def test_user_who_may_not_17(gw):
+def test_user_who_may_not(gw):
     """The program's own user is asked, and it is not run as another."""
     assert all("Permission denied" in said for said in refusal(gw, "/exec-private"))
 
 
-# row 18: it does not want to end
+# it does not want to end
 
 
-def test_ladder_18(gw):
+def test_ladder(gw):
     """End of its stdin, closing_wait, stop_signal, stop_grace, KILL. What it says in closing_wait arrives."""
     log = gw.dir / "ladder"
     log.unlink(missing_ok=True)
@@ -296,12 +297,12 @@ def test_ladder_18(gw):
     gw.wait_log("session ended", code_sent=1000)
 
 
-# row 19: it leaves somebody behind who holds its stdout
+# it leaves somebody behind who holds its stdout
 
 
 @each("fast", "slow", "stalling")
 @pytest.mark.parametrize("end", ["0", "3"])
-def test_grandchild_keeps_stdout_19(gw, end, client):
+def test_grandchild_keeps_stdout(gw, end, client):
     """All that was written arrives, then the program's own status; who was left is ended with it."""
     with listen(gw, f"/grandchild/{end}", client) as ws:
         payload, how = hear(gw, ws, client)
@@ -310,7 +311,7 @@ def test_grandchild_keeps_stdout_19(gw, end, client):
 
 
 @each("fast", "slow", "stalling")
-def test_grandchild_that_talks_19(gw, client):
+def test_grandchild_that_talks(gw, client):
     """It is heard until it has nothing to say for a moment, and closing_wait is over; nothing is missing in between."""
     with listen(gw, "/grandchild-talks/KILL", client) as ws:
         payload, how = hear(gw, ws, client)
@@ -321,11 +322,11 @@ def test_grandchild_that_talks_19(gw, client):
     eventually(lambda: not alive(int((gw.dir / "pid").read_text())), "the grandchild lives on")
 
 
-# rows 20 and 21: it closes one of its ends
+# it closes one of its ends
 
 
 @each("fast", "slow", "stalling")
-def test_stdout_closed_20(gw, client):
+def test_stdout_closed(gw, client):
     """All of it arrives, however long that takes; then it is told, and its death is no failure."""
     with listen(gw, "/stdout-closed", client) as ws:
         (pid,) = gw.programs()
@@ -335,7 +336,7 @@ def test_stdout_closed_20(gw, client):
 
 
 @pytest.mark.parametrize("end", ["0", "3"])
-def test_stdin_closed_21(gw, end):
+def test_stdin_closed(gw, end):
     """What the client sends is dropped, however much it is; the output is whole."""
     (gw.dir / "go").unlink(missing_ok=True)
     with gw.ws(f"/stdin-closed/{end}") as ws:
@@ -348,10 +349,10 @@ def test_stdin_closed_21(gw, end):
     assert payload == DATA and how == end_of(end)
 
 
-# row 38: the gateway is killed; more of it is in test_program.py and tests/soak/test_kill.py
+# the gateway is killed; more of it is in test_program.py and tests/soak/test_kill.py
 
 
-def test_starts_that_nobody_waits_for_38(gateway, tmp_path, n=30):
+def test_starts_that_nobody_waits_for(gateway, tmp_path, n=30):
     """What the gateway had asked for and is not started yet when it dies never is."""
     gw = gateway(
         {"route /mark": {"exec": script(tmp_path, "mark.sh", f"echo >>'{tmp_path}/started'\n")}}, checked=False

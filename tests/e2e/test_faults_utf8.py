@@ -1,4 +1,4 @@
-"""Output that is no UTF-8, or is cut in the middle of a character: row 26 of the fault matrix, against Python's decoder.
+"""Output that is no UTF-8, or is cut in the middle of a character, against Python's decoder.
 
 Programs write lines and records, clean and dirty, in chunks of every size; every byte of what must come of it is known.
 """
@@ -103,7 +103,7 @@ def messages(ws):
 
 @pytest.mark.parametrize("framing", FRAMINGS)
 @pytest.mark.parametrize("mode", ["replace", "binary"])
-def test_what_is_no_utf8_26(gw, framing, mode):
+def test_what_is_no_utf8(gw, framing, mode):
     """Replaced, or a binary message as it is, wherever the writes, the reads and the fragments cut it; good text is text."""
     expected = sent_as(framing, texts_of(mode))
     with gw.ws(f"/{framing}/{mode}") as ws:
@@ -117,7 +117,7 @@ def test_what_is_no_utf8_26(gw, framing, mode):
 
 
 @pytest.mark.parametrize("framing", FRAMINGS)
-def test_what_is_no_utf8_closes_26(gw, framing):
+def test_what_is_no_utf8_closes(gw, framing):
     """All that came before the first wrong byte arrives, and nothing else; then 1011."""
     texts = sent_as(framing, texts_of("close"))
     first = next(i for i, text in enumerate(texts) if not is_good(text))
@@ -129,7 +129,7 @@ def test_what_is_no_utf8_closes_26(gw, framing):
     assert [text for _, text in found] == [text for i, text in enumerate(expected) if text or i < first]
 
 
-def test_what_is_no_utf8_in_a_stream_26(gw):
+def test_what_is_no_utf8_in_a_stream(gw):
     """Each message is text by itself."""
     with gw.ws("/text-stream") as ws:
         found, end = messages(ws)

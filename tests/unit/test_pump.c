@@ -206,7 +206,7 @@ static const size_t lengths[] = { 1, 4095, 4096, 4097, 16383, 16384, 16385, 6553
 enum { LENGTHS = sizeof(lengths) / sizeof(lengths[0]) };
 
 /* Every length, both ways, in both versions; and with little budget, where a record is more than one read
- * takes and the socket has nothing more to say (FAULTS K4). */
+ * takes and the socket has nothing more to say. */
 static void test_echo(void **state)
 {
 	static const size_t budgets[] = { LOOP_SCRATCH, 4096, 1000 };
