@@ -1,5 +1,6 @@
 /*
- * variables: which names in a program's environment are not the administrator's to give. Pure.
+ * variables: names in a program's environment: which are meant, and which are not the administrator's to
+ * give. Pure.
  */
 #ifndef CONF_VARIABLES_H
 #define CONF_VARIABLES_H
@@ -7,6 +8,9 @@
 #include "base/text.h"
 
 #include <stdbool.h>
+
+/* Is it this name, or one that begins as the pattern does before the star at its end? */
+bool variables_match(struct text name, const char *pattern);
 
 /* Does the gateway give programs a variable of this name itself, with some requests at least (RFC 3875 4.1,
  * Apache's SSL_*, ours)? */

@@ -1,5 +1,5 @@
 /*
- * variables: the names of variables that have an owner already. Pure; any thread.
+ * variables: compares names of variables, and has those that belong to somebody already. Pure; any thread.
  */
 #include "conf/variables.h"
 
@@ -16,20 +16,24 @@ static const char *const variables_own[] = { "AUTH_TYPE", "CONTENT_LENGTH", "CON
 static const char *const variables_managers[] = { "CREDENTIALS_DIRECTORY", "LISTEN_*", "NOTIFY_SOCKET",
 	"WATCHDOG_*", NULL };
 
+/* Compares the whole name, or as much of it as is before the star. */
+bool variables_match(struct text name, const char *pattern)
+{
+	struct text known = text_of(pattern);
+
+	if (text_ends_with(known, "*")) {
+		known.len--;
+		name.len = name.len < known.len ? name.len : known.len;
+	}
+	return text_equal(name, known);
+}
+
 /* Looks through a list. */
 static bool variables_has(const char *const *list, struct text name)
 {
-	for (; *list != NULL; list++) {
-		struct text known = text_of(*list), begin = name;
-
-		if (text_ends_with(known, "*")) {
-			known.len--;
-			begin.len = begin.len < known.len ? begin.len : known.len;
-		}
-		if (text_equal(begin, known))
-			return true;
-	}
-	return false;
+	while (*list != NULL && !variables_match(name, *list))
+		list++;
+	return *list != NULL;
 }
 
 /* Ours. */

@@ -31,30 +31,17 @@ static int environment_sort(const void *a, const void *b)
 	return order != 0 ? order : (x > y) - (x < y);
 }
 
-/* Is a NAME=VALUE string one of those that a name of pass_env stands for? A star stands for any end. */
-static bool environment_matches(const char *string, const char *name)
-{
-	size_t len = strcspn(name, "*");
-	if (strncmp(string, name, len) != 0)
-		return false;
-	return name[len] == '*' ? strchr(string + len, '=') != NULL : string[len] == '=';
-}
-
-/* May a star stand for it? What has an owner is never passed on, and a string without a name neither. */
-static bool environment_is_free(const char *string)
+/* Is a string passed on to programs? Not one without a name or a value, and never what has an owner, whatever
+ * a star would stand for. */
+static bool environment_passes(const struct conf_list *names, const char *string)
 {
 	struct text name = { string, strcspn(string, "=") };
 
-	return name.len > 0 && !variables_is_own(name) && !variables_is_managers(name);
-}
-
-/* Is a string passed on to programs? */
-static bool environment_passes(const struct conf_list *names, const char *string)
-{
-	if (!environment_is_free(string))
+	if (name.len == 0 || string[name.len] == '\0' || variables_is_own(name) ||
+		variables_is_managers(name))
 		return false;
 	for (size_t i = 0; i < names->n; i++) {
-		if (environment_matches(string, names->items[i]))
+		if (variables_match(name, names->items[i]))
 			return true;
 	}
 	return false;
