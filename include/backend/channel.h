@@ -7,6 +7,7 @@
 #define BACKEND_CHANNEL_H
 
 #include "backend/framing.h"
+#include "backend/pace.h"
 #include "net/endpoint.h"
 #include "net/stream.h"
 
@@ -31,6 +32,8 @@ struct channel {
 	struct stream stream;
 	struct framing_encoder encoder;
 	struct framing_decoder decoder;
+	struct pace pace;  /* of its output, beside the bridge's allowance */
+	size_t n_pieces;   /* of its output in this turn */
 	bool muted;	   /* its output is thrown away */
 	bool leaving;	   /* channel_leave() */
 	uint64_t n_output; /* bytes of it that were read */

@@ -11,6 +11,7 @@
 
 #include "backend/errlog.h"
 #include "backend/framing.h"
+#include "backend/pace.h"
 #include "backend/tag.h"
 #include "net/endpoint.h"
 #include "net/stream.h"
@@ -51,7 +52,9 @@ struct errtag {
 	struct errlog *errlog;
 	int fd; /* -1: not open */
 	size_t capacity;
-	size_t max; /* bytes for one read; 0: paused */
+	size_t max;	  /* bytes for one read; 0: paused */
+	struct pace pace; /* beside that */
+	size_t n_lines;	  /* in this turn */
 	enum errtag_state state;
 	uint64_t n_read, until; /* bytes, and how many of them count */
 	struct framing_decoder decoder;

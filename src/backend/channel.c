@@ -14,6 +14,7 @@
 static int channel_on_piece(void *arg, const struct piece *piece)
 {
 	struct channel *channel = arg;
+	channel->n_pieces++;
 	if (channel->hooks->on_piece != NULL)
 		return channel->hooks->on_piece(channel->endpoint, piece);
 	channel->endpoint->hooks->on_piece(channel->endpoint->arg, piece);
@@ -45,7 +46,9 @@ static void channel_on_data(void *arg, uint8_t *data, size_t len)
 
 	channel->n_output += len;
 	if (!channel->muted) {
+		channel->n_pieces = 0;
 		int error = framing_decode(&channel->decoder, data, len, channel_on_piece, channel);
+		pace_after(&channel->pace, len, channel->n_pieces);
 		endpoint->hooks->on_flush(endpoint->arg);
 		if (error < 0) {
 			channel_fail(channel, error);
@@ -118,6 +121,8 @@ void channel_init(struct channel *channel, struct endpoint *endpoint, const stru
 	channel->stream = (struct stream){
 		.loop = endpoint->loop, .rfd = -1, .out.fd = -1, .write = STREAM_WRITE_SHUT
 	};
+	channel->n_pieces = 0;
+	pace_init(&channel->pace, rules->framing == FRAMING_STREAM || rules->framing == FRAMING_TEXT_STREAM);
 	framing_encoder_init(&channel->encoder, rules);
 	framing_decoder_init(&channel->decoder, rules);
 }
@@ -182,7 +187,7 @@ size_t channel_queued(const struct channel *channel)
 void channel_allow(struct channel *channel, size_t max)
 {
 	if (!channel->muted)
-		stream_allow(&channel->stream, max);
+		stream_allow(&channel->stream, max < channel->pace.most ? max : channel->pace.most);
 }
 
 /* Expects the end. */

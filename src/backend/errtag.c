@@ -57,6 +57,7 @@ static int errtag_on_line(void *arg, const struct piece *piece)
 	struct piece line = *piece;
 
 	line.last = true;
+	errtag->n_lines++;
 	return tag_piece(&errtag->err, &line, errtag_on_tagged, errtag);
 }
 
@@ -94,7 +95,20 @@ static bool errtag_on_data(struct errtag *errtag, uint8_t *data, size_t len)
 	errlog_feed(errtag->errlog, (const char *)data, len);
 	if (errtag->state == ERRTAG_LOGGED)
 		return true;
-	return errtag_flush(errtag, framing_decode(&errtag->decoder, data, len, errtag_on_line, errtag));
+	errtag->n_lines = 0;
+	int rc = framing_decode(&errtag->decoder, data, len, errtag_on_line, errtag);
+	pace_after(&errtag->pace, len, errtag->n_lines);
+	return errtag_flush(errtag, rc);
+}
+
+/* How much is read at once: of what goes to the client, no more than it may have, nor than a turn should
+ * take.
+ */
+static size_t errtag_room(const struct errtag *errtag)
+{
+	if (errtag->state == ERRTAG_LOGGED)
+		return LOOP_SCRATCH;
+	return errtag->max < errtag->pace.most ? errtag->max : errtag->pace.most;
 }
 
 /* Reads once. */
@@ -102,7 +116,7 @@ static void errtag_on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct errtag *errtag = arg;
 	uint8_t *scratch = errtag->endpoint->loop->scratch;
-	ssize_t n = read(fd, scratch, errtag->state == ERRTAG_LOGGED ? LOOP_SCRATCH : errtag->max);
+	ssize_t n = read(fd, scratch, errtag_room(errtag));
 	(void)what;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -196,6 +210,7 @@ void errtag_open(struct errtag *errtag, struct endpoint *endpoint, int fd, const
 		.until = ERRTAG_ALL,
 		.out.stream = "stdout",
 		.err.stream = "stderr" };
+	pace_init(&errtag->pace, false);
 	framing_decoder_init(&errtag->decoder, &lines);
 	loop_event_init(
 		endpoint->loop, &errtag->readable, fd, EV_READ | EV_PERSIST, errtag_on_readable, errtag);

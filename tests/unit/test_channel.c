@@ -440,6 +440,24 @@ static void test_allow(void **state)
 	backend_free(backend);
 }
 
+/* However much the bridge allows, a flood of tiny messages is read in small turns from the second one on. */
+static void test_pace(void **state)
+{
+	struct backend *backend = backend_new(FRAMING_LINES);
+	char lines[2000];
+	(void)state;
+
+	memset(lines, '\n', sizeof(lines));
+	channel_allow(&backend->channel, 65536);
+	service_says(backend, lines, sizeof(lines));
+	assert_int_equal(strspn(backend->heard, "P"), sizeof(lines));
+	memset(backend->heard, 0, sizeof(backend->heard));
+	channel_allow(&backend->channel, 65536);
+	service_says(backend, lines, sizeof(lines));
+	assert_int_equal(strspn(backend->heard, "P"), PACE_MESSAGES);
+	backend_free(backend);
+}
+
 /* The output is ended by the owner, whoever still holds the other end: as if the service had. */
 static void test_end(void **state)
 {
@@ -570,6 +588,7 @@ int main(void)
 		cmocka_unit_test(test_reasons),
 		cmocka_unit_test(test_mute),
 		cmocka_unit_test(test_allow),
+		cmocka_unit_test(test_pace),
 		cmocka_unit_test(test_end),
 		cmocka_unit_test(test_send),
 		cmocka_unit_test(test_refused),
