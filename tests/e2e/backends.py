@@ -1,4 +1,5 @@
 """TCP and unix services for tests, each connection served by a function on a thread of its own."""
+import errno
 import socket
 import struct
 import threading
@@ -41,7 +42,9 @@ class Service:
         except (ConnectionResetError, BrokenPipeError):
             self.resets += 1
         except OSError as error:
-            if sock.fileno() >= 0:
+            if error.errno == errno.ENOTCONN:  # shutdown() of one that was reset
+                self.resets += 1
+            elif sock.fileno() >= 0:
                 self.errors.append(error)
 
     def read(self, sock, n=65536):
