@@ -19,6 +19,7 @@ struct argv_state {
 	const char *port, *redirport;
 	bool ssl;
 	bool binary, tagged; /* --binary, --passstderr */
+	bool passenv;	     /* --passenv: when it names nothing that may be passed on, nothing is */
 	struct conf_list addresses, sockets, sets;
 	const char *same_origin;   /* "yes", "no" or NULL */
 	enum log_websocketd least; /* of --loglevel there */

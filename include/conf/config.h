@@ -148,7 +148,7 @@ struct route_conf {
 	/* The world of a program (exec, dir). */
 	enum stderr_to stderr_to;
 	struct conf_list env;	    /* NAME=VALUE */
-	struct conf_list pass_env;  /* names; a star at the end of one stands for any end */
+	struct conf_list pass_env;  /* names; a star at the end of one stands for any end; "" is none */
 	char *directory;	    /* or NULL: the gateway's */
 	mode_t umask;		    /* (mode_t)-1: the gateway's */
 	char *run_as, *run_as_user; /* USER or USER:GROUP as written, and its first part; or NULL */

@@ -19,6 +19,7 @@ struct argv_option {
 	const char *name;
 	enum argv_kind kind;
 	bool file;	 /* also with --config */
+	bool empty;	 /* its value may be empty */
 	const char *arg; /* what its value is called in the help */
 	const char *key; /* the key that it sets, or NULL and then `take` or `print` */
 	void (*take)(struct argv_state *state, const char *value);
@@ -185,7 +186,7 @@ static const struct argv_option argv_options[] = {
 	{ "redirport", ARGV_VALUE, .arg = "PORT", .take = argv_take_redirport, .help = "redirect plain HTTP on this port to --port" },
 	{ "connect", ARGV_VALUE, .arg = "URI", .key = "connect", .help = "bridge to tcp://HOST:PORT or unix:PATH instead of a program" },
 	{ "dir", ARGV_VALUE, .arg = "DIR", .key = "dir", .help = "start the program that the path names under this directory, instead of one COMMAND" },
-	{ "passenv", ARGV_VALUE, .arg = "VAR[,VAR...]", .take = websocketd_take_passenv, .help = "the only variables of our own that programs get; PATH LANG LC_* TZ by default", .there = "the only variables of our own that programs get; PATH,LD_LIBRARY_PATH by default" },
+	{ "passenv", ARGV_VALUE, .empty = true, .arg = "VAR[,VAR...]", .take = websocketd_take_passenv, .help = "the only variables of our own that programs get; PATH LANG LC_* TZ by default", .there = "the only variables of our own that programs get; PATH,LD_LIBRARY_PATH by default" },
 	{ "passstderr", ARGV_FLAG, .take = websocketd_take_passstderr, .help = "send what programs write to stderr too, each line as JSON that says which it is" },
 	{ "maxforks", ARGV_VALUE, .arg = "N", .take = websocketd_take_maxforks, .help = "programs at the same time, 1024 by default; 0 is no limit" },
 	{ "closems", ARGV_VALUE, .arg = "MS", .take = websocketd_take_closems, .help = "give a program so much longer to end when the client has gone" },
@@ -298,7 +299,7 @@ static void argv_take(struct argv_state *state, const struct argv_option *option
 		value = argv_read_flag(value);
 	if (option->kind == ARGV_FLAG && value == NULL)
 		argv_reject(state, "true or false", given);
-	else if (value == NULL || !value[0])
+	else if (value == NULL || (!value[0] && !option->empty))
 		errors_add(&state->errors, ERRORS_USAGE, state->origin, "needs a value: --%s=%s",
 			option->name, option->arg);
 	else if (option->key != NULL)

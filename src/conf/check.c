@@ -177,6 +177,18 @@ static void check_effects(
 	}
 }
 
+/* Checks that nothing stands beside the none of pass_env. */
+static void check_pass_env(
+	struct draft *draft, const struct route_conf *route, const struct draft_section *section)
+{
+	for (size_t i = 0; i < route->pass_env.n && route->pass_env.n > 1; i++) {
+		if (route->pass_env.items[i][0] == '\0')
+			errors_add_key(draft->errors, ERRORS_USAGE,
+				draft_given(draft, section, "pass_env")->origin, "pass_env",
+				"none stands alone");
+	}
+}
+
 /* All of it. */
 void check_route(struct draft *draft, const struct config *config, const struct route_conf *route,
 	const struct draft_section *section)
@@ -184,4 +196,5 @@ void check_route(struct draft *draft, const struct config *config, const struct 
 	check_targets(draft, route, section);
 	check_listeners(draft, config, route, section);
 	check_effects(draft, route, section);
+	check_pass_env(draft, route, section);
 }

@@ -232,7 +232,8 @@ static void items_parse_env(const struct value *value, void *conf)
 			pool_copy(value->pool, text_of(value->text)));
 }
 
-/* Reads pass_env: names of variables, or the beginning of some and a star. */
+/* Reads pass_env: names of variables, or the beginning of some and a star. The word none becomes a name that
+ * no variable has; that nothing stands beside it is seen when all lines are there (conf/check.h). */
 static void items_parse_pass_env(const struct value *value, void *conf)
 {
 	const char *at = value->text;
@@ -244,11 +245,22 @@ static void items_parse_pass_env(const struct value *value, void *conf)
 		struct value one = *value;
 
 		one.text = word;
-		if (!star && (name.len == 0 || word[name.len] != '\0'))
+		if (strcmp(word, "none") == 0)
+			pool_append(value->pool, items_list(value->option, conf),
+				pool_copy(value->pool, text_of("")));
+		else if (!star && (name.len == 0 || word[name.len] != '\0'))
 			value_reject(&one);
 		else if (star || items_may_give(value, name))
 			pool_append(value->pool, items_list(value->option, conf), word);
 	}
+}
+
+/* Writes a name, or none. */
+static void items_format_pass_env(const struct option *option, const void *conf, size_t i, FILE *out)
+{
+	const struct conf_list *list = value_field_const(option, conf);
+
+	fputs(list->items[i][0] != '\0' ? list->items[i] : "none", out);
 }
 
 /* Whether it can be the name of a listener. */
@@ -351,8 +363,8 @@ const struct value_type items_subprotocols = { "names, each perhaps with =FRAMIN
 	items_parse_subprotocols, items_format_subprotocol, items_count_subprotocols };
 const struct value_type items_env = { "NAME=VALUE", items_parse_env, items_format, items_count };
 const struct value_type items_pass_env = {
-	"names of variables (LC_* is all that begin so), separated by spaces", items_parse_pass_env,
-	items_format, items_count
+	"names of variables (LC_* is all that begin so), separated by spaces, or none", items_parse_pass_env,
+	items_format_pass_env, items_count
 };
 const struct value_type items_listeners = { "names of [listen] sections, separated by spaces",
 	items_parse_listeners, items_format, items_count };

@@ -152,7 +152,7 @@ const struct option options[] = {
 	{ ROUTE(env), .key = "env", .type = &items_env, .otherwise = "", .flags = OPTION_PROGRAM | OPTION_LIST,
 	  .help = "NAME=VALUE: a variable that the program gets; one on a line." },
 	{ ROUTE(pass_env), .key = "pass_env", .type = &items_pass_env, .otherwise = "PATH LANG LC_* TZ", .flags = OPTION_PROGRAM | OPTION_LIST,
-	  .help = "Names of the gateway's own variables that are passed on; a star at the end stands for any end, but never for what the gateway sets itself or has of its service manager (LISTEN_FDS, NOTIFY_SOCKET). Giving any replaces the default. A program gets nothing else but the variables of CGI." },
+	  .help = "Names of the gateway's own variables that are passed on; a star at the end stands for any end, but never for what the gateway sets itself or has of its service manager (LISTEN_FDS, NOTIFY_SOCKET). Giving any replaces the default, and none, which stands alone, passes nothing on. A program gets nothing else but the variables of CGI." },
 	{ ROUTE(directory), .key = "directory", .type = &place_directory, .otherwise = "", .flags = OPTION_PROGRAM | OPTION_PATH,
 	  .help = "Working directory of the program; when empty, the gateway's." },
 	{ ROUTE(umask), .key = "umask", .type = &value_umask, .otherwise = "", .flags = OPTION_PROGRAM, .max = 0777,

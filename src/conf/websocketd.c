@@ -74,6 +74,7 @@ void websocketd_take_passenv(struct argv_state *state, const char *value)
 {
 	struct text rest = text_of(value), name;
 
+	state->passenv = true;
 	while (text_next(&rest, ',', &name)) {
 		if (name.len > 0 && !variables_is_own(name) && !variables_is_managers(name))
 			websocketd_put(state, "pass_env", pool_copy(&state->draft.pool, name));
@@ -198,6 +199,8 @@ void websocketd_complete(struct argv_state *state)
 	const struct draft_text *console = draft_given(draft, state->route, "console");
 
 	websocketd_check_stderr(state);
+	if (state->passenv && draft_given(draft, state->route, "pass_env") == NULL)
+		draft_put(draft, state->route, "pass_env", "none", "--passenv");
 	if (!state->websocketd)
 		return;
 	draft->manners = &manners_websocketd;

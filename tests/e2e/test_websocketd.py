@@ -340,6 +340,12 @@ def test_passenv(either):
     assert env["MINE"] == "a b" and not {"PATH", "HOME", "HTTPS", "NOT_THERE"} & set(env)
 
 
+def test_passenv_of_nothing(either):
+    """Not even the default, nor a variable of the word that says so in a file."""
+    env = environment(either("--passenv=", "/usr/bin/env", environment={"none": "x", "LD_LIBRARY_PATH": "/nowhere"}))
+    assert env["REMOTE_ADDR"] and not {"PATH", "LD_LIBRARY_PATH", "none", ""} & set(env)
+
+
 # the log
 
 

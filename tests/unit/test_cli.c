@@ -83,6 +83,9 @@ static void test_keys(void **state)
 		{ "--passenv", "A", "\npass_env = A\n" },
 		{ "--passenv", "B_1,PATH", "\npass_env = B_1\npass_env = PATH\n" },
 		{ "--passenv", "HTTPS,,HOME,", "\npass_env = HOME\n" },
+		{ "--passenv", "", "\npass_env = none\n" },
+		{ "--passenv=", NULL, "\npass_env = none\n" },
+		{ "--passenv", "HTTPS", "\npass_env = none\n" },
 		{ "--passstderr", NULL, "\nstderr = tagged\n" },
 		{ "--passstderr=false", NULL, "\nstderr = log\n" },
 		{ "--maxforks", "1",
@@ -241,9 +244,9 @@ static void test_mistakes(void **state)
 	BAD(1, "wsluice: --dir: /etc/passwd: Not a directory\n", "--dir=/etc/passwd");
 	BAD(2,
 		"wsluice: --passenv: must be names of variables (LC_* is all that begin so), separated by "
-		"spaces, not \"A-B\"\n",
+		"spaces, or none, not \"A-B\"\n",
 		"--passenv=A-B", "cat");
-	BAD(2, "wsluice: --passenv: needs a value: --passenv=VAR[,VAR...]\n", "--passenv=", "cat");
+	BAD(2, "wsluice: --passenv: needs a value: --passenv=VAR[,VAR...]\n", "--passenv");
 	BAD(2, "wsluice: --passstderr: must be true or false, not \"2\"\n", "--passstderr=2", "cat");
 	BAD(2, "wsluice: --reverselookup: must be true or false, not \"2\"\n", "--reverselookup=2", "cat");
 	BAD(2, "wsluice: --maxforks: must be a number up to 10000000, not \"10000001\"\n",

@@ -566,6 +566,20 @@ static void test_sets(void **state)
 		"--set defaults.bufer: unknown key \"bufer\" in [defaults]; did you mean \"buffer\"?\n");
 }
 
+/* The word that passes nothing on stands alone, also over several lines, and replaces what [defaults] say. */
+static void test_pass_nothing(void **state)
+{
+	const struct config *config;
+
+	(void)state;
+	conf_bad("[route /a]\nexec = cat\npass_env = none\npass_env = A\n",
+		"t.ini:3: pass_env: none stands alone\n");
+	config = conf_good("[defaults]\npass_env = A B\n[route /a]\nexec = cat\npass_env = none\n");
+	assert_int_equal(config->routes[0].pass_env.n, 1);
+	assert_string_equal(config->routes[0].pass_env.items[0], "");
+	config_unref(config);
+}
+
 /* What does nothing in a route may not be written in it; [defaults] is for routes of all kinds. */
 static void test_useless(void **state)
 {
@@ -649,6 +663,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_include_loops, tmp_setup, tmp_teardown),
 		cmocka_unit_test(test_no_file),
 		cmocka_unit_test(test_sets),
+		cmocka_unit_test(test_pass_nothing),
 		cmocka_unit_test(test_useless),
 		cmocka_unit_test(test_useless_framing),
 	};

@@ -363,6 +363,10 @@ static void test_program(void **state)
 		{ "env", "HTTP_X=1", "!HTTP_X is a variable that the gateway sets itself" },
 		{ "pass_env", "", "PATH" }, /* the first of the default is shown */
 		{ "pass_env", "*", "*" },
+		{ "pass_env", "none", "none" },
+		{ "pass_env", "None", "None" },
+		{ "pass_env", "none A", "!none stands alone" },
+		{ "pass_env", "A,none", "!none stands alone" },
 		{ "pass_env", "LC_*", "LC_*" },
 		{ "pass_env", "REMOTE_USER", "!REMOTE_USER is a variable that the gateway sets itself" },
 		{ "pass_env", "LISTEN_FDS",
@@ -373,10 +377,12 @@ static void test_program(void **state)
 			"!NOTIFY_SOCKET is a variable that is between the gateway and its service manager" },
 		{ "env", "NOTIFY_SOCKETS=", "NOTIFY_SOCKETS=" },
 		{ "pass_env", "A*B",
-			"!must be names of variables (LC_* is all that begin so), separated by spaces, not "
+			"!must be names of variables (LC_* is all that begin so), separated by spaces, or "
+			"none, not "
 			"\"A*B\"" },
 		{ "pass_env", "A=1",
-			"!must be names of variables (LC_* is all that begin so), separated by spaces, not "
+			"!must be names of variables (LC_* is all that begin so), separated by spaces, or "
+			"none, not "
 			"\"A=1\"" },
 		{ "directory", "/", "/" },
 		{ "directory", "/no/such", "!/no/such: No such file or directory" },

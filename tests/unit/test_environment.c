@@ -84,12 +84,9 @@ static void test_pass_env(void **state)
 		size_t n;
 		const char *chosen[4];
 	} cases[] = {
-		{ { NULL }, 0, { NULL } },
-		{ { "A" }, 1, { "A=1" } },
-		{ { "A*" }, 1, { "A=1", "AB=1" } },
-		{ { "AB", "B", "A" }, 3, { "A=1", "AB=1", "B=1" } },
-		{ { "*" }, 1, { "A=1", "AB=1", "B=1" } },
-		{ { "AB*", "NONE" }, 2, { "AB=1" } },
+		{ { NULL }, 0, { NULL } }, { { "A" }, 1, { "A=1" } }, { { "A*" }, 1, { "A=1", "AB=1" } },
+		{ { "AB", "B", "A" }, 3, { "A=1", "AB=1", "B=1" } }, { { "*" }, 1, { "A=1", "AB=1", "B=1" } },
+		{ { "AB*", "NONE" }, 2, { "AB=1" } }, { { "" }, 1, { NULL } }, /* none */
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
