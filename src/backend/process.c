@@ -105,6 +105,16 @@ static int process_open_stderr(struct process *process, int fd)
 	return error;
 }
 
+/* Why a file could not be executed: for a script the errno alone leads astray. */
+static const char *process_execve_error(const struct process *process, int error)
+{
+	if (error == ENOENT && access(process->params.program, F_OK) == 0)
+		return "the interpreter that its #! line names is not there (or the line ends in CR LF)";
+	if (error == ENOEXEC)
+		return "Exec format error: it has no #! line, or is for another machine";
+	return strerror(error);
+}
+
 /* It could not be started. */
 static void process_on_failed(void *arg, const char *step, int error)
 {
@@ -113,7 +123,8 @@ static void process_on_failed(void *arg, const char *step, int error)
 	process_release(process);
 	process->ended = true;
 	if (strcmp(step, "execve") == 0)
-		snprintf(reason, sizeof(reason), "%s: %s", process->params.program, strerror(error));
+		snprintf(reason, sizeof(reason), "%s: %s", process->params.program,
+			process_execve_error(process, error));
 	else
 		snprintf(
 			reason, sizeof(reason), "%s: %s: %s", process->params.program, step, strerror(error));

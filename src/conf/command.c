@@ -224,7 +224,10 @@ static void command_parse(const struct value *value, void *conf)
 	name = route->exec.items[0];
 	error = command_find(value->pool, name, &route->exec_path);
 	if (error == -ENOENT && strchr(name, '/') == NULL)
-		value_complain(value, ERRORS_FAILED, "%.200s: command not found", name);
+		value_complain(value, ERRORS_FAILED, "%.200s: command not found%s", name,
+			strpbrk(name, " |<>;&") != NULL
+				? "; no shell reads it, and words in one pair of quotes are one word"
+				: "");
 	else if (error)
 		value_complain(value, ERRORS_FAILED, "%.200s: %s", name, strerror(-error));
 }

@@ -52,7 +52,7 @@ static void place_parse_connect(const struct value *value, void *conf)
 	route->connect_uri = pool_copy(value->pool, text_of(value->text));
 }
 
-/* Reads a directory, which has to be there. */
+/* Reads a directory, which has to be there, and open to who reads this. */
 static void place_parse_directory(const struct value *value, void *conf)
 {
 	struct stat st;
@@ -61,6 +61,8 @@ static void place_parse_directory(const struct value *value, void *conf)
 		value_complain(value, ERRORS_FAILED, "%.500s: %s", value->text, strerror(errno));
 	else if (!S_ISDIR(st.st_mode))
 		value_complain(value, ERRORS_FAILED, "%.500s: %s", value->text, strerror(ENOTDIR));
+	else if (faccessat(AT_FDCWD, value->text, X_OK, AT_EACCESS) < 0)
+		value_complain(value, ERRORS_FAILED, "%.500s: %s", value->text, strerror(errno));
 	else
 		*place_string(value->option, conf) = pool_copy(value->pool, text_of(value->text));
 }

@@ -36,9 +36,9 @@ int rights_drop(struct log *log, const struct config *config, const char **step)
 
 	if (route != NULL)
 		log_warning(log,
-			"programs run as root: user in [gateway] names another user for all, run_as for "
-			"those "
-			"of a route",
+			config->command_line ? "programs run as root: --set user=NAME names another user"
+					     : "programs run as root: user in [gateway] names another "
+					       "user for all, run_as for those of a route",
 			LOG_STR("route", route->pattern));
 	return error;
 }

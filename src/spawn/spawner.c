@@ -64,6 +64,9 @@ static int spawner_init(struct service *service, const struct plan_sources *from
 	unsigned n_clients, const char **step)
 {
 	int error = from->changes ? privileges_keep(step) : privileges_drop(&from->config->gateway, step);
+	/* One that was stopped could not end the programs of a gateway that dies. (A change of user forgets
+	 * this, so it comes after that.) */
+	prctl(PR_SET_PDEATHSIG, SIGCONT);
 	return error != 0 ? error : service_init(service, from, ends, n_clients, step);
 }
 

@@ -83,6 +83,21 @@ def test_killed(gateway, whom):
         ws.drop()
 
 
+def test_killed_beside_a_spawner_that_is_stopped(gateway):
+    """Who would have to kill them goes on when the gateway dies."""
+    gw = gateway(PROGRAMS, checked=False)
+    spawner = gw.spawner
+    pids, clients = grown(gw, 8)
+    os.kill(spawner, signal.SIGSTOP)
+    eventually(lambda: process_state(spawner) == "T", "it goes on")
+    os.kill(gw.pid, signal.SIGKILL)
+    gone([*pids, spawner])
+    assert gw.exited() == -signal.SIGKILL
+    gw.process = None
+    for ws in clients:
+        ws.drop()
+
+
 def test_stopped(gateway):
     """What has left the group of its program may outlive the session, but not the gateway."""
     gw = gateway(PROGRAMS, checked=False)

@@ -341,6 +341,17 @@ def test_not_started_as_root(everyone, keys, words, routes):
     assert lines[0].endswith(f"ERROR {words}"), lines
 
 
+@pytest.mark.parametrize("key", ["dir", "static", "directory"])
+def test_closed_directory(everyone, key):
+    """One that this user may not enter is said when the file is read."""
+    (everyone / "closed").mkdir(mode=0o700)
+    route = "exec = cat\n" if key == "directory" else ""
+    text = f"[route /*]\n{route}{key} = {everyone}/closed\n"
+    lines = run_in_vain(everyone, text, as_user(4242, ""), everyone / "wsluice")
+    line = 3 if route else 2
+    assert lines == [f"{everyone}/vain.ini:{line}: {key}: {everyone}/closed: Permission denied"]
+
+
 @pytest.mark.parametrize("keys", [{}, {"user": "daemon"}, {"user": "daemon", "group": "daemon"}])
 def test_is_that_user_already(start, keys):
     """It stays, with the supplementary groups that it was given."""

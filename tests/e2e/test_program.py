@@ -326,21 +326,21 @@ def test_death_by_signal(gw, name):
 
 
 @pytest.mark.parametrize(
-    "path,words",
+    "path,words,logged",
     [
-        ("/vanished", "No such file or directory"),
-        ("/no-format", "Exec format error"),
-        ("/no-interpreter", "No such file or directory"),
+        ("/vanished", "No such file or directory", "vanishing: No such file or directory"),
+        ("/no-format", "Exec format error", "no-shebang: Exec format error: it has no #! line"),
+        ("/no-interpreter", "No such file or directory", "no-interpreter: the interpreter that its #! line names"),
     ],
 )
-def test_program_that_cannot_be_started(gw, path, words):
-    """502 and the errno's text, in the refusal and in the log."""
+def test_program_that_cannot_be_started(gw, path, words, logged):
+    """502 and the errno's text in the refusal; in the log what is wrong with which file."""
     vanishing = gw.dir / "vanishing"
     if vanishing.exists():
         vanishing.unlink()
     answer = gw.refused(path)
     assert answer.status == 502 and words in answer.text
-    assert words in str(gw.wait_log("request", status=502))
+    assert logged in gw.wait_log("request", status=502)["reason"]
     with gw.ws("/cat") as ws:  # and the next one is served
         ws.close()
 

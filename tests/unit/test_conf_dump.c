@@ -126,6 +126,9 @@ static void test_commands(void **state)
 	(void)state;
 	conf_bad("[route /q]\nexec = no-such-command x\n",
 		"t.ini:2: exec: no-such-command: command not found\n");
+	conf_bad("[route /q]\nexec = 'no-such-command x'\n",
+		"t.ini:2: exec: no-such-command x: command not found; no shell reads it, and words in one "
+		"pair of quotes are one word\n");
 	conf_bad("[route /q]\nexec = /no/such\n", "t.ini:2: exec: /no/such: No such file or directory\n");
 	conf_bad("[route /q]\nexec = /tmp\n", "t.ini:2: exec: /tmp: Is a directory\n");
 	conf_bad("[route /q]\nexec = /etc/passwd\n", "t.ini:2: exec: /etc/passwd: Permission denied\n");
