@@ -36,6 +36,7 @@ struct channel {
 	size_t n_pieces;   /* of its output in this turn */
 	bool muted;	   /* its output is thrown away */
 	bool leaving;	   /* channel_leave() */
+	bool over;	   /* channel_end(): it is not read again, whatever the bridge allows */
 	uint64_t n_output; /* bytes of it that were read */
 	bool half;	   /* bytes of a message were sent to the backend, and its end was not */
 	bool eof_message;  /* an empty message ends the input; for the owner to set */

@@ -87,6 +87,7 @@ static void channel_on_eof(void *arg, int error)
 /* Takes what came so far for the whole. */
 void channel_end(struct channel *channel)
 {
+	channel->over = true;
 	stream_allow(&channel->stream, 0);
 	channel_on_eof(channel, 0);
 }
@@ -115,7 +116,7 @@ void channel_init(struct channel *channel, struct endpoint *endpoint, const stru
 {
 	channel->endpoint = endpoint;
 	channel->hooks = hooks;
-	channel->muted = channel->leaving = false;
+	channel->muted = channel->leaving = channel->over = false;
 	channel->n_output = 0;
 	channel->eof_message = channel->empty = channel->half = false;
 	channel->stream = (struct stream){
@@ -186,7 +187,7 @@ size_t channel_queued(const struct channel *channel)
 /* Sets how much is read at once. */
 void channel_allow(struct channel *channel, size_t max)
 {
-	if (!channel->muted)
+	if (!channel->muted && !channel->over)
 		stream_allow(&channel->stream, max < channel->pace.most ? max : channel->pace.most);
 }
 

@@ -353,10 +353,10 @@ def test_stdin_closed(gw, end):
 
 
 def test_starts_that_nobody_waits_for(gateway, tmp_path, n=30):
-    """What the gateway had asked for and is not started yet when it dies never is."""
-    gw = gateway(
-        {"route /mark": {"exec": script(tmp_path, "mark.sh", f"echo >>'{tmp_path}/started'\n")}}, checked=False
-    )
+    """What the gateway had asked for and is not started yet when it dies is not left behind, should it be started."""
+    started = tmp_path / "started"
+    mark = script(tmp_path, "mark.sh", f"echo $$ >>'{started}'\nexec sleep 1000\n")
+    gw = gateway({"route /mark": {"exec": mark}}, checked=False)
     spawner = gw.spawner
     os.kill(spawner, signal.SIGSTOP)
     try:
@@ -368,6 +368,7 @@ def test_starts_that_nobody_waits_for(gateway, tmp_path, n=30):
     finally:
         os.kill(spawner, signal.SIGCONT)
     eventually(lambda: not alive(spawner), "the spawner lives on")
-    assert not (tmp_path / "started").exists()
+    pids = started.read_text().split() if started.exists() else []
+    eventually(lambda: not any(alive(int(pid)) for pid in pids), lambda: f"programs live on: {pids}")
     for raw in clients:
         raw.drop()

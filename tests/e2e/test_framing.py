@@ -383,6 +383,7 @@ def test_invalid_utf8(gw):
         got = ws.recv()
         assert (got.payload, got.fin) == (b"a", False)
         ws.recv_close(1011, "invalid UTF-8 from the backend")
+    gw.wait_log("session ended", code_sent=1011)
     assert len(gw.logged(reason="invalid UTF-8 from the backend", level="warning")) == 1
 
 

@@ -55,6 +55,7 @@ def GATEWAY(directory):
     program("/much-stderr", f"cat '{directory}/lines' >&2\nexit 7")
     half = f"head -c {LONG} /dev/zero | tr '\\0' x\n"
     program("/between", f"{half}echo between >&2\n{wait}echo y\necho after >&2")
+    program("/rest", "tr '\\0' x </dev/zero &\nyes e | head -n 15000 >&2")
     program("/stuck", f"{half}cat '{directory}/lines' >&2\necho y")
     program("/chunks", "head -c 100000 /dev/zero\necho err >&2\nread x", framing="stream")
     program(
@@ -276,6 +277,18 @@ def test_tagged_beside_binary(gw):
         found, end = messages(ws)
         assert found == [(TEXT, b'{"stream":"stdout","data":"ab"}'), (TEXT, b'{"stream":"stderr","data":"err"}')]
         assert end == (1000, "")
+
+
+def test_tagged_rest_beside_an_heir(gw):
+    """While what lies in stderr is still on its way, nothing more of stdout counts, however much an heir says there."""
+    most, n, lines = 500 << 20, 0, 0
+    with gw.ws("/rest") as ws:
+        while (got := ws.recv()).opcode != CLOSE:
+            n += len(got.payload)
+            lines += got.payload == b'{"stream":"stderr","data":"e"}'
+            assert n < most, "it never ends"
+        ws.answer_close(got)
+    assert (lines, got.code) == (15000, 1000)
 
 
 @pytest.mark.parametrize("path", ["/heir", "/heir-floods"])

@@ -471,6 +471,9 @@ static void test_end(void **state)
 	assert_int_equal(write(backend->far, "late\n", 5), 5);
 	rig_turns(&backend->rig, 2);
 	heard(backend, "", "");
+	channel_allow(&backend->channel, 100); /* the bridge does not know */
+	rig_turns(&backend->rig, 2);
+	heard(backend, "", "");
 	backend_free(backend);
 }
 
