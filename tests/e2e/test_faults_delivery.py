@@ -100,7 +100,7 @@ def test_both_flood_and_neither_reads(gateway, tmp_path, backend, first):
     wire = b"".join(frame(BINARY, UP[at : at + 65536], mask=b"\0\0\0\0") for at in range(0, len(UP), 65536))
     with backend(gateway, tmp_path) as (gw, let_go, digest):
         before = rss_of(gw.pid)
-        with gw.ws("/both", over=gw.connect(rcvbuf=4096)) as ws:
+        with gw.ws("/both", over=gw.connect(rcvbuf=16384)) as ws:
             sent = push(ws, wire)
             assert sent < len(wire), "nothing stopped the client"
             grown = rss_of(gw.pid) - before
