@@ -159,28 +159,37 @@ check_e2e_tsan() {
 		awk '{ passed += $1; failed += $3 } END { if (NR < 2) failed++; printf "%d passed, %d failed\n", passed, failed }'
 }
 
-# One fuzz target: what it finds goes to build/fuzz/found/NAME, what it was given and found before stays.
+# One fuzz target: what it finds goes to build/fuzz/found/NAME, what it was given and found before stays. That all went
+# well is the file fuzz-NAME.ok.
 fuzz_one() {
 	corpus=${1##*/fuzz_}
 	mkdir -p "build/fuzz/corpus/$corpus" "build/fuzz/found/$corpus"
+	rm -f "$logs/fuzz-$corpus.ok"
 	set -- "$1" "build/fuzz/corpus/$corpus" "tests/fuzz/corpus/$corpus"
 	[ -d "$3" ] || set -- "$1" "$2"
 	"$@" -max_total_time="$TIME" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
-		-artifact_prefix="build/fuzz/found/$corpus/" >"$logs/fuzz-$corpus.log" 2>&1
+		-artifact_prefix="build/fuzz/found/$corpus/" >"$logs/fuzz-$corpus.log" 2>&1 && : >"$logs/fuzz-$corpus.ok"
 }
 
+# As many at once as there are CPUs.
 check_fuzz() {
 	build fuzzers || return
-	passed=0 failed=0
+	passed=0 failed=0 begun=0
 	for source in tests/fuzz/fuzz_*.c; do
-		target=build/fuzz/$(basename "$source" .c)
-		if fuzz_one "$target"; then
+		fuzz_one "build/fuzz/$(basename "$source" .c)" &
+		begun=$((begun + 1))
+		[ $((begun % jobs)) -gt 0 ] || wait
+	done
+	wait
+	for source in tests/fuzz/fuzz_*.c; do
+		target=$(basename "$source" .c) && target=${target#fuzz_}
+		if [ -e "$logs/fuzz-$target.ok" ]; then
 			passed=$((passed + 1))
 		else
 			failed=$((failed + 1))
-			tail -n 60 "$logs/fuzz-${target##*/fuzz_}.log"
+			tail -n 60 "$logs/fuzz-$target.log"
 		fi
-		echo "$target: $(sed -n 's/^stat::number_of_executed_units: */runs /p' "$logs/fuzz-${target##*/fuzz_}.log")"
+		echo "$target: $(sed -n 's/^stat::number_of_executed_units: */runs /p' "$logs/fuzz-$target.log")"
 	done
 	echo "$passed passed, $failed failed"
 }
