@@ -435,20 +435,26 @@ def answering(call, error, argument=None):
     return install
 
 
+# The steps of becoming another user, each failing, and each only seeming to work: call, its first argument, errno, what is said.
+BECOMING = [
+    ("setgroups", None, errno.EPERM, "setgroups"),
+    ("setgroups", None, 0, "verify the supplementary groups"),
+    ("setresgid", None, errno.EAGAIN, "setresgid"),
+    ("setresgid", None, 0, "verify the group"),
+    ("setresuid", None, errno.EAGAIN, "setresuid"),
+    ("setresuid", None, 0, "verify the user"),
+    ("setuid", None, 0, "verify that root is gone"),
+    ("prctl", PR_CAP_AMBIENT, errno.EINVAL, "clear the ambient capabilities"),
+    ("capset", None, errno.EPERM, "capset"),
+    ("capset", None, 0, "verify that no capability is left"),
+]
+
+
 @pytest.mark.parametrize("routes, prefix", [(SERVED, "start the spawner: "), (FILES, "")])
 @pytest.mark.parametrize(
     "call, argument, error, step",
     [
-        ("setgroups", None, errno.EPERM, "setgroups"),
-        ("setgroups", None, 0, "verify the supplementary groups"),
-        ("setresgid", None, errno.EAGAIN, "setresgid"),
-        ("setresgid", None, 0, "verify the group"),
-        ("setresuid", None, errno.EAGAIN, "setresuid"),
-        ("setresuid", None, 0, "verify the user"),
-        ("setuid", None, 0, "verify that root is gone"),
-        ("prctl", PR_CAP_AMBIENT, errno.EINVAL, "clear the ambient capabilities"),
-        ("capset", None, errno.EPERM, "capset"),
-        ("capset", None, 0, "verify that no capability is left"),
+        *BECOMING,
         ("capget", None, errno.EPERM, "capget"),
         ("prctl", PR_SET_NO_NEW_PRIVS, errno.EINVAL, "no_new_privs"),
     ],
@@ -577,18 +583,7 @@ def test_run_as_without_the_right(tmp_path, capability):
 
 @pytest.mark.parametrize(
     "call, argument, error, step",
-    [
-        ("setgroups", None, errno.EPERM, "setgroups"),
-        ("setgroups", None, 0, "verify the supplementary groups"),
-        ("setresgid", None, errno.EAGAIN, "setresgid"),
-        ("setresgid", None, 0, "verify the group"),
-        ("setresuid", None, errno.EAGAIN, "setresuid"),
-        ("setresuid", None, 0, "verify the user"),
-        ("setuid", None, 0, "verify that root is gone"),
-        ("prctl", PR_CAP_AMBIENT, errno.EINVAL, "clear the ambient capabilities"),
-        ("capset", None, errno.EPERM, "capset"),
-        ("capset", None, 0, "verify that no capability is left"),
-    ],
+    BECOMING,
 )
 def test_each_step_of_run_as(gateway, tmp_path, call, argument, error, step):
     """Whichever step fails, or only seems to work, the program never runs, and the log names the step."""

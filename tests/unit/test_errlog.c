@@ -201,14 +201,6 @@ static void test_closed_early(void **state)
 	program_done(&program);
 }
 
-static void steal(evutil_socket_t fd, short what, void *arg)
-{
-	char byte;
-	(void)what;
-	(void)arg;
-	assert_int_equal(read(fd, &byte, 1), 1);
-}
-
 /* A wake-up without bytes is not the end: what comes later is read. */
 static void test_spurious(void **state)
 {
@@ -217,7 +209,7 @@ static void test_spurious(void **state)
 	(void)state;
 
 	program_init(&program);
-	event_assign(&thief, program.rig.loop.base, program.errlog.fd, EV_READ, steal, NULL);
+	event_assign(&thief, program.rig.loop.base, program.errlog.fd, EV_READ, rig_steal, NULL);
 	event_add(&thief, NULL); /* the last one to come is called first */
 	say(&program, "x", 1);
 	event_del(&thief);

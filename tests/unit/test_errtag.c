@@ -277,14 +277,6 @@ static void test_stuck_later(void **state)
 	program_free(program);
 }
 
-static void steal(evutil_socket_t fd, short what, void *arg)
-{
-	char byte;
-	(void)what;
-	(void)arg;
-	assert_int_equal(read(fd, &byte, 1), 1);
-}
-
 /* A wake-up without bytes is not the end, and the end is one whatever was read before. */
 static void test_spurious(void **state)
 {
@@ -292,7 +284,7 @@ static void test_spurious(void **state)
 	struct event thief;
 	(void)state;
 
-	event_assign(&thief, program->rig.loop.base, program->errtag.fd, EV_READ, steal, NULL);
+	event_assign(&thief, program->rig.loop.base, program->errtag.fd, EV_READ, rig_steal, NULL);
 	event_add(&thief, NULL); /* the last one to come is called first */
 	complain(program, "x");
 	event_del(&thief);
