@@ -73,7 +73,7 @@ static void access_log_there(const struct access *access, struct log *log, const
 		access->handshake ? "Unable to Upgrade: " : "BAD REQUEST: ", reason);
 	if (!access->handshake)
 		words = access_plain_words(config, entrance, status, otherwise);
-	else if (status == 429) {
+	else if (status == 429 && strcmp(reason, "max_processes") == 0) {
 		sentence = "limit reached";
 		words = "Max of possible forks already active, upgrade rejected";
 	} else {

@@ -194,6 +194,16 @@ def test_maxforks(there):
     echo(gw)
 
 
+def test_other_limit(there):
+    """Another 429 does not speak of forks."""
+    gw = there("--set=max_sessions_per_ip=1", "cat")
+    with gw.ws("/first") as ws:
+        assert gw.refused("/second").status == 429
+        ws.close()
+    gw.wait_log("Unable to Upgrade: max_sessions_per_ip")
+    assert "Max of possible forks" not in gw.log_text()
+
+
 @pytest.mark.parametrize("n", ["0", "-1"])
 def test_no_maxforks(either, n):
     gw = either(f"--maxforks={n}", "cat")
