@@ -507,6 +507,13 @@ document.addEventListener('visibilitychange', () => {
 
 if (matchMedia('(pointer: coarse)').matches)
 	page.input.placeholder = 'Message';
-page.url.value = location.protocol.replace(/^http/, 'ws') + '//' + location.host + location.pathname + location.search;
+if (page.url.value === '') // nobody was quicker
+	page.url.value = location.protocol.replace(/^http/, 'ws') + '//' + location.host + location.pathname + location.search;
 document.title = location.pathname + ' – wsluice console';
+
+// The page comes with its buttons disabled: one that is pressed before there is anybody to listen would submit its form.
+page.options.disabled = page.clear.disabled = false;
+linkSetState('closed', 'not connected');
+if (document.activeElement === document.body)
+	page.connect.focus();
 })();

@@ -75,7 +75,7 @@ export async function keyboardAlone(t) {
 	const view = await start(t, ['cat']);
 	const { page } = view;
 
-	await page.locator('#connect:focus').waitFor(); // given with the first frame drawn, which may come after the load event
+	await page.locator('#connect:focus').waitFor();
 	await page.keyboard.press('Enter');
 	await view.state('open');
 	for (const text of ['one', 'two', 'three']) {
@@ -95,6 +95,32 @@ export async function keyboardAlone(t) {
 	await page.keyboard.press('Enter');
 	await view.row('out', 'draft\nsecond line');
 	await view.row('in', 'second line');
+}
+
+/** Before the page's script has run nothing can be pressed; what was typed stays, and so does the focus. */
+export async function quickerThanTheScript(t) {
+	const gateway = await startGateway('cat');
+	t.defer(async () => assert.equal(await gateway.stop(), 0, gateway.output));
+	const view = await t.newConsole();
+	const { page } = view;
+	let release;
+	const released = new Promise((resolve) => { release = resolve; });
+
+	await page.route('**/*?console.js', async (route) => { await released; await route.continue(); });
+	await page.goto(gateway.url, { waitUntil: 'commit' });
+	await page.click('#connect', { force: true }); // which does not wait until it can be pressed
+	await page.fill('#url', '/typed');
+	await page.press('#url', 'Enter');
+	await page.fill('#input', 'a draft');
+	assert.deepEqual(await page.locator('button:enabled:visible').allTextContents(), []);
+	release();
+	await page.locator('#connect:enabled').waitFor();
+	assert.equal(await page.evaluate(() => document.activeElement.id), 'input');
+	await view.connect();
+	assert.deepEqual(await page.locator('button:disabled').allTextContents(), ['Reconnect']);
+	assert.equal(await page.inputValue('#input'), 'a draft');
+	await view.disconnect();
+	assert.match(await view.row('note', 'connecting'), /^connecting to ws:.*\/typed$/);
 }
 
 /** A message of no bytes, by the button and by the key, whatever is added to others and was being typed. */
@@ -427,9 +453,12 @@ export async function bytesDoNotDependOnTheRequest(t) {
 export async function phone(t) {
 	const view = await start(t, ['cat'], PHONE);
 	const { page } = view;
+	const buttons = () => page.locator('.buttons button:visible').allTextContents();
 
 	await view.screenshot('phone-start');
+	assert.deepEqual(await buttons(), ['Connect']);
 	await view.connect();
+	assert.deepEqual(await buttons(), ['Disconnect']);
 	await page.fill('#input', 'from a phone, a message that is longer than the screen is wide');
 	await page.tap('#send');
 	await view.row('in', 'from a phone');
