@@ -54,7 +54,7 @@ offers "$wsluice --loglevel in" info
 offers "$wsluice -loglevel in" info
 offers "$wsluice --port 80 --binary --origin " same any null
 offers "$wsluice --port="
-offers "$wsluice --connect=" tcp:// unix:
+offers "$wsluice --connect=" tcp:// tls:// unix:
 offers "$wsluice --connect=tc" tcp://
 offers "$wsluice --address=sys" systemd:
 offers "$wsluice --config=etc/demo.i" etc/demo.ini

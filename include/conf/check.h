@@ -18,6 +18,8 @@ void check_gateway(struct draft *draft, const struct gateway_conf *gateway);
 void check_listen(struct draft *draft, const struct config *config, const struct listen_conf *listen,
 	const struct draft_section *section);
 void check_tls(struct draft *draft, const struct listen_conf *listen, const struct draft_section *section);
+void check_proxies(
+	struct draft *draft, const struct listen_conf *listen, const struct draft_section *section);
 
 /* Why a key does nothing in a route, whatever its value: "with connect"; NULL: it does something. A route
  * that leads to no program and no service yet may have all of them. */

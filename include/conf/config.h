@@ -9,11 +9,13 @@
 #define CONF_CONFIG_H
 
 #include "base/addr.h"
+#include "base/cidr.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "conf/errors.h"
 #include "conf/manners.h"
 #include "conf/pool.h"
+#include "conf/upstream.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -54,6 +56,18 @@ enum refuse_as { REFUSE_AS_HTTP, REFUSE_AS_CLOSE };
 /* Where a program's stderr goes. */
 enum stderr_to { STDERR_LOG, STDERR_MERGE, STDERR_TAGGED, STDERR_DISCARD };
 
+/* Which of several services is tried first. */
+enum balance { BALANCE_FIRST, BALANCE_ROUND_ROBIN, BALANCE_LEAST_SESSIONS, BALANCE_HASH_IP };
+
+/* Whether a service that could not be reached is left alone for a while. */
+enum health { HEALTH_PASSIVE, HEALTH_NONE };
+
+/* The PROXY header that a service gets first of all: backend/tcp.h. */
+enum send_proxy { SEND_PROXY_NO, SEND_PROXY_V1, SEND_PROXY_V2 };
+
+/* Where the token is that picks one of `targets`: ?token=, the path behind the route's, or Host. */
+enum target_by { TARGET_BY_QUERY, TARGET_BY_PATH, TARGET_BY_HOST };
+
 /* Whether a client without a certificate of tls_client_ca is turned away. */
 enum tls_client { TLS_CLIENT_REQUIRE, TLS_CLIENT_ACCEPT };
 
@@ -75,6 +89,12 @@ struct gateway_conf {
 	unsigned shutdown_grace_ms;
 };
 
+/* Blocks of addresses. */
+struct cidr_list {
+	struct cidr *items;
+	size_t n;
+};
+
 struct listen_conf {
 	char *name;
 	bool implied;		  /* no section of a file says it: keys for it can only be set with --set */
@@ -94,6 +114,10 @@ struct listen_conf {
 	enum tls_client tls_client;
 	unsigned tls_min_version;	      /* 12 or 13, for 1.2 or 1.3 */
 	char *tls_ciphers, *tls_ciphersuites; /* as OpenSSL writes them, or NULL for our own */
+
+	/* Proxies in front of it. */
+	bool proxy_protocol;		  /* each connection begins with a PROXY header, of one of these */
+	struct cidr_list trusted_proxies; /* only these are believed who their client is */
 
 	/* It only answers 308 to this base URL, which has no slash at its end. NULL: it answers itself. */
 	char *redirect_to;
@@ -127,10 +151,10 @@ struct route_conf {
 	/* What an upgrade reaches: at most one. */
 	struct conf_list exec; /* argv; exec_path is the file found by PATH */
 	char *exec_path;
-	bool has_connect;
-	char *connect_uri; /* as written */
-	struct addr_name connect;
-	char *dir; /* of executables */
+	bool is_service;	      /* connect or targets: no program */
+	struct upstream_list connect; /* in the order written */
+	char *dir;		      /* of executables */
+	char *targets;		      /* file or directory of "token: URI" lines */
 
 	/* What a plain request gets. */
 	char *static_dir;
@@ -170,7 +194,17 @@ struct route_conf {
 	unsigned send_timeout_ms;
 	unsigned idle_timeout_ms; /* 0 is never */
 	unsigned ping_interval_ms, ping_timeout_ms;
+	unsigned max_lifetime_ms; /* 0 is for ever */
+
+	/* The service (connect, targets). */
 	unsigned connect_timeout_ms;
+	enum balance balance;
+	enum health health;
+	enum send_proxy send_proxy;
+	enum target_by target_by;
+	bool tls_verify;			  /* of tls:// */
+	char *tls_ca, *tls_name;		  /* or NULL: the system's authorities, the URI's host */
+	char *tls_service_cert, *tls_service_key; /* of ours, or NULL */
 
 	bool deflate; /* permessage-deflate is agreed to */
 	unsigned deflate_level;

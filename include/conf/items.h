@@ -7,7 +7,7 @@
 #include "conf/value.h"
 
 extern const struct value_type items_listeners, items_hosts, items_origins, items_subprotocols, items_address,
-	items_headers;
+	items_headers, items_cidrs;
 /* `env` and `pass_env` of programs. */
 extern const struct value_type items_env, items_pass_env;
 

@@ -16,9 +16,12 @@ enum option_flags {
 	OPTION_FILE_ONLY = 4, /* is about the file itself: not in a snapshot, not in --set */
 	/* What it is about; in a route that has none of that it does nothing (conf/check.h). */
 	OPTION_PROGRAM = 8,    /* exec, dir */
-	OPTION_SERVICE = 16,   /* connect */
+	OPTION_SERVICE = 16,   /* connect, targets */
 	OPTION_SEPARATOR = 32, /* messages that end with a byte: lines, nul */
 	OPTION_TYPE = 64,      /* messages whose framing does not say if they are text: all but records */
+	OPTION_SEVERAL = 128,  /* several services to choose from */
+	OPTION_TARGETS = 256,  /* targets */
+	OPTION_TLS = 512,      /* services that speak TLS */
 };
 
 /* A name for a number. A list ends with a NULL word. */
@@ -39,7 +42,7 @@ struct option {
 	const char *help;		 /* sentences, without a newline */
 };
 
-enum { OPTIONS_MAX = 96 };
+enum { OPTIONS_MAX = 112 };
 extern const struct option options[];
 extern const size_t options_n; /* at most OPTIONS_MAX */
 

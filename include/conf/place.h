@@ -6,8 +6,8 @@
 
 #include "conf/value.h"
 
-extern const struct value_type place_connect, place_directory, place_file, place_files, place_log_target,
-	place_redirect;
+extern const struct value_type place_directory, place_file, place_files, place_log_target, place_redirect,
+	place_targets;
 
 /* Has neither reader nor writer: conf/ini.c follows includes itself. */
 extern const struct value_type place_include;

@@ -27,6 +27,10 @@ void *pool_alloc(struct pool *pool, size_t len);
 char *pool_copy(struct pool *pool, struct text text);
 char *pool_printf(struct pool *pool, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Room for one more of n items of this size, which are copied there when they had none: for lists of structs,
+ * which keep no other count than n. NULL when memory is short. */
+void *pool_grow(struct pool *pool, void *items, size_t n, size_t size);
+
 /* Appends to a list; a NULL item (an allocation that failed) is left out. */
 void pool_append(struct pool *pool, struct conf_list *list, char *item);
 

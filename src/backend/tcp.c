@@ -104,7 +104,7 @@ static void tcp_on_bad(struct endpoint *endpoint, const char *reason)
 {
 	struct tcp *tcp = (struct tcp *)endpoint;
 	log_warning(endpoint->loop->log, "backend broke its framing",
-		LOG_STR("backend", tcp->route->connect_uri), LOG_STR("reason", reason));
+		LOG_STR("backend", tcp->route->connect.items[0].uri), LOG_STR("reason", reason));
 	tcp_report_eof(tcp, 1011, reason);
 	tcp_reset(tcp);
 }
@@ -209,7 +209,7 @@ static void tcp_on_dialled(void *arg, int fd, int error, const char *reason)
 static int tcp_start(struct endpoint *endpoint)
 {
 	struct tcp *tcp = (struct tcp *)endpoint;
-	tcp->dial = dial_start(endpoint->loop, tcp->resolver, &tcp->route->connect,
+	tcp->dial = dial_start(endpoint->loop, tcp->resolver, &tcp->route->connect.items[0].name,
 		tcp->route->connect_timeout_ms, tcp_on_dialled, tcp);
 	if (tcp->dial == NULL)
 		return -ENOMEM;
@@ -290,7 +290,7 @@ static void tcp_destroy(struct endpoint *endpoint)
 static void tcp_describe(const struct endpoint *endpoint, char who[static 128], char how[static 64])
 {
 	const struct tcp *tcp = (const struct tcp *)endpoint;
-	snprintf(who, 128, "%s", tcp->route->connect_uri);
+	snprintf(who, 128, "%s", tcp->route->connect.items[0].uri);
 	snprintf(how, 64, "%s", tcp->how);
 }
 

@@ -184,7 +184,7 @@ static const struct argv_option argv_options[] = {
 	{ "sslkey", ARGV_VALUE, .arg = "FILE", .take = argv_take_sslkey, .help = "the certificate's private key, PEM" },
 	{ "sslca", ARGV_VALUE, .arg = "FILE", .take = argv_take_sslca, .help = "clients must show a certificate of these authorities, PEM" },
 	{ "redirport", ARGV_VALUE, .arg = "PORT", .take = argv_take_redirport, .help = "redirect plain HTTP on this port to --port" },
-	{ "connect", ARGV_VALUE, .arg = "URI", .key = "connect", .help = "bridge to tcp://HOST:PORT or unix:PATH instead of a program" },
+	{ "connect", ARGV_VALUE, .arg = "URI", .key = "connect", .help = "bridge to tcp://HOST:PORT, tls://HOST:PORT or unix:PATH instead of a program; repeatable" },
 	{ "dir", ARGV_VALUE, .arg = "DIR", .key = "dir", .help = "start the program that the path names under this directory, instead of one COMMAND" },
 	{ "passenv", ARGV_VALUE, .empty = true, .arg = "VAR[,VAR...]", .take = websocketd_take_passenv, .help = "the only variables of our own that programs get; PATH LANG LC_* TZ by default", .there = "the only variables of our own that programs get; PATH,LD_LIBRARY_PATH by default" },
 	{ "passstderr", ARGV_FLAG, .take = websocketd_take_passstderr, .help = "send what programs write to stderr too, each line as JSON that says which it is" },

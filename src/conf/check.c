@@ -58,6 +58,14 @@ void check_tls(struct draft *draft, const struct listen_conf *listen, const stru
 			draft, section, "has tls_ciphers, which are of TLS 1.2, but tls_min_version is 1.3");
 }
 
+/* Checks that somebody may connect where a PROXY header is asked for. */
+void check_proxies(struct draft *draft, const struct listen_conf *listen, const struct draft_section *section)
+{
+	if (listen->proxy_protocol && listen->trusted_proxies.n == 0)
+		check_complain(
+			draft, section, "has proxy_protocol but no trusted_proxies; nobody could connect");
+}
+
 /* Checks that it is known which group comes with a user that is only a number. */
 void check_gateway(struct draft *draft, const struct gateway_conf *gateway)
 {
@@ -98,11 +106,11 @@ static void check_listeners(struct draft *draft, const struct config *config, co
 static void check_targets(
 	struct draft *draft, const struct route_conf *route, const struct draft_section *section)
 {
-	static const char *const upgrades[] = { "exec", "connect", "dir" };
+	static const char *const upgrades[] = { "exec", "connect", "dir", "targets" };
 	const char *first = NULL;
 	bool leads = route->console;
 
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		if (draft_given(draft, section, upgrades[i]) == NULL)
 			continue;
 		if (first != NULL)
@@ -112,9 +120,11 @@ static void check_targets(
 	}
 	leads |= first != NULL || draft_given(draft, section, "static") != NULL;
 	if (!leads)
-		check_complain(draft, section, "has none of exec, connect, dir, static and console");
+		check_complain(draft, section, "has none of exec, connect, dir, targets, static and console");
 	if (route->dir != NULL && !route->prefix)
 		check_complain(draft, section, "has dir, so its path ends in /*");
+	if (route->targets != NULL && route->target_by == TARGET_BY_PATH && !route->prefix)
+		check_complain(draft, section, "has target_by = path, so its path ends in /*");
 }
 
 /* Is there a subprotocol whose choice makes the framing one of these two? */
@@ -143,15 +153,41 @@ static bool check_may_type(const struct route_conf *route)
 	return found;
 }
 
+/* Is there a service that may speak TLS? */
+static bool check_may_encrypt(const struct route_conf *route)
+{
+	bool found = route->targets != NULL;
+
+	for (size_t i = 0; i < route->connect.n; i++)
+		found |= route->connect.items[i].tls;
+	return found;
+}
+
+/* Goes by what the key is about, where that is a service. */
+static const char *check_useless_for_service(const struct route_conf *route, const struct option *option)
+{
+	if (!route->is_service)
+		return NULL;
+	if (option->flags & OPTION_SEVERAL && route->connect.n < 2)
+		return "without several connect";
+	if (option->flags & OPTION_TARGETS && route->targets == NULL)
+		return "without targets";
+	if (option->flags & OPTION_TLS && !check_may_encrypt(route))
+		return "without a tls:// service";
+	return NULL;
+}
+
 /* Goes by what the key is about. */
 const char *check_useless(const struct route_conf *route, const struct option *option)
 {
 	bool program = route->exec.n > 0 || route->dir != NULL;
 
-	if (option->flags & OPTION_PROGRAM && route->has_connect && !program)
-		return "with connect";
-	if (option->flags & OPTION_SERVICE && program && !route->has_connect)
+	if (option->flags & OPTION_PROGRAM && route->is_service && !program)
+		return route->targets != NULL ? "with targets" : "with connect";
+	if (option->flags & OPTION_SERVICE && program && !route->is_service)
 		return route->dir != NULL ? "with dir" : "with exec";
+	if (check_useless_for_service(route, option) != NULL)
+		return check_useless_for_service(route, option);
 	if (option->flags & OPTION_SEPARATOR && !check_may_frame(route, FRAMING_LINES, FRAMING_NUL))
 		return "in this framing, only in lines and nul";
 	if (option->flags & OPTION_TYPE && !check_may_type(route))
@@ -189,6 +225,14 @@ static void check_pass_env(
 	}
 }
 
+/* Checks that our certificate for services has its key. */
+static void check_service_tls(
+	struct draft *draft, const struct route_conf *route, const struct draft_section *section)
+{
+	if (route->is_service && (route->tls_service_cert != NULL) != (route->tls_service_key != NULL))
+		check_complain(draft, section, "has one of tls_cert and tls_key; they are a pair");
+}
+
 /* All of it. */
 void check_route(struct draft *draft, const struct config *config, const struct route_conf *route,
 	const struct draft_section *section)
@@ -197,4 +241,5 @@ void check_route(struct draft *draft, const struct config *config, const struct 
 	check_listeners(draft, config, route, section);
 	check_effects(draft, route, section);
 	check_pass_env(draft, route, section);
+	check_service_tls(draft, route, section);
 }

@@ -100,6 +100,7 @@ static void config_fill_route(
 	route->run_as_uid = (uid_t)-1;
 	route->run_as_gid = (gid_t)-1;
 	config_fill(build, route, section);
+	route->is_service = route->connect.n > 0 || route->targets != NULL;
 }
 
 /* How many sections there are of a kind. */
@@ -134,6 +135,7 @@ static void config_fill_listens(struct config_build *build)
 		check_listen(build->draft, config, listen, section);
 		config_fill(build, listen, section);
 		check_tls(build->draft, listen, section);
+		check_proxies(build->draft, listen, section);
 		config->n_listens++;
 	}
 }
@@ -171,7 +173,7 @@ static void config_fill_routes(struct config_build *build)
 
 		config_fill_route(build, route, section);
 		if (draft_given(build->draft, section, "framing") == NULL)
-			route->framing = route->has_connect ? FRAMING_STREAM : FRAMING_LINES;
+			route->framing = route->is_service ? FRAMING_STREAM : FRAMING_LINES;
 		check_route(build->draft, config, route, section);
 		if (good)
 			config->n_routes++;

@@ -12,6 +12,7 @@
 #include "conf/options.h"
 #include "conf/variables.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 /* Headers that frame the message or belong to the handshake: a second one of them would break it. */
@@ -130,22 +131,16 @@ static enum framing items_find_framing(const char *name)
 	return FRAMING_UNSET;
 }
 
-/* Appends a subprotocol and its framing, with the room of pool_append(). */
+/* Appends a subprotocol and its framing. */
 static void items_append_subprotocol(
 	struct pool *pool, struct subprotocol_list *list, char *name, enum framing framing)
 {
-	size_t n = list->names.n;
+	enum framing *framings = pool_grow(pool, list->framings, list->names.n, sizeof(*framings));
 
-	if ((n & (n - 1)) == 0) {
-		enum framing *framings = pool_alloc(pool, (2 * n + 1) * sizeof(*framings));
-
-		if (framings == NULL)
-			return;
-		if (n > 0)
-			memcpy(framings, list->framings, n * sizeof(*framings));
-		list->framings = framings;
-	}
-	list->framings[n] = framing;
+	if (framings == NULL)
+		return;
+	list->framings = framings;
+	list->framings[list->names.n] = framing;
 	pool_append(pool, &list->names, name);
 }
 
@@ -289,6 +284,53 @@ static void items_parse_address(const struct value *value, void *conf)
 			pool_copy(value->pool, text_of(value->text)));
 }
 
+/* Appends to a list of blocks. */
+static void items_append_cidr(struct pool *pool, struct cidr_list *list, const struct cidr *cidr)
+{
+	struct cidr *items = pool_grow(pool, list->items, list->n, sizeof(*items));
+
+	if (items == NULL)
+		return;
+	list->items = items;
+	list->items[list->n++] = *cidr;
+}
+
+/* Reads trusted_proxies. */
+static void items_parse_cidrs(const struct value *value, void *conf)
+{
+	const char *at = value->text;
+	char *word;
+
+	while ((word = items_next_word(value, &at)) != NULL) {
+		struct value one = *value;
+		struct cidr cidr;
+
+		one.text = word;
+		if (cidr_parse(&cidr, text_of(word)))
+			items_append_cidr(value->pool, value_field(value->option, conf), &cidr);
+		else
+			value_reject(&one);
+	}
+}
+
+/* Counts blocks. */
+static size_t items_count_cidrs(const struct option *option, const void *conf)
+{
+	return ((const struct cidr_list *)value_field_const(option, conf))->n;
+}
+
+/* Writes a block; all of its bits are said. */
+static void items_format_cidr(const struct option *option, const void *conf, size_t i, FILE *out)
+{
+	const struct cidr *cidr = &((const struct cidr_list *)value_field_const(option, conf))->items[i];
+	char text[INET6_ADDRSTRLEN];
+
+	if (cidr->family == AF_UNIX)
+		fputs("unix", out);
+	else
+		fprintf(out, "%s/%u", inet_ntop(cidr->family, cidr->bytes, text, sizeof(text)), cidr->bits);
+}
+
 /* Whether the gateway itself answers for this header. */
 static bool items_is_own(struct text name)
 {
@@ -299,20 +341,14 @@ static bool items_is_own(struct text name)
 	return false;
 }
 
-/* Appends to a list of headers, with the room of pool_append(). */
+/* Appends to a list of headers. */
 static void items_append_header(struct pool *pool, struct header_list *list, struct header_conf header)
 {
-	size_t n = list->n;
+	struct header_conf *items = pool_grow(pool, list->items, list->n, sizeof(*items));
 
-	if ((n & (n - 1)) == 0) {
-		struct header_conf *items = pool_alloc(pool, (2 * n + 1) * sizeof(*items));
-
-		if (items == NULL)
-			return;
-		if (n > 0)
-			memcpy(items, list->items, n * sizeof(*items));
-		list->items = items;
-	}
+	if (items == NULL)
+		return;
+	list->items = items;
 	list->items[list->n++] = header;
 }
 
@@ -370,5 +406,9 @@ const struct value_type items_listeners = { "names of [listen] sections, separat
 	items_parse_listeners, items_format, items_count };
 const struct value_type items_address = { "HOST:PORT, [V6]:PORT, *:PORT, unix:PATH or systemd:FDNAME",
 	items_parse_address, items_format, items_count };
+const struct value_type items_cidrs = {
+	"blocks of addresses (192.0.2.0/24, 2001:db8::/32), or unix, separated by spaces", items_parse_cidrs,
+	items_format_cidr, items_count_cidrs
+};
 const struct value_type items_headers = { "a header: \"Name: value\"", items_parse_header,
 	items_format_header, items_count_headers };

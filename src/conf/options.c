@@ -9,6 +9,7 @@
 #include "conf/config.h"
 #include "conf/items.h"
 #include "conf/place.h"
+#include "conf/upstream.h"
 #include "conf/who.h"
 
 #include <signal.h>
@@ -58,6 +59,19 @@ static const struct option_word options_refuse_as[] = { { "http", REFUSE_AS_HTTP
 
 static const struct option_word options_stderr[] = { { "log", STDERR_LOG }, { "merge", STDERR_MERGE },
 	{ "tagged", STDERR_TAGGED }, { "discard", STDERR_DISCARD }, { NULL, 0 } };
+
+static const struct option_word options_balances[] = { { "first", BALANCE_FIRST },
+	{ "round-robin", BALANCE_ROUND_ROBIN }, { "least-sessions", BALANCE_LEAST_SESSIONS },
+	{ "hash-ip", BALANCE_HASH_IP }, { NULL, 0 } };
+
+static const struct option_word options_healths[] = { { "passive", HEALTH_PASSIVE }, { "none", HEALTH_NONE },
+	{ NULL, 0 } };
+
+static const struct option_word options_send_proxy[] = { { "no", SEND_PROXY_NO }, { "v1", SEND_PROXY_V1 },
+	{ "v2", SEND_PROXY_V2 }, { NULL, 0 } };
+
+static const struct option_word options_target_by[] = { { "query", TARGET_BY_QUERY },
+	{ "path", TARGET_BY_PATH }, { "host", TARGET_BY_HOST }, { NULL, 0 } };
 
 static const struct option_word options_signals[] = { { "TERM", SIGTERM }, { "HUP", SIGHUP },
 	{ "INT", SIGINT }, { "QUIT", SIGQUIT }, { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 }, { "ALRM", SIGALRM },
@@ -110,6 +124,10 @@ const struct option options[] = {
 	  .help = "Ciphers of TLS 1.2, as OpenSSL writes them; when empty, those with forward secrecy and authenticated encryption." },
 	{ LISTEN(tls_ciphersuites), .key = "tls_ciphersuites", .type = &value_string, .otherwise = "",
 	  .help = "Ciphers of TLS 1.3, as OpenSSL writes them; when empty, AES-128-GCM, AES-256-GCM and ChaCha20." },
+	{ LISTEN(proxy_protocol), .key = "proxy_protocol", .type = &value_bool, .otherwise = "no",
+	  .help = "Whether each connection begins with a PROXY header (v1 or v2), in front of TLS too, that says who the client is. It is only taken from trusted_proxies, nobody else may connect." },
+	{ LISTEN(trusted_proxies), .key = "trusted_proxies", .type = &items_cidrs, .otherwise = "", .flags = OPTION_LIST,
+	  .help = "Proxies in front, as blocks of addresses (192.0.2.0/24), or unix for whoever connects by a unix socket. Only these are believed who their client is, by Forwarded or X-Forwarded-For and -Proto; the last hop that is none of them is the client." },
 	{ LISTEN(redirect_to), .key = "redirect_to", .type = &place_redirect, .otherwise = "",
 	  .help = "Only answer 308 to this base URL, with the request's path behind it. https://*:8443 keeps the host that was asked for." },
 	{ LISTEN(server_names), .key = "server_names", .type = &items_hosts, .otherwise = "", .flags = OPTION_LIST,
@@ -123,10 +141,12 @@ const struct option options[] = {
 
 	{ ROUTE(exec), .key = "exec", .type = &command_value, .otherwise = "",
 	  .help = "The program that an upgrade reaches. No shell runs it; it is found by PATH when the configuration is read." },
-	{ ROUTE(connect_uri), .key = "connect", .type = &place_connect, .otherwise = "", .flags = OPTION_PATH,
-	  .help = "The service that an upgrade reaches, instead of exec." },
+	{ ROUTE(connect), .key = "connect", .type = &upstream_values, .otherwise = "", .flags = OPTION_LIST | OPTION_PATH,
+	  .help = "The service that an upgrade reaches, instead of exec: it is connected to before the client is answered. Several: see balance." },
 	{ ROUTE(dir), .key = "dir", .type = &place_directory, .otherwise = "", .flags = OPTION_PATH,
 	  .help = "A directory of programs that an upgrade reaches, instead of exec: the path descends directories until it meets an executable file, the rest is PATH_INFO. Never outside it." },
+	{ ROUTE(targets), .key = "targets", .type = &place_targets, .otherwise = "", .flags = OPTION_PATH,
+	  .help = "A file of lines \"token: URI\", or a directory of such files, that picks the service by the token that a client shows (see target_by), instead of connect; HOST:PORT is tcp:// too. Read again when it changes; a token that is not in it is 404." },
 	{ ROUTE(static_dir), .key = "static", .type = &place_directory, .otherwise = "", .flags = OPTION_PATH,
 	  .help = "What a plain request gets: files of this directory." },
 	{ ROUTE(console), .key = "console", .type = &value_bool, .otherwise = "no",
@@ -187,6 +207,8 @@ const struct option options[] = {
 	  .help = "A client that accepts no byte for this long while bytes wait is cut." },
 	{ ROUTE(idle_timeout_ms), .key = "idle_timeout", .type = &value_time, .otherwise = "0", .max = LONGEST,
 	  .help = "A session without a message for this long is closed with 1001; 0 is never." },
+	{ ROUTE(max_lifetime_ms), .key = "max_lifetime", .type = &value_time, .otherwise = "0", .max = LONGEST,
+	  .help = "A session that has lasted for this long is closed with 1001; 0 is never." },
 	{ ROUTE(ping_interval_ms), .key = "ping_interval", .type = &value_time, .otherwise = "30s", .max = LONGEST,
 	  .help = "A client that was silent for this long gets a ping; 0 is never." },
 	{ ROUTE(ping_timeout_ms), .key = "ping_timeout", .type = &value_time, .otherwise = "20s", .min = 1, .max = LONGEST,
@@ -202,7 +224,25 @@ const struct option options[] = {
 	{ ROUTE(deflate_context), .key = "deflate_context", .type = &value_bool, .otherwise = "no",
 	  .help = "With deflate = yes: whether a message may refer to those before it (context takeover): smaller, but each session keeps about 42 KiB all the time with a window of 12, up to 294 KiB with 15. When no, memory is only held during a message." },
 	{ ROUTE(connect_timeout_ms), .key = "connect_timeout", .type = &value_time, .otherwise = "5s", .flags = OPTION_SERVICE, .min = 1, .max = LONGEST,
-	  .help = "For connecting to the service, all addresses of its name together." },
+	  .help = "For connecting to a service, all addresses of its name together, and TLS." },
+	{ ROUTE(balance), .key = "balance", .type = &value_word, .otherwise = "first", .flags = OPTION_SERVICE | OPTION_SEVERAL, .words = options_balances,
+	  .help = "Which of several connect is tried first: first (in their order), round-robin, least-sessions, or hash-ip (the same one for the same client). When it can't be reached the others are tried, in their order." },
+	{ ROUTE(health), .key = "health", .type = &value_word, .otherwise = "passive", .flags = OPTION_SERVICE | OPTION_SEVERAL, .words = options_healths,
+	  .help = "passive: a service that could not be reached is left alone for 10 s, and then tried by one session before the others. none: each session tries anew." },
+	{ ROUTE(send_proxy), .key = "send_proxy", .type = &value_word, .otherwise = "no", .flags = OPTION_SERVICE, .words = options_send_proxy,
+	  .help = "Whether the service is told who the client is by a PROXY header, before all else: v1 or v2. v2 also tells the request's host, the session's id, and of a client with TLS its version and certificate." },
+	{ ROUTE(tls_verify), .key = "tls_verify", .type = &value_bool, .otherwise = "yes", .flags = OPTION_SERVICE | OPTION_TLS,
+	  .help = "Of a tls:// service: whether its certificate must be valid for its name." },
+	{ ROUTE(tls_ca), .key = "tls_ca", .type = &place_file, .otherwise = "", .flags = OPTION_SERVICE | OPTION_TLS | OPTION_PATH,
+	  .help = "PEM file with the authorities that are believed for tls:// services; when empty, the system's." },
+	{ ROUTE(tls_name), .key = "tls_name", .type = &value_string, .otherwise = "", .flags = OPTION_SERVICE | OPTION_TLS,
+	  .help = "The name that a tls:// service is asked for (SNI) and that its certificate must have; when empty, the host of connect." },
+	{ ROUTE(tls_service_cert), .key = "tls_cert", .type = &place_file, .otherwise = "", .flags = OPTION_SERVICE | OPTION_TLS | OPTION_PATH,
+	  .help = "PEM file with the certificate, and its chain, that a tls:// service is shown when it asks for one." },
+	{ ROUTE(tls_service_key), .key = "tls_key", .type = &place_file, .otherwise = "", .flags = OPTION_SERVICE | OPTION_TLS | OPTION_PATH,
+	  .help = "PEM file with the private key of tls_cert." },
+	{ ROUTE(target_by), .key = "target_by", .type = &value_word, .otherwise = "query", .flags = OPTION_SERVICE | OPTION_TARGETS, .words = options_target_by,
+	  .help = "Where the token for targets is: query (?token=), path (the one segment behind the route's), or host (the Host header, without its port)." },
 	{ ROUTE(header), .key = "header", .type = &items_headers, .otherwise = "", .flags = OPTION_LIST,
 	  .help = "Added to every response." },
 	{ ROUTE(header_ws), .key = "header_ws", .type = &items_headers, .otherwise = "", .flags = OPTION_LIST,
@@ -258,35 +298,36 @@ int options_section_find(struct text name, enum option_section *out)
 }
 
 /* Keys that a later version has: whoever asks for one has not misspelled another. */
-static const char *const options_later[] = { "admin", "auth", "auth_realm", "balance", "cgi", "health",
-	"max_lifetime", "proxy_protocol", "send_proxy", "target_by", "targets", "terminal", "trusted_proxies",
-	"unbuffer", "write" };
+static const char *const options_later[] = { "admin", "auth", "auth_realm", "cgi", "terminal", "unbuffer",
+	"write" };
 
-/* Prefers the same key of another section to one that begins so, and that to one that is only spelled alike.
- */
+/* Prefers a key of the section that begins so to the same key of another section, and that to one that is
+ * only spelled alike. */
 char *options_hint(enum option_section section, const char *key, char out[96])
 {
 	const char *names[OPTIONS_MAX];
 	size_t n = 0;
 
 	for (size_t i = 0; i < options_n; i++) {
+		if (options[i].section == options_section_keys(section))
+			names[n++] = options[i].key;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (strlen(key) > 2 && strncmp(names[i], key, strlen(key)) == 0) {
+			snprintf(out, 96, "; did you mean \"%s\"?", names[i]);
+			return out;
+		}
+	}
+	for (size_t i = 0; i < options_n; i++) {
 		if (strcmp(options[i].key, key) == 0) {
 			snprintf(out, 96, "; it belongs in [%s]%s", options_sections[options[i].section],
 				options[i].section == OPTION_ROUTE ? " or [defaults]" : "");
 			return out;
 		}
-		if (options[i].section == options_section_keys(section))
-			names[n++] = options[i].key;
 	}
 	for (size_t i = 0; i < sizeof(options_later) / sizeof(options_later[0]); i++) {
 		if (strcmp(options_later[i], key) == 0) {
 			snprintf(out, 96, "; this version does not have it yet");
-			return out;
-		}
-	}
-	for (size_t i = 0; i < n; i++) {
-		if (strlen(key) > 2 && strncmp(names[i], key, strlen(key)) == 0) {
-			snprintf(out, 96, "; did you mean \"%s\"?", names[i]);
 			return out;
 		}
 	}

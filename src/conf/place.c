@@ -1,5 +1,5 @@
 /*
- * place: the kinds of values that are places: the service to connect to, files and directories, where the log
+ * place: the kinds of values that are places: files and directories, where the log
  * goes, where a visitor is sent. Looks at the file system when the configuration is read; resolves no host
  * name.
  */
@@ -23,35 +23,6 @@ static char **place_string(const struct option *option, void *conf)
 	return value_field(option, conf);
 }
 
-/* Reads connect: tcp://HOST:PORT or unix:PATH. */
-static void place_parse_connect(const struct value *value, void *conf)
-{
-	struct route_conf *route = conf;
-	const char *word = value->text;
-	int error;
-
-	if (strncmp(word, "tls://", 6) == 0) {
-		value_complain(value, ERRORS_USAGE, "tls:// is not supported yet by this version");
-		return;
-	}
-	if (strncmp(word, "tcp://", 6) == 0)
-		word += 6;
-	else if (strncmp(word, "unix:", 5) != 0) {
-		value_reject(value);
-		return;
-	}
-	error = addr_parse(&route->connect, word);
-	if (error)
-		value_complain(value, ERRORS_USAGE, "\"%.150s\" %s", value->text, addr_error(error));
-	else if (route->connect.kind != (word == value->text ? ADDR_UNIX : ADDR_TCP) ||
-		 strcmp(route->connect.host, "*") == 0)
-		value_reject(value);
-	else if (route->connect.kind == ADDR_TCP && route->connect.port == 0)
-		value_complain(value, ERRORS_USAGE, "\"%.150s\" needs a port from 1 to 65535", value->text);
-	route->has_connect = true;
-	route->connect_uri = pool_copy(value->pool, text_of(value->text));
-}
-
 /* Reads a directory, which has to be there, and open to who reads this. */
 static void place_parse_directory(const struct value *value, void *conf)
 {
@@ -62,6 +33,15 @@ static void place_parse_directory(const struct value *value, void *conf)
 	else if (!S_ISDIR(st.st_mode))
 		value_complain(value, ERRORS_FAILED, "%.500s: %s", value->text, strerror(ENOTDIR));
 	else if (faccessat(AT_FDCWD, value->text, X_OK, AT_EACCESS) < 0)
+		value_complain(value, ERRORS_FAILED, "%.500s: %s", value->text, strerror(errno));
+	else
+		*place_string(value->option, conf) = pool_copy(value->pool, text_of(value->text));
+}
+
+/* Reads the name of a file or directory; it has to be there. */
+static void place_parse_targets(const struct value *value, void *conf)
+{
+	if (access(value->text, R_OK) < 0)
 		value_complain(value, ERRORS_FAILED, "%.500s: %s", value->text, strerror(errno));
 	else
 		*place_string(value->option, conf) = pool_copy(value->pool, text_of(value->text));
@@ -166,8 +146,8 @@ static void place_parse_redirect(const struct value *value, void *conf)
 		value_reject(value);
 }
 
-const struct value_type place_connect = { "tcp://HOST:PORT or unix:PATH", place_parse_connect,
-	value_format_string, value_count_string };
+const struct value_type place_targets = { "a file or a directory", place_parse_targets, value_format_string,
+	value_count_string };
 const struct value_type place_directory = { "a directory", place_parse_directory, value_format_string,
 	value_count_string };
 const struct value_type place_file = { "a file", place_parse_file, value_format_string, value_count_string };

@@ -60,22 +60,28 @@ char *pool_printf(struct pool *pool, const char *format, ...)
 	return out;
 }
 
-/* Doubles the room whenever n is a power of two, so that nobody has to remember how much there is. */
+/* Doubles the room whenever n is a power of two, so that nobody has to remember how much there is. One more
+ * than that is free, for who ends a list with a NULL. */
+void *pool_grow(struct pool *pool, void *items, size_t n, size_t size)
+{
+	void *larger;
+
+	if ((n & (n - 1)) != 0)
+		return items;
+	larger = pool_alloc(pool, (2 * n + 2) * size);
+	if (larger != NULL && n > 0)
+		memcpy(larger, items, n * size);
+	return larger;
+}
+
+/* Appends a pointer; a NULL follows the last one. */
 void pool_append(struct pool *pool, struct conf_list *list, char *item)
 {
-	size_t n = list->n;
+	char **items = item != NULL ? pool_grow(pool, list->items, list->n, sizeof(*items)) : NULL;
 
-	if (item == NULL)
+	if (items == NULL)
 		return;
-	if ((n & (n - 1)) == 0) {
-		char **items = pool_alloc(pool, (2 * n + 2) * sizeof(*items));
-
-		if (items == NULL)
-			return;
-		if (n > 0)
-			memcpy(items, list->items, n * sizeof(*items));
-		list->items = items;
-	}
+	list->items = items;
 	list->items[list->n++] = item;
 }
 

@@ -68,7 +68,7 @@ static enum admission_limit admission_enter_gateway(
 static enum admission_limit admission_enter_program(struct admission *admission,
 	const struct gateway_conf *conf, const struct route_conf *route, uint64_t now)
 {
-	if (route->has_connect)
+	if (route->is_service)
 		return ADMISSION_OK;
 	if (!limits_take_process(admission->limits, conf->max_processes))
 		return ADMISSION_PROCESSES;
@@ -147,14 +147,14 @@ void admission_no_backend(struct refusal *out, const struct route_conf *route, i
 	char sentence[sizeof(out->sentence)];
 
 	snprintf(sentence, sizeof(sentence), "%s: %s.",
-		route->has_connect ? "What this route leads to could not be reached"
-				   : "The program of this route could not be started",
+		route->is_service ? "What this route leads to could not be reached"
+				  : "The program of this route could not be started",
 		strerror(error));
 	admission_refuse(out, 503, reason, sentence);
 	if (admission_is_shortage(error))
 		return;
 	out->status = error == ETIMEDOUT ? 504 : 502;
-	out->code = route->has_connect ? CLOSE_BAD_GATEWAY : CLOSE_INTERNAL;
+	out->code = route->is_service ? CLOSE_BAD_GATEWAY : CLOSE_INTERNAL;
 	out->later = false;
 }
 

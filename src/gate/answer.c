@@ -218,7 +218,7 @@ static void answer_upgrade(struct answer *out, const struct config *config, cons
 	const struct http_header *origin = http_request_header(request, "Origin");
 	int error = 0;
 
-	if (route == NULL || (route->exec.n == 0 && !route->has_connect && route->dir == NULL))
+	if (route == NULL || (route->exec.n == 0 && !route->is_service && route->dir == NULL))
 		answer_refuse(out, 404, "no such route", "Nothing answers a WebSocket on this path.\n");
 	else if (origin != NULL && !answer_origin_allowed(out, config, entrance, request, origin->value))
 		answer_refuse_origin(out, config, origin->value);

@@ -127,8 +127,8 @@ static void record_describe(const struct record *record, const struct endpoint *
 	who[0] = how[0] = '\0';
 	if (backend != NULL)
 		backend->ops->describe(backend, who, how);
-	else if (record->route->has_connect)
-		snprintf(who, 128, "%s", record->route->connect_uri);
+	else if (record->route->connect.n > 0)
+		snprintf(who, 128, "%s", record->route->connect.items[0].uri);
 }
 
 /* Writes it. */

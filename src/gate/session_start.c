@@ -177,7 +177,7 @@ static struct endpoint *session_new_backend(struct session *session, struct text
 		.on_released = session_on_released,
 		.arg = session,
 	};
-	if (route->has_connect)
+	if (route->is_service)
 		return tcp_new(
 			gate->loop, gate->resolver, route, &params.rules, &session_backend_hooks, session);
 	return process_new(gate->loop, &params, &session_backend_hooks, session);
@@ -228,7 +228,7 @@ static int session_start_program(struct session *session, const struct exchange_
 /* Starts what the route leads to. Returns 0 or -errno. */
 static int session_start_backend(struct session *session, const struct exchange_upgrade *upgrade)
 {
-	if (session->record.route->has_connect)
+	if (session->record.route->is_service)
 		return session_launch(session, (struct text){ 0 }, (struct text){ 0 });
 	return session_start_program(session, upgrade);
 }

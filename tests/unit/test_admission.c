@@ -28,7 +28,7 @@ struct house {
 static void house_init(struct house *house)
 {
 	memset(house, 0, sizeof(*house));
-	house->routes[SERVICE].has_connect = true;
+	house->routes[SERVICE].is_service = true;
 	house->config =
 		(struct config){ .routes = house->routes, .n_routes = ROUTES, .manners = &manners_own };
 	house->config.gateway.max_sessions = house->config.gateway.max_processes = 3;

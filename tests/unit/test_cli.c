@@ -261,7 +261,8 @@ static void test_mistakes(void **state)
 	BAD(2, "wsluice: --pingms: must be a number of milliseconds, not \"1s\"\n", "--pingms=1s", "cat");
 	BAD(2, "wsluice: --loglevel: must be error, warning, info, debug or trace, not \"x\"\n",
 		"--loglevel=x", "cat");
-	BAD(2, "wsluice: --connect: tls:// is not supported yet by this version\n", "--connect=tls://h:1");
+	BAD(2, "wsluice: --connect: \"h:1\" must be tcp://HOST:PORT, tls://HOST:PORT or unix:PATH\n",
+		"--connect=h:1");
 	BAD(2, "wsluice: --header: must be a header: \"Name: value\", not \"x\"\n", "--header=x", "cat");
 	BAD(2, "wsluice: --header: holds a control character\n", "--header=A: b\r\nC: d", "cat");
 	BAD(2, "wsluice: --set: needs a value: --set=KEY=VALUE\n", "--set=", "cat");
@@ -307,7 +308,7 @@ static void test_ssl(void **state)
 	assert_string_equal(listen->tls_client_ca, "/etc/passwd");
 	assert_int_equal(listen->tls_client, TLS_CLIENT_REQUIRE);
 	run_done(&run);
-	run = GOOD("--ssl", "--set=tls_certificate=/etc/passwd", "--set=tls_key=/etc/group", "cat");
+	run = GOOD("--ssl", "--set=tls_certificate=/etc/passwd", "--set=listen.tls_key=/etc/group", "cat");
 	run_done(&run);
 }
 
@@ -321,7 +322,8 @@ static void test_ssl_mistakes(void **state)
 	BAD(2, "wsluice: --sslcert: needs --ssl\nwsluice: --sslkey: needs --ssl\n", "--ssl=false",
 		"--sslcert=/etc/passwd", "--sslkey=/etc/passwd", "cat");
 	BAD(2, "wsluice: --sslca: needs --ssl\n", "--sslca=/etc/passwd", "cat");
-	BAD(2, "wsluice: --set tls_key: needs --ssl\n", "--set=tls_key=/etc/passwd", "cat");
+	BAD(2, "wsluice: --set tls_certificate: needs --ssl\n", "--set=tls_certificate=/etc/passwd", "cat");
+	BAD(2, "wsluice: --set tls_key: does nothing with exec\n", "--set=tls_key=/etc/passwd", "cat");
 	BAD(2, "wsluice: --ssl: must be true or false, not \"x\"\n", "--ssl=x", "cat");
 	BAD(2, "wsluice: --sslkey: needs a value: --sslkey=FILE\n", "--sslkey=", "cat");
 	BAD(1, "wsluice: --sslcert: /no/such: No such file or directory\n", "--ssl", "--sslcert=/no/such",

@@ -24,8 +24,13 @@ static void check_same(const struct config *a, const struct config *b)
 		assert_int_equal(x->prefix, y->prefix);
 		assert_true(text_is(text_of(x->host), y->host ? y->host : ""));
 		assert_int_equal(x->framing, y->framing);
-		assert_int_equal(x->has_connect, y->has_connect);
-		assert_memory_equal(&x->connect, &y->connect, sizeof(x->connect));
+		assert_int_equal(x->is_service, y->is_service);
+		assert_int_equal(x->connect.n, y->connect.n);
+		for (size_t k = 0; k < x->connect.n; k++) {
+			assert_memory_equal(&x->connect.items[k].name, &y->connect.items[k].name,
+				sizeof(x->connect.items[k].name));
+			assert_int_equal(x->connect.items[k].tls, y->connect.items[k].tls);
+		}
 		assert_int_equal(x->exec.n, y->exec.n);
 		for (size_t word = 0; word < x->exec.n; word++)
 			assert_string_equal(x->exec.items[word], y->exec.items[word]);

@@ -106,7 +106,7 @@ static void test_continuation(void **state)
 				  "it could continue\n");
 	conf_bad("[route /x]\n console = yes\n",
 		"t.ini:2: this line begins with a space, and there is no value above that it could continue\n"
-		"t.ini:1: [route /x] has none of exec, connect, dir, static and console\n");
+		"t.ini:1: [route /x] has none of exec, connect, dir, targets, static and console\n");
 	conf_bad(ROUTE_X "\n  x\n", "t.ini:4: this line begins with a space, and there is no value above "
 				    "that it could continue\n");
 }
@@ -182,8 +182,8 @@ static void test_sections(void **state)
 
 	conf_bad("[listen a]\n[route /x]\n[route /y]\n",
 		"t.ini:1: [listen a] has no address\n"
-		"t.ini:2: [route /x] has none of exec, connect, dir, static and console\n"
-		"t.ini:3: [route /y] has none of exec, connect, dir, static and console\n");
+		"t.ini:2: [route /x] has none of exec, connect, dir, targets, static and console\n"
+		"t.ini:3: [route /y] has none of exec, connect, dir, targets, static and console\n");
 	conf_bad("[gatway]\nworkers = x\n",
 		"t.ini:1: unknown section [gatway]; did you mean \"[gateway]\"?\n");
 	conf_bad("[routes /x]\n", "t.ini:1: unknown section [routes /x]; did you mean \"[route /x]\"?\n");
@@ -264,9 +264,9 @@ static void test_all_errors(void **state)
 		"t.ini:3: log_level: must be error, warning, info, debug or trace, not \"loud\"\n"
 		"t.ini:5: address: \"x\" has no port (HOST:PORT)\n"
 		"t.ini:6: [route y] the path begins with a slash (/x, /x/*, example.org/x)\n"
-		"t.ini:6: [route y] has none of exec, connect, dir, static and console\n"
+		"t.ini:6: [route y] has none of exec, connect, dir, targets, static and console\n"
 		"t.ini:9: buffer: must be a size (4096, 64k, 1M) from 16k to 1G, not \"1\"\n"
-		"t.ini:7: [route /x] has none of exec, connect, dir, static and console\n"
+		"t.ini:7: [route /x] has none of exec, connect, dir, targets, static and console\n"
 		"t.ini:8: listen: there is no [listen b]; did you mean \"a\"?\n");
 }
 
@@ -377,12 +377,12 @@ static void test_credentials(void **state)
 	setenv("CREDENTIALS_DIRECTORY", "/tmp", 1);
 	config = conf_good("[route /x]\nstatic = %d/.\n[route /y]\nconnect = unix:%d/a%%d%e\n");
 	assert_string_equal(config->routes[0].static_dir, "/tmp/.");
-	assert_string_equal(config->routes[1].connect.path, "/tmp/a%d%e");
+	assert_string_equal(config->routes[1].connect.items[0].name.path, "/tmp/a%d%e");
 	config_unref(config);
 	unsetenv("CREDENTIALS_DIRECTORY");
 	conf_bad("[route /x]\nstatic = %d\n",
 		"t.ini:2: %d is systemd's directory of credentials, and there is none; %% is a plain %\n"
-		"t.ini:1: [route /x] has none of exec, connect, dir, static and console\n");
+		"t.ini:1: [route /x] has none of exec, connect, dir, targets, static and console\n");
 }
 
 /* --- includes, in a directory of their own --- */
@@ -613,6 +613,48 @@ static void test_useless(void **state)
 	config_unref(conf_good("[route /a]\nconnect = unix:/x\nconnect_timeout = 5s\n"));
 }
 
+/* Services: several of them, by a token, behind a proxy. */
+static void test_services(void **state)
+{
+	const struct config *config =
+		conf_good("[listen a]\naddress = 127.0.0.1:1\nproxy_protocol = yes\ntrusted_proxies = "
+			  "127.0.0.0/8, unix\n"
+			  "[route /a]\nconnect = tcp://a:1\nconnect = tls://[::1]:2\nconnect = unix:/x y\n"
+			  "balance = least-sessions\nhealth = none\ntls_name = b.example\ntls_verify = "
+			  "no\nsend_proxy = v2\n"
+			  "[route /b/*]\ntargets = /dev/null\ntarget_by = path\n");
+	const struct route_conf *route = &config->routes[0];
+
+	(void)state;
+	assert_int_equal(config->listens[0].trusted_proxies.n, 2);
+	assert_int_equal(config->listens[0].trusted_proxies.items[0].bits, 8);
+	assert_int_equal(config->listens[0].trusted_proxies.items[1].family, AF_UNIX);
+	assert_int_equal(route->connect.n, 3);
+	assert_string_equal(route->connect.items[2].uri, "unix:/x y");
+	assert_false(route->connect.items[0].tls);
+	assert_true(route->connect.items[1].tls);
+	assert_string_equal(route->connect.items[1].name.host, "::1");
+	assert_int_equal(route->balance, BALANCE_LEAST_SESSIONS);
+	assert_false(route->tls_verify);
+	assert_true(config->routes[1].is_service);
+	assert_int_equal(config->routes[1].framing, FRAMING_STREAM);
+	assert_int_equal(config->routes[1].target_by, TARGET_BY_PATH);
+	config_unref(config);
+	conf_bad("[route /a]\nconnect = tcp://a:1\ntargets = /dev/null\n",
+		"t.ini:1: [route /a] has connect and targets; a route has only one of them\n");
+	conf_bad("[route /a]\ntargets = /no/such\n",
+		"t.ini:2: targets: /no/such: No such file or directory\n");
+	conf_bad("[route /a]\ntargets = /dev/null\ntarget_by = path\n",
+		"t.ini:1: [route /a] has target_by = path, so its path ends in /*\n");
+	conf_bad("[route /a]\nconnect = tls://a:1\ntls_cert = /dev/null\n",
+		"t.ini:1: [route /a] has one of tls_cert and tls_key; they are a pair\n");
+	conf_bad("[listen a]\naddress = 127.0.0.1:1\nproxy_protocol = yes\n[route /a]\nexec = cat\n",
+		"t.ini:1: [listen a] has proxy_protocol but no trusted_proxies; nobody could connect\n");
+	conf_bad(
+		"[route /a]\nexec = cat\nsend_proxy = v1\n", "t.ini:3: send_proxy: does nothing with exec\n");
+	conf_bad("[route /a]\ntargets = /dev/null\nenv = A=b\n", "t.ini:3: env: does nothing with targets\n");
+}
+
 /* The same of what only some framings have, whether they are the route's or a subprotocol's. */
 static void test_useless_framing(void **state)
 {
@@ -665,6 +707,7 @@ int main(void)
 		cmocka_unit_test(test_sets),
 		cmocka_unit_test(test_pass_nothing),
 		cmocka_unit_test(test_useless),
+		cmocka_unit_test(test_services),
 		cmocka_unit_test(test_useless_framing),
 	};
 

@@ -43,7 +43,8 @@ static void check_values(const char *heading, const char *more, const struct val
 #define YESNO	 "!must be yes or no, not "
 #define MODE	 "!must be an octal file mode (0660), not "
 #define SIGNALS	 "!must be TERM, HUP, INT, QUIT, USR1, USR2, ALRM, ABRT or KILL, not "
-#define CONNECT	 "!must be tcp://HOST:PORT or unix:PATH, not "
+#define CONNECT	 " must be tcp://HOST:PORT, tls://HOST:PORT or unix:PATH"
+#define CIDRS	 "!must be blocks of addresses (192.0.2.0/24, 2001:db8::/32), or unix, separated by spaces, not "
 #define HEADER	 "!must be a header: \"Name: value\", not "
 #define PROTOCOL "!must be names, each perhaps with =FRAMING, separated by spaces, not "
 #define ORIGIN \
@@ -124,6 +125,13 @@ static void test_listen(void **state)
 		{ "server_names", "a..b", HOSTS "\"a..b\"" },
 		{ "server_names", "a:", HOSTS "\"a:\"" },
 		{ "server_names", "https://a", HOSTS "\"https://a\"" },
+		{ "trusted_proxies", "192.0.2.0/24", "192.0.2.0/24" },
+		{ "trusted_proxies", "192.0.2.1", "192.0.2.1/32" },
+		{ "trusted_proxies", "::ffff:192.0.2.0/120", "192.0.2.0/24" },
+		{ "trusted_proxies", "2001:db8::/32", "2001:db8::/32" },
+		{ "trusted_proxies", "unix", "unix" },
+		{ "trusted_proxies", "192.0.2.1/24", CIDRS "\"192.0.2.1/24\"" },
+		{ "trusted_proxies", "localhost", CIDRS "\"localhost\"" },
 		{ "redirect_to", "https://example.org/", "https://example.org" },
 		{ "redirect_to", "http://[::1]:1/a", "http://[::1]:1/a" },
 		{ "redirect_to", "https://example.org:65535", "https://example.org:65535" },
@@ -247,11 +255,20 @@ static void test_route(void **state)
 		{ "deflate_context", "yes", "yes" },
 		{ "connect", "tcp://[::1]:5900", "tcp://[::1]:5900" },
 		{ "connect", "unix:/run/x y.sock", "unix:/run/x y.sock" },
-		{ "connect", "tls://h:1", "!tls:// is not supported yet by this version" },
-		{ "connect", "http://h:1", CONNECT "\"http://h:1\"" },
-		{ "connect", "h:1", CONNECT "\"h:1\"" },
-		{ "connect", "tcp://unix:/x", CONNECT "\"tcp://unix:/x\"" },
-		{ "connect", "tcp://*:1", CONNECT "\"tcp://*:1\"" },
+		{ "connect", "tls://h:1", "tls://h:1" },
+		{ "connect", "tls://h:0", "!\"tls://h:0\" needs a port from 1 to 65535" },
+		{ "max_lifetime", "1h", "1h" },
+		{ "send_proxy", "v1", "v1" },
+		{ "send_proxy", "v2", "v2" },
+		{ "send_proxy", "yes", "!must be no, v1 or v2, not \"yes\"" },
+		{ "balance", "hash-ip", "hash-ip" },
+		{ "health", "none", "none" },
+		{ "target_by", "host", "host" },
+		{ "tls_verify", "no", "no" },
+		{ "connect", "http://h:1", "!\"http://h:1\"" CONNECT },
+		{ "connect", "h:1", "!\"h:1\"" CONNECT },
+		{ "connect", "tcp://unix:/x", "!\"tcp://unix:/x\"" CONNECT },
+		{ "connect", "tcp://*:1", "!\"tcp://*:1\"" CONNECT },
 		{ "connect", "tcp://h:0", "!\"tcp://h:0\" needs a port from 1 to 65535" },
 		{ "connect", "tcp://h", "!\"tcp://h\" has no port (HOST:PORT)" },
 		{ "static", "/", "/" },
@@ -481,14 +498,14 @@ static void test_connect(void **state)
 			  "[route /u]\nconnect = unix:/run/x\n[route /e]\nexec = cat -n\n");
 
 	(void)state;
-	assert_true(config->routes[0].has_connect);
-	assert_int_equal(config->routes[0].connect.kind, ADDR_TCP);
-	assert_string_equal(config->routes[0].connect.host, "db.example");
-	assert_int_equal(config->routes[0].connect.port, 5432);
+	assert_true(config->routes[0].is_service);
+	assert_int_equal(config->routes[0].connect.items[0].name.kind, ADDR_TCP);
+	assert_string_equal(config->routes[0].connect.items[0].name.host, "db.example");
+	assert_int_equal(config->routes[0].connect.items[0].name.port, 5432);
 	assert_int_equal(config->routes[0].framing, FRAMING_STREAM);
-	assert_int_equal(config->routes[1].connect.kind, ADDR_UNIX);
-	assert_string_equal(config->routes[1].connect.path, "/run/x");
-	assert_false(config->routes[2].has_connect);
+	assert_int_equal(config->routes[1].connect.items[0].name.kind, ADDR_UNIX);
+	assert_string_equal(config->routes[1].connect.items[0].name.path, "/run/x");
+	assert_false(config->routes[2].is_service);
 	assert_int_equal(config->routes[2].framing, FRAMING_LINES);
 	assert_int_equal(config->routes[2].exec.n, 2);
 	assert_string_equal(config->routes[2].exec.items[1], "-n");

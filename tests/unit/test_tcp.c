@@ -25,6 +25,7 @@ static const struct name known_names[] = { { .host = "slow.test", .addrs = "127.
 struct service {
 	struct rig rig;
 	struct resolver *resolver;
+	struct upstream place;
 	struct route_conf route;
 	struct endpoint *tcp;
 	int listener, fd; /* the service's ends; -1 while there is none */
@@ -116,11 +117,12 @@ static struct service *service_new(enum framing framing)
 	assert_int_equal(listen(service->listener, 4), 0);
 	assert_int_equal(getsockname(service->listener, (struct sockaddr *)&addr, &len), 0);
 	service->fd = -1;
-	service->route = (struct route_conf){ .has_connect = true,
-		.connect = { .kind = ADDR_TCP, .host = "127.0.0.1", .port = ntohs(addr.sin_port) },
+	service->place = (struct upstream){ .uri = (char *)(uintptr_t) "tcp://service",
+		.name = { .kind = ADDR_TCP, .host = "127.0.0.1", .port = ntohs(addr.sin_port) } };
+	service->route = (struct route_conf){ .is_service = true,
+		.connect = { .items = &service->place, .n = 1 },
 		.send_timeout_ms = SEND_TIMEOUT,
 		.connect_timeout_ms = CONNECT_TIMEOUT };
-	service->route.connect_uri = strdup("tcp://service");
 	struct framing_rules rules = { .framing = framing };
 	service->tcp =
 		tcp_new(&service->rig.loop, service->resolver, &service->route, &rules, &bridge, service);
@@ -153,7 +155,6 @@ static void service_free(struct service *service)
 	names_open();
 	resolver_free(service->resolver);
 	rig_done(&service->rig);
-	free(service->route.connect_uri);
 	free(service->got);
 	free(service);
 }
@@ -292,7 +293,7 @@ static void test_destroy_early(void **state)
 	for (int stage = 0; stage < 3; stage++) {
 		struct service *service = service_new(FRAMING_STREAM);
 		if (stage == 1)
-			strcpy(service->route.connect.host, "slow.test");
+			strcpy(service->place.name.host, "slow.test");
 		if (stage > 0)
 			assert_int_equal(service->tcp->ops->start(service->tcp), 0);
 		if (stage == 1)
