@@ -6,6 +6,7 @@
 #define GATE_ACCESS_H
 
 #include "conf/config.h"
+#include "gate/client.h"
 #include "gate/gate.h"
 #include "http/request.h"
 
@@ -16,7 +17,7 @@ struct access {
 	char *url;		   /* for websocketd's log alone, else NULL */
 };
 
-void access_remember(struct access *access, const struct config *config, const struct entrance *entrance,
+void access_remember(struct access *access, const struct config *config, const struct client *client,
 	const struct http_request *request);
 void access_forget(struct access *access);
 

@@ -6,6 +6,7 @@
 #define GATE_ANSWER_H
 
 #include "conf/route.h"
+#include "gate/client.h"
 #include "gate/file.h"
 #include "gate/gate.h"
 #include "gate/reply.h"
@@ -42,9 +43,9 @@ struct answer {
 	char location[ANSWER_LOCATION]; /* of a redirect */
 };
 
-/* Decides about a request whose head was parsed and that came in by `entrance`. */
+/* Decides about a request of `client` whose head was parsed and that came in by `entrance`. */
 void answer_decide(struct answer *out, const struct config *config, const struct entrance *entrance,
-	const struct http_request *request);
+	const struct client *client, const struct http_request *request);
 
 /* The refusal of a head that could not be parsed: a negative http_request_error. */
 void answer_bad_head(struct answer *out, int error);

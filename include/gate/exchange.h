@@ -8,9 +8,9 @@
 #ifndef GATE_EXCHANGE_H
 #define GATE_EXCHANGE_H
 
-#include "base/addr.h"
 #include "conf/route.h"
 #include "gate/access.h"
+#include "gate/client.h"
 #include "gate/gate.h"
 #include "gate/reply.h"
 #include "gate/sender.h"
@@ -56,7 +56,7 @@ struct exchange {
 	struct gate *gate;
 	const struct config *config; /* borrowed from the owner */
 	const struct entrance *entrance;
-	const struct addr *peer;
+	struct client *client; /* the owner's: who the request is of; between requests, who connected */
 	struct stream *stream;
 	const struct exchange_hooks *hooks;
 	void *arg;
@@ -74,9 +74,9 @@ struct exchange {
 	struct access access; /* the request, for the log */
 };
 
-/* Begins with a stream that is open; it stays the owner's. */
+/* Begins with a stream that is open; it stays the owner's, as does `client`, who connected. */
 void exchange_open(struct exchange *exchange, struct gate *gate, const struct config *config,
-	const struct entrance *entrance, const struct addr *peer, struct stream *stream,
+	const struct entrance *entrance, struct client *client, struct stream *stream,
 	const struct exchange_hooks *hooks, void *arg);
 void exchange_done(struct exchange *exchange); /* frees what it holds; in any state, more than once */
 

@@ -31,7 +31,7 @@ struct session {
 	struct session *next, **link; /* in gate->sessions */
 	enum session_state state;
 	const struct config *config;
-	struct addr peer;
+	struct client client; /* who connected; of a session, who asked for it */
 	struct stream stream;
 	struct exchange *exchange; /* until it is bridged */
 	size_t weight;		   /* its part of gate->n_held */

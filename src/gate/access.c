@@ -11,14 +11,14 @@
 enum { ACCESS_URL_PATH = 1024, ACCESS_WORDS = 256 };
 
 /* The URL as the client knows it. NULL when there is no memory. */
-static char *access_make_url(const struct http_request *request, bool tls)
+static char *access_make_url(const struct http_request *request, bool secure)
 {
 	struct text host = request->host;
 	bool v6 = host.len > 0 && memchr(host.ptr, ':', host.len) != NULL;
 	int len = request->path.len < ACCESS_URL_PATH ? (int)request->path.len : ACCESS_URL_PATH;
 	char *url;
 
-	if (asprintf(&url, "http%s://%s%.*s%s%s%.*s%.*s%s", tls ? "s" : "", v6 ? "[" : "", TEXT_ARG(host),
+	if (asprintf(&url, "http%s://%s%.*s%s%s%.*s%.*s%s", secure ? "s" : "", v6 ? "[" : "", TEXT_ARG(host),
 		    v6 ? "]" : "", request->host_port.len > 0 ? ":" : "", TEXT_ARG(request->host_port), len,
 		    request->path.ptr, request->has_query ? "?***" : "") < 0)
 		return NULL;
@@ -26,7 +26,7 @@ static char *access_make_url(const struct http_request *request, bool tls)
 }
 
 /* Keeps what the log needs. */
-void access_remember(struct access *access, const struct config *config, const struct entrance *entrance,
+void access_remember(struct access *access, const struct config *config, const struct client *client,
 	const struct http_request *request)
 {
 	size_t room = sizeof(access->path) - sizeof("?***"), len = request->path.len;
@@ -37,7 +37,7 @@ void access_remember(struct access *access, const struct config *config, const s
 		request->path.ptr, request->has_query ? "?***" : "");
 	access->handshake = http_request_has_token(request, "Upgrade", "websocket");
 	if (config->log_websocketd != LOG_WEBSOCKETD_OFF)
-		access->url = access_make_url(request, entrance->tls);
+		access->url = access_make_url(request, client->secure);
 }
 
 /* There is no request any more. */

@@ -199,19 +199,19 @@ static void answer_refuse_entry(struct answer *out, int error)
 
 /* May a page of this origin have the route? websocketd's --sameorigin and --origin hold both. */
 static bool answer_origin_allowed(const struct answer *out, const struct config *config,
-	const struct entrance *entrance, const struct http_request *request, struct text origin)
+	const struct client *client, const struct http_request *request, struct text origin)
 {
 	static const char *const same[] = { "same" };
 	const struct conf_list *rules = &out->match.route->origins;
 
 	return upgrade_origin_allowed(origin, (const char *const *)rules->items, rules->n, request->host,
-		       request->host_port, entrance->tls) &&
+		       request->host_port, client->secure) &&
 	       (!config->same_origin || upgrade_origin_allowed(origin, same, 1, request->host,
-						request->host_port, entrance->tls));
+						request->host_port, client->secure));
 }
 
 /* An opening handshake that is correct as HTTP: is there something behind it, and may this page have it? */
-static void answer_upgrade(struct answer *out, const struct config *config, const struct entrance *entrance,
+static void answer_upgrade(struct answer *out, const struct config *config, const struct client *client,
 	const struct http_request *request)
 {
 	const struct route_conf *route = out->match.route;
@@ -220,7 +220,7 @@ static void answer_upgrade(struct answer *out, const struct config *config, cons
 
 	if (route == NULL || (route->exec.n == 0 && !route->is_service && route->dir == NULL))
 		answer_refuse(out, 404, "no such route", "Nothing answers a WebSocket on this path.\n");
-	else if (origin != NULL && !answer_origin_allowed(out, config, entrance, request, origin->value))
+	else if (origin != NULL && !answer_origin_allowed(out, config, client, request, origin->value))
 		answer_refuse_origin(out, config, origin->value);
 	else if (route->dir != NULL && (error = answer_find_entry(out, request)) != 0)
 		answer_refuse_entry(out, error);
@@ -330,7 +330,7 @@ static void answer_elsewhere(struct answer *out, const struct config *config,
 
 /* Judges what belongs to no route first: Host, path, handshake. */
 void answer_decide(struct answer *out, const struct config *config, const struct entrance *entrance,
-	const struct http_request *request)
+	const struct client *client, const struct http_request *request)
 {
 	if (!answer_host_allowed(config, entrance, request->host)) {
 		answer_refuse_host(out, config, entrance, request->host);
@@ -356,7 +356,7 @@ void answer_decide(struct answer *out, const struct config *config, const struct
 	struct text path = { .ptr = out->path, .len = (size_t)len };
 	out->match = route_find(config, entrance->name, request->host, path);
 	if (wanted > 0)
-		answer_upgrade(out, config, entrance, request);
+		answer_upgrade(out, config, client, request);
 	else
 		answer_plain(out, config, request);
 }

@@ -58,7 +58,7 @@ static int environ_add_server(
 	char local[ADDR_TEXT];
 	bool named = exchange->config->manners->loose_cgi;
 	unsigned port = named ? 0 : addr_port(&exchange->entrance->local);
-	unsigned otherwise = exchange->entrance->tls ? 443 : 80;
+	unsigned otherwise = exchange->client->secure ? 443 : 80;
 
 	addr_format_host(&exchange->entrance->local, local);
 	int error = environ_add(out, "SERVER_NAME", request->host.len > 0 ? request->host : text_of(local));
@@ -146,13 +146,13 @@ static int environ_add_made(struct evbuffer *out, const char *name, char *value)
 	return error;
 }
 
-/* TLS as Apache's mod_ssl names it: that it is on, what was agreed, who the client is. */
-static int environ_add_tls(struct evbuffer *out, const SSL *ssl)
+/* TLS as Apache's mod_ssl names it: that the client speaks it; of our own, what was agreed, and with whom. */
+static int environ_add_tls(struct evbuffer *out, bool secure, const SSL *ssl)
 {
+	int error = secure ? environ_add(out, "HTTPS", text_of("on")) : 0;
 	if (ssl == NULL)
-		return 0;
+		return error;
 	bool known = SSL_get0_peer_certificate(ssl) != NULL;
-	int error = environ_add(out, "HTTPS", text_of("on"));
 	error |= environ_add(out, "SSL_PROTOCOL", text_of(SSL_get_version(ssl)));
 	error |= environ_add(out, "SSL_CIPHER", text_of(SSL_get_cipher_name(ssl)));
 	error |= environ_add(out, "SSL_CLIENT_VERIFY", text_of(known ? "SUCCESS" : "NONE"));
@@ -173,8 +173,8 @@ static int environ_add_all(struct evbuffer *out, const struct exchange *exchange
 	error |= environ_add(out, "REQUEST_METHOD", request->method);
 	error |= loose ? environ_add_path_loose(out, upgrade) : environ_add_path(out, upgrade);
 	error |= environ_add(out, "QUERY_STRING", request->query);
-	error |= environ_add_remote(out, exchange->peer);
-	error |= environ_add_tls(out, stream_ssl(exchange->stream));
+	error |= environ_add_remote(out, &exchange->client->addr);
+	error |= environ_add_tls(out, exchange->client->secure, stream_ssl(exchange->stream));
 	error |= loose ? environ_add_unknown(out) : environ_add_content(out, request);
 	error |= environ_add(out, "UNIQUE_ID", text_of(session));
 	error |= environ_add_headers(out, request);

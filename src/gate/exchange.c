@@ -71,7 +71,7 @@ static void exchange_linger(struct exchange *exchange)
 static void exchange_log(const struct exchange *exchange, int status, uint64_t bytes, const char *reason)
 {
 	access_log(&exchange->access, exchange->gate->loop->log, exchange->config, exchange->entrance,
-		exchange->peer, status, bytes, reason);
+		&exchange->client->addr, status, bytes, reason);
 }
 
 /* Sends a response; BODY is over when all of it is with the stream (exchange_turn). */
@@ -137,16 +137,16 @@ static size_t exchange_next(struct exchange *exchange, const char *data, size_t 
 	int error = head < 0 ? (int)head : http_request_parse(&request, data, (size_t)head);
 	if (error < 0) {
 		if (head > 0) /* as far as it was understood */
-			access_remember(&exchange->access, exchange->config, exchange->entrance, &request);
+			access_remember(&exchange->access, exchange->config, exchange->client, &request);
 		answer_bad_head(&answer, error);
 		exchange_act(exchange, NULL, &answer);
 		return 0;
 	}
-	access_remember(&exchange->access, exchange->config, exchange->entrance, &request);
+	access_remember(&exchange->access, exchange->config, exchange->client, &request);
 	/* What is behind a handshake that came to nothing are frames: never another request. */
 	exchange->keep_alive = request.keep_alive && exchange->n_requests < EXCHANGE_REQUESTS_MAX &&
 			       !exchange->gate->draining && !exchange->access.handshake;
-	answer_decide(&answer, exchange->config, exchange->entrance, &request);
+	answer_decide(&answer, exchange->config, exchange->entrance, exchange->client, &request);
 	exchange_act(exchange, &request, &answer);
 	return (size_t)head;
 }
@@ -181,8 +181,8 @@ static void exchange_pump(struct exchange *exchange)
 	if (step != SENDER_BROKEN)
 		return;
 	log_info(exchange->gate->loop->log, "response cut",
-		LOG_STR("peer", addr_format(exchange->peer, peer)), LOG_STR("path", exchange->access.path),
-		LOG_STR("reason", exchange->sender.reason));
+		LOG_STR("peer", addr_format(&exchange->client->addr, peer)),
+		LOG_STR("path", exchange->access.path), LOG_STR("reason", exchange->sender.reason));
 	stream_reset(exchange->stream);
 	exchange_gone(exchange);
 }
@@ -290,7 +290,8 @@ static void exchange_on_sent(void *arg)
 static void exchange_log_tls(const struct exchange *exchange, const char *reason)
 {
 	char peer[ADDR_TEXT];
-	log_info(exchange->gate->loop->log, "TLS failed", LOG_STR("peer", addr_format(exchange->peer, peer)),
+	log_info(exchange->gate->loop->log, "TLS failed",
+		LOG_STR("peer", addr_format(&exchange->client->addr, peer)),
 		LOG_STR("listen", exchange->entrance->name), LOG_STR("reason", reason));
 }
 
@@ -355,14 +356,14 @@ static void exchange_on_timer(evutil_socket_t fd, short what, void *arg)
 
 /* Waits for the first request. */
 void exchange_open(struct exchange *exchange, struct gate *gate, const struct config *config,
-	const struct entrance *entrance, const struct addr *peer, struct stream *stream,
+	const struct entrance *entrance, struct client *client, struct stream *stream,
 	const struct exchange_hooks *hooks, void *arg)
 {
 	*exchange = (struct exchange){
 		.gate = gate,
 		.config = config,
 		.entrance = entrance,
-		.peer = peer,
+		.client = client,
 		.stream = stream,
 		.hooks = hooks,
 		.arg = arg,

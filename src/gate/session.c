@@ -255,13 +255,13 @@ void session_open(struct gate *gate, const struct entrance *entrance, int fd, co
 		return;
 	}
 	session->config = config_ref(gate->config);
-	session->peer = *peer;
+	session->client = (struct client){ .addr = *peer, .secure = entrance->tls };
 	session->exchange = exchange;
 	session_link(session);
 	log_trace(gate->loop->log, "connection", LOG_STR("peer", addr_format(peer, text)),
 		LOG_STR("listen", entrance->name));
 	session_set_state(session, SESSION_REQUEST);
-	exchange_open(exchange, gate, session->config, entrance, &session->peer, &session->stream,
+	exchange_open(exchange, gate, session->config, entrance, &session->client, &session->stream,
 		&session_exchange_hooks, session);
 	if (gate->draining)
 		session_drain(session);

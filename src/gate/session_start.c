@@ -215,9 +215,9 @@ static int session_start_program(struct session *session, const struct exchange_
 	if (error != 0)
 		return error;
 	struct text variables = { .ptr = env, .len = len };
-	if (session->config->reverse_lookup && namer_may_name(&session->peer)) {
-		session->namer = namer_new(session->gate->loop, session->gate->resolver, &session->peer,
-			entry, variables, session_on_named, session);
+	if (session->config->reverse_lookup && namer_may_name(&session->client.addr)) {
+		session->namer = namer_new(session->gate->loop, session->gate->resolver,
+			&session->client.addr, entry, variables, session_on_named, session);
 		return session->namer == NULL ? -ENOMEM : 0;
 	}
 	error = session_launch(session, entry, variables);
@@ -237,7 +237,7 @@ static int session_start_backend(struct session *session, const struct exchange_
 static int session_begin(struct session *session, const struct exchange_upgrade *upgrade)
 {
 	session->record.route = upgrade->match->route;
-	session->record.peer = &session->peer;
+	session->record.peer = &session->client.addr;
 	int error = record_begin(
 		&session->record, loop_now(session->gate->loop), upgrade, stream_ssl(&session->stream));
 	return error != 0 ? error : upgrade_accept(upgrade->upgrade->key, session->accept);
@@ -251,8 +251,9 @@ void session_on_upgrade(void *arg, const struct exchange_upgrade *upgrade)
 	struct refusal refusal;
 
 	int error = session_begin(session, upgrade);
-	if (error == 0 && !admission_enter(&session->admission, gate->limits, session->config,
-				  session->record.route, &session->peer, loop_now(gate->loop), &refusal)) {
+	if (error == 0 &&
+		!admission_enter(&session->admission, gate->limits, session->config, session->record.route,
+			&session->client.addr, loop_now(gate->loop), &refusal)) {
 		session_refuse(session, &refusal);
 		return;
 	}

@@ -63,11 +63,12 @@ static void ask_at(struct ask *ask, size_t listen, bool loopback, const char *he
 	struct entrance entrance = {
 		.name = config->listens[listen].name, .listen = listen, .loopback = loopback
 	};
+	struct client client = { 0 };
 	assert_true(len < sizeof(ask->head));
 	memcpy(ask->head, head, len);
 	assert_int_equal(http_request_parse(&ask->request, ask->head, len), 0);
 	memset(&ask->answer, 0x5a, sizeof(ask->answer));
-	answer_decide(&ask->answer, config, &entrance, &ask->request);
+	answer_decide(&ask->answer, config, &entrance, &client, &ask->request);
 }
 
 /* A plain GET without an upgrade, for a Host; NULL is one of HTTP/1.0 without Host. */

@@ -18,7 +18,7 @@
 struct scene {
 	const struct config *config;
 	struct entrance entrance;
-	struct addr peer;
+	struct client client;
 	struct stream stream; /* plain */
 	struct exchange exchange;
 	struct http_request request;
@@ -60,10 +60,10 @@ static void scene_init(struct scene *scene)
 						     "[route far/*]\nexec = /bin/cat\n") };
 	scene->entrance = (struct entrance){ .name = scene->config->listens[0].name,
 		.local = addr_v4("127.0.0.1", 8080) };
-	scene->peer = addr_v4("192.0.2.7", 40000);
+	scene->client.addr = addr_v4("192.0.2.7", 40000);
 	scene->exchange.config = scene->config;
 	scene->exchange.entrance = &scene->entrance;
-	scene->exchange.peer = &scene->peer;
+	scene->exchange.client = &scene->client;
 	scene->exchange.stream = &scene->stream;
 }
 
@@ -311,7 +311,7 @@ static void test_websocketd(void **state)
 	assert_non_null(strstr(env, "\nSERVER_NAME=a\nSERVER_PORT=80\n"));
 	assert_non_null(strstr(env, "\nSCRIPT_NAME=/app\nPATH_INFO=/x\nPATH_TRANSLATED=/app/x\n"));
 	free(env);
-	scene.entrance.tls = true;
+	scene.client.secure = true;
 	env = scene_tell(&scene, HEAD("/app/x") "Host: a\r\n\r\n", NULL);
 	assert_non_null(strstr(env, "\nSERVER_NAME=a\nSERVER_PORT=443\n"));
 	free(env);
@@ -423,20 +423,20 @@ static void test_addresses(void **state)
 	free(env);
 
 	scene.entrance.local = addr_v6("::1", 443);
-	scene.peer = addr_v6("2001:db8::7", 65535);
+	scene.client.addr = addr_v6("2001:db8::7", 65535);
 	env = scene_tell(&scene, head, NULL);
 	assert_non_null(strstr(env, "\nSERVER_NAME=::1\nSERVER_PORT=443\n"));
 	assert_non_null(
 		strstr(env, "\nREMOTE_ADDR=2001:db8::7\nREMOTE_HOST=2001:db8::7\nREMOTE_PORT=65535\n"));
 	free(env);
 
-	scene.peer = addr_v6("::ffff:192.0.2.9", 1);
+	scene.client.addr = addr_v6("::ffff:192.0.2.9", 1);
 	env = scene_tell(&scene, HEAD("/app/") "Host: [::1]:443\r\n\r\n", NULL);
 	assert_non_null(strstr(env, "\nSERVER_NAME=::1\n"));
 	assert_non_null(strstr(env, "\nREMOTE_ADDR=192.0.2.9\nREMOTE_HOST=192.0.2.9\nREMOTE_PORT=1\n"));
 	free(env);
 
-	scene.entrance.local = scene.peer = addr_unix();
+	scene.entrance.local = scene.client.addr = addr_unix();
 	env = scene_tell(&scene, head, NULL);
 	assert_non_null(strstr(env, "\nSERVER_NAME=unix\nSERVER_PORT=80\n"));
 	assert_non_null(strstr(env, "\nREMOTE_ADDR=unix\nREMOTE_HOST=unix\nREMOTE_PORT=0\n"));

@@ -30,7 +30,7 @@ struct guest {
 	struct gate gate;
 	const struct config *config;
 	struct entrance entrance;
-	struct addr peer;
+	struct client client;
 	struct stream stream;
 	struct exchange exchange;
 	int fd; /* the client's end; -1 once closed */
@@ -85,10 +85,10 @@ static struct guest *guest_new_with(bool small)
 	guest->entrance = (struct entrance){ .name = guest->config->listens[0].name };
 	wire_new(fds, small);
 	guest->fd = fds[1];
-	guest->peer.len = sizeof(guest->peer.u);
-	assert_int_equal(getpeername(fds[0], &guest->peer.u.sa, &guest->peer.len), 0);
+	guest->client.addr.len = sizeof(guest->client.addr.u);
+	assert_int_equal(getpeername(fds[0], &guest->client.addr.u.sa, &guest->client.addr.len), 0);
 	stream_open(&guest->stream, &guest->rig.loop, fds[0], fds[0], &no_hooks, NULL);
-	exchange_open(&guest->exchange, &guest->gate, guest->config, &guest->entrance, &guest->peer,
+	exchange_open(&guest->exchange, &guest->gate, guest->config, &guest->entrance, &guest->client,
 		&guest->stream, &guest_hooks, guest);
 	return guest;
 }
