@@ -115,6 +115,9 @@ struct listen_conf {
 	unsigned tls_min_version;	      /* 12 or 13, for 1.2 or 1.3 */
 	char *tls_ciphers, *tls_ciphersuites; /* as OpenSSL writes them, or NULL for our own */
 
+	/* With TLS: a connection without it is served too. No key says it, only the name websockify. */
+	bool tls_optional;
+
 	/* Proxies in front of it. */
 	bool proxy_protocol;		  /* each connection begins with a PROXY header, of one of these */
 	struct cidr_list trusted_proxies; /* only these are believed who their client is */
@@ -219,7 +222,12 @@ struct config {
 	bool reverse_lookup; /* REMOTE_HOST is the client's name where it has one */
 	/* Not OFF: the log is that of websocketd, on stdout; log_format and log_target don't count. */
 	enum log_websocketd log_websocketd;
-	const struct manners *manners; /* ours, or under the name websocketd its; never NULL */
+	const struct manners *manners; /* ours, or those of the name that it was started under; never NULL */
+	/* When it stops by itself: run/bounds.h. */
+	bool run_once;	       /* after one session */
+	unsigned end_after_ms; /* so long after the start, once nobody is connected; 0 is never */
+	unsigned end_idle_ms;  /* after so long without a connection; 0 is never */
+	bool background;       /* serves in a process without a terminal, once all was opened */
 	struct gateway_conf gateway;
 	struct listen_conf *listens;
 	size_t n_listens;

@@ -33,12 +33,9 @@ struct draft {
 	struct draft_section *defaults; /* the first section: a [defaults] that only --set fills */
 	struct draft_section *gateway;	/* the second one */
 	struct draft_section *last;
-	unsigned files;			    /* read so far */
-	bool command_line;		    /* there is no file */
-	const struct manners *manners;	    /* of struct config */
-	bool same_origin;		    /* of struct config */
-	bool reverse_lookup;		    /* of struct config */
-	enum log_websocketd log_websocketd; /* of struct config */
+	unsigned files;	      /* read so far */
+	struct config config; /* only what no key says of it: the snapshot begins with this */
+	bool tls_optional;    /* of struct listen_conf, where it has TLS */
 };
 
 /* 0 or -ENOMEM; draft_done() is right after both. */

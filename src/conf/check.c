@@ -207,7 +207,7 @@ static void check_effects(
 
 		while (text != NULL && !text->text[0])
 			text = text->next;
-		if (why != NULL && text != NULL && draft->manners == &manners_own)
+		if (why != NULL && text != NULL && draft->config.manners == &manners_own)
 			errors_add_key(draft->errors, ERRORS_USAGE, text->origin, options[i].key,
 				"does nothing %s", why);
 	}

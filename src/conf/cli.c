@@ -199,7 +199,7 @@ static void cli_put_origins(struct argv_state *state)
 	bool same = state->same_origin != NULL && strcmp(state->same_origin, "yes") == 0;
 
 	if (same && listed && state->websocketd)
-		state->draft.same_origin = true;
+		state->draft.config.same_origin = true;
 	else if (same && listed)
 		errors_add(&state->errors, ERRORS_USAGE, NULL,
 			"--sameorigin and --origin exclude each other (--origin=same adds to a list)");
@@ -328,7 +328,7 @@ struct cli cli_parse(int argc, char **argv, FILE *out, FILE *err)
 	struct cli result = { .action = CLI_EXIT, .status = 1 };
 
 	if (draft_init(&state.draft, &state.errors) == 0) {
-		state.draft.command_line = true;
+		state.draft.config.command_line = true;
 		state.listen = draft_open(&state.draft, "listen default", NULL);
 		state.route = draft_open(&state.draft, "route /*", NULL);
 	}

@@ -136,6 +136,7 @@ static void config_fill_listens(struct config_build *build)
 		config_fill(build, listen, section);
 		check_tls(build->draft, listen, section);
 		check_proxies(build->draft, listen, section);
+		listen->tls_optional = build->draft->tls_optional && listen->tls_certificate.n > 0;
 		config->n_listens++;
 	}
 }
@@ -202,11 +203,7 @@ const struct config *config_build(struct draft *draft)
 
 	if (snapshot != NULL && !draft->pool.failed) {
 		atomic_init(&snapshot->refs, 1);
-		snapshot->config.command_line = draft->command_line;
-		snapshot->config.manners = draft->manners;
-		snapshot->config.same_origin = draft->same_origin;
-		snapshot->config.reverse_lookup = draft->reverse_lookup;
-		snapshot->config.log_websocketd = draft->log_websocketd;
+		snapshot->config = draft->config;
 		snapshot->config.gateway.uid = (uid_t)-1;
 		snapshot->config.gateway.gid = (gid_t)-1;
 		config_fill(&build, &snapshot->config.gateway, draft->gateway);

@@ -32,7 +32,7 @@ static struct draft_section *draft_append(
 /* Begins with the two sections that are always there. */
 int draft_init(struct draft *draft, struct conf_errors *errors)
 {
-	*draft = (struct draft){ .errors = errors, .manners = &manners_own };
+	*draft = (struct draft){ .errors = errors, .config.manners = &manners_own };
 	draft->defaults = draft_append(draft, OPTION_DEFAULTS, text_of(""), NULL);
 	draft->gateway = draft_append(draft, OPTION_GATEWAY, text_of(""), NULL);
 	if (!draft->pool.failed)

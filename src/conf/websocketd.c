@@ -91,7 +91,7 @@ void websocketd_take_passstderr(struct argv_state *state, const char *value)
 /* No key has this: it is for whoever comes from websocketd. */
 void websocketd_take_reverselookup(struct argv_state *state, const char *value)
 {
-	state->draft.reverse_lookup = strcmp(value, "yes") == 0;
+	state->draft.config.reverse_lookup = strcmp(value, "yes") == 0;
 }
 
 /* Programs at the same time. More of them than sessions would be of no use, so those follow. */
@@ -180,7 +180,7 @@ static void websocketd_complete_log(struct argv_state *state)
 
 	if (draft_given(draft, draft->gateway, "log_format") == NULL &&
 		draft_given(draft, draft->gateway, "log_target") == NULL)
-		draft->log_websocketd =
+		draft->config.log_websocketd =
 			state->least != LOG_WEBSOCKETD_OFF ? state->least : LOG_WEBSOCKETD_ACCESS;
 }
 
@@ -203,7 +203,7 @@ void websocketd_complete(struct argv_state *state)
 		draft_put(draft, state->route, "pass_env", "none", "--passenv");
 	if (!state->websocketd)
 		return;
-	draft->manners = &manners_websocketd;
+	draft->config.manners = &manners_websocketd;
 	websocketd_default(state, state->route, "origins", "any");
 	websocketd_default(state, state->route, "max_message", "1M");
 	websocketd_default(state, state->route, "pass_env", "PATH LD_LIBRARY_PATH");
