@@ -8,15 +8,35 @@
 #include "conf/config.h"
 #include "net/endpoint.h"
 #include "net/resolver.h"
+#include "net/tls.h"
+
+struct rotation;
 
 enum {
+	TCP_PROXY_MAX = 2048,	 /* bytes; a socket that was just connected takes as many at once */
 	TCP_DRAIN_MS = 1000,	 /* after our half-close, without a byte from the service */
 	TCP_DRAIN_MAX_MS = 5000, /* ... and in all */
 	TCP_ABORT_MS = 1000	 /* before a reset, without a byte taken of what the visitor had sent */
 };
 
-/* A connection to route->connect, not yet begun. The route must outlive it. NULL when memory is short. */
-struct endpoint *tcp_new(struct loop *loop, struct resolver *resolver, const struct route_conf *route,
-	const struct framing_rules *rules, const struct endpoint_hooks *hooks, void *arg);
+/* What a connection needs to know. */
+struct tcp_params {
+	const struct route_conf *route;
+	const struct upstream_list
+		*upstreams;	   /* any of them will do: &route->connect, or what was chosen for it */
+	struct rotation *rotation; /* of all sessions; NULL: tried in their order */
+	size_t route_index;	   /* of it, if upstreams is &route->connect */
+	struct resolver *resolver;
+	struct framing_rules rules;
+	struct tls *tls;    /* for those that are tls://, or NULL */
+	const void *proxy;  /* the PROXY header, which goes to a service first of all; or NULL */
+	size_t proxy_len;   /* at most TCP_PROXY_MAX */
+	struct addr client; /* for hash-ip */
+};
+
+/* A connection to one of the services, not yet begun. route, upstreams and rotation must outlive it, the rest
+ * is copied. NULL when memory is short. */
+struct endpoint *tcp_new(
+	struct loop *loop, const struct tcp_params *params, const struct endpoint_hooks *hooks, void *arg);
 
 #endif

@@ -10,6 +10,7 @@
 #include "net/resolver.h"
 #include "spawn/spawn.h"
 
+struct rotation;
 struct session;
 
 struct gate {
@@ -19,8 +20,9 @@ struct gate {
 	struct resolver *resolver;
 	struct spawn_client *spawner; /* NULL when no route has a program */
 	struct limits *limits;
-	struct tls **tls;	  /* by index in config->listens; NULL: a plain one. NULL when all are */
-	struct session *sessions; /* list of those on this worker, upgraded or not */
+	struct rotation *rotation; /* of services; NULL: they are tried in their order */
+	struct tls **tls;	   /* by index in config->listens; NULL: a plain one. NULL when all are */
+	struct session *sessions;  /* list of those on this worker, upgraded or not */
 	size_t n_sessions, n_upgraded;
 	/* What holds memory, counted in plain sessions: one that may compress counts for several, and those
 	 * that are still buried count too; and the most since free memory was given back to the system. */

@@ -1,15 +1,16 @@
 /*
  * tcp: a session's connection to a TCP or unix socket service.
  *
- * Owns the dial, then the channel, and the timer that bounds its end. An orderly end is a half-close each
- * way; after a visitor that broke off the service gets all that came whole, then a reset. Runs on its loop's
- * thread.
+ * Owns the way to it (reach), then the channel, and the timer that bounds its end. An orderly end is a
+ * half-close each way; after a visitor that broke off the service gets all that came whole, then a reset.
+ * Runs on its loop's thread.
  */
 #include "backend/tcp.h"
 
 #include "backend/channel.h"
+#include "backend/reach.h"
+#include "backend/rotation.h"
 #include "base/must.h"
-#include "net/dial.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -29,8 +30,9 @@ enum tcp_state {
 struct tcp {
 	struct endpoint endpoint; /* first: an endpoint is its tcp */
 	const struct route_conf *route;
-	struct resolver *resolver;
-	struct dial *dial;
+	const struct upstream *upstream; /* the one that is connected, being tried, or was tried last */
+	struct reach *reach;		 /* until it is there */
+	struct rotation_service *counted;
 	struct channel channel;
 	enum tcp_state state;
 	bool eof; /* on_eof was called */
@@ -65,6 +67,15 @@ static void tcp_enter(struct tcp *tcp, enum tcp_state state)
 		loop_timer_set(&tcp->timer, 0);
 	else
 		event_del(&tcp->timer);
+}
+
+/* Looks for no service any more. */
+static void tcp_leave_reach(struct tcp *tcp)
+{
+	if (tcp->reach != NULL)
+		tcp->upstream = reach_at(tcp->reach);
+	reach_free(tcp->reach);
+	tcp->reach = NULL;
 }
 
 /* Nothing is left of it. */
@@ -103,8 +114,8 @@ static void tcp_on_eof(struct endpoint *endpoint, int error)
 static void tcp_on_bad(struct endpoint *endpoint, const char *reason)
 {
 	struct tcp *tcp = (struct tcp *)endpoint;
-	log_warning(endpoint->loop->log, "backend broke its framing",
-		LOG_STR("backend", tcp->route->connect.items[0].uri), LOG_STR("reason", reason));
+	log_warning(endpoint->loop->log, "backend broke its framing", LOG_STR("backend", tcp->upstream->uri),
+		LOG_STR("reason", reason));
 	tcp_report_eof(tcp, 1011, reason);
 	tcp_reset(tcp);
 }
@@ -190,31 +201,38 @@ static void tcp_on_timer(evutil_socket_t fd, short what, void *arg)
 		tcp_check_abort(tcp, loop_now(tcp->endpoint.loop));
 }
 
-/* Connected, or not. */
-static void tcp_on_dialled(void *arg, int fd, int error, const char *reason)
+/* The service is there. */
+static void tcp_open(struct tcp *tcp, int fd)
 {
-	struct tcp *tcp = arg;
-	tcp->dial = NULL;
-	if (fd < 0) {
-		tcp_enter(tcp, TCP_GONE);
-		tcp->endpoint.hooks->on_failed(tcp->endpoint.arg, error, reason);
-		return;
-	}
+	tcp->counted = reach_settle(tcp->reach);
+	tcp_leave_reach(tcp);
 	tcp_enter(tcp, TCP_OPEN);
 	channel_open(&tcp->channel, fd, fd);
 	tcp->endpoint.hooks->on_ready(tcp->endpoint.arg);
+}
+
+/* Connected, or none of them could be. */
+static void tcp_on_reached(void *arg, int fd, int error, const char *reason)
+{
+	struct tcp *tcp = arg;
+
+	if (fd >= 0) {
+		tcp_open(tcp, fd);
+		return;
+	}
+	tcp_enter(tcp, TCP_GONE);
+	tcp->endpoint.hooks->on_failed(tcp->endpoint.arg, error, reason);
 }
 
 /* Begins to connect. */
 static int tcp_start(struct endpoint *endpoint)
 {
 	struct tcp *tcp = (struct tcp *)endpoint;
-	tcp->dial = dial_start(endpoint->loop, tcp->resolver, &tcp->route->connect.items[0].name,
-		tcp->route->connect_timeout_ms, tcp_on_dialled, tcp);
-	if (tcp->dial == NULL)
-		return -ENOMEM;
-	tcp_enter(tcp, TCP_DIALLING);
-	return 0;
+	int error = reach_start(tcp->reach);
+
+	if (error == 0)
+		tcp_enter(tcp, TCP_DIALLING);
+	return error;
 }
 
 /* The visitor's piece for it. */
@@ -260,9 +278,7 @@ static void tcp_abort(struct endpoint *endpoint, const struct end *end)
 	(void)end;
 	if (tcp->state == TCP_ABORTING || tcp->state == TCP_GONE)
 		return;
-	if (tcp->dial != NULL)
-		dial_cancel(tcp->dial);
-	tcp->dial = NULL;
+	tcp_leave_reach(tcp);
 	channel_flush(&tcp->channel);
 	channel_mute(&tcp->channel);
 	tcp_enter(tcp, TCP_ABORTING);
@@ -279,8 +295,8 @@ static void tcp_free(struct grave *grave)
 static void tcp_destroy(struct endpoint *endpoint)
 {
 	struct tcp *tcp = (struct tcp *)endpoint;
-	if (tcp->dial != NULL)
-		dial_cancel(tcp->dial);
+	tcp_leave_reach(tcp);
+	rotation_leave(tcp->counted);
 	channel_done(&tcp->channel);
 	loop_event_done(endpoint->loop, &tcp->timer);
 	loop_bury(endpoint->loop, &endpoint->grave, tcp_free);
@@ -290,7 +306,7 @@ static void tcp_destroy(struct endpoint *endpoint)
 static void tcp_describe(const struct endpoint *endpoint, char who[static 128], char how[static 64])
 {
 	const struct tcp *tcp = (const struct tcp *)endpoint;
-	snprintf(who, 128, "%s", tcp->route->connect.items[0].uri);
+	snprintf(who, 128, "%s", (tcp->reach != NULL ? reach_at(tcp->reach) : tcp->upstream)->uri);
 	snprintf(how, 64, "%s", tcp->how);
 }
 
@@ -307,17 +323,21 @@ static const struct endpoint_ops tcp_ops = {
 };
 
 /* A connection that has not begun. */
-struct endpoint *tcp_new(struct loop *loop, struct resolver *resolver, const struct route_conf *route,
-	const struct framing_rules *rules, const struct endpoint_hooks *hooks, void *arg)
+struct endpoint *tcp_new(
+	struct loop *loop, const struct tcp_params *params, const struct endpoint_hooks *hooks, void *arg)
 {
 	struct tcp *tcp = arena_alloc(&loop->arena, sizeof(*tcp));
 	if (tcp == NULL)
 		return NULL;
+	tcp->reach = reach_new(loop, params, tcp_on_reached, tcp);
+	if (tcp->reach == NULL) {
+		arena_free(&loop->arena, tcp);
+		return NULL;
+	}
 	tcp->endpoint = (struct endpoint){ .ops = &tcp_ops, .hooks = hooks, .arg = arg, .loop = loop };
-	tcp->route = route;
-	tcp->resolver = resolver;
+	tcp->route = params->route;
 	loop_event_init(loop, &tcp->timer, -1, 0, tcp_on_timer, tcp);
-	channel_init(&tcp->channel, &tcp->endpoint, rules, &tcp_channel_hooks);
-	tcp->channel.eof_message = route->eof_message;
+	channel_init(&tcp->channel, &tcp->endpoint, &params->rules, &tcp_channel_hooks);
+	tcp->channel.eof_message = params->route->eof_message;
 	return &tcp->endpoint;
 }

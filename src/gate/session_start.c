@@ -159,8 +159,25 @@ static void session_on_released(void *arg)
 	admission_end_program(&((struct session *)arg)->admission);
 }
 
-/* The backend of the route, not yet begun. entry and env are only needed for the start. */
-static struct endpoint *session_new_backend(struct session *session, struct text entry, struct text env)
+/* The connection to the service of the route, not yet begun. */
+static struct endpoint *session_new_service(struct session *session)
+{
+	const struct route_conf *route = session->record.route;
+	const struct gate *gate = session->gate;
+	struct tcp_params params = {
+		.route = route,
+		.upstreams = &route->connect,
+		.rotation = gate->rotation,
+		.route_index = (size_t)(route - session->config->routes),
+		.resolver = gate->resolver,
+		.rules = session->record.rules,
+		.client = session->peer,
+	};
+	return tcp_new(gate->loop, &params, &session_backend_hooks, session);
+}
+
+/* The program of the route, not yet begun. entry and env are only needed for the start. */
+static struct endpoint *session_new_program(struct session *session, struct text entry, struct text env)
 {
 	const struct route_conf *route = session->record.route;
 	struct gate *gate = session->gate;
@@ -177,16 +194,14 @@ static struct endpoint *session_new_backend(struct session *session, struct text
 		.on_released = session_on_released,
 		.arg = session,
 	};
-	if (route->is_service)
-		return tcp_new(
-			gate->loop, gate->resolver, route, &params.rules, &session_backend_hooks, session);
 	return process_new(gate->loop, &params, &session_backend_hooks, session);
 }
 
 /* Starts the backend. Returns 0 or -errno. */
 static int session_launch(struct session *session, struct text entry, struct text env)
 {
-	session->backend = session_new_backend(session, entry, env);
+	session->backend = session->record.route->is_service ? session_new_service(session)
+							     : session_new_program(session, entry, env);
 	return session->backend == NULL ? -ENOMEM : session->backend->ops->start(session->backend);
 }
 

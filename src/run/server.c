@@ -7,6 +7,7 @@
  */
 #include "run/server.h"
 
+#include "backend/rotation.h"
 #include "http/upgrade.h"
 #include "run/announce.h"
 #include "run/certificates.h"
@@ -36,6 +37,7 @@ struct server {
 	struct log *log;
 	const struct config *config;
 	struct limits limits;
+	struct rotation *rotation;
 	struct resolver *resolver;
 	struct worker *workers;
 	unsigned n_workers, n_running;
@@ -173,7 +175,7 @@ static int server_make_workers(struct server *server)
 	for (unsigned i = 0; i < server->n_workers; i++) {
 		int fd = helper_take(&server->spawner, i);
 		int error = worker_init(&server->workers[i], server->log, server->config, server->resolver,
-			&server->limits, fd);
+			&server->limits, server->rotation, fd);
 		if (error != 0 && fd >= 0)
 			close(fd);
 		if (error != 0)
@@ -279,7 +281,9 @@ static int server_prepare(struct server *server)
 	if ((error = upgrade_init()) != 0 || (error = loop_init(&server->loop, server->log)) != 0 ||
 		(error = limits_init(&server->limits, server->config->n_routes)) != 0)
 		return error;
-	if ((server->resolver = resolver_new()) == NULL)
+	server->rotation = rotation_new(server->config);
+	server->resolver = resolver_new();
+	if (server->rotation == NULL || server->resolver == NULL)
 		return -ENOMEM;
 	error = server_make_workers(server);
 	return error != 0 ? error : server_watch(server);
@@ -374,6 +378,7 @@ static void server_stop(struct server *server)
 	}
 	free(server->workers);
 	limits_done(&server->limits);
+	rotation_free(server->rotation);
 	if (server->signal_fd >= 0)
 		self_hear_stop_only(server->signal_fd);
 	helper_stop(&server->spawner, server->hurried ? HELPER_HURRY_MS : HELPER_END_MS, server->signal_fd);

@@ -84,7 +84,7 @@ static void worker_on_spawner_lost(void *arg)
 
 /* Prepares it. */
 int worker_init(struct worker *worker, struct log *log, const struct config *config,
-	struct resolver *resolver, struct limits *limits, int spawn_fd)
+	struct resolver *resolver, struct limits *limits, struct rotation *rotation, int spawn_fd)
 {
 	memset(worker, 0, sizeof(*worker));
 	int error = loop_init(&worker->loop, log);
@@ -96,6 +96,7 @@ int worker_init(struct worker *worker, struct log *log, const struct config *con
 		.generation = 1,
 		.resolver = resolver,
 		.limits = limits,
+		.rotation = rotation,
 		.on_empty = worker_on_empty,
 		.arg = worker,
 	};

@@ -117,13 +117,11 @@ static const struct endpoint_ops fake_backend_ops = {
 	.describe = fake_backend_describe,
 };
 
-struct endpoint *tcp_new(struct loop *loop, struct resolver *resolver, const struct route_conf *route,
-	const struct framing_rules *rules, const struct endpoint_hooks *hooks, void *arg)
+struct endpoint *tcp_new(
+	struct loop *loop, const struct tcp_params *params, const struct endpoint_hooks *hooks, void *arg)
 {
 	struct fake_backend *backend = &fake_backend;
-	(void)resolver;
-	(void)route;
-	(void)rules;
+	(void)params;
 
 	must(!backend->made); /* one connection, one upgrade */
 	if (faults_strike())

@@ -63,7 +63,8 @@ static int rig_open(struct rig *rig, const struct cert *a, const struct cert *b)
 	assert_int_equal(limits_init(&rig->limits, rig->config->n_routes), 0);
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(
-			worker_init(&rig->workers[i], rig->log, rig->config, NULL, &rig->limits, -1), 0);
+			worker_init(&rig->workers[i], rig->log, rig->config, NULL, &rig->limits, NULL, -1),
+			0);
 	return certificates_new(&rig->certificates, &rig->loop, rig->config, rig->workers, 2);
 }
 

@@ -123,9 +123,11 @@ static struct service *service_new(enum framing framing)
 		.connect = { .items = &service->place, .n = 1 },
 		.send_timeout_ms = SEND_TIMEOUT,
 		.connect_timeout_ms = CONNECT_TIMEOUT };
-	struct framing_rules rules = { .framing = framing };
-	service->tcp =
-		tcp_new(&service->rig.loop, service->resolver, &service->route, &rules, &bridge, service);
+	struct tcp_params params = { .route = &service->route,
+		.upstreams = &service->route.connect,
+		.resolver = service->resolver,
+		.rules.framing = framing };
+	service->tcp = tcp_new(&service->rig.loop, &params, &bridge, service);
 	assert_non_null(service->tcp);
 	return service;
 }
