@@ -171,7 +171,7 @@ static struct endpoint *session_new_service(struct session *session)
 		.route_index = (size_t)(route - session->config->routes),
 		.resolver = gate->resolver,
 		.rules = session->record.rules,
-		.client = session->peer,
+		.client = session->client.addr,
 	};
 	return tcp_new(gate->loop, &params, &session_backend_hooks, session);
 }
