@@ -136,14 +136,14 @@ run_pytest() {
 
 check_e2e() {
 	wrap=
-	build all benches && build SAN=address,undefined && run_pytest $san/wsluice
+	build all benches && build SAN=address,undefined && node_packages tests/e2e/npm && run_pytest $san/wsluice
 }
 
 # The same tests, with gateways that speak TLS.
 # All but the files whose gateways speak TLS of their own accord: they have had their turn in e2e.
 check_e2e_tls() {
 	wrap=
-	build all benches && build SAN=address,undefined && run_pytest $san/wsluice --tls \
+	build all benches && build SAN=address,undefined && node_packages tests/e2e/npm && run_pytest $san/wsluice --tls \
 		--ignore=tests/e2e/test_tls.py --ignore=tests/e2e/test_tls_handshake.py --ignore=tests/e2e/test_tls_data.py \
 		--ignore=tests/e2e/test_certificates.py --ignore=tests/e2e/test_ssl_options.py
 }

@@ -7,7 +7,8 @@ build='gcc libc6-dev make pkg-config libevent-dev libssl-dev libinih-dev zlib1g-
 demo="$build procps"
 check="$demo clang libclang-rt-14-dev clang-format shellcheck libcmocka-dev bc redis-server chromium ca-certificates
 	python3 python3-pytest python3-pytest-timeout python3-pytest-xdist python3-websockets openssl curl sslscan systemd mandoc groff logrotate
-	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
+	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+	mosquitto ngircd openssh-client openssh-server postgresql postgresql-common tigervnc-standalone-server xterm"
 bench="$demo python3 nginx-light libnginx-mod-stream"
 
 case ${1-} in
@@ -51,3 +52,10 @@ $as_root apt-get update -q
 # RUNLEVEL=1 keeps a service among them from being started.
 # shellcheck disable=SC2086 # the list is to be split
 $as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -q --no-install-recommends $missing
+
+# Nor shall those that are new here start with the machine from now on: the tests start their own.
+command -v systemctl >/dev/null || exit 0
+# shellcheck disable=SC2086
+for unit in $(dpkg -L $missing | grep -v '/systemd-[^/]*$' | grep -Eo '/systemd/system/[^/@]*\.(service|socket)$'); do
+	$as_root systemctl -q disable "${unit##*/}" || echo "install: ${unit##*/} is still enabled" >&2
+done

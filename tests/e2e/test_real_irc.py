@@ -1,0 +1,79 @@
+"""irc-framework against ngIRCd, as docs/services.md says; and what the two subprotocols make of bytes that are no UTF-8."""
+import socket
+
+import daemons
+import pytest
+from node import node
+from recipes import gateway_words
+from wsraw import BINARY, TEXT
+
+LATIN = "grüße".encode("latin-1")
+SUBPROTOCOLS = {"text.ircv3.net": TEXT, "binary.ircv3.net": BINARY}
+
+
+@pytest.fixture(scope="module")
+def server():
+    with daemons.ngircd() as it:
+        yield it
+
+
+def test_irc(gateway, server):
+    """Two register, join, talk, are pinged, and leave; every message is a line."""
+    gw = gateway(argv=gateway_words("IRC", server))
+    node("irc.mjs", f"{gw.url}/webirc")
+    for n in (1, 2):
+        assert gw.wait_log("session ended", n=n)["code_sent"] == 1000
+
+
+class Legacy:
+    """A client of the old kind, on TCP."""
+
+    def __init__(self, port, nick):
+        self.sock = socket.create_connection(("127.0.0.1", port), 30)
+        self.lines = self.sock.makefile("rb")
+        self.say(f"NICK {nick}\r\nUSER {nick} 0 * :{nick}".encode())
+        self.hear(b" 001 ")
+
+    def say(self, line):
+        self.sock.sendall(line + b"\r\n")
+
+    def hear(self, part):
+        """The next line that has that in it."""
+        return next(line for line in self.lines if part in line).removesuffix(b"\r\n")
+
+    def close(self):
+        self.lines.close()
+        self.sock.close()
+
+
+@pytest.mark.parametrize("name", SUBPROTOCOLS)
+def test_bytes(gateway, server, name):
+    """What an old client says in Latin-1 is whole where messages are binary, and readable where they are text."""
+    routes = {
+        "/text": {"subprotocols": "text.ircv3.net=lines"},
+        "/binary": {"subprotocols": "binary.ircv3.net=lines", "messages": "binary"},
+    }
+    gw = gateway({f"route {path}": {"connect": server.uri, **keys} for path, keys in routes.items()})
+    kind = SUBPROTOCOLS[name]
+    old = Legacy(server.port, "old")
+    with gw.ws("/" + name.partition(".")[0], headers=[("Sec-WebSocket-Protocol", name)]) as ws:
+        assert ws.answer.header("Sec-WebSocket-Protocol") == name
+
+        def hear(part):
+            while True:
+                opcode, payload = ws.recv_message()
+                assert opcode == kind and not payload.endswith((b"\r", b"\n"))
+                if part in payload:
+                    return payload
+
+        ws.send_frame(kind, b"NICK new")
+        ws.send_frame(kind, b"USER new 0 * :new")
+        hear(b" 001 ")
+        old.say(b"PRIVMSG new :" + LATIN)
+        said = hear(b" PRIVMSG new :").partition(b" :")[2]
+        assert said == (LATIN if kind == BINARY else LATIN.decode("utf-8", "replace").encode())
+        answer = "schöne Grüße".encode("latin-1" if kind == BINARY else "utf-8")
+        ws.send_frame(kind, b"PRIVMSG old :" + answer)
+        assert old.hear(b" PRIVMSG old :").partition(b" :")[2] == answer
+        ws.close()
+    old.close()
