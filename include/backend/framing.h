@@ -28,7 +28,8 @@ enum framing_error {
 	FRAMING_NEWLINE = -2,	 /* from the client, where newlines are rejected */
 	FRAMING_BAD_RECORD = -3, /* from the backend: what stands around a payload is wrong */
 	FRAMING_CUT_RECORD = -4, /* ... it ended within a record or a message */
-	FRAMING_BAD_UTF8 = -5	 /* ... text is not UTF-8, where that closes */
+	FRAMING_BAD_UTF8 = -5,	 /* ... text is not UTF-8, where that closes */
+	FRAMING_NOT_BASE64 = -6	 /* from the client, where messages are base64 */
 };
 
 /* How a session's messages become bytes and bytes become messages: that part of its route. */
@@ -62,7 +63,10 @@ struct framing_row;
 struct framing_encoder {
 	const struct framing_row *row;
 	struct framing_rules rules;
-	bool spilled;	       /* this message is too long to be held; it goes out as it comes */
+	bool spilled;	   /* this message is too long to be held; it goes out as it comes */
+	bool padded;	   /* base64: the message has come to its end */
+	uint8_t n_quantum; /* ... characters of it that wait for a fourth */
+	uint8_t quantum[4];
 	struct evbuffer *held; /* of a message that is not whole yet; NULL when nothing waits */
 };
 
@@ -89,7 +93,8 @@ struct framing_decoder {
 void framing_encoder_init(struct framing_encoder *encoder, const struct framing_rules *rules);
 void framing_encoder_done(struct framing_encoder *encoder); /* frees what is held */
 /* A piece from the client, of a message within framing_max_message(). Returns 0, a framing_error, or what the
- * callback returned. After FRAMING_NEWLINE nothing of that message goes out; nothing more may come. */
+ * callback returned. After FRAMING_NEWLINE nothing of that message goes out, after FRAMING_NOT_BASE64 nothing
+ * of what is broken; nothing more may come. What the piece holds may be spoilt. */
 int framing_encode(
 	struct framing_encoder *encoder, const struct piece *piece, framing_bytes_fn out, void *arg);
 

@@ -48,6 +48,7 @@ extern const struct framing_ops framing_lines_ops;     /* framing_lines.c */
 extern const struct framing_ops framing_records_ops;   /* framing_records.c */
 extern const struct framing_ops framing_length_ops;    /* framing_length.c */
 extern const struct framing_ops framing_netstring_ops; /* framing_netstring.c */
+extern const struct framing_ops framing_base64_ops;    /* framing_base64.c */
 
 /* A framing: how it works, and by what it differs from others that work in the same way. */
 struct framing_row {

@@ -37,11 +37,12 @@ enum framing {
 	FRAMING_LENGTH64_LE,
 	FRAMING_NETSTRING,
 	FRAMING_RECORDS,
+	FRAMING_BASE64,
 	FRAMING_UNSET /* of a subprotocol: the route's */
 };
 
 /* The type of messages to the client. MESSAGES_UNSET: text for lines, nul and text-stream, else binary;
- * records say it themselves. */
+ * records say it themselves, base64 is text. */
 enum messages { MESSAGES_UNSET, MESSAGES_TEXT, MESSAGES_BINARY };
 
 /* A newline within a message from the client, in lines framing; a NUL, in nul framing. */

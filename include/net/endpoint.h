@@ -48,7 +48,8 @@ struct endpoint_ops {
 	 * the start: NULL. */
 	int (*start)(struct endpoint *endpoint);
 	/* Takes a piece; drops it when it is past taking any. Flush before the callback returns. Returns 0,
-	 * or as on_piece: then nothing of that message was or will be delivered. */
+	 * or as on_piece: then nothing of that message was or will be delivered, or with 1007 nothing of
+	 * what is broken. */
 	int (*send)(struct endpoint *endpoint, const struct piece *piece);
 	void (*flush)(struct endpoint *endpoint);
 	/*

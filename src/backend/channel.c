@@ -123,7 +123,8 @@ void channel_init(struct channel *channel, struct endpoint *endpoint, const stru
 		.loop = endpoint->loop, .rfd = -1, .out.fd = -1, .write = STREAM_WRITE_SHUT
 	};
 	channel->n_pieces = 0;
-	pace_init(&channel->pace, rules->framing == FRAMING_STREAM || rules->framing == FRAMING_TEXT_STREAM);
+	pace_init(&channel->pace, rules->framing == FRAMING_STREAM || rules->framing == FRAMING_TEXT_STREAM ||
+					  rules->framing == FRAMING_BASE64);
 	framing_encoder_init(&channel->encoder, rules);
 	framing_decoder_init(&channel->decoder, rules);
 }
@@ -149,6 +150,8 @@ static int channel_encode(struct channel *channel, const struct piece *piece)
 	channel->half = channel->half && !piece->last;
 	if (rc == FRAMING_NEWLINE)
 		return CLOSE_POLICY;
+	if (rc == FRAMING_NOT_BASE64)
+		return CLOSE_BAD_DATA;
 	if (rc < 0)
 		stream_break(&channel->stream, ENOMEM);
 	return 0;

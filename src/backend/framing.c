@@ -25,6 +25,7 @@ static const struct framing_row framing_rows[] = {
 	[FRAMING_LENGTH64_LE] = FRAMING_LENGTH_ROW(8, true, FRAMING_WHOLE),
 	[FRAMING_NETSTRING] = { .ops = &framing_netstring_ops, .max_message = FRAMING_WHOLE },
 	[FRAMING_RECORDS] = { .ops = &framing_records_ops },
+	[FRAMING_BASE64] = { .ops = &framing_base64_ops, .text = true },
 };
 
 /* Takes from the route what concerns its bytes. */
@@ -118,7 +119,8 @@ void framing_decoder_init(struct framing_decoder *decoder, const struct framing_
 	const struct framing_row *row = &framing_rows[rules->framing];
 
 	*decoder = (struct framing_decoder){ .row = row, .rules = *rules };
-	decoder->text = rules->messages == MESSAGES_UNSET ? row->text : rules->messages == MESSAGES_TEXT;
+	bool unset = rules->messages == MESSAGES_UNSET || rules->framing == FRAMING_BASE64;
+	decoder->text = unset ? row->text : rules->messages == MESSAGES_TEXT;
 }
 
 /* Drops half a line or record. */

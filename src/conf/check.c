@@ -140,15 +140,21 @@ static bool check_may_frame(const struct route_conf *route, enum framing one, en
 	return found;
 }
 
-/* Is there one whose messages are not records? */
+/* Does a framing leave the type of its messages open? */
+static bool check_is_typed(enum framing framing)
+{
+	return framing != FRAMING_RECORDS && framing != FRAMING_BASE64;
+}
+
+/* Is there one whose messages may be of either type? */
 static bool check_may_type(const struct route_conf *route)
 {
-	bool found = route->framing != FRAMING_RECORDS;
+	bool found = check_is_typed(route->framing);
 
 	for (size_t i = 0; i < route->subprotocols.names.n; i++) {
 		enum framing framing = route->subprotocols.framings[i];
 
-		found |= framing != FRAMING_RECORDS && framing != FRAMING_UNSET;
+		found |= framing != FRAMING_UNSET && check_is_typed(framing);
 	}
 	return found;
 }
@@ -191,7 +197,8 @@ const char *check_useless(const struct route_conf *route, const struct option *o
 	if (option->flags & OPTION_SEPARATOR && !check_may_frame(route, FRAMING_LINES, FRAMING_NUL))
 		return "in this framing, only in lines and nul";
 	if (option->flags & OPTION_TYPE && !check_may_type(route))
-		return "with records, which have types of their own";
+		return route->framing == FRAMING_BASE64 ? "with base64, which is text"
+							: "with records, which have types of their own";
 	return NULL;
 }
 

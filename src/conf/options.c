@@ -43,7 +43,8 @@ const struct option_word options_framings[] = { { "lines", FRAMING_LINES }, { "s
 	{ "length16", FRAMING_LENGTH16 }, { "length16le", FRAMING_LENGTH16_LE },
 	{ "length32", FRAMING_LENGTH32 }, { "length32le", FRAMING_LENGTH32_LE },
 	{ "length64", FRAMING_LENGTH64 }, { "length64le", FRAMING_LENGTH64_LE },
-	{ "netstring", FRAMING_NETSTRING }, { "records", FRAMING_RECORDS }, { NULL, 0 } };
+	{ "netstring", FRAMING_NETSTRING }, { "records", FRAMING_RECORDS }, { "base64", FRAMING_BASE64 },
+	{ NULL, 0 } };
 
 static const struct option_word options_messages[] = { { "text", MESSAGES_TEXT },
 	{ "binary", MESSAGES_BINARY }, { NULL, 0 } };
@@ -154,9 +155,9 @@ const struct option options[] = {
 	{ ROUTE(listen), .key = "listen", .type = &items_listeners, .otherwise = "", .flags = OPTION_LIST,
 	  .help = "The listeners that the route answers on; when empty, all." },
 	{ ROUTE(framing), .key = "framing", .type = &value_word, .otherwise = "", .words = options_framings,
-	  .help = "How messages map to bytes; when empty, lines for exec and dir, stream for connect. lines: a message is a line. stream, text-stream: payload as it is, each chunk that comes is a message. nul: ends with a NUL. length8 to length64: the length in so many bits in front, le for little endian. netstring. records: a type byte (t text, b binary; T and B: more of this message follows), four bytes of length, payload. With a length in front a message is held until it is whole: what is more than the length can say, or than 16 MiB, closes with 1009." },
+	  .help = "How messages map to bytes; when empty, lines for exec and dir, stream for connect. lines: a message is a line. stream, text-stream: payload as it is, each chunk that comes is a message. nul: ends with a NUL. length8 to length64: the length in so many bits in front, le for little endian. netstring. records: a type byte (t text, b binary; T and B: more of this message follows), four bytes of length, payload. base64: as stream, but each message is base64 text, both ways; what is none closes with 1007. With a length in front a message is held until it is whole: what is more than the length can say, or than 16 MiB, closes with 1009." },
 	{ ROUTE(messages), .key = "messages", .type = &value_choice, .otherwise = "", .flags = OPTION_TYPE, .words = options_messages,
-	  .help = "Type of the messages sent to the client; when empty, text for lines, nul and text-stream, binary for the others. records have types of their own. Both types are accepted from the client and treated alike." },
+	  .help = "Type of the messages sent to the client; when empty, text for lines, nul and text-stream, binary for the others. records have types of their own, base64 is text. Both types are accepted from the client and treated alike." },
 	{ ROUTE(newlines), .key = "newlines", .type = &value_word, .otherwise = "pass", .flags = OPTION_SEPARATOR, .words = options_newlines,
 	  .help = "A newline within a message from the client, in lines framing, or a NUL, in nul framing: pass (the program sees several messages), space, or reject (closes with 1008; messages are then held whole, and more than 64 KiB closes with 1009)." },
 	{ ROUTE(refuse_as), .key = "refuse_as", .type = &value_word, .otherwise = "http", .words = options_refuse_as,
@@ -164,7 +165,7 @@ const struct option options[] = {
 	{ ROUTE(invalid_utf8), .key = "invalid_utf8", .type = &value_word, .otherwise = "replace", .words = options_invalid_utf8,
 	  .help = "Output that is not UTF-8 in a text message: replace (by U+FFFD), binary (that message goes out as binary; decided on its first fragment, later ones are replaced), or close (1011)." },
 	{ ROUTE(subprotocols), .key = "subprotocols", .type = &items_subprotocols, .otherwise = "", .flags = OPTION_LIST,
-	  .help = "Subprotocols that are answered, best first; NAME=FRAMING also sets the framing for that choice. When empty, the first one that the client offers." },
+	  .help = "Subprotocols that are answered, best first; NAME=FRAMING also sets the framing for that choice; base64 has the framing of that name without saying so, where a service has stream. When empty, the first one that the client offers." },
 	{ ROUTE(origins), .key = "origins", .type = &items_origins, .otherwise = "same", .flags = OPTION_LIST,
 	  .help = "Web pages that may connect. same: those that came from this host and port; any (or *): all; null: pages opened from disk. Giving any value replaces the default. A client without an Origin header is no browser and may always." },
 	{ ROUTE(stderr_to), .key = "stderr", .type = &value_word, .otherwise = "log", .flags = OPTION_PROGRAM, .words = options_stderr,

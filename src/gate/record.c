@@ -25,14 +25,18 @@ static int record_make_id(struct record *record)
 	return 0;
 }
 
-/* The framing of a subprotocol; FRAMING_UNSET when it has none of its own. */
-static enum framing record_framing_of(const struct subprotocol_list *known, struct text name)
+/* The framing of a subprotocol; FRAMING_UNSET when it has none of its own. A client of a service that asks
+ * for base64 means what websockify did by that name, unless the route says something else. */
+static enum framing record_framing_of(const struct route_conf *route, struct text name)
 {
+	const struct subprotocol_list *known = &route->subprotocols;
+	bool stream = route->is_service && route->framing == FRAMING_STREAM;
+
 	for (size_t i = 0; i < known->names.n; i++) {
-		if (text_is(name, known->names.items[i]))
+		if (text_is(name, known->names.items[i]) && known->framings[i] != FRAMING_UNSET)
 			return known->framings[i];
 	}
-	return FRAMING_UNSET;
+	return stream && text_is(name, "base64") ? FRAMING_BASE64 : FRAMING_UNSET;
 }
 
 /* Which subprotocol is answered, if any, and what framing follows from it. */
@@ -42,7 +46,7 @@ static int record_choose_protocol(struct record *record, const struct upgrade *u
 	int choice =
 		upgrade_choose_protocol(upgrade, (const char *const *)known->names.items, known->names.n);
 	enum framing framing =
-		choice < 0 ? FRAMING_UNSET : record_framing_of(known, upgrade->protocols[choice]);
+		choice < 0 ? FRAMING_UNSET : record_framing_of(record->route, upgrade->protocols[choice]);
 
 	record->rules = framing_rules_of(record->route, framing);
 	if (choice < 0)

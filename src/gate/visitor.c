@@ -103,12 +103,13 @@ static void visitor_fail(struct visitor *visitor, uint16_t code, const char *rea
 	visitor_report_abrupt(visitor);
 }
 
-/* The client said what the backend must not be told: the message is not delivered, so that nobody has half of
- * it. Returns whether to go on reading. */
+/* The client said what the backend must not be told, or can't: with CLOSE_POLICY the message is not
+ * delivered, so that nobody has half of it. Returns whether to go on reading. */
 static bool visitor_refuse(struct visitor *visitor, uint16_t code)
 {
-	visitor->intake.reader.in_message = false;
-	visitor_fail(visitor, code, "delimiter in a message");
+	if (code == CLOSE_POLICY)
+		visitor->intake.reader.in_message = false;
+	visitor_fail(visitor, code, code == CLOSE_POLICY ? "delimiter in a message" : "not base64");
 	return false;
 }
 

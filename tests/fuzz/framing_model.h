@@ -16,10 +16,17 @@ static inline bool model_is_records(const struct framing_rules *rules)
 	return rules->framing == FRAMING_RECORDS;
 }
 
+/* Are bytes written as base64 towards the client, and by it? */
+static inline bool model_is_base64(const struct framing_rules *rules)
+{
+	return rules->framing == FRAMING_BASE64;
+}
+
 /* Are there messages, or only bytes? */
 static inline bool model_is_stream(const struct framing_rules *rules)
 {
-	return rules->framing == FRAMING_STREAM || rules->framing == FRAMING_TEXT_STREAM;
+	return rules->framing == FRAMING_STREAM || rules->framing == FRAMING_TEXT_STREAM ||
+	       model_is_base64(rules);
 }
 
 /* Does a delimiter end each message? */
@@ -37,6 +44,8 @@ static inline uint8_t model_delimiter(const struct framing_rules *rules)
 /* Are messages to the client text, where they do not say so themselves? */
 static inline bool model_is_text(const struct framing_rules *rules)
 {
+	if (model_is_base64(rules)) /* what it says is bytes */
+		return false;
 	if (rules->messages != MESSAGES_UNSET)
 		return rules->messages == MESSAGES_TEXT;
 	return model_is_delimited(rules) || rules->framing == FRAMING_TEXT_STREAM;
@@ -52,7 +61,7 @@ static inline size_t model_length_bytes(enum framing framing, bool *little)
 		[FRAMING_LENGTH32_LE] = 4,
 		[FRAMING_LENGTH64] = 8,
 		[FRAMING_LENGTH64_LE] = 8,
-		[FRAMING_RECORDS] = 0 };
+		[FRAMING_BASE64] = 0 };
 
 	*little = framing == FRAMING_LENGTH16_LE || framing == FRAMING_LENGTH32_LE ||
 		  framing == FRAMING_LENGTH64_LE;
@@ -263,11 +272,50 @@ static inline int model_decode(
 	return model_records(heard, rules, bytes, len);
 }
 
+/*
+ * Reads base64 (RFC 4648 section 4) as far as it is that; without out only how far. Returns how many bytes it
+ * says; *good: it is base64 to the end.
+ */
+static inline size_t model_from_base64(uint8_t *out, const uint8_t *text, size_t len, bool *good)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	size_t n = 0;
+	bool ended = false;
+
+	*good = true;
+	for (size_t at = 0; at < len; at += 4) {
+		unsigned all = 0, n_digits = 0, n_pads = 0;
+		for (size_t i = at; i < len && i < at + 4; i++) {
+			const char *digit = memchr(digits, text[i], 64);
+			if (digit != NULL && n_pads == 0)
+				n_digits++;
+			n_pads += digit == NULL && text[i] == '=';
+			all = all * 64 + (digit != NULL ? (unsigned)(digit - digits) : 0);
+		}
+		*good = !ended && n_digits >= 2 && n_digits + n_pads == 4 &&
+			all % (n_digits == 2	      ? 65536
+				      : n_digits == 3 ? 256
+						      : 1) ==
+				0;
+		if (!*good)
+			return n;
+		for (unsigned i = 0; i + 1 < n_digits; i++, n++)
+			if (out != NULL)
+				out[n] = (uint8_t)(all >> (16 - 8 * i));
+		ended = n_pads > 0;
+	}
+	return n;
+}
+
 /* Does to a message what the rules say of delimiters. Returns whether it may go. */
 static inline bool model_admit(const struct framing_rules *rules, uint8_t *message, size_t len)
 {
+	bool good = true;
+
+	if (model_is_base64(rules))
+		model_from_base64(NULL, message, len, &good);
 	if (!model_is_delimited(rules) || rules->newlines == NEWLINES_PASS)
-		return true;
+		return good;
 	for (uint8_t *at; (at = memchr(message, model_delimiter(rules), len)) != NULL;) {
 		if (rules->newlines == NEWLINES_REJECT)
 			return false;
@@ -281,6 +329,10 @@ static inline bool model_admit(const struct framing_rules *rules, uint8_t *messa
 static inline size_t model_encode(
 	uint8_t *out, const struct framing_rules *rules, const uint8_t *message, size_t len, bool text)
 {
+	bool good;
+
+	if (model_is_base64(rules))
+		return model_from_base64(out, message, len, &good);
 	size_t n = model_head(out, rules->framing, len, text);
 
 	must(!model_is_records(rules) || len <= FRAMING_HOLD);

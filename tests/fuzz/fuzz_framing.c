@@ -9,6 +9,8 @@
 #include "faults.h"
 #include "framing_model.h"
 
+#include <openssl/evp.h>
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { FUZZ_STOPPED = -99 };
@@ -144,11 +146,31 @@ static void fuzz_check_each(
 		fuzz_check_either(heard, i, raw, !model_is_records(rules));
 }
 
+/* Each message is base64 by itself; all of them say these bytes. */
+static void fuzz_check_base64(const struct heard *heard, const struct heard *want)
+{
+	uint8_t *bytes = malloc(heard->n + 1);
+	size_t n = 0;
+	bool good = true;
+
+	must(bytes != NULL && !heard->open);
+	for (size_t i = 0; i < heard->n_marks; i += 2) {
+		size_t at = heard->marks[i].at, end = heard->marks[i + 1].at;
+		must(heard->marks[i].what == HEARD_TEXT && end > at);
+		n += model_from_base64(bytes + n, heard->bytes + at, end - at, &good);
+		must(good);
+	}
+	must(n == want->n && (n == 0 || memcmp(bytes, want->bytes, n) == 0));
+	free(bytes);
+}
+
 /* Is what a decoder said what the model did? A stream has no messages, only bytes. */
 static void fuzz_check_decoded(
 	const struct framing_rules *rules, const struct heard *heard, const struct heard *want)
 {
-	if (model_is_stream(rules))
+	if (model_is_base64(rules))
+		fuzz_check_base64(heard, want);
+	else if (model_is_stream(rules))
 		must(heard->n == want->n &&
 			(want->n == 0 || memcmp(heard->bytes, want->bytes, want->n) == 0));
 	else if (rules->invalid_utf8 == INVALID_UTF8_BINARY)
@@ -265,8 +287,8 @@ static void fuzz_check_encoded(const struct framing_rules *rules, const uint8_t 
 	must(heard_is_same(&back->heard, &fuzz_want));
 }
 
-/* Makes a message for the client to send: text is text, and a delimiter is in it only where the rules do not
- * let it pass. Returns its length. */
+/* Makes a message for the client to send: text is text, of base64 what the bytes are in it, and a delimiter
+ * is in it only where the rules do not let it pass. Returns its length. */
 static size_t fuzz_make_message(
 	uint8_t *message, const struct framing_rules *rules, const uint8_t *bytes, size_t len, bool text)
 {
@@ -274,7 +296,9 @@ static size_t fuzz_make_message(
 	uint64_t max = framing_max_message(rules);
 
 	must(clean != NULL && utf8_replace(clean, bytes, len) == 0);
-	if (text || model_is_text(rules))
+	if (model_is_base64(rules) && text)
+		len = (size_t)EVP_EncodeBlock(message, bytes, (int)len);
+	else if (text || model_is_text(rules))
 		len = (size_t)evbuffer_remove(clean, message, 3 * len);
 	else
 		memcpy(message, bytes, len);
@@ -299,7 +323,11 @@ static bool fuzz_client_says(struct framing_encoder *encoder, struct fuzz_sink *
 
 	must(framing_hold_cost(encoder->held) == 0);
 	if (!model_admit(rules, message, len)) {
-		must(rc == FRAMING_NEWLINE && sink->heard.n == before);
+		must(rc == (model_is_base64(rules) ? FRAMING_NOT_BASE64 : FRAMING_NEWLINE));
+		must(model_is_base64(rules) || sink->heard.n == before);
+		if (model_is_base64(rules))
+			fuzz_check_encoded(rules, sink->heard.bytes + before, sink->heard.n - before, message,
+				len, text, 0);
 		return false;
 	}
 	must(rc == 0);
@@ -313,7 +341,7 @@ static void fuzz_client(const struct framing_rules *rules, const uint8_t *bytes,
 {
 	struct framing_encoder encoder;
 	struct fuzz_sink *sink = fuzz_empty(&fuzz_there, 0);
-	uint8_t *message = malloc(3 * len + 1);
+	uint8_t *message = malloc(3 * len + 8);
 	bool text = true, goes_on = true;
 
 	must(message != NULL);

@@ -605,6 +605,11 @@ static void test_useless(void **state)
 		config_unref(conf_good(text));
 	}
 	config_unref(conf_good("[route /a]\nconnect = unix:/x\nstderr =\nenv =\n"));
+	conf_bad("[route /a]\nconnect = unix:/x\nframing = base64\nmessages = binary\n",
+		"t.ini:4: messages: does nothing with base64, which is text\n");
+	config_unref(conf_good("[route /a]\nconnect = unix:/x\nsubprotocols = a=base64\nmessages = text\n"));
+	config_unref(conf_good(
+		"[route /a]\nconnect = unix:/x\nframing = base64\nsubprotocols = a=nul\nmessages = text\n"));
 	conf_bad("[route /a]\nexec = cat\nconnect_timeout = 5s\n",
 		"t.ini:3: connect_timeout: does nothing with exec\n");
 	conf_bad("[route /a/*]\nconnect_timeout = 5s\ndir = /\n",
