@@ -219,7 +219,7 @@ static void test_route(void **state)
 		{ "framing", "LENGTH64", "length64" },
 		{ "framing", "length24",
 			"!must be lines, stream, text-stream, nul, length8, length16, length16le, length32, "
-			"length32le, length64, length64le, netstring or records, not \"length24\"" },
+			"length32le, length64, length64le, netstring, records or base64, not \"length24\"" },
 		{ "stop_signal", "SIGINT", "INT" },
 		{ "stop_signal", "usr1", "USR1" },
 		{ "stop_signal", "SIG", SIGNALS "\"SIG\"" },
