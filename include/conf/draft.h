@@ -56,6 +56,9 @@ void draft_add(struct draft *draft, struct draft_section *section, const char *k
 void draft_put(struct draft *draft, struct draft_section *section, const char *key, const char *text,
 	const char *origin);
 
+/* Gives a key a value of nobody's, unless it was given one. */
+void draft_fill(struct draft *draft, struct draft_section *section, const char *key, const char *text);
+
 /*
  * Takes the word of a --set: SECTION.KEY=VALUE, where SECTION is a heading, or only its kind if there is but
  * one of that kind. `bare`: KEY=VALUE will do, and is the route's, else the listener's, else the gateway's.

@@ -1,6 +1,6 @@
 /*
- * help: texts that are printed and nothing else (--help, --version, --license). `websocketd`: as a program
- * that was started under that name prints them.
+ * help: texts that are printed and nothing else (--help, --version, --license), and the beginning of
+ * --help under each name. `websocketd`: as a program that was started under that name prints it.
  */
 #ifndef CONF_HELP_H
 #define CONF_HELP_H
@@ -8,7 +8,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-void help_usage(bool websocketd, FILE *out); /* what --help begins with */
+extern const char help_usage_own[], help_usage_websocketd[]; /* what --help begins with */
+
 void help_version(bool websocketd, FILE *out);
 void help_license(FILE *out);
 

@@ -7,9 +7,6 @@
 
 #include "conf/argv.h"
 
-/* Is this (argv[0], may be NULL) a path to a program of that name? */
-bool websocketd_is(const char *path);
-
 /* Options, as they are in the table of conf/argv.c. */
 void websocketd_take_passenv(struct argv_state *state, const char *value);
 void websocketd_take_passstderr(struct argv_state *state, const char *value);

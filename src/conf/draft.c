@@ -320,3 +320,10 @@ const struct draft_text *draft_given(
 		;
 	return text;
 }
+
+/* Looks first. */
+void draft_fill(struct draft *draft, struct draft_section *section, const char *key, const char *text)
+{
+	if (draft_given(draft, section, key) == NULL)
+		draft_put(draft, section, key, text, NULL);
+}

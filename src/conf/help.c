@@ -38,7 +38,7 @@ static const char help_license_text[] =
 	"OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE.\n";
 /* clang-format on */
 
-static const char help_usage_text[] =
+const char help_usage_own[] =
 	"wsluice connects WebSocket clients to programs and TCP services.\n"
 	"\n"
 	"  wsluice [OPTIONS] [--] COMMAND [ARG...]    a program, started for each client\n"
@@ -49,19 +49,13 @@ static const char help_usage_text[] =
 	"Try: wsluice --port=8080 vmstat 1, and open http://localhost:8080/\n"
 	"\n";
 
-static const char help_usage_websocketd[] =
+const char help_usage_websocketd[] =
 	"websocketd connects WebSocket clients to programs. This is wsluice, which is what scripts for\n"
 	"websocketd expect when it is started under that name; see wsluice(8), WEBSOCKETD.\n"
 	"\n"
 	"  websocketd [OPTIONS] [--] COMMAND [ARG...]    a program, started for each client\n"
 	"  websocketd [OPTIONS] --dir=DIR                the program that the path names\n"
 	"\n";
-
-/* Prints the forms. */
-void help_usage(bool websocketd, FILE *out)
-{
-	fputs(websocketd ? help_usage_websocketd : help_usage_text, out);
-}
 
 /* Prints name and version; websocketd has behind them what it was built with, for what, and a word on the
  * build. */

@@ -38,14 +38,6 @@ static const struct {
 
 enum { WEBSOCKETD_LEVELS = sizeof(websocketd_levels) / sizeof(websocketd_levels[0]) };
 
-/* Compares the last part. */
-bool websocketd_is(const char *path)
-{
-	const char *slash = path != NULL ? strrchr(path, '/') : NULL;
-
-	return path != NULL && strcmp(slash != NULL ? slash + 1 : path, "websocketd") == 0;
-}
-
 /* Sets a key of the route to what the option that is being taken says. */
 static void websocketd_put(struct argv_state *state, const char *key, const char *value)
 {
@@ -153,7 +145,7 @@ void websocketd_take_pingms(struct argv_state *state, const char *value)
 /* Looks through the levels; under our own name only for the two that we don't have. */
 const char *websocketd_log_level(struct argv_state *state, const char *word)
 {
-	if (!state->websocketd && strcmp(word, "access") != 0)
+	if (state->guise != &guise_websocketd && strcmp(word, "access") != 0)
 		return strcmp(word, "fatal") == 0 ? "error" : word;
 	for (size_t i = 0; i < WEBSOCKETD_LEVELS; i++) {
 		if (strcmp(websocketd_levels[i].there, word) != 0)
@@ -163,14 +155,6 @@ const char *websocketd_log_level(struct argv_state *state, const char *word)
 	}
 	state->status = WEBSOCKETD_MISTAKE;
 	return "";
-}
-
-/* Gives a key its default there, unless something was said. */
-static void websocketd_default(
-	struct argv_state *state, struct draft_section *section, const char *key, const char *value)
-{
-	if (draft_given(&state->draft, section, key) == NULL)
-		draft_put(&state->draft, section, key, value, NULL);
 }
 
 /* Its log, unless the form or the place of another was asked for. */
@@ -201,13 +185,13 @@ void websocketd_complete(struct argv_state *state)
 	websocketd_check_stderr(state);
 	if (state->passenv && draft_given(draft, state->route, "pass_env") == NULL)
 		draft_put(draft, state->route, "pass_env", "none", "--passenv");
-	if (!state->websocketd)
+	if (state->guise != &guise_websocketd)
 		return;
 	draft->config.manners = &manners_websocketd;
-	websocketd_default(state, state->route, "origins", "any");
-	websocketd_default(state, state->route, "max_message", "1M");
-	websocketd_default(state, state->route, "pass_env", "PATH LD_LIBRARY_PATH");
-	websocketd_default(state, state->route, "console", "no");
+	draft_fill(draft, state->route, "origins", "any");
+	draft_fill(draft, state->route, "max_message", "1M");
+	draft_fill(draft, state->route, "pass_env", "PATH LD_LIBRARY_PATH");
+	draft_fill(draft, state->route, "console", "no");
 	websocketd_complete_log(state);
 	if (draft_given(draft, state->route, "static") != NULL && console != NULL &&
 		strcmp(console->text, "yes") == 0) {
