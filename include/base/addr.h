@@ -57,11 +57,15 @@ struct addr {
 	} u;
 };
 
+/* Makes one of an IPv4 address, or an IPv6 one without brackets and zone, and a port in host byte order.
+ * False when `host` is neither. */
+bool addr_set(struct addr *out, struct text host, uint16_t port);
+
 /* Room for any formatted address with its NUL. */
 enum { ADDR_TEXT = 128 };
 
 /* "192.0.2.1:80", "[2001:db8::1]:80", "unix:/run/x.sock" or "unix:". A v4-mapped v6 address is written as v4.
- * Returns out. */
+ * Port 0 is none: only the host is written. Returns out. */
 char *addr_format(const struct addr *addr, char out[ADDR_TEXT]);
 /* Only the host part, without brackets and port: "192.0.2.1", "2001:db8::1", "unix". Returns out. */
 char *addr_format_host(const struct addr *addr, char out[ADDR_TEXT]);

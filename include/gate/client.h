@@ -6,10 +6,20 @@
 #define GATE_CLIENT_H
 
 #include "base/addr.h"
+#include "conf/config.h"
+#include "http/request.h"
 
 struct client {
 	struct addr addr; /* its port is 0 when it is not known */
 	bool secure;	  /* it speaks TLS: with us, or with the proxy that it came by */
 };
+
+/*
+ * Who a request is of that came in by `listen` on a connection of `direct`: who the headers say (see
+ * http/forwarded.h) when direct is one of trusted_proxies, else direct, whatever they say. Where a trusted
+ * proxy does not tell the scheme, `secure` stays that of the connection. out and direct are not the same.
+ */
+void client_of_request(struct client *out, const struct client *direct, const struct listen_conf *listen,
+	const struct http_request *request);
 
 #endif

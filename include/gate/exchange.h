@@ -56,7 +56,8 @@ struct exchange {
 	struct gate *gate;
 	const struct config *config; /* borrowed from the owner */
 	const struct entrance *entrance;
-	struct client *client; /* the owner's: who the request is of; between requests, who connected */
+	struct client *client; /* the owner's: who the request is of; between requests, `direct` */
+	struct client direct;  /* who connected */
 	struct stream *stream;
 	const struct exchange_hooks *hooks;
 	void *arg;

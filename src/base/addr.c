@@ -178,6 +178,30 @@ const char *addr_error(int error)
 	return "is not an address";
 }
 
+/* Tries the one family, then the other. */
+bool addr_set(struct addr *out, struct text host, uint16_t port)
+{
+	char word[INET6_ADDRSTRLEN];
+
+	if (host.len == 0 || host.len >= sizeof(word))
+		return false;
+	memcpy(word, host.ptr, host.len);
+	word[host.len] = '\0';
+	*out = (struct addr){ 0 };
+	if (strlen(word) != host.len)
+		return false;
+	if (inet_pton(AF_INET, word, &out->u.in.sin_addr) == 1) {
+		out->len = sizeof(out->u.in);
+		out->u.in.sin_family = AF_INET;
+		out->u.in.sin_port = htons(port);
+		return true;
+	}
+	out->len = sizeof(out->u.in6);
+	out->u.in6.sin6_family = AF_INET6;
+	out->u.in6.sin6_port = htons(port);
+	return inet_pton(AF_INET6, word, &out->u.in6.sin6_addr) == 1;
+}
+
 /* Finds the IPv4 address, also within a v4-mapped v6 one; false when there is none. */
 static bool addr_get_v4(const struct addr *addr, struct in_addr *out)
 {
@@ -213,6 +237,8 @@ char *addr_format(const struct addr *addr, char out[ADDR_TEXT])
 
 	if (addr->u.sa.sa_family == AF_UNIX)
 		addr_format_unix(addr, out);
+	else if (addr_port(addr) == 0)
+		addr_format_host(addr, out);
 	else if (addr_get_v4(addr, &v4))
 		snprintf(out, ADDR_TEXT, "%.15s:%u", addr_format_host(addr, host), addr_port(addr));
 	else

@@ -128,14 +128,17 @@ static int environ_add_unknown(struct evbuffer *out)
 	return error;
 }
 
-/* The client in digits: no name is looked up, and CGI has the address stand in for it (4.1.9). */
-static int environ_add_remote(struct evbuffer *out, const struct addr *peer)
+/* The client in digits: no name is looked up, and CGI has the address stand in for it (4.1.9). A port that is
+ * not known is only there under the name websocketd, as 0. */
+static int environ_add_remote(struct evbuffer *out, const struct addr *addr, bool loose)
 {
 	char host[ADDR_TEXT];
-	addr_format_host(peer, host);
+	addr_format_host(addr, host);
 	int error = environ_add(out, "REMOTE_ADDR", text_of(host)) |
 		    environ_add(out, "REMOTE_HOST", text_of(host));
-	return error | environ_add_port(out, "REMOTE_PORT", addr_port(peer));
+	if (addr_port(addr) == 0 && !loose)
+		return error;
+	return error | environ_add_port(out, "REMOTE_PORT", addr_port(addr));
 }
 
 /* A variable whose value was made for it; none without a value. */
@@ -173,7 +176,7 @@ static int environ_add_all(struct evbuffer *out, const struct exchange *exchange
 	error |= environ_add(out, "REQUEST_METHOD", request->method);
 	error |= loose ? environ_add_path_loose(out, upgrade) : environ_add_path(out, upgrade);
 	error |= environ_add(out, "QUERY_STRING", request->query);
-	error |= environ_add_remote(out, &exchange->client->addr);
+	error |= environ_add_remote(out, &exchange->client->addr, loose);
 	error |= environ_add_tls(out, exchange->client->secure, stream_ssl(exchange->stream));
 	error |= loose ? environ_add_unknown(out) : environ_add_content(out, request);
 	error |= environ_add(out, "UNIQUE_ID", text_of(session));

@@ -127,9 +127,9 @@ static size_t exchange_next(struct exchange *exchange, const char *data, size_t 
 {
 	struct http_request request;
 	struct answer answer;
-	size_t max = exchange->config->listens[exchange->entrance->listen].max_header;
+	const struct listen_conf *listen = &exchange->config->listens[exchange->entrance->listen];
 
-	long head = len == 0 ? 0 : http_request_scan(&exchange->scan, data, len, max);
+	long head = len == 0 ? 0 : http_request_scan(&exchange->scan, data, len, listen->max_header);
 	if (head == 0)
 		return 0;
 	exchange->scan = (struct http_scan){ 0 };
@@ -142,6 +142,7 @@ static size_t exchange_next(struct exchange *exchange, const char *data, size_t 
 		exchange_act(exchange, NULL, &answer);
 		return 0;
 	}
+	client_of_request(exchange->client, &exchange->direct, listen, &request);
 	access_remember(&exchange->access, exchange->config, exchange->client, &request);
 	/* What is behind a handshake that came to nothing are frames: never another request. */
 	exchange->keep_alive = request.keep_alive && exchange->n_requests < EXCHANGE_REQUESTS_MAX &&
@@ -234,6 +235,7 @@ static void exchange_turn(struct exchange *exchange)
 			return;
 		}
 		access_forget(&exchange->access);
+		*exchange->client = exchange->direct;
 		exchange_enter(exchange, EXCHANGE_HEAD, EXCHANGE_KEEPALIVE_MS);
 		exchange_feed_held(exchange);
 		exchange_pump(exchange);
@@ -364,6 +366,7 @@ void exchange_open(struct exchange *exchange, struct gate *gate, const struct co
 		.config = config,
 		.entrance = entrance,
 		.client = client,
+		.direct = *client,
 		.stream = stream,
 		.hooks = hooks,
 		.arg = arg,

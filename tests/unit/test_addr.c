@@ -216,7 +216,31 @@ static void test_format(void **state)
 	memset(path, 'p', sizeof(path));
 	snprintf(text, sizeof(text), "unix:%.108s", path);
 	check_format(unix_path(path, 108), text, "unix"); /* the kernel allows 108 bytes and no NUL */
-	check_format(unknown, "[unknown]:0", "unknown");
+	check_format(unknown, "unknown", "unknown");
+	check_format(v4("192.0.2.1", 0), "192.0.2.1", "192.0.2.1");
+	check_format(v4("192.0.2.1", 1), "192.0.2.1:1", "192.0.2.1");
+	check_format(v6("2001:db8::1", 0), "2001:db8::1", "2001:db8::1");
+	check_format(v6("::ffff:192.0.2.1", 0), "192.0.2.1", "192.0.2.1");
+}
+
+static void test_set(void **state)
+{
+	static const char *const bad[] = { "", "192.0.2", "192.0.2.01", "192.0.2.1 ", "[2001:db8::1]",
+		"fe80::1%lo", "2001:db8::1:", "localhost", "0000:0000:0000:0000:0000:0000:0000:0000:" };
+	struct addr addr;
+
+	(void)state;
+	memset(&addr, 0x5a, sizeof(addr));
+	assert_true(addr_set(&addr, text_of("192.0.2.1"), 80));
+	assert_memory_equal(&addr, (struct addr[]){ v4("192.0.2.1", 80) }, sizeof(addr));
+	memset(&addr, 0x5a, sizeof(addr));
+	assert_true(addr_set(&addr, text_of("2001:db8::1"), 65535));
+	assert_memory_equal(&addr, (struct addr[]){ v6("2001:db8::1", 65535) }, sizeof(addr));
+	assert_true(addr_set(&addr, text_of("2001:db8:1111:2222:3333:4444:255.255.255.255"), 0));
+	assert_int_equal(addr_port(&addr), 0);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(addr_set(&addr, text_of(bad[i]), 80));
+	assert_false(addr_set(&addr, (struct text){ "192.0.2.1\0", 10 }, 80));
 }
 
 static void test_port(void **state)
@@ -278,6 +302,7 @@ int main(void)
 		cmocka_unit_test(test_parse_errors),
 		cmocka_unit_test(test_parse_limits),
 		cmocka_unit_test(test_format),
+		cmocka_unit_test(test_set),
 		cmocka_unit_test(test_port),
 		cmocka_unit_test(test_loopback),
 		cmocka_unit_test(test_visitor),

@@ -439,7 +439,21 @@ static void test_addresses(void **state)
 	scene.entrance.local = scene.client.addr = addr_unix();
 	env = scene_tell(&scene, head, NULL);
 	assert_non_null(strstr(env, "\nSERVER_NAME=unix\nSERVER_PORT=80\n"));
-	assert_non_null(strstr(env, "\nREMOTE_ADDR=unix\nREMOTE_HOST=unix\nREMOTE_PORT=0\n"));
+	assert_non_null(strstr(env, "\nREMOTE_ADDR=unix\nREMOTE_HOST=unix\n"));
+	assert_null(strstr(env, "REMOTE_PORT"));
+	free(env);
+
+	scene.client.addr = addr_v4("192.0.2.9", 0);
+	env = scene_tell(&scene, head, NULL);
+	assert_non_null(strstr(env, "\nREMOTE_ADDR=192.0.2.9\nREMOTE_HOST=192.0.2.9\n"));
+	assert_null(strstr(env, "REMOTE_PORT"));
+	assert_null(strstr(env, "HTTPS"));
+	free(env);
+	scene.client.secure = true; /* with a proxy: of our own TLS there is nothing to say */
+	env = scene_tell(&scene, head, NULL);
+	assert_non_null(strstr(env, "\nSERVER_NAME=unix\nSERVER_PORT=443\n"));
+	assert_non_null(strstr(env, "\nHTTPS=on\n"));
+	assert_null(strstr(env, "SSL_"));
 	free(env);
 	scene_done(&scene);
 }
