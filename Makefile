@@ -162,8 +162,8 @@ bashcompletiondir = $(datadir)/bash-completion/completions
 INSTALL_PROGRAM = $(INSTALL)
 CONFIG   = $(sysconfdir)/wsluice/wsluice.ini
 TEXTS    = docs/wsluice.8:$(mandir)/man8 docs/wsluice.ini.5:$(mandir)/man5 etc/completion/wsluice:$(bashcompletiondir) \
-           $(patsubst %,%:$(unitdir),$(wildcard systemd/*.service systemd/*.socket)) docs/deployment.md:$(docdir) LICENSE:$(docdir) \
-           $(patsubst %,%:$(docdir)/examples,etc/wsluice.ini $(wildcard etc/*logrotate* systemd/*.d/*.conf))
+           $(patsubst %,%:$(unitdir),$(wildcard systemd/*.service systemd/*.socket)) docs/deployment.md:$(docdir) docs/services.md:$(docdir) LICENSE:$(docdir) \
+           $(patsubst %,%:$(docdir)/examples,etc/wsluice.ini etc/wspipe.py $(wildcard etc/*logrotate* systemd/*.d/*.conf))
 
 # The sources say /usr/bin/wsluice, /etc/wsluice and /usr/share/doc/wsluice; what is installed says where these are.
 LOCALIZE = sed -e 's|/usr/bin/wsluice|$(bindir)/wsluice|g' -e 's|/etc/wsluice|$(sysconfdir)/wsluice|g' -e 's|/usr/share/doc/wsluice|$(docdir)|g'

@@ -33,8 +33,10 @@ expected() {
 		644 $1/share/bash-completion/completions/wsluice
 		644 $1/share/doc/wsluice/LICENSE
 		644 $1/share/doc/wsluice/deployment.md
+		644 $1/share/doc/wsluice/services.md
 		644 $1/share/doc/wsluice/examples/wsluice.ini
 		644 $1/share/doc/wsluice/examples/wsluice.logrotate
+		644 $1/share/doc/wsluice/examples/wspipe.py
 		644 $1/share/doc/wsluice/examples/activated.conf
 		644 $1/share/doc/wsluice/examples/backend-group.conf
 		644 $1/share/doc/wsluice/examples/low-port.conf

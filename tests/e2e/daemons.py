@@ -145,14 +145,22 @@ PAM = no
 
 
 def postgres():
-    """A PostgreSQL server whose superuser `tests` needs no password; it listens on TCP only."""
+    """A PostgreSQL server whose superuser `postgres` needs no password; it listens on TCP only."""
 
     owner = unprivileged("postgres")
 
     def prepare(directory, port):
         data = directory / "data"
         if not data.exists():
-            words = ["--auth=trust", "--username=tests", "--encoding=UTF8", "--no-sync", "--no-instructions", "-D", data]
+            words = [
+                "--auth=trust",
+                "--username=postgres",
+                "--encoding=UTF8",
+                "--no-sync",
+                "--no-instructions",
+                "-D",
+                data,
+            ]
             subprocess.run(
                 [postgres_program("initdb"), *map(str, words)],
                 check=True,

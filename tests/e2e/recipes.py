@@ -1,7 +1,11 @@
 """The command lines of docs/services.md, so that what stands there is what the tests run."""
 import re
 import shlex
+import subprocess
+import sys
+from contextlib import contextmanager
 
+import certs
 from gateway import ROOT
 
 PAGE = ROOT / "docs/services.md"
@@ -22,3 +26,31 @@ def gateway_words(section, daemon):
         for word in command(section)
     ]
     return ["--set", "log_format=json", *words]
+
+
+def pipe_words(gw, *words):
+    """The command line of wspipe, from one of the page, for a gateway, as a shell is told it."""
+    trust = ["--cafile", str(certs.run_authority().certificate)] if gw.tls else []
+    url = [re.sub(r"^ws://[^/]*", gw.url, word) for word in words]
+    return [sys.executable, str(ROOT / url[0]), *trust, *url[1:]]
+
+
+@contextmanager
+def listening(gw, *words):
+    """wspipe as a port of this host."""
+    process = subprocess.Popen(pipe_words(gw, *words), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        said = process.stderr.readline()
+        assert "listening on 127.0.0.1:" in said, said
+        yield int(said.rsplit(":", 1)[1])
+    finally:
+        process.terminate()
+        process.wait()
+        process.stderr.close()
+
+
+def local_port(gw, section):
+    """The same, as the page has it."""
+    return listening(
+        gw, *("--listen=0" if word.startswith("--listen=") else word for word in command(section, "python3"))
+    )

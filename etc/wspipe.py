@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+"""A WebSocket session as a pipe, or as a local port, for programs that don't speak WebSocket.
+
+    wspipe.py [OPTIONS] URL                  stdin and stdout are the session: ssh -o ProxyCommand='wspipe.py URL' host
+    wspipe.py --listen=5433 [OPTIONS] URL    each connection to this port of 127.0.0.1 is a session of its own
+
+What is read goes out as binary messages; payload is written as it comes. Exit status 0 when the session ended with 1000.
+Needs python3-websockets.
+"""
+import argparse
+import asyncio
+import functools
+import os
+import signal
+import socket
+import ssl
+import struct
+import sys
+
+import websockets
+
+CHUNK = 65536
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description="a WebSocket session as a pipe, or as a local port")
+    parser.add_argument("url", metavar="URL", help="ws:// or wss://")
+    parser.add_argument("--listen", metavar="PORT", type=int, help="take connections there, on 127.0.0.1; 0: any port")
+    parser.add_argument("--cafile", help="certificates to trust, instead of the system's")
+    parser.add_argument("--subprotocol", help="the one to ask for")
+    parser.add_argument(
+        "--eof-message", action="store_true", help="an empty message instead of the end (eof_message = yes)"
+    )
+    return parser.parse_args()
+
+
+def connection(options):
+    """The session, not open yet."""
+    extra = {}
+    if options.url.startswith("wss:"):
+        extra["ssl"] = ssl.create_default_context(cafile=options.cafile)
+    if options.subprotocol:
+        extra["subprotocols"] = [options.subprotocol]
+    return websockets.connect(options.url, max_size=None, compression=None, **extra)
+
+
+async def send_all(options, ws, read):
+    """From the program to the session, to its end."""
+    while data := await read():
+        await ws.send(data)
+    if options.eof_message:
+        await ws.send(b"")
+    else:
+        await ws.close()
+
+
+async def session(options, read, write):
+    """One session, from its opening handshake to its close code."""
+    async with connection(options) as ws:
+        sending = asyncio.ensure_future(send_all(options, ws, read))
+        try:
+            async for message in ws:
+                await write(message if isinstance(message, bytes) else message.encode())
+        except websockets.ConnectionClosed:
+            pass
+        finally:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+        return ws.close_code, ws.close_reason
+
+
+def write_all(data):
+    """To stdout, whatever it takes."""
+    while data:
+        data = data[os.write(1, data) :]
+
+
+async def pipe(options):
+    """stdin and stdout; the status to exit with."""
+    signal.signal(
+        signal.SIGHUP, signal.SIG_IGN
+    )  # ssh sends it when it ends; what it wrote before comes first, then EOF
+    in_thread = functools.partial(asyncio.get_running_loop().run_in_executor, None)
+    code, reason = await session(options, lambda: in_thread(os.read, 0, CHUNK), lambda data: in_thread(write_all, data))
+    if code != 1000:
+        print(f"wspipe: the session ended with {code} {reason}".rstrip(), file=sys.stderr)
+    return code != 1000
+
+
+async def serve(options, reader, writer):
+    """One connection of the port. It ends as its session does: in order, or reset."""
+
+    async def write(data):
+        writer.write(data)
+        await writer.drain()
+
+    code = None
+    try:
+        code, reason = await session(options, lambda: reader.read(CHUNK), write)
+        if code != 1000:
+            print(f"wspipe: a session ended with {code} {reason}".rstrip(), file=sys.stderr)
+    except (OSError, websockets.WebSocketException) as error:
+        print(f"wspipe: {error}", file=sys.stderr)
+    if code != 1000:
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.close()
+
+
+async def listen(options):
+    """The port, for ever."""
+    server = await asyncio.start_server(functools.partial(serve, options), "127.0.0.1", options.listen)
+    print(f"wspipe: listening on 127.0.0.1:{server.sockets[0].getsockname()[1]}", file=sys.stderr, flush=True)
+    await server.serve_forever()
+
+
+def main():
+    options = arguments()
+    loop = asyncio.new_event_loop()  # asyncio.run() would wait for the thread that waits for stdin
+    try:
+        status = loop.run_until_complete(pipe(options) if options.listen is None else listen(options))
+    except KeyboardInterrupt:
+        status = 130
+    except (OSError, websockets.WebSocketException) as error:
+        print(f"wspipe: {error}", file=sys.stderr)
+        status = 1
+    os._exit(status)
+
+
+main()

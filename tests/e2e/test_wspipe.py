@@ -1,0 +1,55 @@
+"""etc/wspipe.py, which makes a pipe or a port of a session: how each of these ends."""
+import socket
+import subprocess
+
+import pytest
+from backends import reset, sends, service
+from recipes import listening, pipe_words
+
+PROGRAM = "etc/wspipe.py"
+
+
+def answers_the_end(it, sock):
+    """Says what it was told, backwards, when the other side has ended."""
+    while it.read(sock):
+        pass
+    sock.sendall(it.received[::-1])
+    sock.close()
+
+
+def resets(it, sock):
+    it.read(sock)
+    reset(sock)
+
+
+def pipe(gw, *options, stdin=b""):
+    """Runs it as a pipe: its exit status and its output."""
+    done = subprocess.run(pipe_words(gw, PROGRAM, *options, gw.url), input=stdin, capture_output=True, timeout=80)
+    return done.returncode, done.stdout, done.stderr.decode()
+
+
+def test_half_close(gateway):
+    """An empty message is the end of what the service reads, and no end of what it says."""
+    with service(answers_the_end) as it:
+        gw = gateway({"route /*": {"connect": it.uri, "eof_message": "yes"}})
+        assert pipe(gw, "--eof-message", stdin=b"abc" * 100000) == (0, b"cba" * 100000, "")
+
+
+def test_subprotocol(gateway):
+    with service(sends(b"hello")) as it:
+        gw = gateway({"route /*": {"connect": it.uri, "subprotocols": "binary"}})
+        assert pipe(gw, "--subprotocol=binary") == (0, b"hello", "")
+
+
+def test_failure(gateway):
+    """What is no good end is none for the program either."""
+    with service(resets) as it:
+        gw = gateway({"route /*": {"connect": it.uri}})
+        status, out, err = pipe(gw, stdin=b"x")
+        assert (status, out) == (1, b"") and err.startswith("wspipe: the session ended with 1011 ")
+        with listening(gw, PROGRAM, "--listen=0", gw.url) as port:
+            with socket.create_connection(("127.0.0.1", port), 30) as sock:
+                sock.sendall(b"x")
+                with pytest.raises(ConnectionResetError):
+                    sock.recv(1)
+    gw.wait_log("session ended", n=2)
