@@ -44,6 +44,7 @@ allow run base conf http ws net spawn backend gate
 interfaces="
 include/backend/framing_internal.h
 include/backend/process_internal.h
+include/backend/tcp_internal.h
 include/base/logline_internal.h
 include/base/piece.h
 include/gate/environ_internal.h

@@ -5,9 +5,8 @@
  * half-close each way; after a visitor that broke off the service gets all that came whole, then a reset.
  * Runs on its loop's thread.
  */
-#include "backend/tcp.h"
+#include "backend/tcp_internal.h"
 
-#include "backend/channel.h"
 #include "backend/reach.h"
 #include "backend/rotation.h"
 #include "base/must.h"
@@ -16,37 +15,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { TCP_LOOK_MS = 50 }; /* between two looks at an end that is under way */
-
-enum tcp_state {
-	TCP_NEW,
-	TCP_DIALLING,
-	TCP_OPEN,
-	TCP_FINISHING, /* our side ends after what is queued; its output still comes */
-	TCP_ABORTING,  /* a reset follows what is queued */
-	TCP_GONE
-};
-
-struct tcp {
-	struct endpoint endpoint; /* first: an endpoint is its tcp */
-	const struct route_conf *route;
-	const struct upstream *upstream; /* the one that is connected, being tried, or was tried last */
-	struct reach *reach;		 /* until it is there */
-	struct rotation_service *counted;
-	struct channel channel;
-	enum tcp_state state;
-	bool eof; /* on_eof was called */
-	int write_error;
-	/* FINISHING, ABORTING: does it go on taking its input, and then sending output? */
-	uint64_t taken;	     /* of its input when we looked last */
-	uint64_t moved_at;   /* the last time that it went on */
-	uint64_t drained_at; /* when it had taken all; 0: it has not */
-	struct event timer;
-	char how[64];
-};
-
 /* Reports the end of its output, once. */
-static void tcp_report_eof(struct tcp *tcp, uint16_t code, const char *reason)
+void tcp_report_eof(struct tcp *tcp, uint16_t code, const char *reason)
 {
 	if (tcp->eof)
 		return;
@@ -58,7 +28,7 @@ static void tcp_report_eof(struct tcp *tcp, uint16_t code, const char *reason)
 }
 
 /* The one place where the state changes. An end that is under way is looked at by the timer. */
-static void tcp_enter(struct tcp *tcp, enum tcp_state state)
+void tcp_enter(struct tcp *tcp, enum tcp_state state)
 {
 	must(state > tcp->state);
 	tcp->state = state;
@@ -79,7 +49,7 @@ static void tcp_leave_reach(struct tcp *tcp)
 }
 
 /* Nothing is left of it. */
-static void tcp_gone(struct tcp *tcp)
+void tcp_gone(struct tcp *tcp)
 {
 	if (tcp->state == TCP_GONE)
 		return;
@@ -90,7 +60,7 @@ static void tcp_gone(struct tcp *tcp)
 }
 
 /* The same, and the service sees a reset: what it has is not the whole. */
-static void tcp_reset(struct tcp *tcp)
+void tcp_reset(struct tcp *tcp)
 {
 	stream_reset(&tcp->channel.stream);
 	tcp_gone(tcp);
@@ -145,62 +115,6 @@ static const struct channel_hooks tcp_channel_hooks = {
 	.on_input = NULL, /* an end that is under way looks by itself */
 };
 
-/* Notes whether the service has gone on taking its input. */
-static void tcp_look(struct tcp *tcp, uint64_t now)
-{
-	uint64_t taken = stream_taken(&tcp->channel.stream);
-	if (taken > tcp->taken)
-		tcp->moved_at = now;
-	tcp->taken = taken;
-}
-
-/*
- * Finishing. First it takes all of its input, the end included, as slowly as it likes but not in steps longer
- * than send_timeout. Then it may go on sending, but not after a silence and not for ever; what waits for a
- * slow visitor is no silence.
- */
-static void tcp_check_finish(struct tcp *tcp, uint64_t now)
-{
-	const struct stream *stream = &tcp->channel.stream;
-
-	tcp_look(tcp, now);
-	if (tcp->drained_at == 0 && stream_is_shut(stream) && stream_unsent(stream) == 0)
-		tcp->drained_at = tcp->moved_at = now;
-	uint64_t quiet = now - tcp->moved_at;
-	if (stream_is_over(stream))
-		tcp_gone(tcp);
-	else if (tcp->drained_at == 0 && quiet >= tcp->route->send_timeout_ms)
-		tcp_reset(tcp);
-	else if (tcp->drained_at != 0 && ((quiet >= TCP_DRAIN_MS && !stream_is_paused(stream)) ||
-						 now - tcp->drained_at >= TCP_DRAIN_MAX_MS))
-		tcp_gone(tcp);
-	else
-		loop_timer_set(&tcp->timer, TCP_LOOK_MS);
-}
-
-/* Aborting: the reset must not overtake what was received before, as long as the service goes on taking it.
- */
-static void tcp_check_abort(struct tcp *tcp, uint64_t now)
-{
-	tcp_look(tcp, now);
-	if (stream_unsent(&tcp->channel.stream) > 0 && now - tcp->moved_at < TCP_ABORT_MS)
-		loop_timer_set(&tcp->timer, TCP_LOOK_MS);
-	else
-		tcp_reset(tcp);
-}
-
-/* The timer of whatever end is under way. */
-static void tcp_on_timer(evutil_socket_t fd, short what, void *arg)
-{
-	struct tcp *tcp = arg;
-	(void)fd;
-	(void)what;
-	if (tcp->state == TCP_FINISHING)
-		tcp_check_finish(tcp, loop_now(tcp->endpoint.loop));
-	else if (tcp->state == TCP_ABORTING)
-		tcp_check_abort(tcp, loop_now(tcp->endpoint.loop));
-}
-
 /* The service is there. */
 static void tcp_open(struct tcp *tcp, int fd)
 {
@@ -241,10 +155,12 @@ static int tcp_send(struct endpoint *endpoint, const struct piece *piece)
 	return channel_send(&((struct tcp *)endpoint)->channel, piece);
 }
 
-/* The turn's pieces leave. */
+/* The turn's pieces leave, or begin to wait. */
 static void tcp_flush(struct endpoint *endpoint)
 {
-	channel_flush(&((struct tcp *)endpoint)->channel);
+	struct tcp *tcp = (struct tcp *)endpoint;
+	channel_flush(&tcp->channel);
+	tcp_watch(tcp);
 }
 
 /* What it has not taken. */

@@ -492,6 +492,78 @@ static void test_takes_slowly(void **state)
 	assert_true(whole);
 }
 
+/* An open service that takes nothing of what waits for it has send_timeout; then it is reset, and the visitor
+ * is told why. */
+static void test_stalls(void **state)
+{
+	struct service *service = service_open(FRAMING_STREAM, true);
+	(void)state;
+
+	size_t n = visitor_fills(service, 200000);
+	rig_pass(&service->rig, SEND_TIMEOUT - 1000, 1000);
+	heard(service, "");
+	rig_pass(&service->rig, 1000 + SEND_TIMEOUT / 8 + 1000, 1000);
+	heard(service, "EC");
+	assert_int_equal(service->end.code, 1011);
+	assert_true(service->end.abrupt);
+	assert_string_equal(service->end.reason, "stalled");
+	assert_string_equal(how(service), "stalled");
+	while (!service->got_eof && service->got_error == 0)
+		service_read(service, 65536);
+	assert_int_equal(service->got_error, ECONNRESET);
+	assert_true(service->n_got < n);
+	assert_int_equal(rig_logged(&service->rig, "service takes nothing any more"), 1);
+	assert_int_equal(rig_logged(&service->rig, "undelivered="), 1);
+	service_free(service);
+}
+
+/* The same after its own end: it said all that it wanted to, so that is no failure. */
+static void test_stalls_after_its_end(void **state)
+{
+	struct service *service = service_open(FRAMING_STREAM, true);
+	(void)state;
+
+	shutdown(service->fd, SHUT_WR);
+	service_settle(service);
+	heard(service, "E");
+	assert_int_equal(service->end.code, 1000);
+	visitor_fills(service, 200000);
+	rig_pass(&service->rig, 2 * SEND_TIMEOUT, 1000);
+	heard(service, "C");
+	service_free(service);
+}
+
+/* As long as it takes some it is not given up, and when it has all nobody looks any more; nor does anybody
+ * before there is something to take. */
+static void test_no_stall(void **state)
+{
+	struct service *service = service_open(FRAMING_STREAM, true);
+	(void)state;
+
+	visitor_says(service, "a message that the kernel takes");
+	assert_int_equal(service->rig.loop.n_timers, 1);
+	rig_pass(&service->rig, 10 * SEND_TIMEOUT, SEND_TIMEOUT);
+	size_t n = 31 + visitor_fills(service, 200000);
+	for (int i = 0; i < 10; i++) {
+		rig_pass(&service->rig, SEND_TIMEOUT / 2, 1000);
+		for (int k = 0; k < 20; k++) {
+			service_read(service, 500);
+			rig_turn(&service->rig);
+		}
+	}
+	heard(service, "");
+	service_settle(service);
+	assert_int_equal(service->n_got, n);
+	rig_pass(&service->rig, 10 * SEND_TIMEOUT, SEND_TIMEOUT / 4);
+	heard(service, "");
+	visitor_fills(service, 200000); /* a second time, from its own beginning */
+	rig_pass(&service->rig, SEND_TIMEOUT - 1000, 1000);
+	heard(service, "");
+	rig_pass(&service->rig, SEND_TIMEOUT, 1000);
+	heard(service, "EC");
+	service_free(service);
+}
+
 /* The visitor vanishes: what had come whole is delivered, then a reset; half a message is not. */
 static void test_abort(void **state)
 {
@@ -706,6 +778,9 @@ int main(void)
 		cmocka_unit_test(test_held_up),
 		cmocka_unit_test(test_takes_nothing),
 		cmocka_unit_test(test_takes_slowly),
+		cmocka_unit_test(test_stalls),
+		cmocka_unit_test(test_stalls_after_its_end),
+		cmocka_unit_test(test_no_stall),
 		cmocka_unit_test(test_abort),
 		cmocka_unit_test(test_abort_takes_nothing),
 		cmocka_unit_test(test_abort_idle),

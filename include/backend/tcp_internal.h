@@ -1,0 +1,58 @@
+/*
+ * tcp_internal: what the parts of a service's endpoint share with each other and with nobody else.
+ */
+#ifndef BACKEND_TCP_INTERNAL_H
+#define BACKEND_TCP_INTERNAL_H
+
+#include "backend/channel.h"
+#include "backend/tcp.h"
+
+#include <event2/event_struct.h>
+
+enum tcp_state {
+	TCP_NEW,
+	TCP_DIALLING,
+	TCP_OPEN,
+	TCP_FINISHING, /* our side ends after what is queued; its output still comes */
+	TCP_ABORTING,  /* a reset follows what is queued */
+	TCP_GONE
+};
+
+struct tcp {
+	struct endpoint endpoint; /* first: an endpoint is its tcp */
+	const struct route_conf *route;
+	const struct upstream *upstream; /* the one that is connected, being tried, or was tried last */
+	struct reach *reach;		 /* until it is there */
+	struct rotation_service *counted;
+	struct channel channel;
+	enum tcp_state state;
+	bool eof; /* on_eof was called */
+	int write_error;
+	/* Does it go on taking its input, and, while FINISHING, then sending output? */
+	bool watched;	     /* OPEN: bytes wait for it */
+	uint64_t taken;	     /* of its input when we looked last */
+	uint64_t moved_at;   /* the last time that it went on */
+	uint64_t drained_at; /* when it had taken all; 0: it has not */
+	struct event timer;
+	char how[64];
+};
+
+/* tcp.c: reports the end of its output, once. */
+void tcp_report_eof(struct tcp *tcp, uint16_t code, const char *reason);
+
+/* tcp.c: the one place where the state changes. An end that is under way is looked at by the timer. */
+void tcp_enter(struct tcp *tcp, enum tcp_state state);
+
+/* tcp.c: nothing is left of it. */
+void tcp_gone(struct tcp *tcp);
+
+/* tcp.c: the same, and the service sees a reset: what it has is not the whole. */
+void tcp_reset(struct tcp *tcp);
+
+/* tcp_clock.c: when the first byte has to wait, the clock of send_timeout starts. */
+void tcp_watch(struct tcp *tcp);
+
+/* tcp_clock.c: the one timer. */
+void tcp_on_timer(evutil_socket_t fd, short what, void *arg);
+
+#endif

@@ -1,0 +1,109 @@
+/*
+ * tcp_clock: a service's one timer: does it take what it is sent, and does it end when it should?
+ *
+ * Runs on its loop's thread.
+ */
+#include "backend/tcp_internal.h"
+
+enum {
+	TCP_LOOK_MS = 50, /* between two looks at an end that is under way */
+	TCP_LOOKS = 8	  /* at the progress of an open service within send_timeout; how exact that is */
+};
+
+/* Notes whether the service has gone on taking its input. */
+static void tcp_look(struct tcp *tcp, uint64_t now)
+{
+	uint64_t taken = stream_taken(&tcp->channel.stream);
+	if (taken > tcp->taken)
+		tcp->moved_at = now;
+	tcp->taken = taken;
+}
+
+/*
+ * Finishing. First it takes all of its input, the end included, as slowly as it likes but not in steps longer
+ * than send_timeout. Then it may go on sending, but not after a silence and not for ever; what waits for a
+ * slow visitor is no silence.
+ */
+static void tcp_check_finish(struct tcp *tcp, uint64_t now)
+{
+	const struct stream *stream = &tcp->channel.stream;
+
+	tcp_look(tcp, now);
+	if (tcp->drained_at == 0 && stream_is_shut(stream) && stream_unsent(stream) == 0)
+		tcp->drained_at = tcp->moved_at = now;
+	uint64_t quiet = now - tcp->moved_at;
+	if (stream_is_over(stream))
+		tcp_gone(tcp);
+	else if (tcp->drained_at == 0 && quiet >= tcp->route->send_timeout_ms)
+		tcp_reset(tcp);
+	else if (tcp->drained_at != 0 && ((quiet >= TCP_DRAIN_MS && !stream_is_paused(stream)) ||
+						 now - tcp->drained_at >= TCP_DRAIN_MAX_MS))
+		tcp_gone(tcp);
+	else
+		loop_timer_set(&tcp->timer, TCP_LOOK_MS);
+}
+
+/* Aborting: the reset must not overtake what was received before, as long as the service goes on taking it.
+ */
+static void tcp_check_abort(struct tcp *tcp, uint64_t now)
+{
+	tcp_look(tcp, now);
+	if (stream_unsent(&tcp->channel.stream) > 0 && now - tcp->moved_at < TCP_ABORT_MS)
+		loop_timer_set(&tcp->timer, TCP_LOOK_MS);
+	else
+		tcp_reset(tcp);
+}
+
+/* Looks again at a service that bytes wait for: now and then within send_timeout. */
+static void tcp_arm(struct tcp *tcp)
+{
+	loop_timer_set(&tcp->timer, tcp->route->send_timeout_ms / TCP_LOOKS + 1);
+}
+
+/* Begins to look. */
+void tcp_watch(struct tcp *tcp)
+{
+	if (tcp->watched || tcp->state != TCP_OPEN || !stream_has_queue(&tcp->channel.stream))
+		return;
+	tcp->watched = true;
+	tcp->taken = stream_taken(&tcp->channel.stream);
+	tcp->moved_at = loop_now(tcp->endpoint.loop);
+	tcp_arm(tcp);
+}
+
+/* It has taken nothing for send_timeout: what waits will not be delivered. */
+static void tcp_stalled(struct tcp *tcp)
+{
+	log_warning(tcp->endpoint.loop->log, "service takes nothing any more",
+		LOG_STR("backend", tcp->upstream->uri),
+		LOG_U64("undelivered", stream_unsent(&tcp->channel.stream)));
+	tcp_report_eof(tcp, 1011, "stalled");
+	tcp_reset(tcp);
+}
+
+/* Open: does it take what waits for it? */
+static void tcp_check_open(struct tcp *tcp, uint64_t now)
+{
+	tcp_look(tcp, now);
+	tcp->watched = stream_has_queue(&tcp->channel.stream);
+	if (!tcp->watched)
+		return;
+	if (now - tcp->moved_at >= tcp->route->send_timeout_ms)
+		tcp_stalled(tcp);
+	else
+		tcp_arm(tcp);
+}
+
+/* The one timer. */
+void tcp_on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct tcp *tcp = arg;
+	(void)fd;
+	(void)what;
+	if (tcp->state == TCP_OPEN)
+		tcp_check_open(tcp, loop_now(tcp->endpoint.loop));
+	else if (tcp->state == TCP_FINISHING)
+		tcp_check_finish(tcp, loop_now(tcp->endpoint.loop));
+	else if (tcp->state == TCP_ABORTING)
+		tcp_check_abort(tcp, loop_now(tcp->endpoint.loop));
+}
