@@ -53,6 +53,7 @@ include/gate/session_internal.h
 include/gate/visitor_internal.h
 include/net/endpoint.h
 include/net/resolver_internal.h
+include/net/tls_internal.h
 include/ws/frame_internal.h
 include/ws/utf8_internal.h
 "

@@ -20,19 +20,21 @@ enum { PUMP_HANDSHAKE_MAX = 65536 };
 
 struct pump;
 
-/* A server's connection on a non-blocking socket, which stays the caller's. NULL when memory is short. */
-struct pump *pump_new(struct tls *tls, int fd, struct outbox *outbox);
+/* A connection on a non-blocking socket, which stays the caller's: a server's (host NULL), or ours to the
+ * service `host` (net/tls_client.h). NULL when memory is short. */
+struct pump *pump_new(struct tls *tls, const char *host, int fd, struct outbox *outbox);
 void pump_free(struct pump *pump); /* NULL is allowed */
 
 /*
- * Reads and decrypts at most `size` bytes; the handshake happens in here too. Look at the outbox after it,
- * whatever it returns. Returns how many bytes, 0 when the peer ended its side, -EAGAIN, or another -errno:
- * the connection is at its end in both directions (-EPROTO: TLS was broken, pump_reason() says how). An end
- * is returned again by every later call.
+ * Reads and decrypts at most `size` bytes; the handshake happens in here too, in calls that return -EAGAIN.
+ * Look at the outbox after it, whatever it returns. Returns how many bytes, 0 when the peer ended its side,
+ * -EAGAIN, or another -errno: the connection is at its end in both directions (-EPROTO: TLS was broken,
+ * pump_reason() says how; a service that ends without close_notify breaks it, a client does not). An end is
+ * returned again by every later call.
  */
 long pump_read(struct pump *pump, void *out, size_t size);
 
-/* Would pump_read() give more without a look at the socket? */
+/* Would pump_read() do more without a look at the socket? Our own hello counts. */
 bool pump_has_pending(const struct pump *pump);
 
 /* Encrypts into the outbox. After the handshake only. Returns 0 or -errno. */

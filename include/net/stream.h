@@ -23,6 +23,8 @@
 struct pump;
 
 struct stream_hooks {
+	/* The handshake of TLS is over; once, before the first bytes. NULL: nobody waits for it. */
+	void (*on_open)(void *arg);
 	/* Bytes came. They may be changed in place and are gone after the call. */
 	void (*on_data)(void *arg, uint8_t *data, size_t len);
 	/* Queued bytes went to the peer: stream_queued() is smaller now. */
@@ -60,10 +62,11 @@ void stream_open(struct stream *stream, struct loop *loop, int rfd, int wfd, con
 	void *arg);
 
 /*
- * The same for a visitor's socket that speaks TLS: its handshake happens before the first bytes come. Returns
+ * The same for a socket that speaks TLS: its handshake happens before the first bytes come, and nothing can
+ * be sent before that. host NULL: a visitor's; else a service's that is so called (net/tls_client.h). Returns
  * 0, or -ENOMEM: then the descriptor is still the caller's.
  */
-int stream_open_tls(struct stream *stream, struct loop *loop, int fd, struct tls *tls,
+int stream_open_tls(struct stream *stream, struct loop *loop, int fd, struct tls *tls, const char *host,
 	const struct stream_hooks *hooks, void *arg);
 
 /* TLS of it, to look at; NULL for a plain one. */

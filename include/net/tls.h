@@ -1,5 +1,6 @@
 /*
- * tls: what all TLS connections of one listener share: certificates and keys, settings, who may come.
+ * tls: what all TLS connections of one listener share: certificates and keys, settings, who may come. What
+ * those to services share is one too: net/tls_client.h.
  *
  * A context is made whole and never changes; when files change a new one is made beside it. Connections hold
  * the one that they began with. Settings: TLS 1.2 and 1.3, forward secrecy,

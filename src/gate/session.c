@@ -217,7 +217,7 @@ static int session_open_stream(struct session *session, const struct entrance *e
 
 	must(!entrance->tls || gate->tls != NULL);
 	if (entrance->tls)
-		return stream_open_tls(&session->stream, gate->loop, fd, gate->tls[entrance->listen],
+		return stream_open_tls(&session->stream, gate->loop, fd, gate->tls[entrance->listen], NULL,
 			&session_stream_hooks, session);
 	stream_open(&session->stream, gate->loop, fd, fd, &session_stream_hooks, session);
 	return 0;

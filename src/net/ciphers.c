@@ -47,6 +47,12 @@ static bool ciphers_take_newer(SSL_CTX *ctx, const char *list)
 	return SSL_CTX_set_ciphersuites(ctx, list) == 1 && ciphers_count_newer(ctx) > 0;
 }
 
+/* Sets both lists to ours. */
+bool ciphers_set_own(SSL_CTX *ctx)
+{
+	return SSL_CTX_set_cipher_list(ctx, ciphers_older) == 1 && ciphers_take_newer(ctx, ciphers_newer);
+}
+
 /* Sets both lists. */
 int ciphers_set(SSL_CTX *ctx, const struct listen_conf *listen, const struct pem_notes *notes)
 {

@@ -7,6 +7,8 @@
  */
 #include "net/pump.h"
 
+#include "net/tls_client.h"
+
 #include <errno.h>
 #include <openssl/err.h>
 #include <stdarg.h>
@@ -21,6 +23,7 @@ enum { PUMP_REASON = 80 };
 struct pump {
 	SSL *ssl;
 	struct tls *tls;    /* OpenSSL looks into it during the handshake */
+	bool begun;	    /* pump_read() was called: before that our own hello may be due */
 	bool established;   /* the handshake is over */
 	bool starved;	    /* the socket had no more when it was asked last */
 	bool over;	    /* the peer's side has ended: `end` is what pump_read() returns from now on */
@@ -57,14 +60,14 @@ static bool pump_attach(SSL *ssl, int fd, struct outbox *outbox)
 	return true;
 }
 
-/* Begins to wait for a handshake. */
-struct pump *pump_new(struct tls *tls, int fd, struct outbox *outbox)
+/* Begins to wait for a handshake, or to make one. */
+struct pump *pump_new(struct tls *tls, const char *host, int fd, struct outbox *outbox)
 {
 	struct pump *pump = calloc(1, sizeof(*pump));
 	if (pump == NULL)
 		return NULL;
 	pump->tls = tls_ref(tls);
-	pump->ssl = tls_accept(tls);
+	pump->ssl = host == NULL ? tls_accept(tls) : tls_client_connect(tls, host);
 	if (pump->ssl == NULL || !pump_attach(pump->ssl, fd, outbox)) {
 		pump_free(pump);
 		return NULL;
@@ -98,8 +101,22 @@ __attribute__((format(printf, 3, 4))) static void pump_end(
 	va_end(args);
 }
 
-/* What went wrong first, in words: a peer's alert and a certificate of its own are told apart from the rest.
- */
+/* Whom we talk to. */
+static const char *pump_peer(const struct pump *pump)
+{
+	return SSL_is_server(pump->ssl) ? "client" : "service";
+}
+
+/* An alert in words. OpenSSL 3.0 has none for those that came with TLS 1.3. */
+static const char *pump_alert(int alert)
+{
+	return alert == SSL_AD_CERTIFICATE_REQUIRED ? "certificate required"
+	       : alert == SSL_AD_MISSING_EXTENSION  ? "missing extension"
+						    : SSL_alert_desc_string_long(alert);
+}
+
+/* What went wrong first, in words: a peer's alert, a certificate of its own and an end that nothing told of
+ * are told apart from the rest. */
 static void pump_explain(struct pump *pump)
 {
 	unsigned long error = ERR_peek_error();
@@ -107,16 +124,19 @@ static void pump_explain(struct pump *pump)
 	const char *words = ERR_reason_error_string(error);
 
 	if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
-		pump_end(pump, -EPROTO, "the client's certificate: %s",
+		pump_end(pump, -EPROTO, "the %s's certificate: %s", pump_peer(pump),
 			X509_verify_cert_error_string(SSL_get_verify_result(pump->ssl)));
 	else if (reason > SSL_AD_REASON_OFFSET)
-		pump_end(pump, -EPROTO, "the client's alert: %s",
-			SSL_alert_desc_string_long(reason - SSL_AD_REASON_OFFSET));
+		pump_end(pump, -EPROTO, "the %s's alert: %s", pump_peer(pump),
+			pump_alert(reason - SSL_AD_REASON_OFFSET));
+	else if (reason == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+		pump_end(pump, -EPROTO, "%s",
+			pump->established ? "ended without close_notify" : "ended during the handshake");
 	else
 		pump_end(pump, -EPROTO, "%s", words != NULL ? words : "protocol error");
 }
 
-/* What an unsuccessful SSL_read means. */
+/* What an unsuccessful call of OpenSSL means. */
 static void pump_judge(struct pump *pump, int error, int saved)
 {
 	int reason = ERR_GET_REASON(ERR_peek_error());
@@ -135,7 +155,8 @@ static void pump_judge(struct pump *pump, int error, int saved)
 		pump_end(pump, -ENOMEM, "%s", "");
 		return;
 	default:
-		pump->met_http = reason == SSL_R_HTTP_REQUEST || reason == SSL_R_HTTPS_PROXY_REQUEST;
+		pump->met_http = SSL_is_server(pump->ssl) &&
+				 (reason == SSL_R_HTTP_REQUEST || reason == SSL_R_HTTPS_PROXY_REQUEST);
 		pump_explain(pump);
 	}
 }
@@ -159,23 +180,31 @@ static void pump_restrict(struct pump *pump)
 	pump->established |= !shaking;
 }
 
-/* Reads records until the room is used up or the socket is. */
+/* Takes one step: of the handshake, or a record, of which there are `n` bytes. */
+static void pump_step(struct pump *pump, uint8_t *out, size_t size, size_t *n)
+{
+	ERR_clear_error();
+	errno = 0;
+	int result = pump->established ? SSL_read_ex(pump->ssl, out, size, n) : SSL_do_handshake(pump->ssl);
+	if (result != 1) {
+		int saved = errno;
+		pump_judge(pump, SSL_get_error(pump->ssl, result), saved);
+	}
+	pump_restrict(pump);
+}
+
+/* Reads records until the room is used up or the socket is; after the handshake the owner has the word. */
 long pump_read(struct pump *pump, void *out, size_t size)
 {
+	bool established = pump->established;
 	size_t got = 0;
 
+	pump->begun = true;
 	pump->starved = false;
-	while (got < size && !pump->over && !pump->starved) {
+	while (got < size && !pump->over && !pump->starved && pump->established == established) {
 		size_t n = 0;
-		ERR_clear_error();
-		errno = 0;
-		if (SSL_read_ex(pump->ssl, (uint8_t *)out + got, size - got, &n)) {
-			got += n;
-		} else {
-			int saved = errno;
-			pump_judge(pump, SSL_get_error(pump->ssl, 0), saved);
-		}
-		pump_restrict(pump);
+		pump_step(pump, (uint8_t *)out + got, size - got, &n);
+		got += n;
 		if (!SSL_has_pending(pump->ssl) && got < PUMP_BULK && n > 0)
 			break;
 	}
@@ -187,7 +216,8 @@ long pump_read(struct pump *pump, void *out, size_t size)
 /* An end that was not told yet counts too. */
 bool pump_has_pending(const struct pump *pump)
 {
-	return pump->over || (!pump->starved && SSL_has_pending(pump->ssl));
+	bool hello_due = !pump->begun && !SSL_is_server(pump->ssl);
+	return hello_due || pump->over || (!pump->starved && SSL_has_pending(pump->ssl));
 }
 
 /* Makes records. */

@@ -142,7 +142,10 @@ static void stream_on_readable(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 
+	bool shaking = stream_in_handshake(stream);
 	ssize_t n = stream_read(stream);
+	if (shaking && !stream_in_handshake(stream) && stream->hooks->on_open != NULL)
+		stream->hooks->on_open(stream->arg);
 	if (n > 0) {
 		stream->hooks->on_data(stream->arg, stream->loop->scratch, (size_t)n);
 		must(stream->loop->batch->owner == NULL);
@@ -187,14 +190,15 @@ static void stream_on_writable(evutil_socket_t fd, short what, void *arg)
 }
 
 /* Begins to read, with TLS in between. */
-int stream_open_tls(struct stream *stream, struct loop *loop, int fd, struct tls *tls,
+int stream_open_tls(struct stream *stream, struct loop *loop, int fd, struct tls *tls, const char *host,
 	const struct stream_hooks *hooks, void *arg)
 {
-	struct pump *pump = pump_new(tls, fd, loop->outbox);
+	struct pump *pump = pump_new(tls, host, fd, loop->outbox);
 	if (pump == NULL)
 		return -ENOMEM;
 	stream_open(stream, loop, fd, fd, hooks, arg);
 	stream->pump = pump;
+	stream_update(stream); /* our hello does not wait for the socket */
 	return 0;
 }
 

@@ -2,18 +2,17 @@
  * tls: makes the OpenSSL contexts of a listener, and picks the one whose certificate has the name that a
  * visitor asks for.
  *
- * Owns the contexts. Not the connections (net/pump.c), not the watching of files (run/certificates.c), and it
- * logs nothing: what there is to say goes to the caller's note. On any thread.
+ * Owns the contexts; those for services are made by net/tls_client.c. Not the connections (net/pump.c), not
+ * the watching of files (run/certificates.c), and it logs nothing: what there is to say goes to the caller's
+ * note. On any thread.
  */
-#include "net/tls.h"
-
 #include "net/ciphers.h"
+#include "net/tls_internal.h"
 
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/sha.h>
 #include <openssl/x509v3.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,18 +24,6 @@ static const char tls_groups[] = "X25519MLKEM768:X25519:P-256:P-384";
 static const char tls_groups[] = "X25519:P-256:P-384";
 #endif
 
-/* A certificate with its key, as one context. */
-struct tls_pair {
-	SSL_CTX *ctx;
-	char *file; /* of the certificate */
-};
-
-struct tls {
-	atomic_uint refs;
-	size_t n;
-	struct tls_pair pairs[]; /* the first one is for who asks for no name, or for one that none has */
-};
-
 /* A listener's files while they are read. */
 struct tls_reading {
 	const struct listen_conf *listen;
@@ -44,11 +31,39 @@ struct tls_reading {
 	struct pem_notes notes;
 };
 
-/* Says that it is not about a file. Returns the error. */
-static int tls_fail(const struct tls_reading *reading, int error, const char *reason)
+/* Says that it is not about a file. */
+int tls_fail(const struct pem_notes *notes, int error, const char *reason)
 {
-	pem_say(&reading->notes, LOG_ERROR, "", "TLS can't be set up: %s", reason);
+	pem_say(notes, LOG_ERROR, "", "TLS can't be set up: %s", reason);
 	return error;
+}
+
+/* Takes memory for all. */
+struct tls *tls_alloc(size_t n)
+{
+	struct tls *tls = calloc(1, sizeof(*tls) + n * sizeof(tls->pairs[0]));
+
+	if (tls == NULL)
+		return NULL;
+	atomic_init(&tls->refs, 1);
+	tls->n = n;
+	return tls;
+}
+
+/* Sets what has nothing to do with who is who. */
+int tls_set_basics(SSL_CTX *ctx, int version, const struct pem_notes *notes)
+{
+	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
+	SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
+	SSL_CTX_set_read_ahead(ctx, 1);
+	SSL_CTX_set_max_cert_list(ctx, TLS_CHAIN_MAX);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	bool good = SSL_CTX_set_min_proto_version(ctx, version) == 1 &&
+		    SSL_CTX_set_max_proto_version(ctx, 0) == 1 &&
+		    SSL_CTX_set1_groups_list(ctx, tls_groups) == 1;
+	return good ? 0 : tls_fail(notes, -EINVAL, pem_cause());
 }
 
 /* Lets clients show certificates. No tickets then: a resumed session would skip the look at them. */
@@ -60,7 +75,7 @@ static int tls_set_clients(const struct tls_reading *reading, SSL_CTX *ctx)
 	if (reading->listen->tls_client_ca == NULL) {
 		SSL_CTX_set_num_tickets(ctx, TLS_TICKETS);
 		int error = tickets_attach(reading->tickets, ctx);
-		return error == 0 ? 0 : tls_fail(reading, error, strerror(-error));
+		return error == 0 ? 0 : tls_fail(&reading->notes, error, strerror(-error));
 	}
 	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
 	SSL_CTX_set_num_tickets(ctx, 0);
@@ -98,7 +113,6 @@ static int tls_set_session_context(const struct listen_conf *listen, SSL_CTX *ct
 		good = EVP_DigestUpdate(md, parts[i], strlen(parts[i]) + 1) == 1;
 	good = good && EVP_DigestFinal_ex(md, id, NULL) == 1;
 	EVP_MD_CTX_free(md);
-	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	return good && SSL_CTX_set_session_id_context(ctx, id, sizeof(id)) == 1 ? 0 : -ENOMEM;
 }
 
@@ -108,21 +122,16 @@ static int tls_set(const struct tls_reading *reading, SSL_CTX *ctx)
 	int version = reading->listen->tls_min_version >= 13 ? TLS1_3_VERSION : TLS1_2_VERSION;
 
 	ERR_clear_error();
+	int error = tls_set_basics(ctx, version, &reading->notes);
+	if (error != 0)
+		return error;
 	/* A visitor that ends its TCP without a close_notify still reads what is on its way; whether it was
 	 * cut off is seen by its WebSocket close frame. */
-	SSL_CTX_set_options(
-		ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
-	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
-	SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
-	SSL_CTX_set_read_ahead(ctx, 1);
-	SSL_CTX_set_max_cert_list(ctx, TLS_CHAIN_MAX);
+	SSL_CTX_set_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_set_alpn_select_cb(ctx, tls_on_alpn, NULL);
-	if (SSL_CTX_set_min_proto_version(ctx, version) != 1 || SSL_CTX_set_max_proto_version(ctx, 0) != 1 ||
-		SSL_CTX_set1_groups_list(ctx, tls_groups) != 1 || SSL_CTX_set_max_early_data(ctx, 0) != 1 ||
-		tls_set_session_context(reading->listen, ctx) != 0)
-		return tls_fail(reading, -EINVAL, pem_cause());
-	int error = ciphers_set(ctx, reading->listen, &reading->notes);
+	if (SSL_CTX_set_max_early_data(ctx, 0) != 1 || tls_set_session_context(reading->listen, ctx) != 0)
+		return tls_fail(&reading->notes, -EINVAL, pem_cause());
+	error = ciphers_set(ctx, reading->listen, &reading->notes);
 	return error != 0 ? error : tls_set_clients(reading, ctx);
 }
 
@@ -143,7 +152,7 @@ static int tls_make(const struct tls_reading *reading, struct tls *tls)
 		tls->pairs[i].ctx = SSL_CTX_new(TLS_server_method());
 		tls->pairs[i].file = strdup(listen->tls_certificate.items[i]);
 		if (tls->pairs[i].ctx == NULL || tls->pairs[i].file == NULL)
-			return tls_fail(reading, -ENOMEM, strerror(ENOMEM));
+			return tls_fail(&reading->notes, -ENOMEM, strerror(ENOMEM));
 	}
 	for (size_t i = 0; i < tls->n && error == 0; i++)
 		error = tls_set(reading, tls->pairs[i].ctx);
@@ -177,7 +186,9 @@ static int tls_on_name(SSL *ssl, int *alert, void *arg)
 void tls_check_dates(const struct tls *tls, pem_note_fn note, void *arg)
 {
 	for (size_t i = 0; i < tls->n; i++)
-		pem_check_dates(tls->pairs[i].ctx, tls->pairs[i].file, &(struct pem_notes){ note, arg });
+		if (tls->pairs[i].file != NULL)
+			pem_check_dates(
+				tls->pairs[i].ctx, tls->pairs[i].file, &(struct pem_notes){ note, arg });
 }
 
 /* Reads all pairs, so that every mistake is said at once. */
@@ -185,14 +196,11 @@ int tls_new(struct tls **out, const struct listen_conf *listen, struct tickets *
 	void *arg)
 {
 	const struct tls_reading reading = { listen, tickets, { note, arg } };
-	size_t n = listen->tls_certificate.n;
-	struct tls *tls = calloc(1, sizeof(*tls) + n * sizeof(tls->pairs[0]));
+	struct tls *tls = tls_alloc(listen->tls_certificate.n);
 
 	*out = NULL;
 	if (tls == NULL)
-		return tls_fail(&reading, -ENOMEM, strerror(ENOMEM));
-	atomic_init(&tls->refs, 1);
-	tls->n = n;
+		return tls_fail(&reading.notes, -ENOMEM, strerror(ENOMEM));
 	ERR_clear_error();
 	int error = tls_make(&reading, tls);
 	ERR_clear_error();

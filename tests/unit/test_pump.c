@@ -11,69 +11,15 @@
 
 #include <signal.h>
 
-#include "rig.h"
-
-#include "certs.h"
-#include "net/pump.h"
-#include "net/stream.h"
+#include "tlspair.h"
 
 #include <openssl/core_names.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 
-enum { ROOM = 4 << 20 };
-
 static struct cert server_cert;
 static struct tls *server_tls;
 static struct tickets *server_tickets;
-
-/* A stream that speaks TLS, and a client at the other end of its socket. */
-struct pair {
-	struct rig rig;
-	struct stream stream;
-	SSL_CTX *ctx;
-	SSL *client;
-	int far;
-	uint8_t *got; /* by the stream */
-	size_t n_got, n_sent, n_eof, n_broken;
-	int eof_error;
-	bool echo;
-};
-
-static void pair_on_data(void *arg, uint8_t *data, size_t len)
-{
-	struct pair *pair = arg;
-	assert_true(pair->n_got + len <= ROOM);
-	assert_true(len <= pair->stream.read_max);
-	memcpy(pair->got + pair->n_got, data, len);
-	pair->n_got += len;
-	if (pair->echo) {
-		stream_send(&pair->stream, data, len);
-		stream_flush(&pair->stream);
-	}
-}
-
-static void pair_on_sent(void *arg)
-{
-	((struct pair *)arg)->n_sent++;
-}
-
-static void pair_on_eof(void *arg, int error)
-{
-	struct pair *pair = arg;
-	pair->n_eof++;
-	pair->eof_error = error;
-}
-
-static void pair_on_broken(void *arg, int error)
-{
-	(void)error;
-	((struct pair *)arg)->n_broken++;
-}
-
-static const struct stream_hooks pair_hooks = {
-	.on_data = pair_on_data, .on_sent = pair_on_sent, .on_eof = pair_on_eof, .on_broken = pair_on_broken
-};
 
 /* What a listener with that one certificate has. */
 static struct tls *pair_make_tls(void)
@@ -112,98 +58,8 @@ static int pair_teardown(void **state)
 /* Both ends, nothing said yet. */
 static struct pair *pair_new(int version)
 {
-	int fds[2], small = 16384;
-	struct pair *pair = calloc(1, sizeof(*pair));
-	assert_non_null(pair);
-	pair->got = malloc(ROOM);
-	rig_init(&pair->rig);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
-	setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
-	pair->far = fds[1];
-	assert_int_equal(
-		stream_open_tls(&pair->stream, &pair->rig.loop, fds[0], server_tls, &pair_hooks, pair), 0);
-	pair->ctx = certs_client(NULL);
-	SSL_CTX_set_max_proto_version(pair->ctx, version);
-	SSL_CTX_set_min_proto_version(pair->ctx, version);
-	pair->client = SSL_new(pair->ctx);
-	SSL_set_fd(pair->client, fds[1]);
-	SSL_set_connect_state(pair->client);
-	return pair;
+	return pair_open(server_tls, NULL, certs_client(NULL), version);
 }
-
-static void pair_free(struct pair *pair)
-{
-	stream_close(&pair->stream);
-	SSL_free(pair->client);
-	SSL_CTX_free(pair->ctx);
-	close(pair->far);
-	rig_done(&pair->rig);
-	free(pair->got);
-	free(pair);
-}
-
-/* The handshake; of TLS 1.3 the tickets too. */
-static void pair_shake(struct pair *pair)
-{
-	char byte;
-	assert_true(stream_in_handshake(&pair->stream));
-	for (int i = 0; i < 10 && SSL_do_handshake(pair->client) != 1; i++)
-		rig_turns(&pair->rig, 2);
-	assert_true(SSL_is_init_finished(pair->client));
-	rig_turns(&pair->rig, 3);
-	assert_int_equal(SSL_read(pair->client, &byte, 1), -1);
-	assert_false(stream_in_handshake(&pair->stream));
-	ERR_clear_error();
-}
-
-/* Sends all of it, with the stream reading as it goes. */
-static void pair_say(struct pair *pair, const uint8_t *data, size_t len)
-{
-	for (size_t done = 0; done < len;) {
-		size_t n = 0;
-		if (SSL_write_ex(pair->client, data + done, len - done, &n))
-			done += n;
-		else
-			assert_int_equal(SSL_get_error(pair->client, 0), SSL_ERROR_WANT_WRITE);
-		rig_turn(&pair->rig);
-	}
-}
-
-/* What the client has been sent, until there are `len` bytes. */
-static void pair_hear(struct pair *pair, uint8_t *data, size_t len)
-{
-	for (size_t done = 0, idle = 0; done < len; idle++) {
-		size_t n = 0;
-		assert_true(idle < 100000);
-		if (SSL_read_ex(pair->client, data + done, len - done, &n))
-			done += n;
-		rig_turn(&pair->rig);
-	}
-	ERR_clear_error();
-}
-
-/* How the client's next read ends, after a turn or two. */
-static int pair_verdict(struct pair *pair)
-{
-	char byte;
-	int error = SSL_ERROR_WANT_READ;
-	for (int i = 0; i < 20 && error == SSL_ERROR_WANT_READ; i++) {
-		rig_turns(&pair->rig, 2);
-		ERR_clear_error();
-		error = SSL_get_error(pair->client, SSL_read(pair->client, &byte, 1));
-	}
-	ERR_clear_error();
-	return error;
-}
-
-static void fill(uint8_t *data, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		data[i] = (uint8_t)(i * 31 + i / 251);
-}
-
-static const size_t lengths[] = { 1, 4095, 4096, 4097, 16383, 16384, 16385, 65535, 65536, 65537, 1 << 20 };
-enum { LENGTHS = sizeof(lengths) / sizeof(lengths[0]) };
 
 /* Every length, both ways, in both versions; and with little budget, where a record is more than one read
  * takes and the socket has nothing more to say. */
@@ -245,7 +101,7 @@ static void test_replaced(void **state)
 
 	server_tls = pair_make_tls();
 	struct pair *pair = pair_new(TLS1_3_VERSION);
-	SSL_set_tlsext_host_name(pair->client, "localhost");
+	SSL_set_tlsext_host_name(pair->peer, "localhost");
 	tls_unref(server_tls);
 	server_tls = kept;
 	pair_shake(pair);
@@ -267,7 +123,7 @@ static void test_tail(void **state)
 			stream_send(&pair->stream, data, 200000);
 			stream_flush(&pair->stream);
 			pair_say(pair, data, lengths[i]);
-			SSL_shutdown(pair->client);
+			SSL_shutdown(pair->peer);
 			rig_until(&pair->rig, pair->n_eof > 0);
 			assert_int_equal(pair->eof_error, 0);
 			assert_int_equal(pair->n_got, lengths[i]);
@@ -416,8 +272,8 @@ static void test_renegotiation(void **state)
 	(void)state;
 
 	pair_shake(pair);
-	SSL_renegotiate(pair->client);
-	SSL_do_handshake(pair->client);
+	SSL_renegotiate(pair->peer);
+	SSL_do_handshake(pair->peer);
 	rig_until(&pair->rig, pair->n_eof > 0);
 	assert_int_equal(pair->eof_error, EPROTO);
 	assert_string_equal(stream_tls_failure(&pair->stream), "renegotiation");
@@ -437,8 +293,8 @@ static void test_key_updates(void **state)
 	size_t before = stream_queued(&pair->stream);
 	assert_true(before > 0);
 	for (int i = 0; i < 20000 && pair->n_eof + pair->n_broken == 0; i++) {
-		SSL_key_update(pair->client, SSL_KEY_UPDATE_REQUESTED);
-		if (SSL_do_handshake(pair->client) != 1)
+		SSL_key_update(pair->peer, SSL_KEY_UPDATE_REQUESTED);
+		if (SSL_do_handshake(pair->peer) != 1)
 			ERR_clear_error();
 		rig_turn(&pair->rig);
 		assert_true(stream_queued(&pair->stream) < before + 2 * 65536 + 4096);
@@ -455,10 +311,10 @@ static void test_data_behind_key_update(void **state)
 
 	pair_shake(pair);
 	for (int i = 0; i < 100; i++) {
-		SSL_key_update(pair->client, SSL_KEY_UPDATE_NOT_REQUESTED);
-		assert_int_equal(SSL_do_handshake(pair->client), 1);
+		SSL_key_update(pair->peer, SSL_KEY_UPDATE_NOT_REQUESTED);
+		assert_int_equal(SSL_do_handshake(pair->peer), 1);
 	}
-	assert_true(SSL_write_ex(pair->client, "data", 4, &n));
+	assert_true(SSL_write_ex(pair->peer, "data", 4, &n));
 	rig_turns(&pair->rig, 10);
 	assert_int_equal(pair->n_got, 4);
 	pair_free(pair);
@@ -529,7 +385,7 @@ static void test_half_a_key_update(void **state)
 	(void)state;
 
 	SSL_CTX_set_keylog_callback(pair->ctx, pair_on_secret);
-	assert_int_equal(SSL_set_ciphersuites(pair->client, "TLS_AES_128_GCM_SHA256"), 1);
+	assert_int_equal(SSL_set_ciphersuites(pair->peer, "TLS_AES_128_GCM_SHA256"), 1);
 	pair_shake(pair);
 	pair_say_handshake(pair, half, sizeof(half));
 	rig_until(&pair->rig, pair->n_eof > 0);
