@@ -10,6 +10,7 @@ import { chromium } from 'playwright-core';
 import * as consoleTests from './console.mjs';
 import * as demoTests from './demo.mjs';
 import { Console, LIMIT_MS } from './harness.mjs';
+import * as novncTests from './novnc.mjs';
 import * as tlsTests from './tls.mjs';
 
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
@@ -52,7 +53,7 @@ async function runTest(browser, test) {
 }
 
 async function main(words) {
-	const tests = Object.entries({ ...consoleTests, ...demoTests, ...tlsTests })
+	const tests = Object.entries({ ...consoleTests, ...demoTests, ...novncTests, ...tlsTests })
 		.filter(([name]) => words.length === 0 || words.some((word) => name.includes(word)));
 	const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: FLAGS });
 	let failed = 0;

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { startGateway } from './harness.mjs';
 
 /** A certificate that nobody has signed, in files that go with the test: the options that name them. */
-function certificate(t) {
+export function certificate(t) {
 	const directory = mkdtempSync(path.join(tmpdir(), 'wsluice-tls-'));
 	const [cert, key] = ['cert.pem', 'key.pem'].map((name) => path.join(directory, name));
 
