@@ -1,6 +1,7 @@
 /*
  * A desktop to look at: TigerVNC's X server on loopback with one xterm that almost fills it, and what is on it by the
  * shortest way, a VNC client of a few lines that asks for raw pixels.
+ */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
