@@ -28,7 +28,7 @@ struct guise {
 	int (*status)(const struct argv_state *state, bool scanned);
 };
 
-extern const struct guise guise_own, guise_websocketd;
+extern const struct guise guise_own, guise_websocketd, guise_websockify;
 
 /* By argv[0], a path, which may be NULL. Our own when it is no other's. */
 const struct guise *guise_find(const char *path);

@@ -8,7 +8,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-extern const char help_usage_own[], help_usage_websocketd[]; /* what --help begins with */
+extern const char help_usage_own[], help_usage_websocketd[],
+	help_usage_websockify[]; /* what --help begins with */
 
 void help_version(bool websocketd, FILE *out);
 void help_license(FILE *out);

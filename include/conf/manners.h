@@ -1,7 +1,7 @@
 /*
- * manners: in what the gateway behaves otherwise under the name websocketd, where no key says it: what
+ * manners: in what the gateway behaves otherwise under another program's name, where no key says it: what
  * scripts and clients that were written for it see. Every other difference is a default of a key
- * (conf/websocketd.h) or in the log.
+ * (conf/websocketd.h, conf/websockify.h) or in the log.
  */
 #ifndef CONF_MANNERS_H
 #define CONF_MANNERS_H
@@ -9,6 +9,8 @@
 #include <stdbool.h>
 
 struct manners {
+	/* Of --dump: the name, and what a file would not have of it. NULL: nothing. */
+	const char *name, *lost;
 	int status_busy;     /* of HTTP: max_processes is reached */
 	int status_redirect; /* redirect_to */
 	int status_plain;    /* a plain request where only WebSockets are answered */
@@ -22,6 +24,6 @@ struct manners {
 	int exit_cannot_start;
 };
 
-extern const struct manners manners_own, manners_websocketd;
+extern const struct manners manners_own, manners_websocketd, manners_websockify;
 
 #endif

@@ -13,6 +13,8 @@
 
 #include <string.h>
 
+enum { ARGV_HELP_INDENT = 26, ARGV_HELP_WIDTH = 100 };
+
 /* Adds a mistake in the use of the option that is being taken. */
 void argv_reject(struct argv_state *state, const char *must_be, const char *value)
 {
@@ -115,6 +117,24 @@ static const struct argv_option *argv_row(const struct argv_state *state, size_t
 	return NULL;
 }
 
+/* Prints a sentence beside the names of options, in lines that are not too long. */
+static void argv_print_wrapped(const char *words, FILE *out)
+{
+	size_t column = 0;
+
+	while (*words) {
+		size_t len = strcspn(words, " ");
+
+		if (column > 0 && column + 1 + len > ARGV_HELP_WIDTH) {
+			fprintf(out, "\n%*s", ARGV_HELP_INDENT, "");
+			column = 0;
+		}
+		column += (size_t)fprintf(out, "%s%.*s", column > 0 ? " " : "", (int)len, words);
+		words += len + (words[len] == ' ');
+	}
+	fputc('\n', out);
+}
+
 /* Prints what an option does, or what there is instead of it. */
 static void argv_print_option(const struct argv_state *state, const struct argv_option *option, FILE *out)
 {
@@ -126,7 +146,8 @@ static void argv_print_option(const struct argv_state *state, const struct argv_
 	snprintf(name, sizeof(name), "%s%.1s%s--%s%s%s", option->letter ? "-" : "", &option->letter,
 		option->letter ? ", " : "", option->name, option->arg != NULL ? "=" : "",
 		option->arg != NULL ? option->arg : "");
-	fprintf(out, "  %-23s %s\n", name, there ? option->there : option->help);
+	fprintf(out, "  %-*s ", ARGV_HELP_INDENT - 3, name);
+	argv_print_wrapped(there ? option->there : option->help, out);
 }
 
 /* Prints the forms, then the table: what there is, and what is refused. */

@@ -83,19 +83,42 @@ static bool dump_section(enum option_section kind, const char *name, const void 
 	return good;
 }
 
+/* Is there a listener that has TLS, and serves without it too? */
+static bool dump_has_optional_tls(const struct config *config)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < config->n_listens; i++)
+		found |= config->listens[i].tls_optional;
+	return found;
+}
+
 /* Writes a comment for all that is set and that no key says: what is read back is without it. */
 static void dump_lost(const struct config *config, FILE *out)
 {
-	if (config->manners != &manners_own)
-		fputs("# The name websocketd has no key: statuses, variables and log of a file are "
-		      "wsluice's.\n",
-			out);
-	if (config->same_origin)
-		fputs("# --sameorigin has no key beside origins: pages of those are let in from here, too.\n",
-			out);
-	if (config->reverse_lookup)
-		fputs("# --reverselookup has no key: REMOTE_HOST is an address where a file is served.\n",
-			out);
+	const struct {
+		bool set;
+		const char *sentence;
+	} lost[] = {
+		{ config->same_origin,
+			"--sameorigin has no key beside origins: pages of those are let in from here, too." },
+		{ config->reverse_lookup,
+			"--reverselookup has no key: REMOTE_HOST is an address where a file is served." },
+		{ dump_has_optional_tls(config),
+			"That TLS may be left out has no key: where a file is served, it may not." },
+		{ config->run_once, "--run-once has no key: a file serves until it is stopped." },
+		{ config->end_after_ms > 0, "--timeout has no key: a file serves until it is stopped." },
+		{ config->end_idle_ms > 0, "--idle-timeout has no key: a file serves until it is stopped." },
+		{ config->background, "--daemon has no key: a file is served in the foreground." },
+	};
+
+	if (config->manners->name != NULL)
+		fprintf(out, "# The name %s has no key: %s of a file are wsluice's.\n", config->manners->name,
+			config->manners->lost);
+	for (size_t i = 0; i < sizeof(lost) / sizeof(lost[0]); i++) {
+		if (lost[i].set)
+			fprintf(out, "# %s\n", lost[i].sentence);
+	}
 }
 
 /* Writes all sections in their order. */

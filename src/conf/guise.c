@@ -5,8 +5,10 @@
 
 #include "conf/forms.h"
 #include "conf/help.h"
+#include "conf/optparse.h"
 #include "conf/own.h"
 #include "conf/websocketd.h"
+#include "conf/websockify.h"
 
 #include <string.h>
 
@@ -34,10 +36,19 @@ const struct guise guise_websocketd = {
 	.status = websocketd_status,
 };
 
+const struct guise guise_websockify = {
+	.name = "websockify",
+	.options = websockify_options,
+	.usage = help_usage_websockify,
+	.address = "*",
+	.scan = optparse_scan,
+	.complete = websockify_complete,
+};
+
 /* Compares the last part. */
 const struct guise *guise_find(const char *path)
 {
-	static const struct guise *const others[] = { &guise_websocketd };
+	static const struct guise *const others[] = { &guise_websocketd, &guise_websockify };
 	const char *slash = path != NULL ? strrchr(path, '/') : NULL;
 	const char *name = slash != NULL ? slash + 1 : path;
 

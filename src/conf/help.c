@@ -57,6 +57,16 @@ const char help_usage_websocketd[] =
 	"  websocketd [OPTIONS] --dir=DIR                the program that the path names\n"
 	"\n";
 
+const char help_usage_websockify[] =
+	"websockify connects WebSocket clients to TCP services. This is wsluice, which is what scripts for\n"
+	"websockify expect when it is started under that name; see wsluice(8), WEBSOCKIFY.\n"
+	"\n"
+	"  websockify [OPTIONS] [SOURCE_ADDR:]SOURCE_PORT TARGET_ADDR:TARGET_PORT\n"
+	"  websockify [OPTIONS] [SOURCE_ADDR:]SOURCE_PORT --unix-target=PATH\n"
+	"  websockify [OPTIONS] [SOURCE_ADDR:]SOURCE_PORT --token-plugin=TokenFile --token-source=FILE\n"
+	"  websockify [OPTIONS] --unix-listen=PATH TARGET_ADDR:TARGET_PORT\n"
+	"\n";
+
 /* Prints name and version; websocketd has behind them what it was built with, for what, and a word on the
  * build. */
 void help_version(bool websocketd, FILE *out)

@@ -1,5 +1,5 @@
 /*
- * manners: the two that there are. Constant; any thread.
+ * manners: those that there are. Constant; any thread.
  */
 #include "conf/manners.h"
 
@@ -13,6 +13,8 @@ const struct manners manners_own = {
 };
 
 const struct manners manners_websocketd = {
+	.name = "websocketd",
+	.lost = "statuses, variables and log",
 	.status_busy = 429,
 	.status_redirect = 302,
 	.status_plain = 404,
@@ -21,4 +23,16 @@ const struct manners manners_websocketd = {
 	.gateway_interface = "websocketd-CGI/0.1",
 	.server_software = "websocketd/" WSLUICE_VERSION,
 	.exit_cannot_start = 3,
+};
+
+const struct manners manners_websockify = {
+	.name = "websockify",
+	.lost = "statuses, and which hosts are answered,",
+	.status_busy = 503,
+	.status_redirect = 308,
+	.status_plain = 405,
+	.any_host = true,
+	.gateway_interface = "CGI/1.1",
+	.server_software = "wsluice/" WSLUICE_VERSION,
+	.exit_cannot_start = 1,
 };
