@@ -44,7 +44,7 @@ struct session {
 	struct namer *namer;	 /* before a program's backend */
 	struct endpoint *backend, *visitor;
 	struct bridge bridge;
-	struct event idle; /* only with an idle_timeout */
+	struct event clock; /* only with an idle_timeout or a max_lifetime */
 };
 
 /* session.c: the one place where the state changes, and the counts that follow from it. */
@@ -56,7 +56,7 @@ void session_weigh(struct session *session, size_t weight);
 /* session.c: drops the backend, and gives back the places that it and the session have. */
 void session_leave(struct session *session);
 
-/* session.c: begins to look whether it is idle, where there is an idle_timeout. */
+/* session.c: begins to look whether it is idle, or has lasted too long, where there are limits. */
 void session_watch(struct session *session);
 
 /* session.c: tells the visitor why it ends; the rest follows from its answer. Nothing when it is not bridged.

@@ -8,6 +8,7 @@
 #include "gate/session.h"
 
 #include "base/must.h"
+#include "gate/lifespan.h"
 #include "gate/session_internal.h"
 #include "ws/message.h"
 
@@ -96,6 +97,29 @@ void session_leave(struct session *session)
 	admission_leave(&session->admission);
 }
 
+/* Its times, and the route's limits for them. */
+static struct lifespan session_lifespan(const struct session *session)
+{
+	const struct route_conf *route = session->record.route;
+
+	return (struct lifespan){
+		.idle_ms = route->idle_timeout_ms,
+		.lifetime_ms = route->max_lifetime_ms,
+		.began_at = session->record.began_at,
+		.active_at = session->bridge.active_at,
+	};
+}
+
+/* Looks no more whether its time is up. */
+static void session_unwatch(struct session *session)
+{
+	if (!session_is_upgraded(session->state))
+		return;
+	struct lifespan span = session_lifespan(session);
+	if (lifespan_is_limited(&span))
+		loop_event_done(session->gate->loop, &session->clock);
+}
+
 /* Takes everything down, in any state. */
 static void session_die(struct session *session)
 {
@@ -103,8 +127,7 @@ static void session_die(struct session *session)
 
 	if (session->visitor != NULL)
 		session->visitor->ops->destroy(session->visitor);
-	if (session_is_upgraded(session->state) && session->record.route->idle_timeout_ms > 0)
-		loop_event_done(gate->loop, &session->idle);
+	session_unwatch(session);
 	session_set_state(session, SESSION_DEAD);
 	session_leave(session);
 	namer_free(session->namer);
@@ -148,28 +171,31 @@ void session_end(struct session *session, uint16_t code, const char *reason)
 	bridge_end(&session->bridge, &end);
 }
 
-/* Was there anything in either direction lately? */
-static void session_on_idle(evutil_socket_t fd, short what, void *arg)
+/* Was there anything in either direction lately, and may it go on? */
+static void session_on_clock(evutil_socket_t fd, short what, void *arg)
 {
 	struct session *session = arg;
-	uint64_t quiet = loop_now(session->gate->loop) - session->bridge.active_at;
-	uint64_t limit = session->record.route->idle_timeout_ms;
+	struct lifespan span = session_lifespan(session);
+	uint64_t again;
+	const char *why = lifespan_check(&span, loop_now(session->gate->loop), &again);
 	(void)fd;
 	(void)what;
 
-	if (quiet < limit)
-		loop_timer_set(&session->idle, limit - quiet);
+	if (why != NULL)
+		session_end(session, CLOSE_GOING_AWAY, why);
 	else
-		session_end(session, CLOSE_GOING_AWAY, "idle");
+		loop_timer_set(&session->clock, again);
 }
 
-/* Begins to look, where there is an idle_timeout. */
+/* Begins to look, where there are limits. */
 void session_watch(struct session *session)
 {
-	if (session->record.route->idle_timeout_ms == 0)
+	struct lifespan span = session_lifespan(session);
+
+	if (!lifespan_is_limited(&span))
 		return;
-	loop_event_init(session->gate->loop, &session->idle, -1, 0, session_on_idle, session);
-	loop_timer_set(&session->idle, session->record.route->idle_timeout_ms);
+	loop_event_init(session->gate->loop, &session->clock, -1, 0, session_on_clock, session);
+	loop_timer_set(&session->clock, 0);
 }
 
 /* HTTP has ended without an upgrade; a backend that was being reached has had its visitor. */
