@@ -52,6 +52,7 @@ include/gate/gate.h
 include/gate/session_internal.h
 include/gate/visitor_internal.h
 include/net/endpoint.h
+include/net/proxyhdr_internal.h
 include/net/resolver_internal.h
 include/net/tls_internal.h
 include/ws/frame_internal.h

@@ -75,9 +75,10 @@ struct exchange {
 	struct access access; /* the request, for the log */
 };
 
-/* Begins with a stream that is open; it stays the owner's, as does `client`, who connected. */
+/* Begins with a stream that is open; it stays the owner's, as does `client`, who connected. spent_ms: since
+ * the accept. */
 void exchange_open(struct exchange *exchange, struct gate *gate, const struct config *config,
-	const struct entrance *entrance, struct client *client, struct stream *stream,
+	const struct entrance *entrance, struct client *client, struct stream *stream, uint64_t spent_ms,
 	const struct exchange_hooks *hooks, void *arg);
 void exchange_done(struct exchange *exchange); /* frees what it holds; in any state, more than once */
 

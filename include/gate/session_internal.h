@@ -8,6 +8,7 @@
 #include "gate/bridge.h"
 #include "gate/exchange.h"
 #include "gate/namer.h"
+#include "gate/preface.h"
 #include "gate/record.h"
 #include "gate/refused.h"
 #include "gate/session.h"
@@ -15,7 +16,7 @@
 #include <event2/event_struct.h>
 
 enum session_state {
-	SESSION_OPEN,	 /* accepted */
+	SESSION_OPEN,	 /* accepted; what comes before TLS or HTTP is read */
 	SESSION_REQUEST, /* HTTP */
 	SESSION_CONNECT, /* the backend is being started, or its want is about to be told */
 	SESSION_REFUSED, /* the handshake was answered to say why there is no backend */
@@ -31,9 +32,11 @@ struct session {
 	struct session *next, **link; /* in gate->sessions */
 	enum session_state state;
 	const struct config *config;
-	struct client client; /* who connected; of a session, who asked for it */
+	struct client client;	 /* who connected; of a session, who asked for it */
+	struct addr *to;	 /* where the client had connected, as a PROXY header says; NULL: here */
+	struct preface *preface; /* OPEN */
 	struct stream stream;
-	struct exchange *exchange; /* until it is bridged */
+	struct exchange *exchange; /* from REQUEST until it is bridged */
 	size_t weight;		   /* its part of gate->n_held */
 
 	/* From CONNECT on. */
@@ -65,6 +68,15 @@ void session_end(struct session *session, uint16_t code, const char *reason);
 
 /* session.c: both sides are gone, or the only one that there was: the log line, and the end. */
 void session_on_over(void *arg);
+
+/* session.c: takes everything down, in any state. */
+void session_die(struct session *session);
+
+/* session.c: asks it to end, since the gateway stops. */
+void session_drain(struct session *session);
+
+/* session.c: HTTP has ended without an upgrade. */
+void session_on_gone(void *arg);
 
 /* session_start.c: a correct opening handshake. */
 void session_on_upgrade(void *arg, const struct exchange_upgrade *upgrade);

@@ -358,9 +358,11 @@ static void exchange_on_timer(evutil_socket_t fd, short what, void *arg)
 
 /* Waits for the first request. */
 void exchange_open(struct exchange *exchange, struct gate *gate, const struct config *config,
-	const struct entrance *entrance, struct client *client, struct stream *stream,
+	const struct entrance *entrance, struct client *client, struct stream *stream, uint64_t spent_ms,
 	const struct exchange_hooks *hooks, void *arg)
 {
+	uint64_t ms = config->listens[entrance->listen].handshake_timeout_ms;
+
 	*exchange = (struct exchange){
 		.gate = gate,
 		.config = config,
@@ -374,7 +376,7 @@ void exchange_open(struct exchange *exchange, struct gate *gate, const struct co
 	sender_init(&exchange->sender);
 	loop_event_init(gate->loop, &exchange->timer, -1, 0, exchange_on_timer, exchange);
 	stream_set_hooks(stream, &exchange_stream_hooks, exchange);
-	exchange_enter(exchange, EXCHANGE_HEAD, config->listens[entrance->listen].handshake_timeout_ms);
+	exchange_enter(exchange, EXCHANGE_HEAD, spent_ms < ms ? ms - spent_ms : 1);
 }
 
 /* Frees what it holds, once. */

@@ -1,9 +1,9 @@
 /*
  * session: the life of one connection.
  *
- * Owns the stream and what works on it in turn: the exchange, then visitor, backend and bridge; how it comes
- * from the one to the others is in session_start.c. Its state changes in one place. It is freed through the
- * graveyard when all of that is gone. Runs on its worker's thread.
+ * Owns the stream and what works on it in turn: preface, exchange, then visitor, backend and bridge; how it
+ * comes from the one to the others is in session_open.c and session_start.c. Its state changes in one place.
+ * It is freed through the graveyard when all of that is gone. Runs on its worker's thread.
  */
 #include "gate/session.h"
 
@@ -12,17 +12,14 @@
 #include "gate/session_internal.h"
 #include "ws/message.h"
 
-#include <errno.h>
 #include <malloc.h>
 #include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 enum { SESSION_TRIM_MIN = 1024 }; /* held; after less there is not enough to be worth looking for */
 
 /* Which state may follow which. */
 static const unsigned session_may_follow[SESSION_STATES] = {
-	[SESSION_OPEN] = 1u << SESSION_REQUEST,
+	[SESSION_OPEN] = 1u << SESSION_REQUEST | 1u << SESSION_DEAD,
 	[SESSION_REQUEST] = 1u << SESSION_CONNECT | 1u << SESSION_DEAD,
 	[SESSION_CONNECT] =
 		1u << SESSION_REQUEST | 1u << SESSION_REFUSED | 1u << SESSION_BRIDGED | 1u << SESSION_DEAD,
@@ -81,6 +78,7 @@ static void session_free(struct grave *grave)
 	struct gate *gate = session->gate;
 	struct arena *arena = &gate->loop->arena;
 	arena_free(arena, session->exchange);
+	arena_free(arena, session->to);
 	record_done(&session->record);
 	config_unref(session->config);
 	gate->n_held -= session->weight;
@@ -121,7 +119,7 @@ static void session_unwatch(struct session *session)
 }
 
 /* Takes everything down, in any state. */
-static void session_die(struct session *session)
+void session_die(struct session *session)
 {
 	struct gate *gate = session->gate;
 
@@ -130,6 +128,7 @@ static void session_die(struct session *session)
 	session_unwatch(session);
 	session_set_state(session, SESSION_DEAD);
 	session_leave(session);
+	preface_free(session->preface);
 	namer_free(session->namer);
 	refused_free(session->refused);
 	if (session->exchange != NULL)
@@ -199,7 +198,7 @@ void session_watch(struct session *session)
 }
 
 /* HTTP has ended without an upgrade; a backend that was being reached has had its visitor. */
-static void session_on_gone(void *arg)
+void session_on_gone(void *arg)
 {
 	struct session *session = arg;
 	if (session->state == SESSION_CONNECT)
@@ -207,90 +206,15 @@ static void session_on_gone(void *arg)
 	session_die(session);
 }
 
-static const struct exchange_hooks session_exchange_hooks = {
-	.on_upgrade = session_on_upgrade,
-	.on_gone = session_on_gone,
-};
-
-/* The stream has no owner but the exchange from the start; these are never called. */
-static const struct stream_hooks session_stream_hooks = { 0 };
-
-/* Writes a 503, or TLS's alert that something is wrong here (RFC 8446 6.2, internal_error). */
-void session_turn_away(struct log *log, const struct entrance *entrance, int fd)
-{
-	static const char busy[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: "
-				   "0\r\nConnection: close\r\n\r\n";
-	static const char alert[] = "\x15\x03\x03\x00\x02\x02\x50";
-	ssize_t n = entrance->tls ? write(fd, alert, sizeof(alert) - 1) : write(fd, busy, sizeof(busy) - 1);
-
-	if (n < 0)
-		log_debug(log, "visitor turned away without a word", LOG_STR("error", strerror(errno)));
-}
-
 /* Asks one session to end. */
-static void session_drain(struct session *session)
+void session_drain(struct session *session)
 {
-	if (session->state == SESSION_REQUEST)
+	if (session->state == SESSION_OPEN)
+		preface_drain(session->preface);
+	else if (session->state == SESSION_REQUEST)
 		exchange_drain(session->exchange);
 	else if (session->state != SESSION_CONNECT) /* who is about to be let in is told then */
 		session_end(session, CLOSE_GOING_AWAY, "going away");
-}
-
-/* Begins to read, with TLS where the listener has it. Returns 0 or -ENOMEM. */
-static int session_open_stream(struct session *session, const struct entrance *entrance, int fd)
-{
-	struct gate *gate = session->gate;
-
-	must(!entrance->tls || gate->tls != NULL);
-	if (entrance->tls)
-		return stream_open_tls(&session->stream, gate->loop, fd, gate->tls[entrance->listen], NULL,
-			&session_stream_hooks, session);
-	stream_open(&session->stream, gate->loop, fd, fd, &session_stream_hooks, session);
-	return 0;
-}
-
-/* Puts it among the gate's. */
-static void session_link(struct session *session)
-{
-	struct gate *gate = session->gate;
-
-	session->next = gate->sessions;
-	session->link = &gate->sessions;
-	if (session->next != NULL)
-		session->next->link = &session->next;
-	gate->sessions = session;
-	gate->n_sessions++;
-	session_weigh(session, 1);
-}
-
-/* Begins with HTTP. */
-void session_open(struct gate *gate, const struct entrance *entrance, int fd, const struct addr *peer)
-{
-	struct arena *arena = &gate->loop->arena;
-	struct session *session = arena_alloc(arena, sizeof(*session));
-	struct exchange *exchange = arena_alloc(arena, sizeof(*exchange));
-	char text[ADDR_TEXT];
-
-	if (session != NULL)
-		session->gate = gate;
-	if (session == NULL || exchange == NULL || session_open_stream(session, entrance, fd) != 0) {
-		arena_free(arena, session);
-		arena_free(arena, exchange);
-		close(fd);
-		limits_give_pending(gate->limits);
-		return;
-	}
-	session->config = config_ref(gate->config);
-	session->client = (struct client){ .addr = *peer, .secure = entrance->tls };
-	session->exchange = exchange;
-	session_link(session);
-	log_trace(gate->loop->log, "connection", LOG_STR("peer", addr_format(peer, text)),
-		LOG_STR("listen", entrance->name));
-	session_set_state(session, SESSION_REQUEST);
-	exchange_open(exchange, gate, session->config, entrance, &session->client, &session->stream,
-		&session_exchange_hooks, session);
-	if (gate->draining)
-		session_drain(session);
 }
 
 /* Asks all of them. One that dies of it is freed after the turn, so its `next` is still there. */

@@ -89,7 +89,7 @@ static struct guest *guest_new_with(bool small)
 	assert_int_equal(getpeername(fds[0], &guest->client.addr.u.sa, &guest->client.addr.len), 0);
 	stream_open(&guest->stream, &guest->rig.loop, fds[0], fds[0], &no_hooks, NULL);
 	exchange_open(&guest->exchange, &guest->gate, guest->config, &guest->entrance, &guest->client,
-		&guest->stream, &guest_hooks, guest);
+		&guest->stream, 0, &guest_hooks, guest);
 	return guest;
 }
 
