@@ -22,6 +22,7 @@ struct gate {
 	struct limits *limits;
 	struct rotation *rotation; /* of services; NULL: they are tried in their order */
 	struct tls **tls;	   /* by index in config->listens; NULL: a plain one. NULL when all are */
+	struct tls **service_tls;  /* the same of tls:// services, by index in config->routes */
 	struct session *sessions;  /* list of those on this worker, upgraded or not */
 	size_t n_sessions, n_upgraded;
 	/* What holds memory, counted in plain sessions: one that may compress counts for several, and those

@@ -1,5 +1,6 @@
 /*
- * certificates: the TLS contexts of all listeners, and that they follow their files.
+ * certificates: the TLS contexts of all listeners, and of all routes with tls:// services, and that they
+ * follow their files.
  */
 #ifndef RUN_CERTIFICATES_H
 #define RUN_CERTIFICATES_H
@@ -15,8 +16,8 @@ enum { CERTIFICATES_LOOK_MS = 1000, CERTIFICATES_AGAIN_MS = 60000 };
 struct certificates;
 
 /*
- * Reads the files of every listener with TLS, and gives the contexts to the workers, which have not been
- * started. *out is NULL when no listener has TLS. Returns 0, or -errno after one line for each mistake. To be
+ * Reads the files of every listener and route with TLS, and gives the contexts to the workers, which have not
+ * been started. *out is NULL when none has TLS. Returns 0, or -errno after one line for each mistake. To be
  * called while every file can still be read.
  */
 int certificates_new(struct certificates **out, struct loop *loop, const struct config *config,
@@ -27,17 +28,18 @@ int certificates_new(struct certificates **out, struct loop *loop, const struct 
 int certificates_watch(struct certificates *certificates);
 
 /*
- * Looks at the files now. A listener's that are others than those that were read are read at the next look,
- * when whoever writes them has had time for all; what fits goes to the workers, what does not is logged once
- * for each state of the files, and the old context stays. Once a day warns of certificates that have expired.
+ * Looks at the files now. Those of a listener or route that are others than those that were read are read at
+ * the next look, when whoever writes them has had time for all; what fits goes to the workers, what does not
+ * is logged once for each state of the files, and the old context stays. Once a day warns of certificates
+ * that have expired.
  */
 void certificates_look(struct certificates *certificates);
 
 /* The workers have their own references. NULL is allowed. */
 void certificates_free(struct certificates *certificates);
 
-/* For --check: reads the files of every listener and writes a line for each mistake and warning. Returns 0
- * or -errno. */
+/* For --check: reads the files of every listener and route and writes a line for each mistake and warning.
+ * Returns 0 or -errno. */
 int certificates_check(const struct config *config, FILE *err);
 
 #endif

@@ -37,13 +37,13 @@ int worker_init(struct worker *worker, struct log *log, const struct config *con
 /* Adds a listening socket, which it takes. Before worker_start(). Returns 0 or -errno. */
 int worker_add_door(struct worker *worker, const struct entrance *entrance, int fd);
 
-/* Gives it the TLS contexts of all listeners, NULL for a plain one; it takes references. Before
- * worker_start(). Returns 0 or -ENOMEM. */
+/* Gives it the TLS contexts of all listeners and, behind them, of all routes, NULL for a plain one; it takes
+ * references. Before worker_start(). Returns 0 or -ENOMEM. */
 int worker_give_tls(struct worker *worker, struct tls *const *tls, size_t n);
 
-/* From the main thread: a newer context for a listener that has one; takes a reference. Returns 0, or
- * -ENOMEM: the old one stays. */
-int worker_pass_tls(struct worker *worker, size_t listen, struct tls *tls);
+/* From the main thread: a newer context for the i-th of those, if it has one; takes a reference. Returns 0,
+ * or -ENOMEM: the old one stays. */
+int worker_pass_tls(struct worker *worker, size_t i, struct tls *tls);
 
 /* Starts the thread; when it has ended, on_ended comes to main_loop. Returns 0 or -errno. */
 int worker_start(

@@ -12,6 +12,7 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
@@ -46,29 +47,57 @@ const char *tls_client_system_dir(void)
 	return tls_client_place(X509_get_default_cert_dir_env(), X509_get_default_cert_dir());
 }
 
-/* Is anything in a directory? */
-static bool tls_client_has_files(const char *path)
+/* Is it the name of a certificate by which OpenSSL finds it (openssl-rehash(1)): "0123abcd.0"? */
+static bool tls_client_is_hashed(const char *name)
+{
+	return strspn(name, "0123456789abcdef") == 8 && name[8] == '.' && strspn(name + 9, "0123456789") > 0;
+}
+
+/* Are certificates to be found in a directory? */
+static bool tls_client_has_hashed(const char *path)
 {
 	DIR *dir = opendir(path);
 	bool found = false;
 
 	for (const struct dirent *entry; dir != NULL && !found && (entry = readdir(dir)) != NULL;)
-		found = entry->d_name[0] != '.';
+		found = tls_client_is_hashed(entry->d_name);
 	if (dir != NULL)
 		closedir(dir);
 	return found;
 }
 
-/* Takes the system's authorities: the file at once, those of the directory as they are asked for. A machine
- * that has none is not refused: there may be some by the time that they are needed. */
+/* Are they in one of several, with colons between? */
+static bool tls_client_have_hashed(const char *dirs)
+{
+	struct text rest = text_of(dirs), dir;
+	char path[PATH_MAX];
+	bool found = false;
+
+	while (!found && text_next(&rest, ':', &dir))
+		if (dir.len < sizeof(path)) {
+			memcpy(path, dir.ptr, dir.len);
+			path[dir.len] = '\0';
+			found = tls_client_has_hashed(path);
+		}
+	return found;
+}
+
+/*
+ * Takes the system's authorities: those of the directory as they are asked for, which costs nothing before;
+ * where there are none, or the environment asks for it, the file, of which all are read and kept (on Debian
+ * 0.8 MiB in each context). A machine that has neither is not refused: there may be some in time.
+ */
 static int tls_client_take_system(SSL_CTX *ctx, const struct route_conf *route, const struct pem_notes *notes)
 {
-	const char *dir = tls_client_system_dir();
+	const char *dir = tls_client_system_dir(), *file = tls_client_system_file();
+	bool hashed = tls_client_have_hashed(dir);
 
-	if (SSL_CTX_set_default_verify_paths(ctx) != 1)
+	if (SSL_CTX_set_default_verify_dir(ctx) != 1)
 		return tls_fail(notes, -EINVAL, pem_cause());
-	if (route->targets == NULL && access(tls_client_system_file(), R_OK) != 0 &&
-		strchr(dir, ':') == NULL && !tls_client_has_files(dir))
+	if ((!hashed || secure_getenv(X509_get_default_cert_file_env()) != NULL) &&
+		SSL_CTX_set_default_verify_file(ctx) != 1)
+		return tls_fail(notes, -EINVAL, pem_cause());
+	if (!hashed && access(file, R_OK) != 0 && route->targets == NULL)
 		pem_say(notes, LOG_WARNING, dir,
 			"holds no authorities, so that no service's certificate is believed: install "
 			"ca-certificates, or set tls_ca");

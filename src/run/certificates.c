@@ -1,14 +1,13 @@
 /*
- * certificates: reads the listeners' TLS files at start and whenever they change.
+ * certificates: reads the TLS files of listeners and of routes with tls:// services at start and whenever
+ * they change.
  *
- * Owns a context for each listener, what its files looked like when it was read, and the keys of tickets. A
- * worker holds references of its own and gets newer contexts by mail; sessions keep the one that they began
- * with. Runs on the main thread.
+ * Owns a context for each (run/tlsfiles.h) and the keys of tickets. A worker holds references of its own and
+ * gets newer contexts by mail; sessions keep the one that they began with. Runs on the main thread.
  */
 #include "run/certificates.h"
 
-#include "net/tls.h"
-#include "run/filestate.h"
+#include "run/tlsfiles.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -18,25 +17,11 @@
 
 enum { CERTIFICATES_DAY_S = 24 * 3600 };
 
-struct certificates_file {
-	const char *path; /* the configuration's */
-	struct filestate seen;
-};
-
-struct certificates_listener {
-	const struct listen_conf *conf;
-	struct tls *tls;		 /* NULL: it has no TLS */
-	struct certificates_file *files; /* certificates, keys, authorities */
-	size_t n_files;
-	bool changing;	   /* they were others at the last look */
-	uint64_t again_at; /* when to try once more; 0: when they change */
-};
-
 struct certificates {
 	struct loop *loop;
 	struct tickets *tickets;
-	struct certificates_listener *listeners; /* as many as the configuration has */
-	size_t n_listeners;
+	struct tlsfiles *all; /* of the configuration's listeners, and behind them of its routes */
+	size_t n;
 	struct worker *workers;
 	unsigned n_workers;
 	struct event *timer;
@@ -46,7 +31,7 @@ struct certificates {
 /* Whose files are read, and why, for the log. */
 struct certificates_note {
 	struct log *log;
-	const char *listen;
+	const struct tlsfiles *whose;
 	bool again;
 };
 
@@ -58,61 +43,30 @@ static void certificates_on_note(void *arg, enum log_level level, const char *fi
 			       : note->again	    ? "new TLS files can't be used, the old ones stay"
 						    : "TLS files can't be used";
 
-	log_at(note->log, level, sentence, LOG_STR("listen", note->listen), LOG_STR("file", file),
-		LOG_STR("reason", words));
+	log_at(note->log, level, sentence, LOG_STR(tlsfiles_kind(note->whose), tlsfiles_name(note->whose)),
+		LOG_STR("file", file), LOG_STR("reason", words));
 }
 
-/* Are a listener's files others than those that were read? */
-static bool certificates_differ(const struct certificates_listener *listener)
+/* Reads one's files. */
+static int certificates_read(
+	struct certificates *certificates, struct tlsfiles *one, struct tls **out, bool again)
 {
-	for (size_t i = 0; i < listener->n_files; i++)
-		if (!filestate_is(&listener->files[i].seen, listener->files[i].path))
-			return true;
-	return false;
+	struct certificates_note note = { certificates->loop->log, one, again };
+	return tlsfiles_read(one, certificates->tickets, out, certificates_on_note, &note);
 }
 
-/* Reads a listener's files. Their state is taken before: what changes meanwhile differs at the next look. */
-static int certificates_read(struct certificates *certificates, struct certificates_listener *listener,
-	struct tls **out, bool again)
-{
-	struct certificates_note note = { certificates->loop->log, listener->conf->name, again };
-
-	for (size_t i = 0; i < listener->n_files; i++)
-		listener->files[i].seen = filestate_of(listener->files[i].path);
-	return tls_new(out, listener->conf, certificates->tickets, certificates_on_note, &note);
-}
-
-/* Lists a listener's files. */
-static int certificates_list(struct certificates_listener *listener)
-{
-	const struct listen_conf *conf = listener->conf;
-	size_t n = conf->tls_certificate.n;
-
-	listener->files = calloc(2 * n + 1, sizeof(listener->files[0]));
-	if (listener->files == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		listener->files[listener->n_files++].path = conf->tls_certificate.items[i];
-		listener->files[listener->n_files++].path = conf->tls_key.items[i];
-	}
-	if (conf->tls_client_ca != NULL)
-		listener->files[listener->n_files++].path = conf->tls_client_ca;
-	return 0;
-}
-
-/* Reads the files of all listeners with TLS, so that all mistakes are said at once. */
-static int certificates_read_all(struct certificates *certificates, const struct config *config)
+/* Reads the files of all, so that all mistakes are said at once. */
+static int certificates_read_all(struct certificates *certificates)
 {
 	int error = 0;
 
-	for (size_t i = 0; i < certificates->n_listeners; i++) {
-		struct certificates_listener *listener = &certificates->listeners[i];
-		listener->conf = &config->listens[i];
-		if (listener->conf->tls_certificate.n == 0)
+	for (size_t i = 0; i < certificates->n; i++) {
+		struct tlsfiles *one = &certificates->all[i];
+		if (!tlsfiles_is_wanted(one))
 			continue;
-		int failed = certificates_list(listener);
+		int failed = tlsfiles_list(one);
 		if (failed == 0)
-			failed = certificates_read(certificates, listener, &listener->tls, false);
+			failed = certificates_read(certificates, one, &one->tls, false);
 		error = error != 0 ? error : failed;
 	}
 	return error;
@@ -121,40 +75,50 @@ static int certificates_read_all(struct certificates *certificates, const struct
 /* Gives every worker all contexts. */
 static int certificates_give(struct certificates *certificates)
 {
-	struct tls **tls = calloc(certificates->n_listeners, sizeof(struct tls *));
+	struct tls **tls = calloc(certificates->n, sizeof(struct tls *));
 	int error = tls == NULL ? -ENOMEM : 0;
 
-	for (size_t i = 0; error == 0 && i < certificates->n_listeners; i++)
-		tls[i] = certificates->listeners[i].tls;
+	for (size_t i = 0; error == 0 && i < certificates->n; i++)
+		tls[i] = certificates->all[i].tls;
 	for (unsigned i = 0; error == 0 && i < certificates->n_workers; i++)
-		error = worker_give_tls(&certificates->workers[i], tls, certificates->n_listeners);
+		error = worker_give_tls(&certificates->workers[i], tls, certificates->n);
 	free(tls);
 	return error;
 }
 
-/* Does any listener have TLS? */
+/* One of all, by its number: listeners come first. */
+static struct tlsfiles certificates_one(const struct config *config, size_t i)
+{
+	return i < config->n_listens ? tlsfiles_of_listen(&config->listens[i])
+				     : tlsfiles_of_route(&config->routes[i - config->n_listens]);
+}
+
+/* Has anybody TLS? */
 static bool certificates_wanted(const struct config *config)
 {
-	for (size_t i = 0; i < config->n_listens; i++)
-		if (config->listens[i].tls_certificate.n > 0)
+	for (size_t i = 0; i < config->n_listens + config->n_routes; i++) {
+		struct tlsfiles one = certificates_one(config, i);
+		if (tlsfiles_is_wanted(&one))
 			return true;
+	}
 	return false;
 }
 
 /* Takes memory for them. NULL when it is short. */
-static struct certificates *certificates_alloc(size_t n_listeners)
+static struct certificates *certificates_alloc(const struct config *config)
 {
 	struct certificates *certificates = calloc(1, sizeof(*certificates));
 
 	if (certificates == NULL)
 		return NULL;
 	certificates->tickets = tickets_new();
-	certificates->listeners = calloc(n_listeners, sizeof(certificates->listeners[0]));
-	if (certificates->tickets == NULL || certificates->listeners == NULL) {
+	certificates->all = calloc(config->n_listens + config->n_routes, sizeof(certificates->all[0]));
+	if (certificates->tickets == NULL || certificates->all == NULL) {
 		certificates_free(certificates);
 		return NULL;
 	}
-	certificates->n_listeners = n_listeners;
+	for (; certificates->n < config->n_listens + config->n_routes; certificates->n++)
+		certificates->all[certificates->n] = certificates_one(config, certificates->n);
 	return certificates;
 }
 
@@ -165,7 +129,7 @@ int certificates_new(struct certificates **out, struct loop *loop, const struct 
 	*out = NULL;
 	if (!certificates_wanted(config))
 		return 0;
-	struct certificates *certificates = certificates_alloc(config->n_listens);
+	struct certificates *certificates = certificates_alloc(config);
 	int error = certificates == NULL ? -ENOMEM : 0;
 
 	if (error == 0) {
@@ -173,7 +137,7 @@ int certificates_new(struct certificates **out, struct loop *loop, const struct 
 		certificates->workers = workers;
 		certificates->n_workers = n_workers;
 		certificates->day = time(NULL) / CERTIFICATES_DAY_S;
-		error = certificates_read_all(certificates, config);
+		error = certificates_read_all(certificates);
 	}
 	if (error == 0)
 		error = certificates_give(certificates);
@@ -193,44 +157,44 @@ static bool certificates_is_passing(int error)
 }
 
 /* Sends a new context to the workers. One that gets none for want of memory goes on with the old one. */
-static int certificates_send(struct certificates *certificates, size_t listen, struct tls *tls)
+static int certificates_send(struct certificates *certificates, size_t i, struct tls *tls)
 {
 	int error = 0;
 
-	for (unsigned i = 0; i < certificates->n_workers; i++) {
-		int failed = worker_pass_tls(&certificates->workers[i], listen, tls);
+	for (unsigned n = 0; n < certificates->n_workers; n++) {
+		int failed = worker_pass_tls(&certificates->workers[n], i, tls);
 		error = error != 0 ? error : failed;
 	}
 	return error;
 }
 
-/* Reads a listener's files again. */
-static void certificates_read_again(struct certificates *certificates, struct certificates_listener *listener)
+/* Reads one's files again. */
+static void certificates_read_again(struct certificates *certificates, struct tlsfiles *one)
 {
-	struct log *log = certificates->loop->log;
 	struct tls *tls;
-	int error = certificates_read(certificates, listener, &tls, true);
+	int error = certificates_read(certificates, one, &tls, true);
 
-	listener->changing = false;
+	one->changing = false;
 	if (error == 0) {
-		tls_unref(listener->tls);
-		listener->tls = tls;
-		error = certificates_send(certificates, (size_t)(listener - certificates->listeners), tls);
-		log_info(log, "TLS files read again", LOG_STR("listen", listener->conf->name));
+		tls_unref(one->tls);
+		one->tls = tls;
+		error = certificates_send(certificates, (size_t)(one - certificates->all), tls);
+		log_info(certificates->loop->log, "TLS files read again",
+			LOG_STR(tlsfiles_kind(one), tlsfiles_name(one)));
 	}
-	listener->again_at =
+	one->again_at =
 		certificates_is_passing(error) ? loop_now(certificates->loop) + CERTIFICATES_AGAIN_MS : 0;
 }
 
-/* Looks at one listener's files. */
-static void certificates_look_at(struct certificates *certificates, struct certificates_listener *listener)
+/* Looks at one's files. */
+static void certificates_look_at(struct certificates *certificates, struct tlsfiles *one)
 {
-	bool again = listener->again_at != 0 && loop_now(certificates->loop) >= listener->again_at;
+	bool again = one->again_at != 0 && loop_now(certificates->loop) >= one->again_at;
 
-	if (listener->changing || again)
-		certificates_read_again(certificates, listener);
+	if (one->changing || again)
+		certificates_read_again(certificates, one);
 	else
-		listener->changing = certificates_differ(listener);
+		one->changing = tlsfiles_differ(one);
 }
 
 /* Warns of certificates that have expired, the first time on each day. */
@@ -241,20 +205,19 @@ static void certificates_look_at_dates(struct certificates *certificates)
 	if (day == certificates->day)
 		return;
 	certificates->day = day;
-	for (size_t i = 0; i < certificates->n_listeners; i++) {
-		const struct certificates_listener *listener = &certificates->listeners[i];
-		struct certificates_note note = { certificates->loop->log, listener->conf->name, true };
-		if (listener->tls != NULL)
-			tls_check_dates(listener->tls, certificates_on_note, &note);
+	for (size_t i = 0; i < certificates->n; i++) {
+		struct certificates_note note = { certificates->loop->log, &certificates->all[i], true };
+		if (certificates->all[i].tls != NULL)
+			tls_check_dates(certificates->all[i].tls, certificates_on_note, &note);
 	}
 }
 
 /* Looks at everything. */
 void certificates_look(struct certificates *certificates)
 {
-	for (size_t i = 0; i < certificates->n_listeners; i++)
-		if (certificates->listeners[i].tls != NULL)
-			certificates_look_at(certificates, &certificates->listeners[i]);
+	for (size_t i = 0; i < certificates->n; i++)
+		if (certificates->all[i].tls != NULL)
+			certificates_look_at(certificates, &certificates->all[i]);
 	certificates_look_at_dates(certificates);
 }
 
@@ -272,13 +235,13 @@ static void certificates_on_timer(evutil_socket_t fd, short what, void *arg)
 /* Warns of a file that was read with rights that are gone. That it can't even be seen any more is no change
  * of it. */
 static void certificates_check_rights(
-	struct certificates *certificates, const char *listen, struct certificates_file *file)
+	struct certificates *certificates, const struct tlsfiles *one, struct tlsfiles_file *file)
 {
 	if (euidaccess(file->path, R_OK) == 0 || errno != EACCES)
 		return;
 	log_warning(certificates->loop->log,
 		"a TLS file will not be followed: the gateway's user may not read it",
-		LOG_STR("listen", listen), LOG_STR("file", file->path));
+		LOG_STR(tlsfiles_kind(one), tlsfiles_name(one)), LOG_STR("file", file->path));
 	struct filestate now = filestate_of(file->path);
 	if (now.error == EACCES)
 		file->seen = now;
@@ -289,10 +252,10 @@ int certificates_watch(struct certificates *certificates)
 {
 	if (certificates == NULL)
 		return 0;
-	for (size_t i = 0; i < certificates->n_listeners; i++) {
-		struct certificates_listener *listener = &certificates->listeners[i];
-		for (size_t j = 0; j < listener->n_files; j++)
-			certificates_check_rights(certificates, listener->conf->name, &listener->files[j]);
+	for (size_t i = 0; i < certificates->n; i++) {
+		struct tlsfiles *one = &certificates->all[i];
+		for (size_t j = 0; j < one->n_files; j++)
+			certificates_check_rights(certificates, one, &one->files[j]);
 	}
 	certificates->timer = loop_event_new(certificates->loop, -1, 0, certificates_on_timer, certificates);
 	if (certificates->timer == NULL)
@@ -308,19 +271,17 @@ void certificates_free(struct certificates *certificates)
 		return;
 	if (certificates->timer != NULL)
 		loop_event_free(certificates->loop, certificates->timer);
-	for (size_t i = 0; i < certificates->n_listeners; i++) {
-		tls_unref(certificates->listeners[i].tls);
-		free(certificates->listeners[i].files);
-	}
-	free(certificates->listeners);
+	for (size_t i = 0; i < certificates->n; i++)
+		tlsfiles_done(&certificates->all[i]);
+	free(certificates->all);
 	tickets_free(certificates->tickets);
 	free(certificates);
 }
 
-/* Where --check writes, and about which listener. */
+/* Where --check writes, and whose files they are. */
 struct certificates_page {
 	FILE *err;
-	const char *listen;
+	const struct tlsfiles *whose;
 };
 
 /* Writes what there is to say about a file. */
@@ -328,23 +289,23 @@ static void certificates_on_check(void *arg, enum log_level level, const char *f
 {
 	const struct certificates_page *page = arg;
 
-	fprintf(page->err, "%s[listen %s] %s%s%s\n", level == LOG_WARNING ? "warning: " : "", page->listen,
-		file, file[0] ? " " : "", words);
+	fprintf(page->err, "%s[%s %s] %s%s%s\n", level == LOG_WARNING ? "warning: " : "",
+		tlsfiles_kind(page->whose), tlsfiles_name(page->whose), file, file[0] ? " " : "", words);
 }
 
-/* Makes a context for each listener and throws it away. */
+/* Makes a context for each and throws it away. */
 int certificates_check(const struct config *config, FILE *err)
 {
 	struct tickets *tickets = tickets_new();
 	int error = tickets == NULL ? -ENOMEM : 0;
 
-	for (size_t i = 0; tickets != NULL && i < config->n_listens; i++) {
-		struct certificates_page page = { err, config->listens[i].name };
-		struct tls *tls = NULL;
+	for (size_t i = 0; tickets != NULL && i < config->n_listens + config->n_routes; i++) {
+		struct tlsfiles one = certificates_one(config, i);
+		struct certificates_page page = { err, &one };
 		int failed = 0;
-		if (config->listens[i].tls_certificate.n > 0)
-			failed = tls_new(&tls, &config->listens[i], tickets, certificates_on_check, &page);
-		tls_unref(tls);
+		if (tlsfiles_is_wanted(&one))
+			failed = tlsfiles_read(&one, tickets, &one.tls, certificates_on_check, &page);
+		tlsfiles_done(&one);
 		error = error != 0 ? error : failed;
 	}
 	tickets_free(tickets);

@@ -41,26 +41,34 @@ static bool exposure_is_said(const struct config *config, size_t n, const char *
 	return false;
 }
 
-/* Looks at one key after the other. */
-static bool exposure_find_key(const struct config *config, struct exposure *out)
+/* Looks at one key. */
+static bool exposure_has_key(const struct config *config, const char *key, struct exposure *out)
 {
 	char path[PATH_MAX];
+	const struct route_conf *by = realpath(key, path) == NULL ? NULL : exposure_find_route(config, path);
 
+	if (by == NULL)
+		return false;
+	*out = (struct exposure){ .what = key,
+		.static_dir = by->static_dir,
+		.sentence = "anybody could download a TLS key: it lies in a static directory; "
+			    "move it out of there" };
+	return true;
+}
+
+/* Looks at those of the listeners, then at those that services are shown. */
+static bool exposure_find_key(const struct config *config, struct exposure *out)
+{
 	for (size_t i = 0; i < config->n_listens; i++) {
 		const struct conf_list *keys = &config->listens[i].tls_key;
-		for (size_t k = 0; k < keys->n; k++) {
-			const struct route_conf *by = realpath(keys->items[k], path) == NULL
-							      ? NULL
-							      : exposure_find_route(config, path);
-			if (by == NULL)
-				continue;
-			*out = (struct exposure){ .what = keys->items[k],
-				.static_dir = by->static_dir,
-				.sentence =
-					"anybody could download a TLS key: it lies in a static directory; "
-					"move it out of there" };
+		for (size_t k = 0; k < keys->n; k++)
+			if (exposure_has_key(config, keys->items[k], out))
+				return true;
+	}
+	for (size_t i = 0; i < config->n_routes; i++) {
+		const char *key = config->routes[i].tls_service_key;
+		if (key != NULL && exposure_has_key(config, key, out))
 			return true;
-		}
 	}
 	return false;
 }

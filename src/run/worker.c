@@ -34,7 +34,7 @@ struct worker_parcel {
 /* A newer TLS context on its way to a worker. */
 struct worker_tls {
 	struct mail mail; /* first: the mail is this */
-	size_t listen;
+	size_t i;
 	struct tls *tls;
 };
 
@@ -137,6 +137,7 @@ int worker_give_tls(struct worker *worker, struct tls *const *tls, size_t n)
 		return -ENOMEM;
 	for (worker->n_tls = 0; worker->n_tls < n; worker->n_tls++)
 		worker->gate.tls[worker->n_tls] = tls_ref(tls[worker->n_tls]);
+	worker->gate.service_tls = worker->gate.tls + worker->gate.config->n_listens;
 	return 0;
 }
 
@@ -241,18 +242,18 @@ static void worker_on_tls(struct loop *loop, struct mail *mail)
 	struct worker *worker = worker_of(loop);
 	struct worker_tls *newer = (struct worker_tls *)mail;
 
-	tls_unref(worker->gate.tls[newer->listen]);
-	worker->gate.tls[newer->listen] = newer->tls;
+	tls_unref(worker->gate.tls[newer->i]);
+	worker->gate.tls[newer->i] = newer->tls;
 	free(newer);
 }
 
 /* Sends it a context. */
-int worker_pass_tls(struct worker *worker, size_t listen, struct tls *tls)
+int worker_pass_tls(struct worker *worker, size_t i, struct tls *tls)
 {
 	struct worker_tls *newer = calloc(1, sizeof(*newer));
 	if (newer == NULL)
 		return -ENOMEM;
-	newer->listen = listen;
+	newer->i = i;
 	newer->tls = tls_ref(tls);
 	loop_post(&worker->loop, &newer->mail, worker_on_tls);
 	return 0;

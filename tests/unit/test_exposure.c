@@ -123,13 +123,16 @@ static void test_not_warned(void **state)
 	assert_int_equal(lines(warns("site/.hidden", "site/.hidden/c.sh", "bin/f.sh")), 1);
 }
 
-/* The key that is found with these two. */
-static bool finds_key(const char *dir, const char *first, const char *second)
+/* The key that is found with these two, of a listener or the second one a route's. */
+static bool finds_key_of(const char *dir, const char *first, const char *second, bool of_route)
 {
 	static char files[] = "/s/*";
 	char *keys[] = { strdup(at(first)), strdup(at(second)), NULL };
-	struct route_conf route = { .pattern = files, .static_dir = strdup(at(dir)) };
-	struct listen_conf listens[] = { { .tls_key = { 0 } }, { .tls_key = { .items = keys, .n = 2 } } };
+	struct route_conf route = {
+		.pattern = files, .static_dir = strdup(at(dir)), .tls_service_key = of_route ? keys[1] : NULL
+	};
+	struct listen_conf listens[] = { { .tls_key = { 0 } },
+		{ .tls_key = { .items = keys, .n = of_route ? 1 : 2 } } };
 	struct config config = { .routes = &route, .n_routes = 1, .listens = listens, .n_listens = 2 };
 	struct exposure found = { 0 };
 	bool is = exposure_find(&config, &found);
@@ -142,6 +145,14 @@ static bool finds_key(const char *dir, const char *first, const char *second)
 	free(keys[0]);
 	free(keys[1]);
 	free(route.static_dir);
+	return is;
+}
+
+/* Either way. */
+static bool finds_key(const char *dir, const char *first, const char *second)
+{
+	bool is = finds_key_of(dir, first, second, false);
+	assert_true(finds_key_of(dir, first, second, true) == is);
 	return is;
 }
 

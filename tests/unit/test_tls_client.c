@@ -389,11 +389,18 @@ static void test_anchors(void **state)
 	certs_free(&leaf);
 }
 
-/* Makes the directory of this name, and the link in it by which an authority is found. */
+/* Makes the directory of this name, and the link in it by which an authority is found; without one, what is
+ * no such link. */
 static void make_store(const char *dir, const struct cert *cert)
 {
+	static const char *const others[] = { "ca.pem", "0123abc.0", "0123abcde.0", "0123abcd.r0",
+		"0123abcd." };
 	char link[300];
 	assert_int_equal(mkdir(dir, 0700), 0);
+	for (size_t i = 0; cert == NULL && i < sizeof(others) / sizeof(others[0]); i++) {
+		snprintf(link, sizeof(link), "%s/%s", dir, others[i]);
+		certs_write(link, "", 0600);
+	}
 	if (cert == NULL)
 		return;
 	snprintf(link, sizeof(link), "%s/%08lx.0", dir, X509_subject_name_hash(cert->x509));
