@@ -33,7 +33,8 @@ int clock_gettime(clockid_t clock, struct timespec *out)
 	return (int)result;
 }
 
-/* Two workers without threads, two listeners with TLS and one without, and the log in a file. */
+/* Two workers without threads, two listeners with TLS and one without, whatever else, and the log in a file.
+ */
 struct rig {
 	const struct config *config;
 	struct log *log;
@@ -44,16 +45,16 @@ struct rig {
 	struct certificates *certificates;
 };
 
-static int rig_open(struct rig *rig, const struct cert *a, const struct cert *b)
+static int rig_open_with(struct rig *rig, const struct cert *a, const struct cert *b, const char *more)
 {
-	char text[2048];
+	char text[4096];
 
 	memset(rig, 0, sizeof(*rig));
 	snprintf(text, sizeof(text),
 		"[listen a]\naddress = 127.0.0.1:1\ntls_certificate = %s\ntls_key = %s\n"
 		"[listen plain]\naddress = 127.0.0.1:2\n"
-		"[listen b]\naddress = 127.0.0.1:3\ntls_certificate = %s\ntls_key = %s\n" ROUTE_X,
-		a->file, a->key_file, b->file, b->key_file);
+		"[listen b]\naddress = 127.0.0.1:3\ntls_certificate = %s\ntls_key = %s\n" ROUTE_X "%s",
+		a->file, a->key_file, b->file, b->key_file, more);
 	rig->config = conf_good(text);
 	rig->log_fd = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	assert_true(rig->log_fd >= 0);
@@ -66,6 +67,11 @@ static int rig_open(struct rig *rig, const struct cert *a, const struct cert *b)
 			worker_init(&rig->workers[i], rig->log, rig->config, NULL, &rig->limits, NULL, -1),
 			0);
 	return certificates_new(&rig->certificates, &rig->loop, rig->config, rig->workers, 2);
+}
+
+static int rig_open(struct rig *rig, const struct cert *a, const struct cert *b)
+{
+	return rig_open_with(rig, a, b, "");
 }
 
 static void rig_close(struct rig *rig)
@@ -150,6 +156,139 @@ static void test_contexts(void **state)
 	rig_close(&rig);
 	certs_free(&a);
 	certs_free(&b);
+}
+
+/* Looks until what changed has been read and delivered. */
+static void rig_follow(struct rig *rig)
+{
+	certificates_look(rig->certificates);
+	certificates_look(rig->certificates);
+	rig_deliver(rig);
+}
+
+/* Routes with tls:// services have contexts as listeners do, by their number; each file of theirs is
+ * followed, and what is wrong with one is said with the route's name. */
+static void test_routes(void **state)
+{
+	struct cert a = certs_make("a", (struct cert_wish){ 0 }),
+		    ca = certs_make("ca", (struct cert_wish){ .ca = true }),
+		    ours = certs_make("ours", (struct cert_wish){ 0 });
+	struct cert *followed[] = { &ca, &ours };
+	char more[1024], words[256];
+	struct rig rig;
+	(void)state;
+
+	snprintf(more, sizeof(more),
+		"[route /plain]\nconnect = tcp://127.0.0.1:1\n"
+		"[route /tls]\nconnect = tcp://127.0.0.1:1\nconnect = tls://127.0.0.1:1\n"
+		"tls_ca = %s\ntls_cert = %s\ntls_key = %s\n"
+		"[route /blind]\nconnect = tls://127.0.0.1:1\ntls_verify = no\n",
+		ca.file, ours.file, ours.key_file);
+	assert_int_equal(rig_open_with(&rig, &a, &a, more), 0);
+	struct tls **tls = rig.workers[0].gate.service_tls;
+	assert_ptr_equal(tls, rig.workers[0].gate.tls + 3);
+	assert_true(tls[0] == NULL && tls[1] == NULL && tls[2] != NULL && tls[3] != NULL);
+	assert_ptr_equal(rig.workers[1].gate.service_tls[2], tls[2]);
+	assert_string_equal(rig_log(&rig), "");
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct tls *old = tls_ref(tls[2]), *other = tls[3];
+		renew(followed[i], i == 0 ? "ca" : "ours", (struct cert_wish){ 0 });
+		rig_follow(&rig);
+		assert_ptr_not_equal(tls[2], old);
+		assert_ptr_equal(rig.workers[1].gate.service_tls[2], tls[2]);
+		assert_ptr_equal(tls[3], other);
+		assert_int_equal(rig_said(&rig, "\"TLS files read again\" route=/tls"), i + 1);
+		tls_unref(old);
+	}
+
+	struct tls *kept = tls[2];
+	certs_write(ours.key_file, "nothing\n", 0600);
+	for (int i = 0; i < 3; i++)
+		rig_follow(&rig);
+	assert_ptr_equal(tls[2], kept);
+	snprintf(words, sizeof(words),
+		"\"new TLS files can't be used, the old ones stay\" route=/tls file=%s", ours.key_file);
+	assert_int_equal(rig_said(&rig, words), 1);
+	rig_close(&rig);
+	certs_free(&a);
+	certs_free(&ca);
+	certs_free(&ours);
+}
+
+/* A gateway whose listeners are all plain, and one that is to be started with a mistake. */
+static void test_routes_alone(void **state)
+{
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	struct log *log = log_new(null, LOG_ERROR, LOG_FORMAT_LOGFMT, 4096);
+	char file[128], words[256], text[512], *bytes = NULL;
+	size_t len;
+	(void)state;
+
+	snprintf(file, sizeof(file), "%s/empty.pem", certs_dir);
+	snprintf(words, sizeof(words), "[route /tls] %s holds no certificate in PEM form\n", file);
+	certs_write(file, "", 0600);
+	for (size_t i = 0; i < 2; i++) {
+		struct certificates *certificates;
+		struct limits limits;
+		struct worker worker;
+		struct loop loop;
+		snprintf(text, sizeof(text), "[route /tls]\nconnect = tls://127.0.0.1:1\n%s%s\n",
+			i == 0 ? "#" : "tls_ca = ", file);
+		const struct config *config = conf_good(text);
+		assert_int_equal(loop_init(&loop, log), 0);
+		assert_int_equal(limits_init(&limits, config->n_routes), 0);
+		assert_int_equal(worker_init(&worker, log, config, NULL, &limits, NULL, -1), 0);
+		assert_int_equal(
+			certificates_new(&certificates, &loop, config, &worker, 1), i == 0 ? 0 : -EINVAL);
+		assert_int_equal(certificates != NULL, i == 0);
+		assert_int_equal(worker.gate.service_tls != NULL, i == 0);
+		if (i == 0)
+			assert_true(worker.gate.service_tls[0] != NULL);
+		FILE *err = open_memstream(&bytes, &len);
+		assert_int_equal(certificates_check(config, err), i == 0 ? 0 : -EINVAL);
+		fclose(err);
+		assert_string_equal(bytes,
+			i == 0 ? ""
+			       : "[route /tls] /nowhere/ca.pem cannot be read: No such file or directory\n");
+		free(bytes);
+		worker_done(&worker);
+		certificates_free(certificates);
+		loop_done(&loop);
+		limits_done(&limits);
+		config_unref(config);
+	}
+	log_free(log, 0);
+	close(null);
+}
+
+/* Where a route names no authorities the system's are followed, whether there are any or not. */
+static void test_system(void **state)
+{
+	struct cert a = certs_make("a", (struct cert_wish){ 0 });
+	char dir[128], file[160];
+	struct rig rig;
+	(void)state;
+
+	snprintf(dir, sizeof(dir), "%s/system", certs_dir);
+	snprintf(file, sizeof(file), "%s/0123abcd.0", dir);
+	setenv("SSL_CERT_DIR", dir, 1);
+	setenv("SSL_CERT_FILE", "/nowhere/cert.pem", 1);
+	assert_int_equal(rig_open_with(&rig, &a, &a, "[route /tls]\nconnect = tls://a.example:1\n"), 0);
+	assert_int_equal(rig_said(&rig, "holds no authorities"), 1);
+	assert_int_equal(mkdir(dir, 0700), 0);
+	rig_follow(&rig);
+	assert_int_equal(rig_said(&rig, "TLS files read again"), 1);
+	certs_write(file, "", 0600);
+	rig_follow(&rig);
+	assert_int_equal(rig_said(&rig, "TLS files read again"), 2);
+	assert_int_equal(rig_said(&rig, "holds no authorities"), 2);
+	rig_close(&rig);
+	unsetenv("SSL_CERT_DIR");
+	unsetenv("SSL_CERT_FILE");
+	certs_free(&a);
+	unlink(file);
+	rmdir(dir);
 }
 
 /* A warning at the start, and one on each later day. */
@@ -286,6 +425,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_contexts),
+		cmocka_unit_test(test_routes),
+		cmocka_unit_test(test_routes_alone),
+		cmocka_unit_test(test_system),
 		cmocka_unit_test(test_expired),
 		cmocka_unit_test(test_short_of_descriptors),
 		cmocka_unit_test(test_bad_start),
