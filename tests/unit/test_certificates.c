@@ -248,9 +248,7 @@ static void test_routes_alone(void **state)
 		FILE *err = open_memstream(&bytes, &len);
 		assert_int_equal(certificates_check(config, err), i == 0 ? 0 : -EINVAL);
 		fclose(err);
-		assert_string_equal(bytes,
-			i == 0 ? ""
-			       : "[route /tls] /nowhere/ca.pem cannot be read: No such file or directory\n");
+		assert_string_equal(bytes, i == 0 ? "" : words);
 		free(bytes);
 		worker_done(&worker);
 		certificates_free(certificates);
