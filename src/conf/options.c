@@ -165,7 +165,7 @@ const struct option options[] = {
 	{ ROUTE(invalid_utf8), .key = "invalid_utf8", .type = &value_word, .otherwise = "replace", .words = options_invalid_utf8,
 	  .help = "Output that is not UTF-8 in a text message: replace (by U+FFFD), binary (that message goes out as binary; decided on its first fragment, later ones are replaced), or close (1011)." },
 	{ ROUTE(subprotocols), .key = "subprotocols", .type = &items_subprotocols, .otherwise = "", .flags = OPTION_LIST,
-	  .help = "Subprotocols that are answered, best first; NAME=FRAMING also sets the framing for that choice; base64 has the framing of that name without saying so, where a service has stream. When empty, the first one that the client offers." },
+	  .help = "Subprotocols that are answered, best first; NAME=FRAMING also sets the framing for that choice; where a service has stream, base64 has the framing of that name without saying so, and text.ircv3.net and binary.ircv3.net have lines, of the type that their names say. When empty, the first one that the client offers." },
 	{ ROUTE(origins), .key = "origins", .type = &items_origins, .otherwise = "same", .flags = OPTION_LIST,
 	  .help = "Web pages that may connect. same: those that came from this host and port; any (or *): all; null: pages opened from disk. Giving any value replaces the default. A client without an Origin header is no browser and may always." },
 	{ ROUTE(stderr_to), .key = "stderr", .type = &value_word, .otherwise = "log", .flags = OPTION_PROGRAM, .words = options_stderr,

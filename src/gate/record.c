@@ -25,18 +25,54 @@ static int record_make_id(struct record *record)
 	return 0;
 }
 
-/* The framing of a subprotocol; FRAMING_UNSET when it has none of its own. A client of a service that asks
- * for base64 means what websockify did by that name, unless the route says something else. */
+/* What clients of services mean by a name: websockify's, and those of IRC (IRCv3's "WebSocket support": one
+ * line a message, without its end, whichever type the messages are of). */
+static const struct record_meaning {
+	const char *name;
+	enum framing framing;
+	enum messages messages; /* MESSAGES_UNSET: those of the framing */
+} record_meanings[] = {
+	{ "base64", FRAMING_BASE64, MESSAGES_UNSET },
+	{ "text.ircv3.net", FRAMING_LINES, MESSAGES_TEXT },
+	{ "binary.ircv3.net", FRAMING_LINES, MESSAGES_BINARY },
+};
+
+/* What is meant by the name of a subprotocol, where the route leads to a service; NULL when it is only a
+ * name. */
+static const struct record_meaning *record_meaning_of(const struct route_conf *route, struct text name)
+{
+	for (size_t i = 0; i < sizeof(record_meanings) / sizeof(*record_meanings); i++) {
+		if (route->is_service && text_is(name, record_meanings[i].name))
+			return &record_meanings[i];
+	}
+	return NULL;
+}
+
+/* The framing that the route gives a subprotocol by name; FRAMING_UNSET when it does not. */
 static enum framing record_framing_of(const struct route_conf *route, struct text name)
 {
 	const struct subprotocol_list *known = &route->subprotocols;
-	bool stream = route->is_service && route->framing == FRAMING_STREAM;
 
 	for (size_t i = 0; i < known->names.n; i++) {
 		if (text_is(name, known->names.items[i]) && known->framings[i] != FRAMING_UNSET)
 			return known->framings[i];
 	}
-	return stream && text_is(name, "base64") ? FRAMING_BASE64 : FRAMING_UNSET;
+	return FRAMING_UNSET;
+}
+
+/* How the bytes of a session go whose subprotocol is this: as the route says of it; else as is meant by the
+ * name, unless the route has another framing than that of services, or a type of messages. */
+static struct framing_rules record_rules_of(const struct route_conf *route, struct text name)
+{
+	const struct record_meaning *meaning = record_meaning_of(route, name);
+	enum framing framing = record_framing_of(route, name);
+
+	if (framing == FRAMING_UNSET && meaning != NULL && route->framing == FRAMING_STREAM)
+		framing = meaning->framing;
+	struct framing_rules rules = framing_rules_of(route, framing);
+	if (meaning != NULL && rules.framing == meaning->framing && rules.messages == MESSAGES_UNSET)
+		rules.messages = meaning->messages;
+	return rules;
 }
 
 /* Which subprotocol is answered, if any, and what framing follows from it. */
@@ -45,12 +81,11 @@ static int record_choose_protocol(struct record *record, const struct upgrade *u
 	const struct subprotocol_list *known = &record->route->subprotocols;
 	int choice =
 		upgrade_choose_protocol(upgrade, (const char *const *)known->names.items, known->names.n);
-	enum framing framing =
-		choice < 0 ? FRAMING_UNSET : record_framing_of(record->route, upgrade->protocols[choice]);
 
-	record->rules = framing_rules_of(record->route, framing);
+	record->rules = framing_rules_of(record->route, FRAMING_UNSET);
 	if (choice < 0)
 		return 0;
+	record->rules = record_rules_of(record->route, upgrade->protocols[choice]);
 	record->protocol = text_dup(upgrade->protocols[choice]);
 	return record->protocol == NULL ? -ENOMEM : 0;
 }

@@ -3,12 +3,35 @@ import socket
 
 import daemons
 import pytest
+from backends import Service, echo
+from gateway import Gateway
 from node import node
 from recipes import gateway_words
 from wsraw import BINARY, TEXT
 
 LATIN = "grüße".encode("latin-1")
 SUBPROTOCOLS = {"text.ircv3.net": TEXT, "binary.ircv3.net": BINARY}
+NAMES = [  # keys of a route, which subprotocol is asked for, what type the messages are, and what the service reads
+    ({}, "text.ircv3.net", TEXT, b"hi\n"),
+    ({}, "binary.ircv3.net", BINARY, b"hi\n"),
+    ({}, "irc", BINARY, b"hi"),
+    ({"framing": "lines"}, "binary.ircv3.net", BINARY, b"hi\n"),
+    ({"framing": "netstring"}, "text.ircv3.net", BINARY, b"2:hi,"),
+    ({"messages": "text"}, "binary.ircv3.net", TEXT, b"hi\n"),
+    ({"messages": "binary"}, "text.ircv3.net", BINARY, b"hi\n"),
+    ({"subprotocols": "binary.ircv3.net=stream"}, "binary.ircv3.net", BINARY, b"hi"),
+    ({"subprotocols": "binary.ircv3.net=text-stream"}, "binary.ircv3.net", TEXT, b"hi"),
+    ({"subprotocols": "text.ircv3.net=lines binary.ircv3.net=lines"}, "binary.ircv3.net", BINARY, b"hi\n"),
+    ({"subprotocols": "text.ircv3.net binary.ircv3.net"}, "binary.ircv3.net", BINARY, b"hi\n"),
+]
+
+
+def GATEWAY(directory):
+    """An echo behind routes /0, /1 and so on."""
+    it = Service(echo)
+    gw = Gateway(directory, {f"route /{i}": {"connect": it.uri, **keys} for i, (keys, *_) in enumerate(NAMES)})
+    gw.service = it
+    return gw
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +72,10 @@ class Legacy:
 @pytest.mark.parametrize("name", SUBPROTOCOLS)
 def test_bytes(gateway, server, name):
     """What an old client says in Latin-1 is whole where messages are binary, and readable where they are text."""
-    routes = {
-        "/text": {"subprotocols": "text.ircv3.net=lines"},
-        "/binary": {"subprotocols": "binary.ircv3.net=lines", "messages": "binary"},
-    }
-    gw = gateway({f"route {path}": {"connect": server.uri, **keys} for path, keys in routes.items()})
+    gw = gateway({"route /": {"connect": server.uri}})
     kind = SUBPROTOCOLS[name]
     old = Legacy(server.port, "old")
-    with gw.ws("/" + name.partition(".")[0], headers=[("Sec-WebSocket-Protocol", name)]) as ws:
+    with gw.ws(headers=[("Sec-WebSocket-Protocol", name)]) as ws:
         assert ws.answer.header("Sec-WebSocket-Protocol") == name
 
         def hear(part):
@@ -77,3 +96,17 @@ def test_bytes(gateway, server, name):
         assert old.hear(b" PRIVMSG old :").partition(b" :")[2] == answer
         ws.close()
     old.close()
+
+
+@pytest.mark.plain_only("it is chosen before a byte comes")
+@pytest.mark.parametrize("i", range(len(NAMES)))
+def test_names(gw, i):
+    """IRC's names mean lines of one type or the other, where the route does not say otherwise."""
+    _, name, kind, sent = NAMES[i]
+    gw.service.received = b""
+    with gw.ws(f"/{i}", headers=[("Sec-WebSocket-Protocol", name)]) as ws:
+        assert ws.answer.header("Sec-WebSocket-Protocol") == name
+        ws.send_text("hi")
+        assert ws.recv_message() == (kind, b"hi")
+        ws.close()
+    assert gw.service.received == sent
