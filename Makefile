@@ -83,6 +83,7 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 $(BUILD)/src/gate/console.o: $(wildcard src/gate/console.html src/gate/console.css src/gate/console.js)
 
 units: $(UNITS)
+unit-objects: $(UNITS:=.o)
 benches: $(BENCHES)
 
 # libFuzzer is clang's; everything that is fuzzed is compiled for it, in a directory of its own.
@@ -191,4 +192,4 @@ uninstall:
 -include $(OBJECTS:.o=.d) $(BUILD)/src/main.d $(UNITS:=.d) $(BENCHES:=.d) $(BUILD)/tests/simd/paths.d $(FUZZERS:$(BUILD)/%=$(BUILD)/tests/fuzz/%.d)
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all units benches fuzzers fuzz-programs run check unit e2e fuzz browser interop coverage coverage-run mutate bench bench-bytes soak format clean man install install-strip uninstall
+.PHONY: all units unit-objects benches fuzzers fuzz-programs run check unit e2e fuzz browser interop coverage coverage-run mutate bench bench-bytes soak format clean man install install-strip uninstall

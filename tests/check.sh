@@ -11,8 +11,9 @@ jobs=$(nproc)
 san=build/san-address-undefined
 tsan=build/san-thread
 
+# One at a time, since checks that run beside each other may want the same.
 build() {
-	make --no-print-directory -j"$jobs" "$@"
+	flock "$logs/build.lock" make --no-print-directory -j"$jobs" "$@"
 }
 
 # A check that is one command: passed or failed.
@@ -52,8 +53,14 @@ check_gcc() {
 	one build CC=gcc all benches
 }
 
+# Only compiling warns: the unit tests are not linked, nor optimised.
 check_clang() {
-	one build CC=clang BUILD=build/clang all units benches
+	one clang_builds
+}
+
+clang_builds() {
+	build CC=clang BUILD=build/clang all benches &&
+		build CC=clang BUILD=build/clang CFLAGS='-O0 -g0 -U_FORTIFY_SOURCE' unit-objects
 }
 
 # What is written for some processors only: all of it that this machine has, then the rest, and less of each kind of
@@ -72,12 +79,15 @@ check_simd() {
 		END { printf "%d passed, %d failed\n", passed, failed + 3 - n }'
 }
 
-# Runs unit test programs and adds up their TAP: a test that the plan promised and that gave no result failed.
+# Runs unit test programs, as many at once as there are CPUs, and adds up their TAP: a test that the plan promised and
+# that gave no result failed.
 run_units() {
+	# shellcheck disable=SC2016,SC2086 # $0 and $@ are of the inner shell; wrap is words
+	printf '%s\n' "$@" | CMOCKA_MESSAGE_OUTPUT=TAP xargs -P "$jobs" -I PROGRAM \
+		sh -c '{ echo "# $0"; "$@" 2>&1; echo "# status $?"; } >"$0.tap"' PROGRAM $wrap timeout 120 PROGRAM
 	for program; do
-		echo "# $program"
-		CMOCKA_MESSAGE_OUTPUT=TAP $wrap timeout 120 "$program" 2>&1
-		echo "# status $?"
+		cat "$program.tap" || echo "# $program"
+		rm -f "$program.tap"
 	done | awk '
 		{ print }
 		/^# build/ { plan = ok = bad = 0 }
@@ -112,48 +122,53 @@ tsan_wrap() {
 # Only those with threads have anything to show there; and the arena, which steps aside for ASan.
 check_unit_tsan() {
 	wrap=$(tsan_wrap)
-	# shellcheck disable=SC2046
-	build SAN=thread units && run_units $(unit_programs $tsan 'pthread_create|log_start|arena_')
+	programs=$(unit_programs $tsan 'pthread_create|log_start|arena_')
+	# shellcheck disable=SC2086
+	build SAN=thread $programs && run_units $programs
 }
 
 check_coverage() {
 	one build coverage
 }
 
-# End to end on one build, as many files side by side as there are CPUs, since most tests wait for something: pytest's
-# own words for the log, its XML for the count. A skipped test is a failed one.
+# End to end on one build, files side by side, since most tests wait for something: pytest's own words for the log, its
+# XML for the count. A skipped test is a failed one.
 run_pytest() {
-	program=$1
-	shift
-	rm -f "$logs/pytest.xml"
-	WSLUICE=$program $wrap /usr/bin/python3 -m pytest -q -n "$jobs" --dist loadfile --junitxml="$logs/pytest.xml" tests/e2e "$@"
+	program=$1 workers=$2 xml=$logs/$3.xml
+	shift 3
+	rm -f "$xml"
+	WSLUICE=$program $wrap /usr/bin/python3 -m pytest -q -n "$workers" --dist loadfile --junitxml="$xml" tests/e2e "$@"
 	count=$(sed -n 's/.*<testsuite [^>]*errors="\([0-9]*\)" failures="\([0-9]*\)" skipped="\([0-9]*\)" tests="\([0-9]*\)".*/\1 + \2 + \3 \4/p' \
-		"$logs/pytest.xml")
+		"$xml")
 	[ -n "$count" ] || return
 	bad=$((${count% *}))
 	echo "$((${count##* } - bad)) passed, $bad failed"
 }
 
+# Half of their time is waiting: twice as many at once as there are CPUs.
 check_e2e() {
 	wrap=
-	build all benches && build SAN=address,undefined && node_packages tests/e2e/npm && run_pytest $san/wsluice
+	build all benches && build SAN=address,undefined && node_packages tests/e2e/npm &&
+		run_pytest $san/wsluice $((2 * jobs)) e2e
 }
 
 # The same tests, with gateways that speak TLS.
 # All but the files whose gateways speak TLS of their own accord: they have had their turn in e2e.
 check_e2e_tls() {
 	wrap=
-	build all benches && build SAN=address,undefined && node_packages tests/e2e/npm && run_pytest $san/wsluice --tls \
+	build all benches && build SAN=address,undefined && node_packages tests/e2e/npm &&
+		run_pytest $san/wsluice $((2 * jobs)) e2e-tls --tls \
 		--ignore=tests/e2e/test_tls.py --ignore=tests/e2e/test_tls_handshake.py --ignore=tests/e2e/test_tls_data.py \
 		--ignore=tests/e2e/test_certificates.py --ignore=tests/e2e/test_ssl_options.py
 }
 
-# The tests that make threads meet, without TLS and with it. Both counts are one.
+# The tests that make threads meet, without TLS and with it at the same time. Both counts are one.
 check_e2e_tsan() {
 	wrap=$(tsan_wrap)
 	build benches && build SAN=thread || return
-	run_pytest $tsan/wsluice -m threads >"$logs/e2e-tsan-plain.log" 2>&1
-	run_pytest $tsan/wsluice -m threads --tls >"$logs/e2e-tsan-tls.log" 2>&1
+	run_pytest $tsan/wsluice "$jobs" e2e-tsan-plain -m threads >"$logs/e2e-tsan-plain.log" 2>&1 &
+	run_pytest $tsan/wsluice "$jobs" e2e-tsan-tls -m threads --tls >"$logs/e2e-tsan-tls.log" 2>&1
+	wait $!
 	cat "$logs/e2e-tsan-plain.log" "$logs/e2e-tsan-tls.log"
 	sed -n 's/^\([0-9]* passed, [0-9]* failed\)$/\1/p' "$logs/e2e-tsan-plain.log" "$logs/e2e-tsan-tls.log" |
 		awk '{ passed += $1; failed += $3 } END { if (NR < 2) failed++; printf "%d passed, %d failed\n", passed, failed }'
@@ -196,8 +211,11 @@ check_fuzz() {
 
 # The packages that a directory's lock file names, when they are not there yet.
 node_packages() {
-	[ -n "$(find "$1/node_modules/.package-lock.json" -newer "$1/package-lock.json" 2>/dev/null)" ] ||
-		npm ci --no-audit --no-fund --prefix "$1"
+	{
+		flock 9
+		[ -n "$(find "$1/node_modules/.package-lock.json" -newer "$1/package-lock.json" 2>/dev/null)" ] ||
+			npm ci --no-audit --no-fund --prefix "$1"
+	} 9>"$logs/npm.lock"
 }
 
 check_browser() {
@@ -208,7 +226,7 @@ check_interop() {
 	build all && node_packages tests/browser && node_packages tests/interop && tests/interop/run.py -n "$N"
 }
 
-# Runs one check, says how it went, adds it to the sum. A check that gives no count has failed.
+# Runs one check, says how it went, leaves its count in NAME.count. A check that gives no count has failed.
 run() {
 	name=$1
 	log=$logs/$name.log
@@ -219,7 +237,7 @@ run() {
 	[ -n "$count" ] || count="0 1"
 	good=${count% *} bad=${count#* }
 	[ $status -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
-	all_good=$((all_good + good)) all_bad=$((all_bad + bad))
+	echo "$good $bad" >"$logs/$name.count"
 	word=ok
 	if [ "$bad" -gt 0 ]; then
 		word=FAILED
@@ -244,9 +262,19 @@ done
 TIME=${TIME:-6} N=${N:-100}
 tools/install.sh check || exit 1
 mkdir -p $logs
+# Chromium is waited for more than it computes: what comes after it runs beside it.
+for check; do
+	rm -f "$logs/$check.count"
+	case $check in
+	browser) run "$check" & ;;
+	*) run "$check" ;;
+	esac
+done
+wait
 all_good=0 all_bad=0
 for check; do
-	run "$check"
+	read -r good bad <"$logs/$check.count" || good=0 bad=1
+	all_good=$((all_good + good)) all_bad=$((all_bad + bad))
 done
 echo "$all_good passed, $all_bad failed"
 [ $all_bad -eq 0 ]

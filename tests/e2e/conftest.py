@@ -17,8 +17,20 @@ def pytest_configure(config):
     gateway_module.over_tls = config.getoption("--tls")
 
 
+# The files that take longest, which begin first, so that none is left over when all else is done.
+LONGEST = ("test_tls_data", "test_backpressure", "test_certificates", "test_systemd", "test_conformance_framing")
+LONGEST += ("test_conformance_limits", "test_limits", "test_pending", "test_conformance_utf8", "test_tls")
+
+
+def turn_of(item):
+    """When the file of a test begins."""
+    name = item.path.stem
+    return LONGEST.index(name) if name in LONGEST else len(LONGEST)
+
+
 def pytest_collection_modifyitems(config, items):
     """Over TLS, tests that are about its absence are left out."""
+    items.sort(key=turn_of)
     if config.getoption("--tls"):
         without = [item for item in items if item.get_closest_marker("plain_only")]
         config.hook.pytest_deselected(items=without)
