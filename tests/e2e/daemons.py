@@ -104,12 +104,12 @@ def write(path, text):
     return path
 
 
-def mosquitto():
-    """An MQTT broker that anybody may use."""
+def mosquitto(more=""):
+    """An MQTT broker that anybody may use; `more` is for its listener."""
 
     def prepare(directory, port):
         directory.chmod(0o755)
-        text = f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nmax_queued_messages 0\n"
+        text = f"allow_anonymous true\npersistence false\nmax_queued_messages 0\nlistener {port} 127.0.0.1\n{more}"
         return ["mosquitto", "-c", write(directory / "mosquitto.conf", text)]
 
     return running(prepare)

@@ -29,6 +29,7 @@ async function connect(options = {}) {
 	});
 	assert.equal(socket.protocol, PROTOCOLS[version]);
 	const it = { client, socket, got: [], wake: null };
+	client.on('close', () => assert.ok(client.disconnecting || it.vanished, 'the connection has ended'));
 	client.on('message', (topic, payload, packet) => {
 		it.got.push({ topic, payload, packet });
 		it.wake?.();
@@ -92,6 +93,7 @@ async function wills(to) {
 	await to.client.subscribeAsync('will', { qos: 1 });
 	await leave(await connect(will('left')));
 	const victim = await connect(will('vanished'));
+	victim.vanished = true;
 	victim.client.on('error', () => {});
 	victim.socket.terminate();
 	const got = await take(to, 1);
