@@ -2,8 +2,9 @@
  * resolver: host names to addresses by getaddrinfo(3), and clients' addresses to names by getnameinfo(3), so
  * that nsswitch holds, on threads of its own, so that no loop waits.
  *
- * One resolver for all loops. Answers are kept for 30 s. Only configured names are looked up, so the memory
- * of it is bounded; of clients' names the latest few hundred are kept.
+ * One resolver for all loops. Answers are kept for 30 s, failures are not; whoever asks what is being looked
+ * up for somebody else gets the same answer. Only configured names are looked up, so the memory of it is
+ * bounded; of clients' names the latest few hundred are kept.
  */
 #ifndef NET_RESOLVER_H
 #define NET_RESOLVER_H
@@ -21,7 +22,8 @@ enum {
 struct resolver;
 struct resolver_query;
 
-/* The answer, on the loop's thread: n addresses with their port, the order of getaddrinfo; or n 0 and why. */
+/* The answer, on the loop's thread: n addresses with their port, in the order of getaddrinfo; or n 0 and why.
+ * Of more than RESOLVER_ADDRS_MAX those of a family that has less than half of the places all have one. */
 typedef void (*resolver_fn)(void *arg, const struct addr *addrs, size_t n, const char *reason);
 
 struct resolver *resolver_new(

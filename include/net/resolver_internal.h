@@ -26,6 +26,10 @@ struct resolver_kind {
 	bool (*recall)(struct resolver *resolver, struct resolver_query *query);
 	/* Keeps the answer. With the lock held. */
 	void (*keep)(struct resolver *resolver, const struct resolver_query *query);
+	/* Have two questions the same answer? It is given to both then, by copy. With the lock held. NULL:
+	 * each is answered for itself. */
+	bool (*is_same)(const struct resolver_query *a, const struct resolver_query *b);
+	void (*copy)(struct resolver_query *to, const struct resolver_query *from);
 	/* On the asker's thread. */
 	void (*deliver)(struct resolver_query *query);
 };
@@ -44,7 +48,8 @@ struct resolver_query {
 
 struct resolver_queue {
 	struct resolver_query *first, **last;
-	unsigned n, n_busy; /* that wait, and threads that look one up */
+	struct resolver_query *busy; /* those that a thread looks up */
+	unsigned n, n_busy;	     /* that wait, and that are looked up */
 };
 
 struct resolver_kept;
@@ -54,7 +59,7 @@ struct resolver {
 	pthread_mutex_t lock;
 	pthread_cond_t asked;
 	struct resolver_queue queues[RESOLVER_TOPICS];
-	struct resolver_kept *kept;   /* resolver.c's */
+	struct resolver_kept *kept;   /* resolver_addrs.c's */
 	struct resolver_names *names; /* resolver_names.c's; NULL when nothing was kept yet */
 	unsigned n_threads, n_idle;
 	unsigned refs; /* the owner and the threads */
@@ -65,6 +70,9 @@ struct resolver {
  * threads are short or too many wait. */
 struct resolver_query *resolver_put(struct resolver *resolver, struct loop *loop,
 	const struct resolver_kind *kind, struct resolver_query *query, void *arg);
+
+/* resolver_addrs.c: frees what it kept. */
+void resolver_addrs_free(struct resolver_kept *kept);
 
 /* resolver_names.c: frees what it kept. */
 void resolver_names_free(struct resolver_names *names);

@@ -1,38 +1,14 @@
 /*
- * resolver: a few threads that call getaddrinfo(3) and post the answers back to the loops that asked.
+ * resolver: a few threads that wait for the name server and post the answers back to the loops that asked.
  *
- * Owns the threads, the queues of questions and the addresses kept; names are resolver_names.c's. Questions
- * belong to the resolver until their answer is mail. The public functions run on the askers' threads,
- * resolver_run() on the resolver's own.
+ * Owns the threads and the queues of questions; what is asked and kept is resolver_addrs.c's and
+ * resolver_names.c's. Questions belong to the resolver until their answer is mail. The public functions run
+ * on the askers' threads, resolver_run() on the resolver's own.
  */
 #include "net/resolver_internal.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <netdb.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-enum { RESOLVER_REASON = 128 };
-
-/* The addresses of a name. */
-struct resolver_question {
-	struct resolver_query query; /* first: a query is its question */
-	struct addr_name name;
-	resolver_fn fn;
-	struct addr addrs[RESOLVER_ADDRS_MAX];
-	size_t n;
-	char reason[RESOLVER_REASON];
-};
-
-struct resolver_kept {
-	struct resolver_kept *next;
-	struct addr_name name;
-	uint64_t until;
-	struct addr addrs[RESOLVER_ADDRS_MAX];
-	size_t n;
-};
 
 /* Frees it with its last reference; called with the lock held, which is gone then. */
 static void resolver_unref(struct resolver *resolver)
@@ -41,93 +17,12 @@ static void resolver_unref(struct resolver *resolver)
 	pthread_mutex_unlock(&resolver->lock);
 	if (!last)
 		return;
-	while (resolver->kept != NULL) {
-		struct resolver_kept *kept = resolver->kept;
-		resolver->kept = kept->next;
-		free(kept);
-	}
+	resolver_addrs_free(resolver->kept);
 	resolver_names_free(resolver->names);
 	pthread_cond_destroy(&resolver->asked);
 	pthread_mutex_destroy(&resolver->lock);
 	free(resolver);
 }
-
-/* The kept answer for a name, young or old, or NULL. With the lock held. */
-static struct resolver_kept *resolver_find(struct resolver *resolver, const struct addr_name *name)
-{
-	for (struct resolver_kept *kept = resolver->kept; kept != NULL; kept = kept->next)
-		if (kept->name.port == name->port && strcmp(kept->name.host, name->host) == 0)
-			return kept;
-	return NULL;
-}
-
-/* Keeps an answer; when memory is short it is asked again. Failures are not kept. With the lock held. */
-static void resolver_keep(struct resolver *resolver, const struct resolver_query *query)
-{
-	const struct resolver_question *question = (const struct resolver_question *)query;
-	struct resolver_kept *kept = resolver_find(resolver, &question->name);
-
-	if (question->n == 0)
-		return;
-	if (kept == NULL) {
-		kept = calloc(1, sizeof(*kept));
-		if (kept == NULL)
-			return;
-		kept->name = question->name;
-		kept->next = resolver->kept;
-		resolver->kept = kept;
-	}
-	memcpy(kept->addrs, question->addrs, sizeof(kept->addrs));
-	kept->n = question->n;
-	kept->until = loop_now(query->loop) + RESOLVER_KEEP_MS;
-}
-
-/* getaddrinfo for one name. flags: AI_NUMERICHOST for what needs no lookup. Returns its error. */
-static int resolver_look_up(const struct addr_name *name, int flags, struct addr addrs[RESOLVER_ADDRS_MAX],
-	size_t *n, char reason[RESOLVER_REASON])
-{
-	char port[8];
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV | flags };
-	struct addrinfo *found = NULL;
-
-	snprintf(port, sizeof(port), "%u", name->port);
-	int error = getaddrinfo(name->host, port, &hints, &found);
-	*n = 0;
-	for (struct addrinfo *at = found; at != NULL && *n < RESOLVER_ADDRS_MAX; at = at->ai_next) {
-		struct addr *addr = &addrs[(*n)++];
-		memcpy(&addr->u, at->ai_addr, at->ai_addrlen);
-		addr->len = at->ai_addrlen;
-	}
-	if (found != NULL)
-		freeaddrinfo(found);
-	if (error != 0)
-		snprintf(reason, RESOLVER_REASON, "%s",
-			error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error));
-	return error;
-}
-
-/* Asks getaddrinfo. */
-static void resolver_look_up_addrs(struct resolver_query *query)
-{
-	struct resolver_question *question = (struct resolver_question *)query;
-	resolver_look_up(&question->name, 0, question->addrs, &question->n, question->reason);
-}
-
-/* Hands the addresses over. */
-static void resolver_deliver_addrs(struct resolver_query *query)
-{
-	struct resolver_question *question = (struct resolver_question *)query;
-	question->fn(query->arg, question->addrs, question->n, question->reason);
-}
-
-static const struct resolver_kind resolver_kind_addrs = {
-	.topic = RESOLVER_ADDRS,
-	.max_busy = RESOLVER_THREADS,
-	.max_queued = UINT_MAX, /* as many as there are sessions */
-	.look_up = resolver_look_up_addrs,
-	.keep = resolver_keep,
-	.deliver = resolver_deliver_addrs,
-};
 
 /* On the asker's thread: hands the answer over. */
 static void resolver_deliver(struct loop *loop, struct mail *mail)
@@ -153,44 +48,100 @@ static void resolver_unqueue(struct resolver *resolver, struct resolver_query *q
 	queue->n--;
 }
 
-/* The question that is answered next, or NULL: addresses first. With the lock held. */
+/* Do two questions have the same answer? */
+static bool resolver_is_same(const struct resolver_query *a, const struct resolver_query *b)
+{
+	return a->kind->is_same != NULL && a->kind->is_same(a, b);
+}
+
+/* Is somebody waiting for the answer to it already? With the lock held. */
+static bool resolver_is_busy(const struct resolver_queue *queue, const struct resolver_query *query)
+{
+	for (const struct resolver_query *busy = queue->busy; busy != NULL; busy = busy->next)
+		if (resolver_is_same(busy, query))
+			return true;
+	return false;
+}
+
+/* The question of a queue that is answered next, or NULL. Those that are being answered wait for that: one
+ * name whose server keeps silent takes one thread, however many ask. With the lock held. */
+static struct resolver_query *resolver_next_in(const struct resolver_queue *queue)
+{
+	struct resolver_query *query = queue->first;
+
+	if (query == NULL || queue->n_busy == query->kind->max_busy)
+		return NULL;
+	while (query != NULL && resolver_is_busy(queue, query))
+		query = query->next;
+	return query;
+}
+
+/* The same of all queues: addresses first. With the lock held. */
 static struct resolver_query *resolver_next(const struct resolver *resolver)
 {
-	for (int topic = 0; topic < RESOLVER_TOPICS; topic++) {
-		const struct resolver_queue *queue = &resolver->queues[topic];
-		if (queue->first != NULL && queue->n_busy < queue->first->kind->max_busy)
-			return queue->first;
-	}
-	return NULL;
+	struct resolver_query *query = NULL;
+	for (int topic = 0; topic < RESOLVER_TOPICS && query == NULL; topic++)
+		query = resolver_next_in(&resolver->queues[topic]);
+	return query;
 }
 
-/* Looks one up, without the lock, unless the answer has come meanwhile. With the lock held. */
-static void resolver_find_out(struct resolver *resolver, struct resolver_query *query)
+/* Waits for the answer, without the lock. With the lock held. */
+static void resolver_look_up(struct resolver *resolver, struct resolver_query *query)
 {
-	const struct resolver_kind *kind = query->kind;
+	struct resolver_queue *queue = &resolver->queues[query->kind->topic];
+	struct resolver_query **at = &queue->busy;
 
-	if (kind->recall != NULL && kind->recall(resolver, query))
-		return;
-	resolver->queues[kind->topic].n_busy++;
+	query->next = queue->busy;
+	queue->busy = query;
+	queue->n_busy++;
 	pthread_mutex_unlock(&resolver->lock);
-	kind->look_up(query);
+	query->kind->look_up(query);
 	pthread_mutex_lock(&resolver->lock);
-	resolver->queues[kind->topic].n_busy--;
-	/* Also when it comes too late for who asked: the next one need not wait as long. */
-	if (!resolver->stopping)
-		kind->keep(resolver, query);
+	while (*at != query)
+		at = &(*at)->next;
+	*at = query->next;
+	queue->n_busy--;
 }
 
-/* Sends the answer unless nobody waits for it any more. With the lock held. */
-static void resolver_answer(struct resolver *resolver, struct resolver_query *query)
+/* Sends the answer unless nobody waits for it any more: who frees the resolver does it before the loops are
+ * gone, and a loop forgets its questions before it is. With the lock held. */
+static void resolver_send(const struct resolver *resolver, struct resolver_query *query)
 {
-	resolver_find_out(resolver, query);
-	/* Who frees the resolver does it before the loops are gone, and a loop forgets its questions before
-	 * it is. */
 	if (!resolver->stopping && !query->forgotten)
 		loop_post(query->loop, &query->mail, resolver_deliver);
 	else
 		free(query);
+}
+
+/* Gives the answer to all who asked the same meanwhile. With the lock held. */
+static void resolver_share(struct resolver *resolver, const struct resolver_query *answered)
+{
+	struct resolver_query *next;
+
+	for (struct resolver_query *query = resolver->queues[answered->kind->topic].first; query != NULL;
+		query = next) {
+		next = query->next;
+		if (!resolver_is_same(answered, query))
+			continue;
+		resolver_unqueue(resolver, query);
+		query->kind->copy(query, answered);
+		resolver_send(resolver, query);
+	}
+}
+
+/* Finds the answer, unless it has come meanwhile. With the lock held. */
+static void resolver_answer(struct resolver *resolver, struct resolver_query *query)
+{
+	const struct resolver_kind *kind = query->kind;
+
+	if (kind->recall == NULL || !kind->recall(resolver, query)) {
+		resolver_look_up(resolver, query);
+		/* Also when it comes too late for who asked: the next one need not wait as long. */
+		if (!resolver->stopping)
+			kind->keep(resolver, query);
+		resolver_share(resolver, query);
+	}
+	resolver_send(resolver, query);
 }
 
 /* A thread: answers questions until the resolver stops. */
@@ -277,24 +228,6 @@ void resolver_free(struct resolver *resolver)
 	resolver_unref(resolver);
 }
 
-/* Answers from what needs no lookup: an address in digits, or an answer that is young enough. */
-size_t resolver_known(struct resolver *resolver, struct loop *loop, const struct addr_name *name,
-	struct addr addrs[RESOLVER_ADDRS_MAX])
-{
-	char reason[RESOLVER_REASON];
-	size_t n = 0;
-	if (resolver_look_up(name, AI_NUMERICHOST, addrs, &n, reason) == 0)
-		return n;
-	pthread_mutex_lock(&resolver->lock);
-	const struct resolver_kept *kept = resolver_find(resolver, name);
-	if (kept != NULL && kept->until > loop_now(loop)) {
-		n = kept->n;
-		memcpy(addrs, kept->addrs, n * sizeof(*addrs));
-	}
-	pthread_mutex_unlock(&resolver->lock);
-	return n;
-}
-
 /* Queues a question for a thread. Returns 0 or -errno. */
 static int resolver_enqueue(struct resolver *resolver, struct resolver_query *query)
 {
@@ -325,18 +258,6 @@ struct resolver_query *resolver_put(struct resolver *resolver, struct loop *loop
 		return query;
 	free(query);
 	return NULL;
-}
-
-/* Asks for addresses. */
-struct resolver_query *resolver_ask(
-	struct resolver *resolver, struct loop *loop, const struct addr_name *name, resolver_fn fn, void *arg)
-{
-	struct resolver_question *question = calloc(1, sizeof(*question));
-	if (question == NULL)
-		return NULL;
-	question->name = *name;
-	question->fn = fn;
-	return resolver_put(resolver, loop, &resolver_kind_addrs, &question->query, arg);
 }
 
 /* Takes the question back, or lets its answer come to nobody. */

@@ -98,13 +98,10 @@ static inline void names_wait(const struct name *name)
 /* Answers with the addresses of a family, 0 for both. */
 static inline int names_answer(const struct name *name, int family, uint16_t port, struct addrinfo **out)
 {
-	char words[1024];
-
 	names_wait(name);
 	if (name->addrs == NULL)
 		return EAI_FAIL;
-	strcpy(words, name->addrs);
-	char *rest = words;
+	char *words = strdup(name->addrs), *rest = words;
 	*out = NULL;
 	for (char *word; (word = strsep(&rest, " ")) != NULL;) {
 		if (family != 0 && family != (strchr(word, ':') == NULL ? AF_INET : AF_INET6))
@@ -112,6 +109,7 @@ static inline int names_answer(const struct name *name, int family, uint16_t por
 		*out = names_address(word, port);
 		out = &(*out)->ai_next;
 	}
+	free(words);
 	return 0;
 }
 

@@ -14,11 +14,23 @@
 #include "net/resolver.h"
 #include "rig.h"
 
+static char huge[32768]; /* addresses of huge.test */
+
+/* Names that take their time, as many as there are threads, and one more. */
+static const char *const slow_names[] = { "slow.test", "slow-2.test", "slow-3.test", "slow-4.test",
+	"slow-5.test" };
+
 static const struct name known_names[] = {
 	{ .host = "quick.test", .addrs = "192.0.2.1 2001:db8::1 192.0.2.2" },
 	{ .host = "other.test", .addrs = "192.0.2.3" },
 	{ .host = "slow.test", .addrs = "192.0.2.4", .slow = true },
+	{ .host = "slow-2.test", .addrs = "192.0.2.5", .slow = true },
+	{ .host = "slow-3.test", .addrs = "192.0.2.6", .slow = true },
+	{ .host = "slow-4.test", .addrs = "192.0.2.7", .slow = true },
+	{ .host = "slow-5.test", .addrs = "192.0.2.8", .slow = true },
 	{ .host = "bad.test" },
+	{ .host = "slow-bad.test", .slow = true },
+	{ .host = "huge.test", .addrs = huge },
 	{ .host = "many.test",
 		.addrs = "192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4 192.0.2.5 192.0.2.6 192.0.2.7 192.0.2.8 "
 			 "192.0.2.9 "
@@ -164,7 +176,7 @@ static void test_addresses(void **state)
 	asker_done(&asker);
 }
 
-/* An answer is kept for its time, for that name with that port, and then replaced. */
+/* An answer is kept for its time, for that name with any port, and then replaced. */
 static void test_kept(void **state)
 {
 	struct asker asker;
@@ -178,10 +190,14 @@ static void test_kept(void **state)
 	rig_until(&asker.rig, heard.n_calls == 1);
 	assert_int_equal(known(&asker, "other.test:80", addrs), 1);
 	assert_string_equal(addr_format(&addrs[0], text), "192.0.2.3:80");
-	assert_int_equal(known(&asker, "other.test:81", addrs), 0);
+	assert_int_equal(known(&asker, "other.test:81", addrs), 1);
+	assert_string_equal(addr_format(&addrs[0], text), "192.0.2.3:81");
 	assert_int_equal(known(&asker, "quick.test:80", addrs), 0);
 	rig_skip(RESOLVER_KEEP_MS - 1000);
 	assert_int_equal(known(&asker, "other.test:80", addrs), 1);
+	ask(&asker, "other.test:82", &heard); /* nobody is asked, and it gets no older */
+	rig_until(&asker.rig, heard.n_calls == 1);
+	assert_string_equal(addr_format(&heard.addrs[0], text), "192.0.2.3:82");
 	rig_skip(1000);
 	assert_int_equal(known(&asker, "other.test:80", addrs), 0);
 	assert_int_equal(names_get(&names.n_lookups), 1);
@@ -219,10 +235,11 @@ static unsigned heard_calls(const struct heard *heard, size_t n)
 	return n_calls;
 }
 
-/* Many at once: no more threads than four, and every question is answered once. */
+/* Many at once: no more threads than four, and every question is answered once, with its own port; each name
+ * is looked up once. */
 static void test_many(void **state)
 {
-	enum { N = 20 };
+	enum { N = 20, HOSTS = 5 };
 	struct asker asker;
 	struct heard heard[N];
 	char word[32];
@@ -230,7 +247,7 @@ static void test_many(void **state)
 	asker_init(&asker);
 
 	for (unsigned i = 0; i < N; i++) {
-		snprintf(word, sizeof(word), "slow.test:%u", i + 1);
+		snprintf(word, sizeof(word), "%s:%u", slow_names[i % HOSTS], i + 1);
 		ask(&asker, word, &heard[i]);
 	}
 	rig_until(&asker.rig, names_get(&names.n_waiting) == 4);
@@ -239,9 +256,65 @@ static void test_many(void **state)
 	rig_until(&asker.rig, heard_calls(heard, N) == N);
 	for (unsigned i = 0; i < N; i++) {
 		assert_int_equal(heard[i].n_calls, 1);
+		assert_int_equal(heard[i].n, 1);
 		assert_int_equal(addr_port(&heard[i].addrs[0]), i + 1);
+		assert_int_equal(ntohl(heard[i].addrs[0].u.in.sin_addr.s_addr) & 0xff, 4 + i % HOSTS);
 	}
 	assert_int_equal(names_get(&names.n_waiting_max), 4);
+	assert_int_equal(names_get(&names.n_lookups), HOSTS);
+	asker_done(&asker);
+}
+
+/* However many ask for a name whose server keeps silent, there is a thread for others. That the name has no
+ * address in the end is what all of them hear, and nobody later. */
+static void test_many_for_one(void **state)
+{
+	enum { N = 20 };
+	struct asker asker;
+	struct heard heard[N], quick, later;
+	(void)state;
+	asker_init(&asker);
+
+	for (int i = 0; i < N; i++)
+		ask(&asker, "slow-bad.test:80", &heard[i]);
+	rig_until(&asker.rig, names_get(&names.n_waiting) == 1);
+	ask(&asker, "quick.test:80", &quick);
+	rig_until(&asker.rig, quick.n_calls == 1);
+	assert_int_equal(heard_calls(heard, N), 0);
+	assert_int_equal(names_get(&names.n_lookups), 2);
+	names_open();
+	rig_until(&asker.rig, heard_calls(heard, N) == N);
+	for (int i = 0; i < N; i++) {
+		assert_int_equal(heard[i].n, 0);
+		assert_string_equal(heard[i].reason, gai_strerror(EAI_FAIL));
+	}
+	assert_int_equal(names_get(&names.n_lookups), 2);
+	ask(&asker, "slow-bad.test:80", &later);
+	rig_until(&asker.rig, later.n_calls == 1);
+	assert_int_equal(names_get(&names.n_lookups), 3);
+	asker_done(&asker);
+}
+
+/* Of thousands of addresses some are taken, of both families. */
+static void test_huge(void **state)
+{
+	enum { N = 4096 };
+	struct asker asker;
+	struct heard heard;
+	char *at = huge, text[ADDR_TEXT];
+	(void)state;
+	asker_init(&asker);
+
+	for (int i = 1; i < N; i++)
+		at += sprintf(at, "::%x ", (unsigned)i);
+	strcpy(at, "192.0.2.1");
+	ask(&asker, "huge.test:80", &heard);
+	rig_until(&asker.rig, heard.n_calls == 1);
+	assert_int_equal(heard.n, RESOLVER_ADDRS_MAX);
+	for (unsigned i = 0; i < RESOLVER_ADDRS_MAX - 1; i++)
+		assert_int_equal(heard.addrs[i].u.in6.sin6_addr.s6_addr[15], i + 1);
+	addr_format(&heard.addrs[RESOLVER_ADDRS_MAX - 1], text);
+	assert_string_equal(text, "192.0.2.1:80");
 	asker_done(&asker);
 }
 
@@ -301,14 +374,17 @@ static void test_forgotten_are_not_asked(void **state)
 	enum { BUSY = 4, N = 100 };
 	struct asker asker;
 	struct heard busy[BUSY], heard, last;
+	char word[32];
 	(void)state;
 	asker_init(&asker);
 
-	for (int i = 0; i < BUSY; i++)
-		ask(&asker, "slow.test:80", &busy[i]);
+	for (int i = 0; i < BUSY; i++) {
+		snprintf(word, sizeof(word), "%s:80", slow_names[i]);
+		ask(&asker, word, &busy[i]);
+	}
 	rig_until(&asker.rig, names_get(&names.n_waiting) == BUSY);
 	for (int i = 0; i < N; i++)
-		resolver_forget(ask(&asker, "slow.test:80", &heard));
+		resolver_forget(ask(&asker, i % 2 == 0 ? "slow-5.test:80" : "slow.test:80", &heard));
 	ask(&asker, "other.test:80", &last);
 	names_open();
 	rig_until(&asker.rig, last.n_calls == 1 && heard_calls(busy, BUSY) == BUSY);
@@ -366,6 +442,8 @@ int main(void)
 		cmocka_unit_test(test_kept),
 		cmocka_unit_test(test_failure),
 		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_many_for_one),
+		cmocka_unit_test(test_huge),
 		cmocka_unit_test(test_slow_beside_quick),
 		cmocka_unit_test(test_forget),
 		cmocka_unit_test(test_forgotten_are_not_asked),
