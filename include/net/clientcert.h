@@ -14,4 +14,7 @@
 char *clientcert_subject(const SSL *ssl);
 char *clientcert_common_name(const SSL *ssl);
 
+/* The common name as it is, in UTF-8. NULL also when it has control characters. The caller frees. */
+char *clientcert_common_name_utf8(const SSL *ssl);
+
 #endif

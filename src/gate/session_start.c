@@ -9,6 +9,7 @@
 #include "backend/process.h"
 #include "backend/tcp.h"
 #include "gate/environ.h"
+#include "gate/herald.h"
 #include "gate/visitor.h"
 #include "ws/message.h"
 
@@ -159,11 +160,27 @@ static void session_on_released(void *arg)
 	admission_end_program(&((struct session *)arg)->admission);
 }
 
-/* The connection to the service of the route, not yet begun. */
-static struct endpoint *session_new_service(struct session *session)
+/* What the service is told of the client before all else. Returns its length. */
+static size_t session_make_herald(
+	const struct session *session, struct text host, uint8_t out[static PROXYHDR_MAX])
+{
+	struct herald herald = {
+		.client = &session->client.addr,
+		.to = session->to,
+		.fd = session->stream.rfd,
+		.id = session->record.id,
+		.host = host,
+		.ssl = stream_ssl(&session->stream),
+	};
+	return herald_make(&herald, session->record.route->send_proxy, out);
+}
+
+/* The connection to the service of the route, not yet begun, for a client that asked for `host`. */
+static struct endpoint *session_new_service(struct session *session, struct text host)
 {
 	const struct route_conf *route = session->record.route;
 	const struct gate *gate = session->gate;
+	uint8_t header[PROXYHDR_MAX];
 	struct tcp_params params = {
 		.route = route,
 		.upstreams = &route->connect,
@@ -171,6 +188,8 @@ static struct endpoint *session_new_service(struct session *session)
 		.route_index = (size_t)(route - session->config->routes),
 		.resolver = gate->resolver,
 		.rules = session->record.rules,
+		.proxy = header,
+		.proxy_len = session_make_herald(session, host, header),
 		.client = session->client.addr,
 	};
 	return tcp_new(gate->loop, &params, &session_backend_hooks, session);
@@ -197,12 +216,11 @@ static struct endpoint *session_new_program(struct session *session, struct text
 	return process_new(gate->loop, &params, &session_backend_hooks, session);
 }
 
-/* Starts the backend. Returns 0 or -errno. */
-static int session_launch(struct session *session, struct text entry, struct text env)
+/* Starts the backend, NULL when there was no memory for it. Returns 0 or -errno. */
+static int session_launch(struct session *session, struct endpoint *backend)
 {
-	session->backend = session->record.route->is_service ? session_new_service(session)
-							     : session_new_program(session, entry, env);
-	return session->backend == NULL ? -ENOMEM : session->backend->ops->start(session->backend);
+	session->backend = backend;
+	return backend == NULL ? -ENOMEM : backend->ops->start(backend);
 }
 
 /* The client's name is there, or will not be. */
@@ -210,7 +228,7 @@ static void session_on_named(void *arg, struct text entry, struct text env, cons
 {
 	struct session *session = arg;
 	access_session_name(session->record.access, name);
-	int error = session_launch(session, entry, env);
+	int error = session_launch(session, session_new_program(session, entry, env));
 
 	namer_free(session->namer);
 	session->namer = NULL;
@@ -235,7 +253,7 @@ static int session_start_program(struct session *session, const struct exchange_
 			&session->client.addr, entry, variables, session_on_named, session);
 		return session->namer == NULL ? -ENOMEM : 0;
 	}
-	error = session_launch(session, entry, variables);
+	error = session_launch(session, session_new_program(session, entry, variables));
 	free(env);
 	return error;
 }
@@ -244,7 +262,7 @@ static int session_start_program(struct session *session, const struct exchange_
 static int session_start_backend(struct session *session, const struct exchange_upgrade *upgrade)
 {
 	if (session->record.route->is_service)
-		return session_launch(session, (struct text){ 0 }, (struct text){ 0 });
+		return session_launch(session, session_new_service(session, upgrade->request->host));
 	return session_start_program(session, upgrade);
 }
 

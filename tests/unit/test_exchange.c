@@ -63,6 +63,13 @@ static void guest_on_gone(void *arg)
 static const struct exchange_hooks guest_hooks = { .on_upgrade = guest_on_upgrade, .on_gone = guest_on_gone };
 static const struct stream_hooks no_hooks;
 
+/* HTTP begins, so long after the accept. */
+static void guest_open(struct guest *guest, uint64_t spent_ms)
+{
+	exchange_open(&guest->exchange, &guest->gate, guest->config, &guest->entrance, &guest->client,
+		&guest->stream, spent_ms, &guest_hooks, guest);
+}
+
 static struct guest *guest_new_with(bool small)
 {
 	struct guest *guest = calloc(1, sizeof(*guest));
@@ -88,8 +95,7 @@ static struct guest *guest_new_with(bool small)
 	guest->client.addr.len = sizeof(guest->client.addr.u);
 	assert_int_equal(getpeername(fds[0], &guest->client.addr.u.sa, &guest->client.addr.len), 0);
 	stream_open(&guest->stream, &guest->rig.loop, fds[0], fds[0], &no_hooks, NULL);
-	exchange_open(&guest->exchange, &guest->gate, guest->config, &guest->entrance, &guest->client,
-		&guest->stream, 0, &guest_hooks, guest);
+	guest_open(guest, 0);
 	return guest;
 }
 
@@ -309,6 +315,30 @@ static void test_silent(void **state)
 	assert_int_equal(guest->n_gone, 1);
 	assert_int_equal(guest->n_got, 0);
 	assert_true(guest->got_eof);
+	guest_free(guest);
+}
+
+/* The time for the first head runs from the accept, whatever came before HTTP. */
+static void test_time_spent_before(void **state)
+{
+	struct guest *guest = guest_new();
+	(void)state;
+
+	exchange_done(&guest->exchange);
+	guest_open(guest, HANDSHAKE_MS - 1000);
+	rig_skip(900);
+	guest_settle(guest);
+	assert_int_equal(guest->n_gone, 0);
+	rig_skip(100);
+	guest_settle(guest);
+	assert_int_equal(guest->n_gone, 1);
+	guest_free(guest);
+	guest = guest_new();
+	exchange_done(&guest->exchange);
+	guest_open(guest, HANDSHAKE_MS); /* none is left */
+	rig_skip(10);
+	guest_settle(guest);
+	assert_int_equal(guest->n_gone, 1);
 	guest_free(guest);
 }
 
@@ -929,6 +959,7 @@ int main(void)
 		cmocka_unit_test(test_requests_max),
 		cmocka_unit_test(test_client_closes),
 		cmocka_unit_test(test_silent),
+		cmocka_unit_test(test_time_spent_before),
 		cmocka_unit_test(test_slow_head),
 		cmocka_unit_test(test_keepalive_time),
 		cmocka_unit_test(test_slow_later_head),

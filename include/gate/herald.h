@@ -1,0 +1,27 @@
+/*
+ * herald: tells a service who its client is, by the PROXY header that a session begins with (send_proxy).
+ */
+#ifndef GATE_HERALD_H
+#define GATE_HERALD_H
+
+#include "base/text.h"
+#include "conf/config.h"
+#include "gate/client.h"
+#include "net/proxyhdr.h"
+
+#include <openssl/ssl.h>
+
+/* What it tells. All of it is borrowed. */
+struct herald {
+	const struct addr *client;
+	const struct addr *to; /* where it had connected; NULL: to the address of `fd` */
+	int fd;		       /* its connection with us */
+	const char *id;	       /* of the session */
+	struct text host;      /* that it asked for, without a port */
+	const SSL *ssl;	       /* its TLS with us, or NULL */
+};
+
+/* Makes the header. Returns its length; 0 when the route sends none. */
+size_t herald_make(const struct herald *herald, enum send_proxy how, uint8_t out[static PROXYHDR_MAX]);
+
+#endif
