@@ -28,9 +28,10 @@ struct gate {
 	/* What holds memory, counted in plain sessions: one that may compress counts for several, and those
 	 * that are still buried count too; and the most since free memory was given back to the system. */
 	size_t n_held, n_held_max;
-	void (*on_empty)(void *arg); /* while draining: the last session is gone */
+	void (*on_empty)(void *arg); /* while ending: the last session is gone */
 	void *arg;
-	bool draining;
+	bool ending;   /* nobody comes in any more */
+	bool draining; /* ... and who is here has been told */
 };
 
 /* What a session is told about the listener that it came in by. Lives as long as the workers. */

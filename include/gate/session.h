@@ -20,6 +20,9 @@ void session_turn_away(struct log *log, const struct entrance *entrance, int fd)
 /* The gateway stops: idle connections end now, sessions are told 1001 and end in their own time. */
 void session_drain_all(struct gate *gate);
 
+/* Nobody else comes in: idle connections end now, others with their answer, sessions go on. */
+void session_drain_plain(struct gate *gate);
+
 /* What is left is cut. */
 void session_cut_all(struct gate *gate);
 

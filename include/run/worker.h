@@ -19,7 +19,7 @@ struct worker {
 	bool over; /* whoever comes now finds nobody */
 	struct worker_door *doors;
 	size_t n_tls;						     /* in gate.tls */
-	struct mail drain, cut, ended;				     /* one each is all that is ever sent */
+	struct mail shut, drain, cut, ended;			     /* one each is all that is ever sent */
 	void (*on_ended)(struct loop *main_loop, struct mail *mail); /* on the main thread */
 	struct loop *main_loop;
 };
@@ -49,7 +49,9 @@ int worker_pass_tls(struct worker *worker, size_t i, struct tls *tls);
 int worker_start(
 	struct worker *worker, struct loop *main_loop, void (*on_ended)(struct loop *, struct mail *));
 
-/* From the main thread, once each: no more connections and every session is told; whatever is left is cut. */
+/* From the main thread, once each: no more connections, and it ends with its last session; every session is
+ * told, too; whatever is left is cut. */
+void worker_shut(struct worker *worker);
 void worker_drain(struct worker *worker);
 void worker_cut(struct worker *worker);
 

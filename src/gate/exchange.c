@@ -146,7 +146,7 @@ static size_t exchange_next(struct exchange *exchange, const char *data, size_t 
 	access_remember(&exchange->access, exchange->config, exchange->client, &request);
 	/* What is behind a handshake that came to nothing are frames: never another request. */
 	exchange->keep_alive = request.keep_alive && exchange->n_requests < EXCHANGE_REQUESTS_MAX &&
-			       !exchange->gate->draining && !exchange->access.handshake;
+			       !exchange->gate->ending && !exchange->access.handshake;
 	answer_decide(&answer, exchange->config, exchange->entrance, exchange->client, &request);
 	exchange_act(exchange, &request, &answer);
 	return (size_t)head;
@@ -346,9 +346,8 @@ static void exchange_on_timer(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	if (exchange->state == EXCHANGE_HEAD && stream_in_handshake(exchange->stream))
-		exchange_log_tls(exchange, exchange->gate->draining
-						   ? "the gateway stopped within the handshake"
-						   : "handshake not complete in time");
+		exchange_log_tls(exchange, exchange->gate->ending ? "the gateway stopped within the handshake"
+								  : "handshake not complete in time");
 	if (exchange->state == EXCHANGE_HEAD && exchange->n_held > 0)
 		exchange_refuse(exchange, 408, "request head not complete in time",
 			"The request did not come in time.\n", 0);

@@ -139,7 +139,7 @@ void session_die(struct session *session)
 	if (session->next != NULL)
 		session->next->link = session->link;
 	loop_bury(gate->loop, &session->grave, session_free);
-	if (--gate->n_sessions == 0 && gate->draining)
+	if (--gate->n_sessions == 0 && gate->ending)
 		gate->on_empty(gate->arg);
 }
 
@@ -215,6 +215,16 @@ void session_drain(struct session *session)
 		exchange_drain(session->exchange);
 	else if (session->state != SESSION_CONNECT) /* who is about to be let in is told then */
 		session_end(session, CLOSE_GOING_AWAY, "going away");
+}
+
+/* Asks those that have no session yet, and may never have: a connection that is kept alive, for one. */
+void session_drain_plain(struct gate *gate)
+{
+	for (struct session *session = gate->sessions, *next; session != NULL; session = next) {
+		next = session->next;
+		if (session->state <= SESSION_REQUEST)
+			session_drain(session);
+	}
 }
 
 /* Asks all of them. One that dies of it is freed after the turn, so its `next` is still there. */

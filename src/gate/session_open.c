@@ -59,7 +59,7 @@ static int session_begin_http(
 	session_set_state(session, SESSION_REQUEST);
 	exchange_open(session->exchange, gate, session->config, entrance, &session->client, &session->stream,
 		spent_ms, &session_exchange_hooks, session);
-	if (gate->draining)
+	if (gate->ending)
 		session_drain(session);
 	return 0;
 }
@@ -97,7 +97,7 @@ static void session_begin_preface(struct session *session, const struct listen_c
 	if (session->preface == NULL) {
 		close(fd);
 		session_die(session);
-	} else if (session->gate->draining) {
+	} else if (session->gate->ending) {
 		session_drain(session);
 	}
 }

@@ -7,11 +7,10 @@
  */
 #include "run/server.h"
 
-#include "backend/rotation.h"
-#include "http/upgrade.h"
 #include "run/announce.h"
 #include "run/certificates.h"
 #include "run/counters.h"
+#include "run/crew.h"
 #include "run/dialect.h"
 #include "run/doors.h"
 #include "run/exposure.h"
@@ -20,7 +19,6 @@
 #include "run/notify.h"
 #include "run/rights.h"
 #include "run/self.h"
-#include "run/worker.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -36,11 +34,8 @@ struct server {
 	struct loop loop; /* first: the main loop is its server */
 	struct log *log;
 	const struct config *config;
-	struct limits limits;
-	struct rotation *rotation;
-	struct resolver *resolver;
-	struct worker *workers;
-	unsigned n_workers, n_running;
+	struct crew crew;
+	unsigned n_workers;	    /* that there shall be */
 	struct inherited inherited; /* until the doors are open */
 	struct doors doors;
 	struct certificates *certificates; /* NULL: no listener has TLS */
@@ -51,7 +46,7 @@ struct server {
 	const char *step;    /* of the start; NULL where what fails is logged by who knows more */
 	int signal_fd;
 	struct event *on_signal, *grace;
-	bool draining, cutting;
+	bool draining;
 	bool hurried; /* somebody wants it at once */
 	int status;
 };
@@ -65,13 +60,9 @@ static struct server *server_of(struct loop *loop)
 /* Ends what is left of the sessions. */
 static void server_cut(struct server *server)
 {
-	if (server->cutting)
-		return;
-	server->cutting = true;
 	notify_stopping(&server->notify);
 	doors_close(&server->doors, false);
-	for (unsigned i = 0; i < server->n_workers; i++)
-		worker_cut(&server->workers[i]);
+	crew_cut(&server->crew);
 }
 
 /* Stops: nobody comes in, everybody is told, and has shutdown_grace to go. */
@@ -81,8 +72,7 @@ static void server_drain(struct server *server)
 	log_info(server->log, "stopping", LOG_MS("grace", server->config->gateway.shutdown_grace_ms));
 	notify_stopping(&server->notify);
 	doors_close(&server->doors, true);
-	for (unsigned i = 0; i < server->n_workers; i++)
-		worker_drain(&server->workers[i]);
+	crew_drain(&server->crew);
 	loop_timer_set(server->grace, server->config->gateway.shutdown_grace_ms);
 }
 
@@ -97,9 +87,8 @@ static void server_on_grace(evutil_socket_t fd, short what, void *arg)
 /* A worker has ended; the last one ends the gateway. */
 static void server_on_worker_ended(struct loop *loop, struct mail *mail)
 {
-	struct server *server = server_of(loop);
 	(void)mail;
-	if (--server->n_running == 0)
+	if (crew_lose(&server_of(loop)->crew))
 		loop_stop(loop);
 }
 
@@ -126,7 +115,7 @@ static void server_on_signal(evutil_socket_t fd, short what, void *arg)
 			log_debug(server->log, "no log file to open again");
 		break;
 	case SIGUSR2:
-		if (!server->draining)
+		if (!server->draining && !server->crew.shut)
 			counters_ask(&server->counters);
 		break;
 	case SIGHUP:
@@ -166,38 +155,11 @@ static int server_watch(struct server *server)
 	return helper_watch(&server->spawner, &server->loop, server_on_spawner, server);
 }
 
-/* Prepares the workers with the spawner's sockets. */
-static int server_make_workers(struct server *server)
-{
-	server->workers = calloc(server->n_workers, sizeof(*server->workers));
-	if (server->workers == NULL)
-		return -ENOMEM;
-	for (unsigned i = 0; i < server->n_workers; i++) {
-		int fd = helper_take(&server->spawner, i);
-		int error = worker_init(&server->workers[i], server->log, server->config, server->resolver,
-			&server->limits, server->rotation, fd);
-		if (error != 0 && fd >= 0)
-			close(fd);
-		if (error != 0)
-			return error;
-	}
-	server->counters = (struct counters){ .loop = &server->loop,
-		.limits = &server->limits,
-		.workers = server->workers,
-		.n_workers = server->n_workers };
-	return 0;
-}
-
 /* Starts the threads. */
 static int server_start_workers(struct server *server)
 {
 	int error = log_start(server->log);
-	for (unsigned i = 0; i < server->n_workers && error == 0; i++) {
-		error = worker_start(&server->workers[i], &server->loop, server_on_worker_ended);
-		if (error == 0)
-			server->n_running++;
-	}
-	return error;
+	return error != 0 ? error : crew_start(&server->crew, &server->loop, server_on_worker_ended);
 }
 
 /* Before a file is made for a start that is in vain. */
@@ -229,10 +191,10 @@ static int server_open_doors(struct server *server)
 {
 	const struct acceptors acceptors = {
 		.loop = &server->loop,
-		.limits = &server->limits,
+		.limits = &server->crew.limits,
 		.max_pending = server->config->gateway.max_pending,
-		.workers = server->workers,
-		.n_workers = server->n_workers,
+		.workers = server->crew.workers,
+		.n_workers = server->crew.n,
 	};
 	return doors_open(&server->doors, server->config, &acceptors, &server->inherited);
 }
@@ -273,19 +235,17 @@ static int server_start_spawner(struct server *server)
 	return helper_start(&server->spawner, server->log, server->config, &server->files, server->n_workers);
 }
 
-/* Makes what the workers share, the workers, and the main loop. */
+/* Makes the main loop and the workers. */
 static int server_prepare(struct server *server)
 {
-	int error;
+	struct crew *crew = &server->crew;
+	int error = loop_init(&server->loop, server->log);
 
-	if ((error = upgrade_init()) != 0 || (error = loop_init(&server->loop, server->log)) != 0 ||
-		(error = limits_init(&server->limits, server->config->n_routes)) != 0)
-		return error;
-	server->rotation = rotation_new(server->config);
-	server->resolver = resolver_new();
-	if (server->rotation == NULL || server->resolver == NULL)
-		return -ENOMEM;
-	error = server_make_workers(server);
+	if (error == 0)
+		error = crew_init(crew, server->log, server->config, server->n_workers, &server->spawner);
+	server->counters = (struct counters){
+		.loop = &server->loop, .limits = &crew->limits, .workers = crew->workers, .n_workers = crew->n
+	};
 	return error != 0 ? error : server_watch(server);
 }
 
@@ -293,7 +253,7 @@ static int server_prepare(struct server *server)
 static int server_read_certificates(struct server *server)
 {
 	return certificates_new(
-		&server->certificates, &server->loop, server->config, server->workers, server->n_workers);
+		&server->certificates, &server->loop, server->config, server->crew.workers, server->crew.n);
 }
 
 /* Looks at their files from now on. */
@@ -306,14 +266,14 @@ static int server_watch_certificates(struct server *server)
 static int server_announce(struct server *server)
 {
 	exposure_warn(server->log, server->config);
-	announce(server->log, server->config, &server->doors, server->n_workers);
+	announce(server->log, server->config, &server->doors, server->crew.n);
 	return 0;
 }
 
 /* Tells systemd. */
 static int server_notify(struct server *server)
 {
-	return notify_ready(&server->notify, &server->loop, &server->limits.sessions);
+	return notify_ready(&server->notify, &server->loop, &server->crew.limits.sessions);
 }
 
 /* All that comes before the first visitor. */
@@ -359,13 +319,7 @@ static int server_start(struct server *server)
 /* Takes down what there is. */
 static void server_stop(struct server *server)
 {
-	if (server->n_running > 0 && !server->cutting)
-		server_cut(server); /* a start that failed half-way */
-	for (unsigned i = 0; server->workers != NULL && i < server->n_workers; i++)
-		worker_join(&server->workers[i]);
-	resolver_free(server->resolver); /* posts to the loops until now */
-	for (unsigned i = 0; server->workers != NULL && i < server->n_workers; i++)
-		worker_done(&server->workers[i]);
+	crew_stop(&server->crew);
 	doors_done(&server->doors);
 	inherited_done(&server->inherited);
 	notify_done(&server->notify);
@@ -376,9 +330,7 @@ static void server_stop(struct server *server)
 		loop_event_free(&server->loop, server->grace);
 		loop_done(&server->loop);
 	}
-	free(server->workers);
-	limits_done(&server->limits);
-	rotation_free(server->rotation);
+	crew_done(&server->crew);
 	if (server->signal_fd >= 0)
 		self_hear_stop_only(server->signal_fd);
 	helper_stop(&server->spawner, server->hurried ? HELPER_HURRY_MS : HELPER_END_MS, server->signal_fd);

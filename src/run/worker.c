@@ -70,7 +70,7 @@ static void worker_end(struct worker *worker)
 	loop_stop(&worker->loop);
 }
 
-/* While draining: the last session is gone. */
+/* While ending: the last session is gone. */
 static void worker_on_empty(void *arg)
 {
 	worker_end(arg);
@@ -167,13 +167,25 @@ int worker_start(
 	return -error;
 }
 
+/* No more visitors. */
+static void worker_on_shut(struct loop *loop, struct mail *mail)
+{
+	struct worker *worker = worker_of(loop);
+	(void)mail;
+	worker_close_doors(worker, true);
+	worker->gate.ending = true;
+	session_drain_plain(&worker->gate);
+	if (worker->gate.n_sessions == 0)
+		worker_end(worker);
+}
+
 /* No more visitors; those who are here are told. */
 static void worker_on_drain(struct loop *loop, struct mail *mail)
 {
 	struct worker *worker = worker_of(loop);
 	(void)mail;
 	worker_close_doors(worker, true);
-	worker->gate.draining = true;
+	worker->gate.ending = worker->gate.draining = true;
 	session_drain_all(&worker->gate);
 	if (worker->gate.n_sessions == 0)
 		worker_end(worker);
@@ -185,9 +197,15 @@ static void worker_on_cut(struct loop *loop, struct mail *mail)
 	struct worker *worker = worker_of(loop);
 	(void)mail;
 	worker_close_doors(worker, false);
-	worker->gate.draining = true;
+	worker->gate.ending = worker->gate.draining = true;
 	session_cut_all(&worker->gate);
 	worker_end(worker);
+}
+
+/* Has it end with its last session. */
+void worker_shut(struct worker *worker)
+{
+	loop_post(&worker->loop, &worker->shut, worker_on_shut);
 }
 
 /* Asks it to end. */

@@ -225,7 +225,7 @@ static void fuzz_gateway_ends(struct fuzz_session *session, bool cut)
 		session_cut_all(&session->gate);
 		return;
 	}
-	session->gate.draining = true;
+	session->gate.ending = session->gate.draining = true;
 	session_drain_all(&session->gate);
 }
 
@@ -300,7 +300,7 @@ static void fuzz_begin(struct fuzz_session *session, uint8_t route, uint8_t how)
 	conversation_begin(&session->talk, ROOM);
 	session->clean = true;
 	session->told = session->stopped = false;
-	session->gate.draining = false;
+	session->gate.ending = session->gate.draining = false;
 	session->route = &session->config->routes[route];
 	session->memory = faults_held;
 	must(limits_take_pending(&session->limits, 1));

@@ -773,7 +773,7 @@ static void test_upgrade_left(void **state)
 /* The gateway stops, for this connection too. */
 static void guest_drain(struct guest *guest)
 {
-	guest->gate.draining = true;
+	guest->gate.ending = guest->gate.draining = true;
 	exchange_drain(&guest->exchange);
 }
 
