@@ -12,12 +12,16 @@
 struct client {
 	struct addr addr; /* its port is 0 when it is not known */
 	bool secure;	  /* it speaks TLS: with us, or with the proxy that it came by */
+	/* addr is that of a proxy whose PROXY header did not say who its client is: then headers of HTTP,
+	 * which may be that client's own, don't either. */
+	bool untold;
 };
 
 /*
  * Who a request is of that came in by `listen` on a connection of `direct`: who the headers say (see
- * http/forwarded.h) when direct is one of trusted_proxies, else direct, whatever they say. Where a trusted
- * proxy does not tell the scheme, `secure` stays that of the connection. out and direct are not the same.
+ * http/forwarded.h) when direct is one of trusted_proxies and not untold, else direct, whatever they say.
+ * Where a trusted proxy does not tell the scheme, `secure` stays that of the connection. out and direct are
+ * not the same.
  */
 void client_of_request(struct client *out, const struct client *direct, const struct listen_conf *listen,
 	const struct http_request *request);

@@ -14,7 +14,7 @@ void client_of_request(struct client *out, const struct client *direct, const st
 	struct forwarded told;
 
 	*out = *direct;
-	if (!cidr_has(trusted->items, trusted->n, &direct->addr))
+	if (direct->untold || !cidr_has(trusted->items, trusted->n, &direct->addr))
 		return;
 	forwarded_find(&told, request, &direct->addr, trusted->items, trusted->n);
 	out->addr = told.addr;

@@ -82,7 +82,8 @@ static void preface_end(struct preface *preface, enum preface_verdict verdict, b
 		.tls = tls,
 		.entrance = preface->entrance,
 		.client = { .addr = relayed ? preface->header.from : preface->peer,
-			.secure = tls || (preface->header.tls & PROXYHDR_TLS) },
+			.secure = tls || (preface->header.tls & PROXYHDR_TLS),
+			.untold = preface->listen->proxy_protocol && !relayed },
 		.to = relayed ? &preface->header.to : NULL,
 		.spent_ms = loop_now(preface->loop) - preface->began_at,
 	};

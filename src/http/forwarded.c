@@ -35,25 +35,18 @@ static struct forwarded_list forwarded_list_of(
 	};
 }
 
-/* Is the byte behind an odd number of backslashes? */
-static bool forwarded_is_escaped(struct text text, size_t at)
-{
-	size_t n = 0;
-
-	while (n < at && text.ptr[at - n - 1] == '\\')
-		n++;
-	return n % 2 == 1;
-}
-
-/* Where the last element begins. Seen from the right, a quote that is not escaped begins or ends a string, as
- * it does from the left where the string is well formed; and what is on the left has no say in it. */
+/* Where the last element begins. Seen from the right, a quote that no backslash is in front of begins or ends
+ * a string, and the last one of a string ends it, as it is from the left where all is well formed; and what
+ * is on the left has no say in it. */
 static size_t forwarded_find_last(struct text rest, bool quotes)
 {
 	bool within = false;
 	size_t at = rest.len;
 
 	for (; at > 0 && (within || rest.ptr[at - 1] != ','); at--) {
-		if (quotes && rest.ptr[at - 1] == '"' && !(within && forwarded_is_escaped(rest, at - 1)))
+		bool escaped = within && at > 1 && rest.ptr[at - 2] == '\\';
+
+		if (quotes && rest.ptr[at - 1] == '"' && !escaped)
 			within = !within;
 	}
 	return at;

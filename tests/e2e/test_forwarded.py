@@ -132,6 +132,37 @@ def test_reverse_lookup(gateway):
         assert who(dump(ws)) == ("127.0.0.1", name_of("127.0.0.1"), None, None)
 
 
+# behind a PROXY header
+
+
+@pytest.mark.plain_only("the header is in front of TLS")
+@pytest.mark.parametrize(
+    "header, headers, client",
+    [
+        ("TCP4 192.0.2.50 192.0.2.60 1234 443", [], ("192.0.2.50", "1234", None)),
+        ("TCP4 192.0.2.50 192.0.2.60 1234 443", [(FOR, "192.0.2.1"), (PROTO, "https")], ("192.0.2.50", "1234", None)),
+        ("TCP4 10.0.0.9 192.0.2.60 1234 443", [(FOR, "192.0.2.1"), (PROTO, "https")], ("192.0.2.1", None, "on")),
+        ("TCP4 10.0.0.9 192.0.2.60 1234 443", [(FOR, "192.0.2.1, evil")], ("10.0.0.9", "1234", None)),
+        ("UNKNOWN", [(FOR, "192.0.2.1"), (PROTO, "https")], ("127.0.0.1", "its own", None)),
+    ],
+)
+def test_proxy_header(gateway, header, headers, client):
+    """The address in it is the next hop: only when that is trusted too, its headers are believed; when there is none,
+    nobody's are."""
+    gw = gateway(
+        {"route /env": {"exec": "env -0", "framing": "stream"}},
+        listen={"proxy_protocol": "yes", "trusted_proxies": "127.0.0.1 10.0.0.0/8"},
+    )
+    with gw.connect() as raw:
+        port = str(raw.sock.getsockname()[1])
+        raw.send(f"PROXY {header}\r\n".encode())
+        env = variables(gw, *headers, over=raw)
+    address, *others = client
+    assert who(env) == (address, address, *(port if it == "its own" else it for it in others))
+    logged = gw.wait_log("session ended", id=env["UNIQUE_ID"])["peer"]
+    assert logged == ":".join(filter(None, (env["REMOTE_ADDR"], env.get("REMOTE_PORT"))))
+
+
 # the log
 
 

@@ -102,6 +102,12 @@ static const struct vector {
 	{ F("for=192.0.2.9, for=_x;proto=http, for=10.0.0.2"), "10.0.0.2 plain" },
 	{ F("for=192.0.2.9, proto=https, for=10.0.0.2"), "10.0.0.2 secure" }, /* an element without for */
 	{ F("for=192.0.2.9, for=\"_a b\", for=10.0.0.2"), NOBODY },
+	{ F("for=192.0.2.9, for=\"_!\", for=10.0.0.2"), NOBODY },
+	{ F("for=192.0.2.9, for=\"192.0.2.1:x\", for=10.0.0.2"), NOBODY },
+	{ F("for=192.0.2.9, for=\"192.0.2.1:65536\", for=10.0.0.2"), NOBODY },
+	{ F("for=192.0.2.9, for=\"[2001:db8::1\", for=10.0.0.2"), NOBODY },
+	{ F("for=192.0.2.9, for=\"[unknown]\", for=10.0.0.2"), NOBODY },
+	{ F("for=192.0.2.9, for=unknown:, for=10.0.0.2"), NOBODY },
 	/* grammar */
 	{ F("for=192.0.2.1;"), "192.0.2.1 unsaid" },
 	{ F(";;for=192.0.2.1;;proto=https;"), "192.0.2.1 secure" },
@@ -127,6 +133,9 @@ static const struct vector {
 	{ F("for=192.0.2.1;host=\"a,b;for=192.0.2.2\""), "192.0.2.1 unsaid" },
 	{ F("for=192.0.2.1;host=\"\\\",for=192.0.2.2\""), "192.0.2.1 unsaid" },
 	{ F("for=192.0.2.1;host=\"\\\\\",for=192.0.2.2"), "192.0.2.2 unsaid" },
+	{ F("for=192.0.2.1;host=\"a,\\\"b\""), "192.0.2.1 unsaid" },
+	{ F("for=192.0.2.1;host=\"a,\\\\\\\"b\""), "192.0.2.1 unsaid" },
+	{ F("for=192.0.2.2,host=\"\\\\\";for=192.0.2.1"), "192.0.2.1 unsaid" },
 	{ F(", for=192.0.2.1, , ,"), "192.0.2.1 unsaid" },
 	{ F(""), NOBODY },
 	{ F(", ,"), NOBODY },
