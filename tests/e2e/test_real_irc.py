@@ -45,7 +45,8 @@ def test_irc(gateway, server):
     gw = gateway(argv=gateway_words("IRC", server))
     node("irc.mjs", f"{gw.url}/webirc")
     for n in (1, 2):
-        assert gw.wait_log("session ended", n=n)["code_sent"] == 1000
+        line = gw.wait_log("session ended", n=n)
+        assert line["code_sent"] in (1000, 1005), line  # the server's end, or the answer to a client's that has no code
 
 
 class Legacy:

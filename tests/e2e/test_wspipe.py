@@ -22,10 +22,26 @@ def resets(it, sock):
     reset(sock)
 
 
-def pipe(gw, *options, stdin=b""):
-    """Runs it as a pipe: its exit status and its output."""
-    done = subprocess.run(pipe_words(gw, PROGRAM, *options, gw.url), input=stdin, capture_output=True, timeout=80)
-    return done.returncode, done.stdout, done.stderr.decode()
+def pipe(gw, *options, stdin=b"", end=True):
+    """Runs it as a pipe, whose input may have no end: its exit status, its output, and what it complains of."""
+    process = subprocess.Popen(
+        pipe_words(gw, PROGRAM, *options, gw.url),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    with process:
+        try:
+            if end:
+                out, err = process.communicate(stdin, 80)
+            else:
+                process.stdin.write(stdin)
+                process.stdin.flush()
+                process.wait(80)
+                out, err = process.stdout.read(), process.stderr.read()
+        finally:
+            process.kill()
+    return process.returncode, out, err.decode()
 
 
 def test_half_close(gateway):
