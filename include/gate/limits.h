@@ -22,6 +22,9 @@ struct limits {
 	atomic_uint pending;   /* places taken by connections that have not been upgraded */
 	atomic_uint sessions;  /* upgrades that were let in and have not ended */
 	atomic_uint processes; /* programs that run, are being started, or may be by who has the place */
+	atomic_uint arrivals;  /* connections that were ever here; wraps around */
+	atomic_uint served;    /* sessions that had both sides, and have ended */
+	unsigned max_served; /* nobody is let in once so many were; 0 is no limit; set before there are any */
 	struct limits_route *routes; /* as many as the configuration has, in its order */
 	struct limits_visitors *visitors;
 };
@@ -44,6 +47,9 @@ void limits_give_pending(struct limits *limits);
  */
 enum limits_verdict limits_enter(struct limits *limits, unsigned max, unsigned max_visitor, uint64_t visitor);
 void limits_leave(struct limits *limits, uint64_t visitor);
+
+/* A session that had both sides has ended; before limits_leave(). */
+void limits_serve(struct limits *limits);
 
 /* A place for one more session of a route; false when `max` are taken, 0 is no limit. */
 bool limits_take_route(struct limits *limits, size_t route, unsigned max);

@@ -26,4 +26,7 @@ struct exposure {
  */
 bool exposure_find(const struct config *config, struct exposure *out);
 
+/* Would a TLS key be served, or programs? That is logged, and -EPERM; else 0. */
+int exposure_check(struct log *log, const struct config *config);
+
 #endif

@@ -33,6 +33,8 @@ int limits_init(struct limits *limits, size_t n_routes)
 	atomic_init(&limits->pending, 0);
 	atomic_init(&limits->sessions, 0);
 	atomic_init(&limits->processes, 0);
+	atomic_init(&limits->arrivals, 0);
+	atomic_init(&limits->served, 0);
 	limits->visitors = calloc(1, sizeof(*limits->visitors));
 	limits->routes = calloc(n_routes + 1, sizeof(*limits->routes));
 	if (limits->visitors == NULL || limits->routes == NULL) {
@@ -127,7 +129,11 @@ static void limits_visitor_leave(struct limits_visitors *visitors, uint64_t key)
 /* A connection comes, if there is a place. */
 bool limits_take_pending(struct limits *limits, unsigned max)
 {
-	return limits_take(&limits->pending, max);
+	bool taken = limits_take(&limits->pending, max);
+
+	if (taken)
+		atomic_fetch_add(&limits->arrivals, 1);
+	return taken;
 }
 
 /* It was upgraded, or is gone. */
@@ -143,11 +149,20 @@ enum limits_verdict limits_enter(struct limits *limits, unsigned max, unsigned m
 
 	if (!limits_take(&limits->sessions, max))
 		return LIMITS_FULL;
-	if (visitor != 0)
+	/* Looked at with the place taken: whoever had it before has counted by then. */
+	if (limits->max_served > 0 && atomic_load(&limits->served) >= limits->max_served)
+		verdict = LIMITS_FULL;
+	else if (visitor != 0)
 		verdict = limits_visitor_enter(limits->visitors, max_visitor, visitor);
 	if (verdict != LIMITS_OK)
 		limits_give(&limits->sessions);
 	return verdict;
+}
+
+/* One more. */
+void limits_serve(struct limits *limits)
+{
+	atomic_fetch_add(&limits->served, 1);
 }
 
 /* Gives a place back. */

@@ -46,6 +46,8 @@ void session_set_state(struct session *session, enum session_state state)
 	must(session_may_follow[session->state] & 1u << state);
 	if (session_is_pending(session->state) && !session_is_pending(state))
 		limits_give_pending(session->gate->limits);
+	if (session_is_upgraded(session->state) && !session_is_upgraded(state))
+		limits_serve(session->gate->limits);
 	session->gate->n_upgraded += session_is_upgraded(state);
 	session->gate->n_upgraded -= session_is_upgraded(session->state);
 	session->state = state;

@@ -6,6 +6,7 @@
 
 #include "backend/rotation.h"
 #include "http/upgrade.h"
+#include "run/bounds.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -35,6 +36,7 @@ int crew_init(
 
 	if (error != 0 || (error = limits_init(&crew->limits, config->n_routes)) != 0)
 		return error;
+	bounds_prepare(config, &crew->limits);
 	crew->rotation = rotation_new(config);
 	crew->resolver = resolver_new();
 	crew->workers = calloc(n, sizeof(*crew->workers));

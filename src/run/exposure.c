@@ -6,6 +6,7 @@
 
 #include "base/beneath.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,4 +126,15 @@ void exposure_warn(struct log *log, const struct config *config)
 				LOG_STR("program", program), LOG_STR("static", by->static_dir),
 				LOG_STR("route", by->pattern));
 	}
+}
+
+/* Nobody means that. */
+int exposure_check(struct log *log, const struct config *config)
+{
+	struct exposure found;
+
+	if (!exposure_find(config, &found))
+		return 0;
+	log_error(log, found.sentence, LOG_STR("file", found.what), LOG_STR("static", found.static_dir));
+	return -EPERM;
 }

@@ -8,14 +8,16 @@
 #include "run/server.h"
 
 #include "run/announce.h"
+#include "run/background.h"
+#include "run/bounds.h"
 #include "run/certificates.h"
 #include "run/counters.h"
 #include "run/crew.h"
-#include "run/dialect.h"
 #include "run/doors.h"
 #include "run/exposure.h"
 #include "run/helper.h"
 #include "run/inherited.h"
+#include "run/logging.h"
 #include "run/notify.h"
 #include "run/rights.h"
 #include "run/self.h"
@@ -27,8 +29,6 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
-
-enum { SERVER_LOG_RING = 1 << 20, SERVER_LOG_WAIT_MS = 1000 };
 
 struct server {
 	struct loop loop; /* first: the main loop is its server */
@@ -42,9 +42,11 @@ struct server {
 	struct notify notify;
 	struct helper spawner;
 	struct counters counters;
+	struct bounds bounds;
 	struct rlimit files; /* as it was at the start */
 	const char *step;    /* of the start; NULL where what fails is logged by who knows more */
 	int signal_fd;
+	int background_fd; /* who waits for the start, or -1 */
 	struct event *on_signal, *grace;
 	bool draining;
 	bool hurried; /* somebody wants it at once */
@@ -65,15 +67,32 @@ static void server_cut(struct server *server)
 	crew_cut(&server->crew);
 }
 
+/* Has it end with its last session: nobody comes in any more. */
+static void server_on_shut(void *arg)
+{
+	struct server *server = arg;
+
+	notify_stopping(&server->notify);
+	doors_close(&server->doors, true);
+	crew_shut(&server->crew);
+}
+
 /* Stops: nobody comes in, everybody is told, and has shutdown_grace to go. */
 static void server_drain(struct server *server)
 {
 	server->draining = true;
+	bounds_done(&server->bounds);
 	log_info(server->log, "stopping", LOG_MS("grace", server->config->gateway.shutdown_grace_ms));
 	notify_stopping(&server->notify);
 	doors_close(&server->doors, true);
 	crew_drain(&server->crew);
 	loop_timer_set(server->grace, server->config->gateway.shutdown_grace_ms);
+}
+
+/* It has been there for long enough. */
+static void server_on_end(void *arg)
+{
+	server_drain(arg);
 }
 
 /* shutdown_grace is over. */
@@ -168,16 +187,10 @@ static int server_check_rights(struct server *server)
 	return rights_check(server->log, server->config);
 }
 
-/* Would a TLS key be served, or programs? Nobody means that, so the start fails before there is a socket. */
+/* Before there is a socket. */
 static int server_check_exposure(struct server *server)
 {
-	struct exposure found;
-
-	if (!exposure_find(server->config, &found))
-		return 0;
-	log_error(server->log, found.sentence, LOG_STR("file", found.what),
-		LOG_STR("static", found.static_dir));
-	return -EPERM;
+	return exposure_check(server->log, server->config);
 }
 
 /* The last thing that root is needed for has been done. */
@@ -207,19 +220,10 @@ static int server_take_signals(struct server *server)
 	return server->signal_fd < 0 ? server->signal_fd : 0;
 }
 
-/* Opens what is logged to; until then it is stderr alone. */
+/* Opens what is logged to. */
 static int server_open_log(struct server *server)
 {
-	const struct gateway_conf *gateway = &server->config->gateway;
-	const char *path = gateway->log_target == LOG_TARGET_FILE ? gateway->log_file : "/dev/log";
-	int error = log_open(server->log, gateway->log_target, path, gateway->uid, gateway->gid);
-
-	if (error != 0)
-		log_error(server->log, "cannot open the log", LOG_STR("path", path),
-			LOG_STR("error", strerror(-error)));
-	else
-		loop_log_to(server->log);
-	return error;
+	return logging_open(server->log, server->config);
 }
 
 /* Takes what systemd passes. */
@@ -270,6 +274,32 @@ static int server_announce(struct server *server)
 	return 0;
 }
 
+/* Goes where no terminal is, if it shall. */
+static int server_enter_background(struct server *server)
+{
+	if (!server->config->background)
+		return 0;
+	server->background_fd = background_enter(server->config->manners->exit_cannot_start);
+	return server->background_fd < 0 ? server->background_fd : 0;
+}
+
+/* Says there that it serves. */
+static int server_leave_foreground(struct server *server)
+{
+	if (server->background_fd >= 0)
+		background_leave(server->background_fd);
+	return 0;
+}
+
+/* Looks from now on whether it is to end by itself. */
+static int server_start_bounds(struct server *server)
+{
+	static const struct bounds_hooks hooks = { .on_shut = server_on_shut, .on_end = server_on_end };
+
+	return bounds_start(
+		&server->bounds, server->config, &server->crew.limits, &server->loop, &hooks, server);
+}
+
 /* Tells systemd. */
 static int server_notify(struct server *server)
 {
@@ -281,7 +311,8 @@ static const struct server_step {
 	const char *name;
 	int (*take)(struct server *server); /* 0 or -errno */
 } server_steps[] = {
-	/* First, so that a signal that comes early is obeyed once there is something to stop. */
+	{ "go to the background", server_enter_background },
+	/* Early, so that a signal that comes early is obeyed once there is something to stop. */
 	{ "take signals", server_take_signals },
 	{ NULL, server_check_rights },
 	{ NULL, server_open_log },
@@ -296,6 +327,8 @@ static const struct server_step {
 	{ NULL, server_announce },
 	{ "start the workers", server_start_workers },
 	{ "watch the sessions", server_notify },
+	{ "watch the time", server_start_bounds },
+	{ NULL, server_leave_foreground },
 };
 
 /* Takes one step after another. Returns 0, or -errno after it was logged and systemd was told. */
@@ -322,6 +355,7 @@ static void server_stop(struct server *server)
 	crew_stop(&server->crew);
 	doors_done(&server->doors);
 	inherited_done(&server->inherited);
+	bounds_done(&server->bounds);
 	notify_done(&server->notify);
 	certificates_free(server->certificates);
 	if (server->loop.base != NULL) {
@@ -342,17 +376,14 @@ static void server_stop(struct server *server)
 int server_run(const struct config *config)
 {
 	const struct gateway_conf *gateway = &config->gateway;
-	struct server server = { .config = config, .signal_fd = -1 };
+	struct server server = { .config = config, .signal_fd = -1, .background_fd = -1 };
 
 	self_fill_standard();
-	bool there = config->log_websocketd != LOG_WEBSOCKETD_OFF;
-	server.log = log_new(there ? STDOUT_FILENO : STDERR_FILENO, gateway->log_level, gateway->log_format,
-		SERVER_LOG_RING);
+	server.log = logging_new(config);
 	if (server.log == NULL) {
 		notify_failed("make the log", ENOMEM);
 		return 1;
 	}
-	log_speak_websocketd(server.log, config->log_websocketd, dialect_words);
 	server.n_workers = gateway->workers > 0 ? gateway->workers : self_count_cpus();
 	if (server_start(&server) == 0)
 		loop_run(&server.loop);
@@ -361,7 +392,6 @@ int server_run(const struct config *config)
 	server_stop(&server);
 	if (server.status == 0)
 		log_info(server.log, "stopped");
-	loop_log_to(NULL);
-	log_free(server.log, SERVER_LOG_WAIT_MS);
+	logging_close(server.log);
 	return server.status;
 }
