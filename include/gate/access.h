@@ -12,9 +12,11 @@
 
 /* A request, cut. Zeroed to begin; access_forget() is due at the end. */
 struct access {
-	char method[8], path[120]; /* without its query, which may carry tokens: "?***" when there was one */
-	bool handshake;		   /* it asks for a WebSocket */
-	char *url;		   /* for websocketd's log alone, else NULL */
+	/* Without its query, which may carry tokens: "?***" when there was one; and without a token of
+	 * `targets` in the path: "***". */
+	char method[8], path[120];
+	bool handshake; /* it asks for a WebSocket */
+	char *url;	/* for websocketd's log alone, else NULL */
 };
 
 void access_remember(struct access *access, const struct config *config, const struct client *client,

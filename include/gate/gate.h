@@ -12,6 +12,7 @@
 
 struct rotation;
 struct session;
+struct targets;
 
 struct gate {
 	struct loop *loop;
@@ -21,6 +22,7 @@ struct gate {
 	struct spawn_client *spawner; /* NULL when no route has a program */
 	struct limits *limits;
 	struct rotation *rotation; /* of services; NULL: they are tried in their order */
+	struct targets *targets;   /* of routes with targets; NULL: there is none */
 	struct tls **tls;	   /* by index in config->listens; NULL: a plain one. NULL when all are */
 	struct tls **service_tls;  /* the same of tls:// services, by index in config->routes */
 	struct session *sessions;  /* list of those on this worker, upgraded or not */

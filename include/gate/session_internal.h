@@ -12,6 +12,7 @@
 #include "gate/record.h"
 #include "gate/refused.h"
 #include "gate/session.h"
+#include "gate/targets.h"
 
 #include <event2/event_struct.h>
 
@@ -45,6 +46,7 @@ struct session {
 	struct admission admission;
 	struct refused *refused; /* when it is refused by a close frame */
 	struct namer *namer;	 /* before a program's backend */
+	struct target *target;	 /* what its token picked, or NULL */
 	struct endpoint *backend, *visitor;
 	struct bridge bridge;
 	struct event clock; /* only with an idle_timeout or a max_lifetime */

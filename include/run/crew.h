@@ -1,5 +1,6 @@
 /*
- * crew: the workers, and what they share: limits, the turns of services, the resolver.
+ * crew: the workers, and what they share: limits, the turns of services, what tokens stand for,
+ * the resolver.
  */
 #ifndef RUN_CREW_H
 #define RUN_CREW_H
@@ -8,10 +9,12 @@
 #include "run/worker.h"
 
 struct rotation;
+struct targets;
 
 struct crew {
 	struct limits limits;
 	struct rotation *rotation;
+	struct targets *targets;
 	struct resolver *resolver;
 	struct worker *workers;
 	unsigned n, n_running;

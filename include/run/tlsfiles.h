@@ -5,9 +5,9 @@
 #ifndef RUN_TLSFILES_H
 #define RUN_TLSFILES_H
 
+#include "base/filestate.h"
 #include "conf/config.h"
 #include "net/tls.h"
-#include "run/filestate.h"
 
 struct tlsfiles_file {
 	const char *path; /* the configuration's, or the system's */

@@ -32,7 +32,8 @@ struct worker_counters {
 /* Prepares a worker on the main thread; it runs after worker_start(). Takes spawn_fd (-1: no programs),
  * unless it returns -errno instead of 0. */
 int worker_init(struct worker *worker, struct log *log, const struct config *config,
-	struct resolver *resolver, struct limits *limits, struct rotation *rotation, int spawn_fd);
+	struct resolver *resolver, struct limits *limits, struct rotation *rotation, struct targets *targets,
+	int spawn_fd);
 
 /* Adds a listening socket, which it takes. Before worker_start(). Returns 0 or -errno. */
 int worker_add_door(struct worker *worker, const struct entrance *entrance, int fd);

@@ -10,17 +10,56 @@
 
 enum { ACCESS_URL_PATH = 1024, ACCESS_WORDS = 256 };
 
+/* The part of a request's path that may be shown. */
+struct access_path {
+	struct text shown;
+	const char *hidden; /* what stands for the rest, or "" */
+};
+
+/* Does a route have its tokens in the path? */
+static bool access_has_tokens(const struct route_conf *route)
+{
+	return route->targets != NULL && route->target_by == TARGET_BY_PATH;
+}
+
+/*
+ * Tokens are secrets, as those of a query are: behind the path of a route that has them there nothing is
+ * shown, whether or not the request came to that route (its Host may be wrong, its handshake broken), nor
+ * anything of a path that can't be decoded.
+ */
+static struct access_path access_look_at(const struct config *config, struct text path)
+{
+	struct access_path out = { path, "" };
+	char decoded[HTTP_LINE_MAX];
+	long len = 0;
+
+	for (size_t i = 0; i < config->n_routes; i++) {
+		const struct route_conf *route = &config->routes[i];
+		if (!access_has_tokens(route) || path.len == 0)
+			continue;
+		if (len == 0)
+			len = path.len <= sizeof(decoded) ? text_percent_decode(path, decoded) : -1;
+		struct text whole = { decoded, len > 0 ? (size_t)len : 0 };
+		if (len < 0)
+			return (struct access_path){ text_of("/"), "***" };
+		if (text_starts_with(whole, route->path) && whole.len > strlen(route->path))
+			out = (struct access_path){ text_of(route->path), "***" };
+	}
+	return out;
+}
+
 /* The URL as the client knows it. NULL when there is no memory. */
-static char *access_make_url(const struct http_request *request, bool secure)
+static char *access_make_url(const struct http_request *request, const struct access_path *path, bool secure)
 {
 	struct text host = request->host;
 	bool v6 = host.len > 0 && memchr(host.ptr, ':', host.len) != NULL;
-	int len = request->path.len < ACCESS_URL_PATH ? (int)request->path.len : ACCESS_URL_PATH;
+	int len = path->shown.len < ACCESS_URL_PATH ? (int)path->shown.len : ACCESS_URL_PATH;
 	char *url;
 
-	if (asprintf(&url, "http%s://%s%.*s%s%s%.*s%.*s%s", secure ? "s" : "", v6 ? "[" : "", TEXT_ARG(host),
-		    v6 ? "]" : "", request->host_port.len > 0 ? ":" : "", TEXT_ARG(request->host_port), len,
-		    request->path.ptr, request->has_query ? "?***" : "") < 0)
+	if (asprintf(&url, "http%s://%s%.*s%s%s%.*s%.*s%s%s", secure ? "s" : "", v6 ? "[" : "",
+		    TEXT_ARG(host), v6 ? "]" : "", request->host_port.len > 0 ? ":" : "",
+		    TEXT_ARG(request->host_port), len, path->shown.ptr, path->hidden,
+		    request->has_query ? "?***" : "") < 0)
 		return NULL;
 	return url;
 }
@@ -29,15 +68,16 @@ static char *access_make_url(const struct http_request *request, bool secure)
 void access_remember(struct access *access, const struct config *config, const struct client *client,
 	const struct http_request *request)
 {
-	size_t room = sizeof(access->path) - sizeof("?***"), len = request->path.len;
+	struct access_path path = access_look_at(config, request->path);
+	size_t room = sizeof(access->path) - sizeof("***?***"), len = path.shown.len;
 
 	access_forget(access);
 	snprintf(access->method, sizeof(access->method), "%.*s", TEXT_ARG(request->method));
-	snprintf(access->path, sizeof(access->path), "%.*s%s", (int)(len < room ? len : room),
-		request->path.ptr, request->has_query ? "?***" : "");
+	snprintf(access->path, sizeof(access->path), "%.*s%s%s", (int)(len < room ? len : room),
+		path.shown.ptr, path.hidden, request->has_query ? "?***" : "");
 	access->handshake = http_request_has_token(request, "Upgrade", "websocket");
 	if (config->log_websocketd != LOG_WEBSOCKETD_OFF)
-		access->url = access_make_url(request, client->secure);
+		access->url = access_make_url(request, &path, client->secure);
 }
 
 /* There is no request any more. */

@@ -81,6 +81,7 @@ static void session_free(struct grave *grave)
 	struct arena *arena = &gate->loop->arena;
 	arena_free(arena, session->exchange);
 	arena_free(arena, session->to);
+	arena_free(arena, session->target);
 	record_done(&session->record);
 	config_unref(session->config);
 	gate->n_held -= session->weight;

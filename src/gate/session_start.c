@@ -183,7 +183,7 @@ static struct endpoint *session_new_service(struct session *session, struct text
 	uint8_t header[PROXYHDR_MAX];
 	struct tcp_params params = {
 		.route = route,
-		.upstreams = &route->connect,
+		.upstreams = session->target != NULL ? &session->target->list : &route->connect,
 		.rotation = gate->rotation,
 		.route_index = (size_t)(route - session->config->routes),
 		.resolver = gate->resolver,
@@ -276,6 +276,29 @@ static int session_begin(struct session *session, const struct exchange_upgrade 
 	return error != 0 ? error : upgrade_accept(upgrade->upgrade->key, session->accept);
 }
 
+/* On a route with targets: picks the service. Returns whether there is one; else the client has been told. */
+static bool session_choose_target(struct session *session, const struct exchange_upgrade *upgrade)
+{
+	struct gate *gate = session->gate;
+	struct refusal refusal;
+	int error = ENOMEM, verdict = TARGETS_UNREAD;
+
+	session->target = arena_alloc(&gate->loop->arena, sizeof(*session->target));
+	if (session->target != NULL)
+		verdict = targets_choose(gate->targets, gate->loop->log, session->target, upgrade->request,
+			upgrade->match, &error);
+	if (verdict == 0)
+		return true;
+	if (verdict != TARGETS_UNREAD) {
+		exchange_refuse(session->exchange, targets_status(verdict), targets_reason(verdict),
+			targets_advice(verdict), 0);
+		return false;
+	}
+	admission_no_backend(&refusal, session->record.route, error, "targets can't be read");
+	session_refuse(session, &refusal);
+	return false;
+}
+
 /* A correct opening handshake: starts what it is for, if there is room. */
 void session_on_upgrade(void *arg, const struct exchange_upgrade *upgrade)
 {
@@ -284,6 +307,8 @@ void session_on_upgrade(void *arg, const struct exchange_upgrade *upgrade)
 	struct refusal refusal;
 
 	int error = session_begin(session, upgrade);
+	if (error == 0 && session->record.route->targets != NULL && !session_choose_target(session, upgrade))
+		return;
 	if (error == 0 &&
 		!admission_enter(&session->admission, gate->limits, session->config, session->record.route,
 			&session->client.addr, loop_now(gate->loop), &refusal)) {

@@ -5,6 +5,7 @@
 #include "run/crew.h"
 
 #include "backend/rotation.h"
+#include "gate/targets.h"
 #include "http/upgrade.h"
 #include "run/bounds.h"
 
@@ -18,8 +19,8 @@ static int crew_make_workers(
 {
 	for (unsigned i = 0; i < crew->n; i++) {
 		int fd = helper_take(spawner, i);
-		int error = worker_init(
-			&crew->workers[i], log, config, crew->resolver, &crew->limits, crew->rotation, fd);
+		int error = worker_init(&crew->workers[i], log, config, crew->resolver, &crew->limits,
+			crew->rotation, crew->targets, fd);
 		if (error != 0 && fd >= 0)
 			close(fd);
 		if (error != 0)
@@ -38,9 +39,11 @@ int crew_init(
 		return error;
 	bounds_prepare(config, &crew->limits);
 	crew->rotation = rotation_new(config);
+	crew->targets = targets_new(config);
 	crew->resolver = resolver_new();
 	crew->workers = calloc(n, sizeof(*crew->workers));
-	if (crew->rotation == NULL || crew->resolver == NULL || crew->workers == NULL)
+	if (crew->rotation == NULL || crew->targets == NULL || crew->resolver == NULL ||
+		crew->workers == NULL)
 		return -ENOMEM;
 	crew->n = n;
 	return crew_make_workers(crew, log, config, spawner);
@@ -108,4 +111,5 @@ void crew_done(struct crew *crew)
 	free(crew->workers);
 	limits_done(&crew->limits);
 	rotation_free(crew->rotation);
+	targets_free(crew->targets);
 }

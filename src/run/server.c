@@ -7,6 +7,7 @@
  */
 #include "run/server.h"
 
+#include "gate/targets.h"
 #include "run/announce.h"
 #include "run/background.h"
 #include "run/bounds.h"
@@ -260,6 +261,14 @@ static int server_read_certificates(struct server *server)
 		&server->certificates, &server->loop, server->config, server->crew.workers, server->crew.n);
 }
 
+/* Reads the files of targets with the rights that they will be read with again. What can't be read now may be
+ * there later. */
+static int server_read_targets(struct server *server)
+{
+	targets_read(server->crew.targets, server->log);
+	return 0;
+}
+
 /* Looks at their files from now on. */
 static int server_watch_certificates(struct server *server)
 {
@@ -324,6 +333,7 @@ static const struct server_step {
 	{ NULL, server_open_doors },
 	{ NULL, server_drop_rights },
 	{ "watch the certificates", server_watch_certificates },
+	{ NULL, server_read_targets },
 	{ NULL, server_announce },
 	{ "start the workers", server_start_workers },
 	{ "watch the sessions", server_notify },

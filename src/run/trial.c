@@ -6,6 +6,7 @@
  */
 #include "run/trial.h"
 
+#include "gate/targets.h"
 #include "run/certificates.h"
 #include "run/exposure.h"
 #include "spawn/privileges.h"
@@ -49,8 +50,9 @@ int trial_run(const struct config *config)
 	int log = trial_check_log(&config->gateway);
 	int certificates = certificates_check(config, stderr);
 	int exposure = trial_check_exposure(config);
+	int targets = targets_check(config, stderr);
 
-	if (log != 0 || certificates != 0 || exposure != 0)
+	if (log != 0 || certificates != 0 || exposure != 0 || targets != 0)
 		return 1;
 	if (puts("ok") >= 0 && fflush(stdout) == 0)
 		return 0;

@@ -84,7 +84,8 @@ static void worker_on_spawner_lost(void *arg)
 
 /* Prepares it. */
 int worker_init(struct worker *worker, struct log *log, const struct config *config,
-	struct resolver *resolver, struct limits *limits, struct rotation *rotation, int spawn_fd)
+	struct resolver *resolver, struct limits *limits, struct rotation *rotation, struct targets *targets,
+	int spawn_fd)
 {
 	memset(worker, 0, sizeof(*worker));
 	int error = loop_init(&worker->loop, log);
@@ -97,6 +98,7 @@ int worker_init(struct worker *worker, struct log *log, const struct config *con
 		.resolver = resolver,
 		.limits = limits,
 		.rotation = rotation,
+		.targets = targets,
 		.on_empty = worker_on_empty,
 		.arg = worker,
 	};

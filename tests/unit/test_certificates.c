@@ -64,7 +64,7 @@ static int rig_open_with(struct rig *rig, const struct cert *a, const struct cer
 	assert_int_equal(limits_init(&rig->limits, rig->config->n_routes), 0);
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(
-			worker_init(&rig->workers[i], rig->log, rig->config, NULL, &rig->limits, NULL, -1),
+			worker_init(&rig->workers[i], rig->log, rig->config, NULL, &rig->limits, NULL, NULL, -1),
 			0);
 	return certificates_new(&rig->certificates, &rig->loop, rig->config, rig->workers, 2);
 }
@@ -238,7 +238,7 @@ static void test_routes_alone(void **state)
 		const struct config *config = conf_good(text);
 		assert_int_equal(loop_init(&loop, log), 0);
 		assert_int_equal(limits_init(&limits, config->n_routes), 0);
-		assert_int_equal(worker_init(&worker, log, config, NULL, &limits, NULL, -1), 0);
+		assert_int_equal(worker_init(&worker, log, config, NULL, &limits, NULL, NULL, -1), 0);
 		assert_int_equal(
 			certificates_new(&certificates, &loop, config, &worker, 1), i == 0 ? 0 : -EINVAL);
 		assert_int_equal(certificates != NULL, i == 0);

@@ -1,7 +1,7 @@
 /*
  * Every way in which a file becomes another one is seen, and nothing else is.
  */
-#include "run/filestate.h"
+#include "base/filestate.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /*
  * filestate: what a file looked like, to see later whether it is still that.
  */
-#ifndef RUN_FILESTATE_H
-#define RUN_FILESTATE_H
+#ifndef BASE_FILESTATE_H
+#define BASE_FILESTATE_H
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -19,5 +19,13 @@ struct filestate {
 
 struct filestate filestate_of(const char *path); /* as it is now; symbolic links are followed */
 bool filestate_is(const struct filestate *state, const char *path);
+
+/*
+ * Would filestate_is() see every change from now on? Not of a file that was touched within the last
+ * FILESTATE_UNSURE_MS: the kernel's times have steps of some milliseconds, and what comes within the same
+ * one, and leaves the size as it is, looks like nothing. What was read of such a file is to be read again.
+ */
+enum { FILESTATE_UNSURE_MS = 200 };
+bool filestate_is_sure(const struct filestate *state);
 
 #endif

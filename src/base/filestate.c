@@ -2,9 +2,10 @@
  * filestate: tells by stat(2) whether a file was written, replaced, renamed or removed. Owns nothing; any
  * thread.
  */
-#include "run/filestate.h"
+#include "base/filestate.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <sys/stat.h>
 
 /* Asks the kernel. */
@@ -35,4 +36,22 @@ bool filestate_is(const struct filestate *state, const char *path)
 	return state->error == now.error && state->dev == now.dev && state->ino == now.ino &&
 	       state->size == now.size && filestate_same_time(state->mtime, now.mtime) &&
 	       filestate_same_time(state->ctime, now.ctime);
+}
+
+/* Milliseconds since 1970. */
+static int64_t filestate_ms(struct timespec at)
+{
+	return (int64_t)at.tv_sec * 1000 + at.tv_nsec / 1000000;
+}
+
+/* Asks the clock that files have their times from; a time to come is not sure either. */
+bool filestate_is_sure(const struct filestate *state)
+{
+	int64_t mtime = filestate_ms(state->mtime), ctime = filestate_ms(state->ctime);
+	struct timespec now;
+
+	if (state->error != 0)
+		return true;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return filestate_ms(now) - (mtime > ctime ? mtime : ctime) > FILESTATE_UNSURE_MS;
 }

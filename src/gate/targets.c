@@ -1,0 +1,331 @@
+/*
+ * targets: finds the token in a request, and keeps for each route what its files said when they were read.
+ *
+ * Owns the tables and their locks. What a file has is looked up while the lock is held: a few calls of
+ * stat(2) as a rule, the reading of the file when it has changed. Any thread.
+ */
+#include "gate/targets.h"
+
+#include "base/must.h"
+#include "gate/targettable.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct targets_source {
+	pthread_mutex_t lock;
+	const struct route_conf *route;
+	struct targettable *table; /* NULL: it could not be read */
+	int error;		   /* why; it has been logged */
+};
+
+struct targets {
+	const struct config *config;
+	struct targets_source sources[]; /* as many as there are routes */
+};
+
+/* Decodes a name or a value of a query. Returns its length, or -1. */
+static long targets_decode(char *out, struct text in)
+{
+	char spaced[TARGETS_TOKEN];
+
+	if (in.len > sizeof(spaced))
+		return -1;
+	for (size_t i = 0; i < in.len; i++)
+		spaced[i] = in.ptr[i] == '+' ? ' ' : in.ptr[i];
+	return text_percent_decode((struct text){ spaced, in.len }, out);
+}
+
+/* Is this piece of a query the token's? If so *value is what it says, as it was sent. */
+static bool targets_is_token(struct text piece, struct text *value)
+{
+	static const char name[] = "token";
+	const char *equals = piece.len > 0 ? memchr(piece.ptr, '=', piece.len) : NULL;
+	char decoded[3 * sizeof(name)];
+	size_t len = equals != NULL ? (size_t)(equals - piece.ptr) : 0;
+
+	if (len < sizeof(name) - 1 || len > sizeof(decoded))
+		return false;
+	long n = targets_decode(decoded, (struct text){ piece.ptr, len });
+	*value = text_slice(piece, len + 1);
+	return n >= 0 && text_is((struct text){ decoded, (size_t)n }, name);
+}
+
+/* Of the query. One without a value is none, and to say it twice is to say it once. */
+static long targets_query_token(char out[TARGETS_TOKEN], struct text query)
+{
+	char other[TARGETS_TOKEN];
+	struct text piece, value;
+	long len = TARGETS_NO_TOKEN;
+
+	while (text_next(&query, '&', &piece)) {
+		if (!targets_is_token(piece, &value) || value.len == 0)
+			continue;
+		long n = targets_decode(len < 0 ? out : other, value);
+		if (n < 0)
+			return TARGETS_BAD;
+		if (len >= 0 && (n != len || memcmp(out, other, (size_t)n) != 0))
+			return TARGETS_TWO;
+		len = n;
+	}
+	return len;
+}
+
+/* Copies a token that is decoded already. */
+static long targets_copy_token(char out[TARGETS_TOKEN], struct text token)
+{
+	if (token.len == 0)
+		return TARGETS_NO_TOKEN;
+	if (token.len > TARGETS_TOKEN)
+		return TARGETS_UNKNOWN;
+	memcpy(out, token.ptr, token.len);
+	return (long)token.len;
+}
+
+/* Of the path behind the route's. */
+static long targets_path_token(char out[TARGETS_TOKEN], struct text path_info)
+{
+	struct text segment = text_slice(path_info, 1);
+
+	if (segment.len > 0 && memchr(segment.ptr, '/', segment.len) != NULL)
+		return TARGETS_UNKNOWN;
+	return targets_copy_token(out, segment);
+}
+
+/* Looks where the route says. */
+long targets_token(
+	char out[TARGETS_TOKEN], const struct http_request *request, const struct route_match *match)
+{
+	switch (match->route->target_by) {
+	case TARGET_BY_QUERY:
+		return targets_query_token(out, request->query);
+	case TARGET_BY_PATH:
+		return targets_path_token(out, match->path_info);
+	case TARGET_BY_HOST:
+		return targets_copy_token(out, request->host);
+	}
+	must(false);
+	return TARGETS_NO_TOKEN;
+}
+
+/* Has nothing read. */
+struct targets *targets_new(const struct config *config)
+{
+	struct targets *targets =
+		calloc(1, sizeof(*targets) + config->n_routes * sizeof(targets->sources[0]));
+
+	if (targets == NULL)
+		return NULL;
+	targets->config = config;
+	for (size_t i = 0; i < config->n_routes; i++) {
+		targets->sources[i].route = &config->routes[i];
+		pthread_mutex_init(&targets->sources[i].lock, NULL);
+	}
+	return targets;
+}
+
+/* Frees the tables. */
+void targets_free(struct targets *targets)
+{
+	if (targets == NULL)
+		return;
+	for (size_t i = 0; i < targets->config->n_routes; i++) {
+		targettable_free(targets->sources[i].table);
+		pthread_mutex_destroy(&targets->sources[i].lock);
+	}
+	free(targets);
+}
+
+/* One warning for each mistake of a file, none for what stands in it. */
+static void targets_warn(const struct targets_source *source, struct log *log)
+{
+	const struct targettable *table = source->table;
+
+	for (size_t i = 0; i < table->n_notes && i < TARGETTABLE_NOTES; i++) {
+		const struct targettable_note *note = &table->notes[i];
+		const char *file = table->files[note->file].path;
+		if (note->line > 0)
+			log_warning(log, "mistake in targets", LOG_STR("route", source->route->pattern),
+				LOG_STR("file", file), LOG_U64("line", note->line),
+				LOG_STR("reason", note->words));
+		else
+			log_warning(log, "mistake in targets", LOG_STR("route", source->route->pattern),
+				LOG_STR("file", file), LOG_STR("reason", note->words));
+	}
+	if (table->n_notes > TARGETTABLE_NOTES)
+		log_warning(log, "more mistakes in targets", LOG_STR("route", source->route->pattern),
+			LOG_U64("mistakes", table->n_notes - TARGETTABLE_NOTES));
+}
+
+/* The files can't be read: says so when that is news, and forgets what they said before, since that may have
+ * been taken back. */
+static void targets_lose(struct targets_source *source, struct log *log, int error)
+{
+	targettable_free(source->table);
+	source->table = NULL;
+	if (source->error != error)
+		log_error(log, "targets can't be read", LOG_STR("route", source->route->pattern),
+			LOG_STR("file", source->route->targets), LOG_STR("error", strerror(error)));
+	source->error = error;
+}
+
+/* Reads the files. What is wrong with them is said when they say something else than before. */
+static void targets_load(struct targets_source *source, struct log *log)
+{
+	const struct route_conf *route = source->route;
+	struct targettable *newer, *older = source->table;
+	int error = targettable_new(&newer, route->targets, route->target_by == TARGET_BY_HOST);
+
+	if (error != 0) {
+		targets_lose(source, log, -error);
+		return;
+	}
+	bool again = older != NULL || source->error != 0,
+	     same = older != NULL && targettable_is_same(newer, older);
+
+	source->table = newer;
+	source->error = 0;
+	targettable_free(older);
+	if (same)
+		return;
+	targets_warn(source, log);
+	log_info(log, again ? "targets read again" : "targets read", LOG_STR("route", route->pattern),
+		LOG_STR("file", route->targets), LOG_U64("targets", newer->n));
+}
+
+/* Has what stands in the files now; the lock is held. */
+static void targets_look(struct targets_source *source, struct log *log)
+{
+	if (source->table == NULL || !targettable_is_current(source->table))
+		targets_load(source, log);
+}
+
+/* Reads each. */
+void targets_read(struct targets *targets, struct log *log)
+{
+	for (size_t i = 0; i < targets->config->n_routes; i++) {
+		struct targets_source *source = &targets->sources[i];
+		pthread_mutex_lock(&source->lock);
+		if (source->route->targets != NULL)
+			targets_look(source, log);
+		pthread_mutex_unlock(&source->lock);
+	}
+}
+
+/* Makes a service of what a token stands for; its URI was read before. */
+static int targets_take(struct target *out, const char *uri)
+{
+	snprintf(out->uri, sizeof(out->uri), "%s", uri);
+	must(upstream_parse(&out->upstream, out->uri) == NULL);
+	out->upstream.uri = out->uri;
+	out->list = (struct upstream_list){ &out->upstream, 1 };
+	return 0;
+}
+
+/* Looks a token up. Returns as targets_choose(). */
+static int targets_find(
+	struct targets_source *source, struct log *log, struct target *out, struct text token, int *error)
+{
+	int verdict = TARGETS_UNREAD;
+
+	pthread_mutex_lock(&source->lock);
+	targets_look(source, log);
+	*error = source->error;
+	if (source->table != NULL) {
+		const char *uri = targettable_find(source->table, token);
+		verdict = uri != NULL ? targets_take(out, uri) : TARGETS_UNKNOWN;
+	}
+	pthread_mutex_unlock(&source->lock);
+	return verdict;
+}
+
+/* Takes the token of the request. */
+int targets_choose(struct targets *targets, struct log *log, struct target *out,
+	const struct http_request *request, const struct route_match *match, int *error)
+{
+	struct targets_source *source = &targets->sources[match->route - targets->config->routes];
+	char token[TARGETS_TOKEN];
+	long len = targets_token(token, request, match);
+
+	*error = 0;
+	if (len < 0)
+		return (int)len;
+	return targets_find(source, log, out, (struct text){ token, (size_t)len }, error);
+}
+
+/* Broken ones are the client's fault. */
+int targets_status(int error)
+{
+	return error == TARGETS_TWO || error == TARGETS_BAD ? 400 : 404;
+}
+
+/* For the log. */
+const char *targets_reason(int error)
+{
+	switch (error) {
+	case TARGETS_NO_TOKEN:
+		return "no token";
+	case TARGETS_TWO:
+		return "two tokens";
+	case TARGETS_BAD:
+		return "bad token";
+	default:
+		return "no such target";
+	}
+}
+
+/* For people. */
+const char *targets_advice(int error)
+{
+	switch (error) {
+	case TARGETS_NO_TOKEN:
+		return "What this route leads to is picked by a token, and the request has none.\n";
+	case TARGETS_TWO:
+		return "The request has two tokens.\n";
+	case TARGETS_BAD:
+		return "The request's token can't be decoded.\n";
+	default:
+		return "The request's token stands for nothing.\n";
+	}
+}
+
+/* Writes the mistakes of one route's files. Returns 0 or -errno. */
+static int targets_check_route(const struct route_conf *route, FILE *out)
+{
+	struct targettable *table;
+	int error = targettable_new(&table, route->targets, route->target_by == TARGET_BY_HOST);
+
+	if (error != 0) {
+		fprintf(out, "[route %s] targets: %s: %s\n", route->pattern, route->targets,
+			strerror(-error));
+		return error;
+	}
+	for (size_t i = 0; i < table->n_notes && i < TARGETTABLE_NOTES; i++) {
+		const struct targettable_note *note = &table->notes[i];
+		char line[16] = "";
+		if (note->line > 0)
+			snprintf(line, sizeof(line), ":%u", note->line);
+		fprintf(out, "%s%s: %s\n", table->files[note->file].path, line, note->words);
+	}
+	if (table->n_notes > TARGETTABLE_NOTES)
+		fprintf(out, "%s: %zu mistakes more\n", route->targets, table->n_notes - TARGETTABLE_NOTES);
+	error = table->n_notes > 0 ? -EINVAL : 0;
+	targettable_free(table);
+	return error;
+}
+
+/* Asks each route. */
+int targets_check(const struct config *config, FILE *out)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < config->n_routes; i++) {
+		int failed =
+			config->routes[i].targets != NULL ? targets_check_route(&config->routes[i], out) : 0;
+		error = error != 0 ? error : failed;
+	}
+	return error;
+}
