@@ -34,10 +34,12 @@ static void herald_set_tls(struct proxyhdr *header, const SSL *ssl, const char *
 	header->tls_name = text_of(name);
 }
 
-/* Fills it in. */
+/* Fills it in. Of a client that came by a unix socket nothing is told: version 2 has a family for it, but
+ * HAProxy refuses that. */
 size_t herald_make(const struct herald *herald, enum send_proxy how, uint8_t out[static PROXYHDR_MAX])
 {
-	struct proxyhdr header = { .relayed = true, .from = *herald->client };
+	struct proxyhdr header = { .relayed = herald->client->u.sa.sa_family != AF_UNIX,
+		.from = *herald->client };
 	char *name = NULL;
 
 	if (how == SEND_PROXY_NO)

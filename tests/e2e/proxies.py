@@ -9,7 +9,8 @@ from pathlib import Path
 from gateway import ROOT
 from wait import eventually
 
-NGINX = """daemon off;
+STREAM = "/usr/lib/nginx/modules/ngx_stream_module.so"  # of libnginx-mod-stream
+NGINX = """{modules}daemon off;
 user root;
 worker_processes 1;
 pid {directory}/pid;
@@ -72,7 +73,8 @@ def nginx(directory, http="", ports=(), main=""):
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     file = directory / "nginx.conf"
-    file.write_text(NGINX.format(directory=directory, http=http, main=main))
+    modules = f"load_module {STREAM};\n" if "stream {" in main else ""
+    file.write_text(NGINX.format(directory=directory, http=http, main=main, modules=modules))
     program = shutil.which("nginx", path="/usr/sbin:/usr/bin")
     return running([program, "-e", "stderr", "-p", str(directory), "-c", str(file)], directory, ports)
 

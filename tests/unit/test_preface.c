@@ -165,6 +165,7 @@ static void test_in_pieces(void **state)
 		guest_check(guest, PREFACE_PASSED, NULL, "GET / HTTP");
 		assert_true(guest->end.tls && guest->end.client.secure);
 		assert_int_equal(guest->end.to == NULL, i == 2);
+		assert_int_equal(guest->end.client.untold, i == 2);
 		if (i == 2)
 			assert_memory_equal(&guest->end.client.addr, &guest->peer, sizeof(guest->peer));
 		guest_free(guest);
