@@ -47,6 +47,8 @@ struct channel {
 void channel_init(struct channel *channel, struct endpoint *endpoint, const struct framing_rules *rules,
 	const struct channel_hooks *hooks);
 void channel_open(struct channel *channel, int rfd, int wfd);
+/* The same for a stream that the owner has opened, of which nothing has been read. */
+void channel_join(struct channel *channel);
 void channel_done(struct channel *channel); /* closes what is open, frees what is held */
 
 /* The endpoint ops of the same names. */

@@ -12,6 +12,7 @@
 enum tcp_state {
 	TCP_NEW,
 	TCP_DIALLING,
+	TCP_SHAKING, /* connected, TLS is not there yet; when it fails: DIALLING, the next one */
 	TCP_OPEN,
 	TCP_FINISHING, /* our side ends after what is queued; its output still comes */
 	TCP_ABORTING,  /* a reset follows what is queued */
@@ -24,6 +25,7 @@ struct tcp {
 	const struct upstream *upstream; /* the one that is connected, being tried, or was tried last */
 	struct reach *reach;		 /* until it is there */
 	struct rotation_service *counted;
+	struct tls *tls; /* for one that is tls://, or NULL */
 	struct channel channel;
 	enum tcp_state state;
 	bool eof; /* on_eof was called */
@@ -43,11 +45,20 @@ void tcp_report_eof(struct tcp *tcp, uint16_t code, const char *reason);
 /* tcp.c: the one place where the state changes. An end that is under way is looked at by the timer. */
 void tcp_enter(struct tcp *tcp, enum tcp_state state);
 
+/* tcp.c: its channel is open. */
+void tcp_opened(struct tcp *tcp);
+
 /* tcp.c: nothing is left of it. */
 void tcp_gone(struct tcp *tcp);
 
 /* tcp.c: the same, and the service sees a reset: what it has is not the whole. */
 void tcp_reset(struct tcp *tcp);
+
+/* tcp_shake.c: begins TLS with the service that reach has connected, or goes on with the next one. */
+void tcp_shake(struct tcp *tcp, int fd);
+
+/* tcp_shake.c: there is no time left for it. */
+void tcp_shake_late(struct tcp *tcp);
 
 /* tcp_clock.c: when the first byte has to wait, the clock of send_timeout starts. */
 void tcp_watch(struct tcp *tcp);

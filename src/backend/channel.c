@@ -135,6 +135,12 @@ void channel_open(struct channel *channel, int rfd, int wfd)
 	stream_open(&channel->stream, channel->endpoint->loop, rfd, wfd, &channel_stream_hooks, channel);
 }
 
+/* Takes the stream as it is. */
+void channel_join(struct channel *channel)
+{
+	stream_set_hooks(&channel->stream, &channel_stream_hooks, channel);
+}
+
 /* Closes it; in any state, more than once. */
 void channel_done(struct channel *channel)
 {

@@ -1,9 +1,9 @@
 /*
  * tcp: a session's connection to a TCP or unix socket service.
  *
- * Owns the way to it (reach), then the channel, and the timer that bounds its end. An orderly end is a
- * half-close each way; after a visitor that broke off the service gets all that came whole, then a reset.
- * Runs on its loop's thread.
+ * Owns the way to it (reach; TLS is tcp_shake.c), then the channel, and the timer that bounds its end. An
+ * orderly end is a half-close each way; after a visitor that broke off the service gets all that came whole,
+ * then a reset. Runs on its loop's thread.
  */
 #include "backend/tcp_internal.h"
 
@@ -30,7 +30,7 @@ void tcp_report_eof(struct tcp *tcp, uint16_t code, const char *reason)
 /* The one place where the state changes. An end that is under way is looked at by the timer. */
 void tcp_enter(struct tcp *tcp, enum tcp_state state)
 {
-	must(state > tcp->state);
+	must(state > tcp->state || (state == TCP_DIALLING && tcp->state == TCP_SHAKING));
 	tcp->state = state;
 	tcp->moved_at = loop_now(tcp->endpoint.loop);
 	if (state == TCP_FINISHING || state == TCP_ABORTING)
@@ -70,12 +70,16 @@ void tcp_reset(struct tcp *tcp)
 static void tcp_on_eof(struct endpoint *endpoint, int error)
 {
 	struct tcp *tcp = (struct tcp *)endpoint;
+	const char *failure = stream_tls_failure(&tcp->channel.stream);
 
 	/* A reset that a write met first looks like an orderly end to the read after it; EPIPE only says that
-	 * we wrote too late. */
-	if (error == 0 && tcp->write_error != EPIPE)
+	 * we wrote too late. What TLS says is an end in good order is one. */
+	if (error == 0 && tcp->write_error != EPIPE && stream_ssl(&tcp->channel.stream) == NULL)
 		error = tcp->write_error;
-	tcp_report_eof(tcp, error == 0 ? 1000 : 1011, error == 0 ? "closed" : strerror(error));
+	tcp_report_eof(tcp, error == 0 ? 1000 : 1011,
+		error == 0	     ? "closed"
+		: failure[0] != '\0' ? failure
+				     : strerror(error));
 	if (error != 0 || stream_is_shut(&tcp->channel.stream))
 		tcp_gone(tcp);
 }
@@ -116,12 +120,11 @@ static const struct channel_hooks tcp_channel_hooks = {
 };
 
 /* The service is there. */
-static void tcp_open(struct tcp *tcp, int fd)
+void tcp_opened(struct tcp *tcp)
 {
 	tcp->counted = reach_settle(tcp->reach);
 	tcp_leave_reach(tcp);
 	tcp_enter(tcp, TCP_OPEN);
-	channel_open(&tcp->channel, fd, fd);
 	tcp->endpoint.hooks->on_ready(tcp->endpoint.arg);
 }
 
@@ -130,12 +133,15 @@ static void tcp_on_reached(void *arg, int fd, int error, const char *reason)
 {
 	struct tcp *tcp = arg;
 
-	if (fd >= 0) {
-		tcp_open(tcp, fd);
-		return;
+	if (fd < 0) {
+		tcp_enter(tcp, TCP_GONE);
+		tcp->endpoint.hooks->on_failed(tcp->endpoint.arg, error, reason);
+	} else if (reach_at(tcp->reach)->tls) {
+		tcp_shake(tcp, fd);
+	} else {
+		channel_open(&tcp->channel, fd, fd);
+		tcp_opened(tcp);
 	}
-	tcp_enter(tcp, TCP_GONE);
-	tcp->endpoint.hooks->on_failed(tcp->endpoint.arg, error, reason);
 }
 
 /* Begins to connect. */
@@ -195,6 +201,8 @@ static void tcp_abort(struct endpoint *endpoint, const struct end *end)
 	if (tcp->state == TCP_ABORTING || tcp->state == TCP_GONE)
 		return;
 	tcp_leave_reach(tcp);
+	if (tcp->state == TCP_SHAKING)
+		stream_close(&tcp->channel.stream);
 	channel_flush(&tcp->channel);
 	channel_mute(&tcp->channel);
 	tcp_enter(tcp, TCP_ABORTING);
@@ -214,6 +222,7 @@ static void tcp_destroy(struct endpoint *endpoint)
 	tcp_leave_reach(tcp);
 	rotation_leave(tcp->counted);
 	channel_done(&tcp->channel);
+	tls_unref(tcp->tls);
 	loop_event_done(endpoint->loop, &tcp->timer);
 	loop_bury(endpoint->loop, &endpoint->grave, tcp_free);
 }
@@ -252,6 +261,7 @@ struct endpoint *tcp_new(
 	}
 	tcp->endpoint = (struct endpoint){ .ops = &tcp_ops, .hooks = hooks, .arg = arg, .loop = loop };
 	tcp->route = params->route;
+	tcp->tls = tls_ref(params->tls);
 	loop_event_init(loop, &tcp->timer, -1, 0, tcp_on_timer, tcp);
 	channel_init(&tcp->channel, &tcp->endpoint, &params->rules, &tcp_channel_hooks);
 	tcp->channel.eof_message = params->route->eof_message;

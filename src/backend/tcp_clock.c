@@ -100,7 +100,9 @@ void tcp_on_timer(evutil_socket_t fd, short what, void *arg)
 	struct tcp *tcp = arg;
 	(void)fd;
 	(void)what;
-	if (tcp->state == TCP_OPEN)
+	if (tcp->state == TCP_SHAKING)
+		tcp_shake_late(tcp);
+	else if (tcp->state == TCP_OPEN)
 		tcp_check_open(tcp, loop_now(tcp->endpoint.loop));
 	else if (tcp->state == TCP_FINISHING)
 		tcp_check_finish(tcp, loop_now(tcp->endpoint.loop));

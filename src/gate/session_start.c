@@ -181,12 +181,14 @@ static struct endpoint *session_new_service(struct session *session, struct text
 	const struct route_conf *route = session->record.route;
 	const struct gate *gate = session->gate;
 	uint8_t header[PROXYHDR_MAX];
+	size_t index = (size_t)(route - session->config->routes);
 	struct tcp_params params = {
 		.route = route,
 		.upstreams = session->target != NULL ? &session->target->list : &route->connect,
 		.rotation = gate->rotation,
-		.route_index = (size_t)(route - session->config->routes),
+		.route_index = index,
 		.resolver = gate->resolver,
+		.tls = gate->service_tls == NULL ? NULL : gate->service_tls[index],
 		.rules = session->record.rules,
 		.proxy = header,
 		.proxy_len = session_make_herald(session, host, header),

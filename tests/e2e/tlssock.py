@@ -1,4 +1,4 @@
-"""A TLS client with the interface of a socket, for what ssl.SSLSocket can't do: end its own side and read on.
+"""TLS with the interface of a socket, a client's or a service's, for what ssl.SSLSocket can't do: end its side and read on.
 
 One thread may send while another one receives. What was encrypted and does not fit into the kernel goes out first
 with the next call, so send() may be used with timeouts and without blocking.
@@ -14,10 +14,11 @@ PIECE = 1 << 18  # what sendall() encrypts, and writes, in one go
 class TlsSocket:
     """TLS over a connected socket. What is not here (settimeout, setsockopt, fileno, ...) is the socket's."""
 
-    def __init__(self, sock, context, name="localhost", session=None, handshake=True):
+    def __init__(self, sock, context, name="localhost", session=None, handshake=True, server=False):
         self.sock = sock
         self.came, self.goes = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.tls = context.wrap_bio(self.came, self.goes, server_hostname=name, session=session)
+        whom = {"server_side": True} if server else {"server_hostname": name, "session": session}
+        self.tls = context.wrap_bio(self.came, self.goes, **whom)
         self.state = threading.Lock()  # of the three above
         self.sending = threading.Lock()  # of `pending` and of the order on the wire
         self.pending = b""
