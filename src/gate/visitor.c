@@ -205,11 +205,14 @@ static bool visitor_on_event(void *arg, const struct message_event *event)
 static void visitor_on_flush(void *arg)
 {
 	struct visitor *visitor = arg;
+	bool pinged = visitor->pulse.ping_at != 0;
 
 	pulse_on_frame(&visitor->pulse, loop_now(visitor->endpoint.loop));
 	visitor->endpoint.hooks->on_flush(visitor->endpoint.arg);
 	stream_flush(visitor->stream);
 	visitor_watch(visitor);
+	if (pinged && visitor->state == VISITOR_OPEN)
+		visitor_arm(visitor); /* the timer is set to the ping's own time */
 }
 
 /* Bytes of the client. */

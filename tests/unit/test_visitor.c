@@ -1111,6 +1111,23 @@ static void test_keepalive(void **state)
 	guest_free(guest);
 }
 
+/* The next ping is due ping_interval after the answer, also when ping_timeout is longer. */
+static void test_quick_pings(void **state)
+{
+	struct guest *guest = guest_new_with(false, 1000, PING_TIMEOUT, SEND_TIMEOUT);
+	(void)state;
+
+	for (int i = 0; i < 3; i++) {
+		rig_skip(900);
+		guest_got(guest, "", 0);
+		rig_skip(100);
+		guest_got(guest, "\x89\x00", 2);
+		wire_send(guest->fd, 0x8a, "", 0);
+		guest_settle(guest);
+	}
+	guest_free(guest);
+}
+
 /* ping_interval = 0 is none. */
 static void test_no_pings(void **state)
 {
@@ -1302,6 +1319,7 @@ int main(void)
 		cmocka_unit_test(test_send_timeout_slow_reader),
 		cmocka_unit_test(test_send_timeout_from_last_byte),
 		cmocka_unit_test(test_keepalive),
+		cmocka_unit_test(test_quick_pings),
 		cmocka_unit_test(test_no_pings),
 		cmocka_unit_test(test_ping_behind_data),
 		cmocka_unit_test(test_ping_while_paused),
