@@ -48,6 +48,13 @@ static void tcp_leave_reach(struct tcp *tcp)
 	tcp->reach = NULL;
 }
 
+/* The service has one session less, though the visitor may take a while yet. */
+static void tcp_uncount(struct tcp *tcp)
+{
+	rotation_leave(tcp->counted);
+	tcp->counted = NULL;
+}
+
 /* Nothing is left of it. */
 void tcp_gone(struct tcp *tcp)
 {
@@ -55,6 +62,7 @@ void tcp_gone(struct tcp *tcp)
 		return;
 	tcp_enter(tcp, TCP_GONE);
 	channel_done(&tcp->channel);
+	tcp_uncount(tcp);
 	tcp_report_eof(tcp, 1000, "left");
 	tcp->endpoint.hooks->on_closed(tcp->endpoint.arg);
 }
@@ -220,7 +228,7 @@ static void tcp_destroy(struct endpoint *endpoint)
 {
 	struct tcp *tcp = (struct tcp *)endpoint;
 	tcp_leave_reach(tcp);
-	rotation_leave(tcp->counted);
+	tcp_uncount(tcp);
 	channel_done(&tcp->channel);
 	tls_unref(tcp->tls);
 	loop_event_done(endpoint->loop, &tcp->timer);

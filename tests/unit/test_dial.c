@@ -170,6 +170,32 @@ static void test_silent_then_live(void **state)
 	caller_done(&caller);
 }
 
+/* What that costs by a real clock: less than 300 ms, unless the machine is busy each time. */
+static void test_cost_of_a_silent_one(void **state)
+{
+	struct caller caller;
+	uint64_t cost = UINT64_MAX;
+	(void)state;
+	caller_init(&caller);
+
+	int service = serve("127.0.0.2", 0, 8);
+	struct hole hole = hole_new("127.0.0.1", port_of(service));
+	for (int i = 0; i < 8 && cost >= 300; i++) {
+		uint64_t begin = loop_now(&caller.rig.loop);
+		caller.n_calls = 0;
+		dial_to(&caller, "two.test", port_of(service));
+		rig_until(&caller.rig, caller.n_calls == 1);
+		cost = loop_now(&caller.rig.loop) - begin;
+		assert_true(caller.fd >= 0);
+		close(caller.fd);
+		caller.fd = -1;
+	}
+	assert_in_range(cost, DIAL_STAGGER_MS - 5, 299);
+	close(service);
+	hole_free(&hole);
+	caller_done(&caller);
+}
+
 /* Families take turns: after the silent v4 address it is v6's, though another v4 one comes before it. */
 static void test_interleave(void **state)
 {
@@ -494,6 +520,7 @@ int main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_dead_then_live),
 		cmocka_unit_test(test_silent_then_live),
+		cmocka_unit_test(test_cost_of_a_silent_one),
 		cmocka_unit_test(test_interleave),
 		cmocka_unit_test(test_first_is_first),
 		cmocka_unit_test(test_all_dead),

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "backend/rotation.h"
 #include "backend/tcp.h"
 #include "names.h"
 #include "rig.h"
@@ -624,6 +625,40 @@ static void test_abort_idle(void **state)
 	service_free(service);
 }
 
+/* Of several services each counts its sessions for as long as there is a connection. */
+static void test_counted(void **state)
+{
+	struct service *service = service_new(FRAMING_STREAM);
+	struct upstream places[2] = { service->place, service->place };
+	(void)state;
+
+	service->tcp->ops->destroy(service->tcp);
+	service->route.connect = (struct upstream_list){ .items = places, .n = 2 };
+	struct config config = { .routes = &service->route, .n_routes = 1 };
+	struct rotation *rotation = rotation_new(&config);
+	struct tcp_params params = { .route = &service->route,
+		.upstreams = &service->route.connect,
+		.rotation = rotation,
+		.resolver = service->resolver };
+	for (int i = 0; i < 2; i++) {
+		service->n_closed = 0;
+		service->heard[0] = '\0';
+		service->tcp = tcp_new(&service->rig.loop, &params, &bridge, service);
+		assert_int_equal(service->tcp->ops->start(service->tcp), 0);
+		assert_int_equal(atomic_load(&rotation->routes[0].services[0].sessions), 1);
+		rig_until(&service->rig, service->heard[0] == 'R');
+		assert_int_equal(atomic_load(&rotation->routes[0].services[0].sessions), 1);
+		if (i == 0) { /* the second one is taken down while it is open */
+			visitor_vanishes(service);
+			rig_until(&service->rig, service->n_closed == 1);
+			assert_int_equal(atomic_load(&rotation->routes[0].services[0].sessions), 0);
+			service->tcp->ops->destroy(service->tcp);
+		}
+	}
+	service_free(service);
+	rotation_free(rotation); /* looks */
+}
+
 /* The service resets: not an orderly end, with the errno's words. What came before the reset was passed on.
  */
 static void test_service_resets(void **state)
@@ -784,6 +819,7 @@ int main(void)
 		cmocka_unit_test(test_abort),
 		cmocka_unit_test(test_abort_takes_nothing),
 		cmocka_unit_test(test_abort_idle),
+		cmocka_unit_test(test_counted),
 		cmocka_unit_test(test_service_resets),
 		cmocka_unit_test(test_reset_met_by_write),
 		cmocka_unit_test(test_closed_before_write),
