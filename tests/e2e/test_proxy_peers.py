@@ -13,7 +13,7 @@ from wait import eventually
 CLIENT = "127.0.0.9"
 HEADING = "The PROXY protocol"
 FRONTS = ["nginx v1", "haproxy v1", "haproxy v2"]
-BACKS = [f"{peer}-{version}{tls}" for peer in ("nginx", "haproxy") for version in ("v1", "v2") for tls in ("",)]
+BACKS = [f"{peer}-{version}{tls}" for peer in ("nginx", "haproxy") for version in ("v1", "v2") for tls in ("", "-tls")]
 FAR_END = {
     "nginx": "$proxy_protocol_addr $proxy_protocol_port $proxy_protocol_server_addr $proxy_protocol_server_port",
     "haproxy": "%[src] %[src_port] %[dst] %[dst_port] %[fc_pp_unique_id] %[fc_pp_authority]",
@@ -64,7 +64,9 @@ def GATEWAY(directory):
     """What is printed, on free ports; with the certificate only where the tests are about TLS."""
     show = script(directory, "show", 'echo "$REMOTE_ADDR $REMOTE_PORT $HTTPS"\n')
     ports = dict(zip(("nginx", "haproxy"), free_ports(2)))
-    main = proxies.printed(HEADING, "# /etc/wsluice", [("127.0.0.1:8443", "127.0.0.1:0"), ("= app.", "= localhost app.")])
+    main = proxies.printed(
+        HEADING, "# /etc/wsluice", [("127.0.0.1:8443", "127.0.0.1:0"), ("= app.", "= localhost app.")]
+    )
     main = "".join(line for line in main.splitlines(True) if not line.startswith("tls_"))
     text = f"[gateway]\nlog_format = json\nlog_level = debug\nworkers = 2\n{main}"
     text += "[listen ends]\naddress = 127.0.0.1:0\nproxy_protocol = yes\ntrusted_proxies = 127.0.0.1\n"

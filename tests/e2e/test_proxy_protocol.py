@@ -24,9 +24,7 @@ ENDS = ["v1", "v2"]
 def GATEWAY(directory):
     """A listener for each kind of proxy, and services where the tests of this directory have them."""
     directory.mkdir(parents=True, exist_ok=True)
-    show = script(
-        directory, "show", 'echo "$REMOTE_ADDR|$REMOTE_PORT|$SERVER_NAME|$SERVER_PORT|$HTTPS|$REMOTE_HOST"\n'
-    )
+    show = script(directory, "show", 'echo "$REMOTE_ADDR|$REMOTE_PORT|$SERVER_NAME|$SERVER_PORT|$HTTPS|$REMOTE_HOST"\n')
     it = Gateway(
         directory,
         tls=gateway_module.over_tls,
@@ -333,6 +331,58 @@ def test_stop_meanwhile(gateway, sent):
         gw.signal(15)
         assert gw.exited(8) == 0
         closed(raw)
+
+
+@pytest.mark.plain_only("what is pending is counted before TLS")
+@pytest.mark.threads
+def test_max_pending(gateway):
+    """Who has not said yet who it is has a place among those that are not upgraded; two of them leave none."""
+    gw = gateway(
+        {"route /console": {"console": "yes"}},
+        listen={"proxy_protocol": "yes", "trusted_proxies": "127.0.0.1"},
+        gateway={"max_pending": 2},
+    )
+    halves = [wsraw.connect(("127.0.0.1", gw.port)) for _ in range(2)]
+    for raw in halves:
+        raw.send(v1()[:10])
+    eventually(lambda: gw.counters()["pending"] == 2, "they are not counted")
+    with wsraw.connect(("127.0.0.1", gw.port)) as third:
+        third.send(v2() + wsraw.request("/console"))
+        halves[0].send(v1()[10:])  # its place is still its own
+        assert gw.counters()["pending"] == 2
+        halves[0].drop()
+        assert third.response().status == 200
+    halves[1].drop()
+
+
+@pytest.mark.plain_only("whether there is one is known before TLS")
+@pytest.mark.threads
+def test_many_at_once(gateway):
+    """Clients of many proxies on several workers, slow ones and broken ones among them."""
+    gw = gateway(
+        {"route /console": {"console": "yes"}},
+        listen={"proxy_protocol": "yes", "trusted_proxies": "127.0.0.1"},
+        gateway={"workers": 4},
+    )
+    here = [wsraw.connect(("127.0.0.1", gw.port)) for _ in range(120)]
+    headers = [(v2 if i % 2 and i % 3 != 1 else v1)(f"192.0.2.{i}") for i in range(len(here))]
+    cuts = [i % (len(header) - 1) + 1 for i, header in enumerate(headers)]
+    for i, raw in enumerate(here):
+        raw.send(headers[i][: cuts[i]])
+    for i, raw in enumerate(here):
+        if i % 3 == 0:
+            raw.reset()
+        elif i % 3 == 1:
+            raw.send(b"\xff\n" * 60)
+        else:
+            raw.send(headers[i][cuts[i] :] + wsraw.request("/console"))
+    for i, raw in enumerate(here):
+        if i % 3 == 1:
+            closed(raw)
+        elif i % 3 == 2:
+            assert raw.response().status == 200
+            gw.wait_log("request", peer=f"192.0.2.{i}:56324")
+            raw.drop()
 
 
 # what a service is told
