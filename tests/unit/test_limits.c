@@ -339,6 +339,44 @@ static void test_threads(void **state)
 	assert_int_equal(atomic_load(&shared_entered), ROUNDS);
 }
 
+/* Nobody is let in once so many sessions were served, however many places are free; 0 is no limit. */
+static void test_served(void **state)
+{
+	struct limits limits;
+
+	(void)state;
+	for (unsigned max = 0; max <= 2; max++) {
+		assert_int_equal(limits_init(&limits, 0), 0);
+		limits.max_served = max;
+		for (unsigned served = 0; served < 4; served++) {
+			bool in = max == 0 || served < max;
+
+			assert_int_equal(limits_enter(&limits, 100, 1, 7), in ? LIMITS_OK : LIMITS_FULL);
+			assert_int_equal(atomic_load(&limits.sessions), in);
+			if (in)
+				limits_leave(&limits, 7);
+			limits_serve(&limits);
+		}
+		limits_done(&limits);
+	}
+}
+
+/* Every connection that got a place is counted, and stays so. */
+static void test_arrivals(void **state)
+{
+	struct limits limits;
+
+	(void)state;
+	assert_int_equal(limits_init(&limits, 0), 0);
+	assert_true(limits_take_pending(&limits, 1));
+	assert_false(limits_take_pending(&limits, 1));
+	limits_give_pending(&limits);
+	assert_true(limits_take_pending(&limits, 1));
+	limits_give_pending(&limits);
+	assert_int_equal(atomic_load(&limits.arrivals), 2);
+	limits_done(&limits);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -347,6 +385,8 @@ int main(void)
 		cmocka_unit_test(test_visitor),
 		cmocka_unit_test(test_not_counted),
 		cmocka_unit_test(test_full_first),
+		cmocka_unit_test(test_served),
+		cmocka_unit_test(test_arrivals),
 		cmocka_unit_test(test_many_visitors),
 		cmocka_unit_test(test_processes),
 		cmocka_unit_test(test_route),
