@@ -50,6 +50,7 @@ include/base/piece.h
 include/gate/environ_internal.h
 include/gate/gate.h
 include/gate/session_internal.h
+include/gate/targettable_internal.h
 include/gate/visitor_internal.h
 include/net/endpoint.h
 include/net/proxyhdr_internal.h

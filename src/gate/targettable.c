@@ -1,23 +1,18 @@
 /*
- * targettable: reads files of targets and finds tokens in them.
+ * targettable: keeps what lines of targets say, and finds tokens among them.
  *
- * A table is filled line by line, then sorted by the digests of its tokens. What is read has a bound,
- * whatever lies in the directory. Blocks; on any thread, each table on one at a time.
+ * A table is filled line by line (targettable_read.c), then sorted by the digests of its tokens. On any
+ * thread, each table on one at a time while it is filled.
  */
 #include "gate/targettable.h"
 
-#include "base/beneath.h"
 #include "conf/targetfile.h"
+#include "gate/targettable_internal.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/evp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* The digest of a token. Returns 0 or -ENOMEM. */
 static int targettable_digest(
@@ -35,7 +30,7 @@ static int targettable_digest(
 }
 
 /* Makes room for one more. Returns the array, or NULL; then the old one is still there. */
-static void *targettable_grow(void *items, size_t n, size_t *room, size_t size)
+void *targettable_grow(void *items, size_t n, size_t *room, size_t size)
 {
 	if (n < *room)
 		return items;
@@ -45,26 +40,13 @@ static void *targettable_grow(void *items, size_t n, size_t *room, size_t size)
 	return grown;
 }
 
-/* Remembers a mistake in the file that was added last. */
-static void targettable_note(struct targettable *table, size_t file, size_t line, const char *words)
+/* Remembers a mistake. */
+void targettable_note(struct targettable *table, size_t file, size_t line, const char *words)
 {
 	if (table->n_notes < TARGETTABLE_NOTES)
 		table->notes[table->n_notes] =
 			(struct targettable_note){ (uint32_t)file, (uint32_t)line, words };
 	table->n_notes++;
-}
-
-/* Remembers a file and what it looks like. Returns 0 or -ENOMEM. */
-static int targettable_add_file(struct targettable *table, const char *path)
-{
-	struct targettable_file *files =
-		targettable_grow(table->files, table->n_files, &table->files_room, sizeof(*files));
-
-	if (files == NULL)
-		return -ENOMEM;
-	table->files = files;
-	files[table->n_files] = (struct targettable_file){ strdup(path), filestate_of(path) };
-	return files[table->n_files++].path != NULL ? 0 : -ENOMEM;
 }
 
 /* Keeps a copy of a URI. Returns where, or -1 when memory is short. */
@@ -86,7 +68,7 @@ static long targettable_add_uri(struct targettable *table, const char *uri)
 }
 
 /* Adds what a line says. Returns 0 or -ENOMEM. */
-static int targettable_add_line(struct targettable *table, struct text text, size_t number)
+int targettable_add_line(struct targettable *table, struct text text, size_t number)
 {
 	struct targetfile_line line;
 	const char *wrong = targetfile_read(&line, text);
@@ -107,151 +89,6 @@ static int targettable_add_line(struct targettable *table, struct text text, siz
 		.line = (uint32_t)number, .file = (uint32_t)file, .uri = (size_t)uri
 	};
 	return targettable_digest(table, line.token, entries[table->n++].digest);
-}
-
-/* Adds the lines of a file. Of one that was cut the last one is not whole. */
-static int targettable_add_lines(struct targettable *table, struct text rest, bool cut)
-{
-	struct text line;
-	int error = 0;
-
-	for (size_t number = 1; error == 0 && targetfile_next(&rest, &line); number++) {
-		if (rest.len > 0 || !cut)
-			error = targettable_add_line(table, line, number);
-	}
-	return error;
-}
-
-/* Reads to the end, or as much as may be and one byte. Returns a block for the caller to free, or NULL with
- * an errno. */
-static char *targettable_read_all(int fd, size_t max, size_t *len)
-{
-	size_t room = 4096;
-	char *data = malloc(room);
-	ssize_t n = 1;
-
-	for (*len = 0; data != NULL && n > 0 && *len <= max;) {
-		if (*len == room) {
-			char *more = realloc(data, room *= 2);
-			if (more == NULL)
-				free(data);
-			data = more;
-		}
-		if (data != NULL && (n = read(fd, data + *len, room - *len)) > 0)
-			*len += (size_t)n;
-	}
-	if (data == NULL || n >= 0)
-		return data;
-	free(data);
-	return NULL;
-}
-
-/* Reads an open file, the one that was added last. Returns 0 or -errno. */
-static int targettable_read_file(struct targettable *table, int fd)
-{
-	size_t max = TARGETTABLE_BYTES - table->n_bytes, len;
-	char *data = targettable_read_all(fd, max, &len);
-
-	if (data == NULL)
-		return -errno;
-	bool cut = len > max;
-	len = cut ? max : len;
-	table->n_bytes += len;
-	if (cut)
-		targettable_note(table, table->n_files - 1, 0, "is more than may be read: 16 MiB in all");
-	int error = targettable_add_lines(table, (struct text){ data, len }, cut);
-	free(data);
-	return error;
-}
-
-/* Is it a name that is read? */
-static bool targettable_takes(const char *name)
-{
-	return name[0] != '.' && name[strlen(name) - 1] != '~';
-}
-
-/* One file of the directory: what is wrong with it concerns no other. Returns 0, or -ENOMEM. */
-static int targettable_read_beneath(struct targettable *table, int root, const char *dir, const char *name)
-{
-	char *path;
-	struct stat st;
-
-	if (asprintf(&path, "%s/%s", dir, name) < 0)
-		return -ENOMEM;
-	int error = targettable_add_file(table, path);
-	free(path);
-	if (error != 0)
-		return error;
-	int fd = beneath_open(root, dir, name, O_RDONLY | O_NONBLOCK);
-	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		error = targettable_read_file(table, fd);
-	else if (fd == -EXDEV)
-		targettable_note(table, table->n_files - 1, 0, "leads out of the directory");
-	else if (fd < 0 && fd != -ENOENT && fd != -ENXIO) /* it is gone; it is a socket */
-		targettable_note(table, table->n_files - 1, 0, strerrordesc_np(-fd));
-	if (fd >= 0)
-		close(fd);
-	if (error != 0 && error != -ENOMEM)
-		targettable_note(table, table->n_files - 1, 0, strerrordesc_np(-error));
-	return error == -ENOMEM ? error : 0;
-}
-
-/* For scandir(3)'s order, which must not depend on the locale. */
-static int targettable_compare_names(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* The names in a directory that are read, in their order. Returns how many, or -errno; the caller frees. */
-static long targettable_list(struct targettable *table, DIR *dir, char ***out)
-{
-	char **names = calloc(TARGETTABLE_FILES, sizeof(*names));
-	struct dirent *entry;
-	long n = 0;
-
-	*out = names;
-	if (names == NULL)
-		return -ENOMEM;
-	while ((entry = readdir(dir)) != NULL) {
-		if (!targettable_takes(entry->d_name))
-			continue;
-		if (n == TARGETTABLE_FILES) {
-			targettable_note(table, 0, 0, "has more than the 10,000 files that may be read");
-			break;
-		}
-		names[n] = strdup(entry->d_name);
-		if (names[n] == NULL)
-			break;
-		n++;
-	}
-	if (n < TARGETTABLE_FILES && entry != NULL)
-		return -ENOMEM; /* the names so far are freed by the caller all the same */
-	qsort(names, (size_t)n, sizeof(*names), targettable_compare_names);
-	return n;
-}
-
-/* Reads the files of a directory. */
-static int targettable_read_directory(struct targettable *table, const char *path, int fd)
-{
-	int root = beneath_open_root(path), copy = root < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
-	int error = root < 0 ? root : dir == NULL ? -errno : 0;
-	char **names = NULL;
-	long n = error != 0 ? 0 : targettable_list(table, dir, &names);
-
-	error = n < 0 ? (int)n : error;
-	for (long i = 0; i < n && error == 0; i++)
-		error = targettable_read_beneath(table, root, path, names[i]);
-	for (long i = 0; names != NULL && i < TARGETTABLE_FILES && names[i] != NULL; i++)
-		free(names[i]);
-	free(names);
-	if (dir != NULL)
-		closedir(dir);
-	else if (copy >= 0)
-		close(copy);
-	if (root >= 0)
-		close(root);
-	return error;
 }
 
 /* By digest; of the same ones, by where they stand. */
@@ -285,25 +122,6 @@ static void targettable_sort(struct targettable *table)
 	table->n = n;
 }
 
-/* Reads what is at a path. */
-static int targettable_fill(struct targettable *table, const char *path)
-{
-	int error = targettable_add_file(table, path);
-	int fd = error != 0 ? error : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat st;
-
-	if (fd < 0)
-		return error != 0 ? error : -errno;
-	if (fstat(fd, &st) != 0)
-		error = -errno;
-	else if (S_ISDIR(st.st_mode))
-		error = targettable_read_directory(table, path, fd);
-	else
-		error = targettable_read_file(table, fd);
-	close(fd);
-	return error;
-}
-
 /* Reads, then sorts. */
 int targettable_new(struct targettable **out, const char *path, bool fold)
 {
@@ -314,7 +132,7 @@ int targettable_new(struct targettable **out, const char *path, bool fold)
 	if (table == NULL)
 		return error;
 	table->fold = fold;
-	error = targettable_fill(table, path);
+	error = targettable_read(table, path);
 	if (error != 0) {
 		targettable_free(table);
 		return error;
@@ -335,17 +153,6 @@ void targettable_free(struct targettable *table)
 	free(table->entries);
 	free(table->uris);
 	free(table);
-}
-
-/* Looks at each. A file that came to a directory or left it is seen by the directory's own times. */
-bool targettable_is_current(const struct targettable *table)
-{
-	for (size_t i = 0; i < table->n_files; i++) {
-		const struct targettable_file *file = &table->files[i];
-		if (!filestate_is(&file->seen, file->path) || !filestate_is_sure(&file->seen))
-			return false;
-	}
-	return true;
 }
 
 /* Compares what was made of the files; where an entry stands is a part of it. */

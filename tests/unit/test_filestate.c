@@ -113,11 +113,44 @@ static int teardown(void **state)
 	return chdir("/") == 0 ? system(command) : -1;
 }
 
+/* Waits until a state is sure; it must be within a second or so. */
+static void expect_sure(const char *name)
+{
+	struct filestate seen = filestate_of(name);
+
+	for (int i = 0; i < 1000 && !filestate_is_sure(&seen); i++)
+		usleep(1000);
+	assert_true(filestate_is_sure(&seen));
+	assert_true(filestate_is(&seen, name));
+}
+
+/* What was touched just now may be touched again without a trace. */
+static void test_sure(void **state)
+{
+	struct filestate seen;
+	(void)state;
+
+	put("fresh", "one");
+	seen = filestate_of("fresh");
+	assert_false(filestate_is_sure(&seen));
+	expect_sure("fresh");
+	age("fresh", 7); /* that, too, is a change */
+	seen = filestate_of("fresh");
+	assert_false(filestate_is_sure(&seen));
+	seen = filestate_of("nothing");
+	assert_int_equal(seen.error, ENOENT);
+	assert_true(filestate_is_sure(&seen));
+	seen = filestate_of("fresh");
+	seen.mtime.tv_sec += 1000000000; /* of a time to come nobody knows */
+	assert_false(filestate_is_sure(&seen));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_changes),
 		cmocka_unit_test(test_links),
+		cmocka_unit_test(test_sure),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

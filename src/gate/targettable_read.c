@@ -1,0 +1,206 @@
+/*
+ * targettable_read: fills a table from a file, or from the regular files of a directory, and sees when they
+ * have changed.
+ *
+ * What is read has a bound, whatever lies there, and nothing outside the directory is. Blocks; on any thread.
+ */
+#include "base/beneath.h"
+#include "conf/targetfile.h"
+#include "gate/targettable_internal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Remembers a file and what it looks like. Returns 0 or -ENOMEM. */
+static int targettable_add_file(struct targettable *table, const char *path)
+{
+	struct targettable_file *files =
+		targettable_grow(table->files, table->n_files, &table->files_room, sizeof(*files));
+
+	if (files == NULL)
+		return -ENOMEM;
+	table->files = files;
+	files[table->n_files] = (struct targettable_file){ strdup(path), filestate_of(path) };
+	return files[table->n_files++].path != NULL ? 0 : -ENOMEM;
+}
+
+/* Adds the lines of a file. Of one that was cut the last one is not whole. */
+static int targettable_add_lines(struct targettable *table, struct text rest, bool cut)
+{
+	struct text line;
+	int error = 0;
+
+	for (size_t number = 1; error == 0 && targetfile_next(&rest, &line); number++) {
+		if (rest.len > 0 || !cut)
+			error = targettable_add_line(table, line, number);
+	}
+	return error;
+}
+
+/* Reads to the end, or as much as may be and one byte. Returns a block for the caller to free, or NULL with
+ * an errno. */
+static char *targettable_read_all(int fd, size_t max, size_t *len)
+{
+	size_t room = 4096;
+	char *data = malloc(room);
+	ssize_t n = 1;
+
+	for (*len = 0; data != NULL && n > 0 && *len <= max;) {
+		if (*len == room) {
+			char *more = realloc(data, room *= 2);
+			if (more == NULL)
+				free(data);
+			data = more;
+		}
+		if (data != NULL && (n = read(fd, data + *len, room - *len)) > 0)
+			*len += (size_t)n;
+	}
+	if (data == NULL || n >= 0)
+		return data;
+	free(data);
+	return NULL;
+}
+
+/* Reads an open file, the one that was added last. Returns 0 or -errno. */
+static int targettable_read_file(struct targettable *table, int fd)
+{
+	size_t max = TARGETTABLE_BYTES - table->n_bytes, len;
+	char *data = targettable_read_all(fd, max, &len);
+
+	if (data == NULL)
+		return -errno;
+	bool cut = len > max;
+	len = cut ? max : len;
+	table->n_bytes += len;
+	if (cut)
+		targettable_note(table, table->n_files - 1, 0, "is more than may be read: 16 MiB in all");
+	int error = targettable_add_lines(table, (struct text){ data, len }, cut);
+	free(data);
+	return error;
+}
+
+/* Is it a name that is read? */
+static bool targettable_takes(const char *name)
+{
+	return name[0] != '.' && name[strlen(name) - 1] != '~';
+}
+
+/* One file of the directory: what is wrong with it concerns no other. Returns 0, or -ENOMEM. */
+static int targettable_read_beneath(struct targettable *table, int root, const char *dir, const char *name)
+{
+	char *path;
+	struct stat st;
+
+	if (asprintf(&path, "%s/%s", dir, name) < 0)
+		return -ENOMEM;
+	int error = targettable_add_file(table, path);
+	free(path);
+	if (error != 0)
+		return error;
+	int fd = beneath_open(root, dir, name, O_RDONLY | O_NONBLOCK);
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		error = targettable_read_file(table, fd);
+	else if (fd == -EXDEV)
+		targettable_note(table, table->n_files - 1, 0, "leads out of the directory");
+	else if (fd < 0 && fd != -ENOENT && fd != -ENXIO) /* it is gone; it is a socket */
+		targettable_note(table, table->n_files - 1, 0, strerrordesc_np(-fd));
+	if (fd >= 0)
+		close(fd);
+	if (error != 0 && error != -ENOMEM)
+		targettable_note(table, table->n_files - 1, 0, strerrordesc_np(-error));
+	return error == -ENOMEM ? error : 0;
+}
+
+/* For scandir(3)'s order, which must not depend on the locale. */
+static int targettable_compare_names(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The names in a directory that are read, in their order. Returns how many, or -errno; the caller frees. */
+static long targettable_list(struct targettable *table, DIR *dir, char ***out)
+{
+	char **names = calloc(TARGETTABLE_FILES, sizeof(*names));
+	struct dirent *entry;
+	long n = 0;
+
+	*out = names;
+	if (names == NULL)
+		return -ENOMEM;
+	while ((entry = readdir(dir)) != NULL) {
+		if (!targettable_takes(entry->d_name))
+			continue;
+		if (n == TARGETTABLE_FILES) {
+			targettable_note(table, 0, 0, "has more than the 10,000 files that may be read");
+			break;
+		}
+		names[n] = strdup(entry->d_name);
+		if (names[n] == NULL)
+			break;
+		n++;
+	}
+	if (n < TARGETTABLE_FILES && entry != NULL)
+		return -ENOMEM; /* the names so far are freed by the caller all the same */
+	qsort(names, (size_t)n, sizeof(*names), targettable_compare_names);
+	return n;
+}
+
+/* Reads the files of a directory. */
+static int targettable_read_directory(struct targettable *table, const char *path, int fd)
+{
+	int root = beneath_open_root(path), copy = root < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	int error = root < 0 ? root : dir == NULL ? -errno : 0;
+	char **names = NULL;
+	long n = error != 0 ? 0 : targettable_list(table, dir, &names);
+
+	error = n < 0 ? (int)n : error;
+	for (long i = 0; i < n && error == 0; i++)
+		error = targettable_read_beneath(table, root, path, names[i]);
+	for (long i = 0; names != NULL && i < TARGETTABLE_FILES && names[i] != NULL; i++)
+		free(names[i]);
+	free(names);
+	if (dir != NULL)
+		closedir(dir);
+	else if (copy >= 0)
+		close(copy);
+	if (root >= 0)
+		close(root);
+	return error;
+}
+
+/* Reads what is at a path. */
+int targettable_read(struct targettable *table, const char *path)
+{
+	int error = targettable_add_file(table, path);
+	int fd = error != 0 ? error : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0)
+		return error != 0 ? error : -errno;
+	if (fstat(fd, &st) != 0)
+		error = -errno;
+	else if (S_ISDIR(st.st_mode))
+		error = targettable_read_directory(table, path, fd);
+	else
+		error = targettable_read_file(table, fd);
+	close(fd);
+	return error;
+}
+
+/* Looks at each. A file that came to a directory or left it is seen by the directory's own times. */
+bool targettable_is_current(const struct targettable *table)
+{
+	for (size_t i = 0; i < table->n_files; i++) {
+		const struct targettable_file *file = &table->files[i];
+		if (!filestate_is(&file->seen, file->path) || !filestate_is_sure(&file->seen))
+			return false;
+	}
+	return true;
+}
