@@ -59,13 +59,14 @@ int upgrade_choose_protocol(const struct upgrade *up, const char *const *known, 
 
 /*
  * Is this Origin allowed? Call it when there is an Origin header; that none is fine is the caller's to say.
- * `origin` is the header's value; `host` and `host_port` are the request's; `tls` is whether the listener is.
- * `rules` are the route's list, of which one must allow it (none does when n is 0):
+ * `origin` is the header's value; `host` and `host_port` are the request's; `secure` is whether the client
+ * speaks TLS, as far as that is known. `rules` are the route's list, of which one must allow it (none does
+ * when n is 0):
  *
  *   any, *                      whatever it says
  *   null                        the Origin `null`
- *   same                        http or https, and host and port are the request's own; on a TLS listener
- *                               only https (without TLS both: a proxy in front may have taken it off)
+ *   same                        http or https, and host and port are the request's own; if it does only
+ *                               https (else both: a proxy in front may have taken it off and not say so)
  *   https://a.example[:port]    that scheme, host and port
  *   a.example[:port]            that host and port, any scheme
  *   *.example                   any name below it, any scheme and port
@@ -74,6 +75,6 @@ int upgrade_choose_protocol(const struct upgrade *up, const char *const *known, 
  * of the Origin's scheme. Letters are folded, all else is compared exactly.
  */
 bool upgrade_origin_allowed(struct text origin, const char *const *rules, size_t n, struct text host,
-	struct text host_port, bool tls);
+	struct text host_port, bool secure);
 
 #endif

@@ -167,7 +167,7 @@ const struct option options[] = {
 	{ ROUTE(subprotocols), .key = "subprotocols", .type = &items_subprotocols, .otherwise = "", .flags = OPTION_LIST,
 	  .help = "Subprotocols that are answered, best first; NAME=FRAMING also sets the framing for that choice; where a service has stream, base64 has the framing of that name without saying so, and text.ircv3.net and binary.ircv3.net have lines, of the type that their names say. When empty, the first one that the client offers." },
 	{ ROUTE(origins), .key = "origins", .type = &items_origins, .otherwise = "same", .flags = OPTION_LIST,
-	  .help = "Web pages that may connect. same: those that came from this host and port; any (or *): all; null: pages opened from disk. Giving any value replaces the default. A client without an Origin header is no browser and may always." },
+	  .help = "Web pages that may connect. same: those that came from this host and port, by https where clients speak TLS; any (or *): all; null: pages opened from disk. Giving any value replaces the default. A client without an Origin header is no browser and may always." },
 	{ ROUTE(stderr_to), .key = "stderr", .type = &value_word, .otherwise = "log", .flags = OPTION_PROGRAM, .words = options_stderr,
 	  .help = "A program's stderr: log (a line of the log for each of its lines), merge (into stdout), tagged (to the client and the log; each text message is JSON then, as websocketd's --passstderr has it: {\"stream\":\"stderr\",\"data\":\"a line\"}, or stdout; binary messages are stdout as it is), or discard." },
 	{ ROUTE(env), .key = "env", .type = &items_env, .otherwise = "", .flags = OPTION_PROGRAM | OPTION_LIST,

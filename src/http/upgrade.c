@@ -252,7 +252,7 @@ static bool upgrade_rule_matches(const struct upgrade_origin *origin, struct tex
 
 /* Tries the rules one by one. An Origin that can't be taken apart is only for those that don't ask. */
 bool upgrade_origin_allowed(struct text text, const char *const *rules, size_t n, struct text host,
-	struct text host_port, bool tls)
+	struct text host_port, bool secure)
 {
 	struct upgrade_origin origin;
 	struct text rest = text;
@@ -261,7 +261,7 @@ bool upgrade_origin_allowed(struct text text, const char *const *rules, size_t n
 	origin.scheme = upgrade_cut_scheme(&rest);
 	known = origin.scheme.len > 0 && authority_parse(&origin.at, rest);
 	web = known &&
-	      (text_is_nocase(origin.scheme, "https") || (!tls && text_is_nocase(origin.scheme, "http")));
+	      (text_is_nocase(origin.scheme, "https") || (!secure && text_is_nocase(origin.scheme, "http")));
 	for (size_t i = 0; i < n; i++) {
 		struct text rule = text_of(rules[i]);
 
