@@ -18,6 +18,7 @@ struct herald {
 	int fd;		       /* its connection with us */
 	const char *id;	       /* of the session */
 	struct text host;      /* that it asked for, without a port */
+	bool secure;	       /* it speaks TLS, with us or a proxy */
 	const SSL *ssl;	       /* its TLS with us, or NULL */
 };
 

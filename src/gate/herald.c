@@ -21,10 +21,9 @@ static void herald_set_to(struct proxyhdr *header, const struct herald *herald)
 		memset(&header->to, 0, sizeof(header->to));
 }
 
-/* What is known of TLS; `name` is that of the client's certificate, or NULL. */
+/* What is known of TLS with us; `name` is that of the client's certificate, or NULL. */
 static void herald_set_tls(struct proxyhdr *header, const SSL *ssl, const char *name)
 {
-	header->tls = PROXYHDR_TLS;
 	header->tls_version = text_of(SSL_get_version(ssl));
 	header->tls_cipher = text_of(SSL_get_cipher_name(ssl));
 	if (SSL_get0_peer_certificate(ssl) == NULL)
@@ -47,7 +46,8 @@ size_t herald_make(const struct herald *herald, enum send_proxy how, uint8_t out
 	herald_set_to(&header, herald);
 	header.id = text_of(herald->id);
 	header.authority = herald->host;
-	if (herald->ssl != NULL) {
+	header.tls = herald->secure ? PROXYHDR_TLS : 0;
+	if (herald->secure && herald->ssl != NULL) {
 		name = clientcert_common_name_utf8(herald->ssl);
 		herald_set_tls(&header, herald->ssl, name);
 	}

@@ -170,6 +170,7 @@ static size_t session_make_herald(
 		.fd = session->stream.rfd,
 		.id = session->record.id,
 		.host = host,
+		.secure = session->client.secure,
 		.ssl = stream_ssl(&session->stream),
 	};
 	return herald_make(&herald, session->record.route->send_proxy, out);

@@ -2,8 +2,10 @@
 the real client; nginx and HAProxy as they are told to be in docs/deployment.md."""
 import certs
 import proxies
+import proxyhdr
 import pytest
 import wsraw
+from backends import service
 from gateway import Gateway
 from test_environment import dump
 from test_reverselookup import name_of
@@ -161,6 +163,25 @@ def test_proxy_header(gateway, header, headers, client):
     assert who(env) == (address, address, *(port if it == "its own" else it for it in others))
     logged = gw.wait_log("session ended", id=env["UNIQUE_ID"])["peer"]
     assert logged == ":".join(filter(None, (env["REMOTE_ADDR"], env.get("REMOTE_PORT"))))
+
+
+@pytest.mark.parametrize("scheme", ["https", "http", None])
+def test_service_is_told(gateway, scheme):
+    """send_proxy says who the real client is, and whether that speaks TLS."""
+    with service(proxyhdr.told) as it:
+        routes = {f"route /{how}": {"connect": it.uri, "send_proxy": how} for how in ("v1", "v2")}
+        gw = gateway(routes, listen={"trusted_proxies": PROXY})
+        headers = [(FOR, "192.0.2.1:99"), *([(PROTO, scheme)] if scheme else [])]
+        for how in ("v1", "v2"):
+            with gw.ws(f"/{how}", headers=headers) as ws:
+                ws.close()
+            gw.wait_log("session ended", route=f"/{how}", peer="192.0.2.1:99")
+            if how == "v1":
+                assert it.header.line == f"PROXY TCP4 192.0.2.1 127.0.0.1 99 {gw.port}"
+        assert it.header.source == ("192.0.2.1", 99)
+        told = it.header.tlvs.get(proxyhdr.SSL, b"\0")
+        assert told[0] & 1 == (scheme == "https" or scheme is None and gw.tls)
+        assert (len(told) > 5) == (gw.tls and scheme != "http")  # what we know of it ourselves
 
 
 # the log
