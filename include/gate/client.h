@@ -12,6 +12,7 @@
 struct client {
 	struct addr addr; /* its port is 0 when it is not known */
 	bool secure;	  /* it speaks TLS: with us, or with the proxy that it came by */
+	bool proxied; /* a proxy's HTTP headers speak for it: what we know of our own TLS is that proxy's */
 	/* addr is that of a proxy whose PROXY header did not say who its client is: then headers of HTTP,
 	 * which may be that client's own, don't either. */
 	bool untold;

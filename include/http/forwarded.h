@@ -26,6 +26,7 @@ enum forwarded_scheme {
 struct forwarded {
 	struct addr addr; /* its port is 0 when it is not told */
 	enum forwarded_scheme scheme;
+	bool told; /* something was believed; a hop that is unknown is something, too */
 };
 
 /*
@@ -42,7 +43,7 @@ struct forwarded {
  * than the limits before the client is found. When both kinds of headers are there, only what both say is
  * believed; nothing, when they contradict each other or only one of them names an address.
  *
- * Where nothing is believed *out is the peer, and FORWARDED_UNSAID.
+ * Where nothing is believed *out is the peer, FORWARDED_UNSAID and not told.
  */
 void forwarded_find(struct forwarded *out, const struct http_request *request, const struct addr *peer,
 	const struct cidr *trusted, size_t n_trusted);

@@ -18,6 +18,7 @@ void client_of_request(struct client *out, const struct client *direct, const st
 		return;
 	forwarded_find(&told, request, &direct->addr, trusted->items, trusted->n);
 	out->addr = told.addr;
+	out->proxied = told.told;
 	if (told.scheme != FORWARDED_UNSAID)
 		out->secure = told.scheme == FORWARDED_SECURE;
 }

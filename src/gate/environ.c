@@ -177,7 +177,8 @@ static int environ_add_all(struct evbuffer *out, const struct exchange *exchange
 	error |= loose ? environ_add_path_loose(out, upgrade) : environ_add_path(out, upgrade);
 	error |= environ_add(out, "QUERY_STRING", request->query);
 	error |= environ_add_remote(out, &exchange->client->addr, loose);
-	error |= environ_add_tls(out, exchange->client->secure, stream_ssl(exchange->stream));
+	error |= environ_add_tls(out, exchange->client->secure,
+		exchange->client->proxied ? NULL : stream_ssl(exchange->stream));
 	error |= loose ? environ_add_unknown(out) : environ_add_content(out, request);
 	error |= environ_add(out, "UNIQUE_ID", text_of(session));
 	error |= environ_add_headers(out, request);

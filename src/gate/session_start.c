@@ -160,6 +160,13 @@ static void session_on_released(void *arg)
 	admission_end_program(&((struct session *)arg)->admission);
 }
 
+/* Its client's TLS with us, NULL when there is none: a proxy in front has its own, and a certificate that is
+ * not the client's. */
+static const SSL *session_client_ssl(const struct session *session)
+{
+	return session->client.proxied ? NULL : stream_ssl(&session->stream);
+}
+
 /* What the service is told of the client before all else. Returns its length. */
 static size_t session_make_herald(
 	const struct session *session, struct text host, uint8_t out[static PROXYHDR_MAX])
@@ -171,7 +178,7 @@ static size_t session_make_herald(
 		.id = session->record.id,
 		.host = host,
 		.secure = session->client.secure,
-		.ssl = stream_ssl(&session->stream),
+		.ssl = session_client_ssl(session),
 	};
 	return herald_make(&herald, session->record.route->send_proxy, out);
 }
@@ -275,7 +282,7 @@ static int session_begin(struct session *session, const struct exchange_upgrade 
 	session->record.route = upgrade->match->route;
 	session->record.peer = &session->client.addr;
 	int error = record_begin(
-		&session->record, loop_now(session->gate->loop), upgrade, stream_ssl(&session->stream));
+		&session->record, loop_now(session->gate->loop), upgrade, session_client_ssl(session));
 	return error != 0 ? error : upgrade_accept(upgrade->upgrade->key, session->accept);
 }
 

@@ -280,6 +280,7 @@ static bool forwarded_read_standard(struct forwarded *out, const struct http_req
 	struct forwarded peer = *out;
 	int n = forwarded_walk(out, &list, forwarded_parse_element, trusted, n_trusted);
 
+	out->told = n > 0;
 	if (n < 0)
 		*out = peer;
 	return n != 0;
@@ -306,6 +307,7 @@ static bool forwarded_read_plain(struct forwarded *out, const struct http_reques
 		*out = peer;
 	else
 		out->scheme = forwarded_find_scheme(request, n > 0 ? n : 1);
+	out->told = n > 0 || out->scheme != FORWARDED_UNSAID;
 	return n != 0 || forwarded_has(request, "X-Forwarded-Proto");
 }
 
@@ -326,6 +328,7 @@ static void forwarded_agree(struct forwarded *out, const struct forwarded *a, co
 		return;
 	out->addr = port == 0 ? a->addr : b->addr;
 	out->scheme = a->scheme == b->scheme ? a->scheme : FORWARDED_UNSAID;
+	out->told = a->told && b->told;
 }
 
 /* Reads both kinds. */

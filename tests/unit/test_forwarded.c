@@ -33,6 +33,8 @@ static int setup(void **state)
 	return 0;
 }
 
+static bool told;
+
 /* What is found, in words. */
 static char *found(const char *lines)
 {
@@ -45,6 +47,7 @@ static char *found(const char *lines)
 	heads_parse(&guard, &request, lines);
 	memset(&out, 0x5a, sizeof(out));
 	forwarded_find(&out, &request, &peer, trusted, 4);
+	told = out.told;
 	snprintf(words, sizeof(words), "%s %s", addr_format(&out.addr, text), schemes[out.scheme]);
 	return words;
 }
@@ -235,6 +238,28 @@ static void test_vectors(void **state)
 
 		if (strcmp(got, vectors[i].want) != 0)
 			fail_msg("%s: %s, not %s", vectors[i].lines, got, vectors[i].want);
+		if (strcmp(got, NOBODY) != 0)
+			assert_true(told);
+	}
+}
+
+/* Whether somebody was spoken for. */
+static void test_told(void **state)
+{
+	static const char *const yes[] = { F("for=unknown"), F("by=_x"), X("unknown"), P("https"),
+		F("for=_a") X("unknown") },
+				 *const no[] = { "", F(""), F("for=\"x"), X("evil"), P("ftp"),
+					 F("for=192.0.2.1") X("192.0.2.2"),
+					 F("for=192.0.2.1;proto=https") P("http") };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
+		found(yes[i]);
+		assert_true(told);
+	}
+	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++) {
+		assert_string_equal(found(no[i]), NOBODY);
+		assert_false(told);
 	}
 }
 
@@ -332,6 +357,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_vectors),
+		cmocka_unit_test(test_told),
 		cmocka_unit_test(test_peers),
 		cmocka_unit_test(test_hops),
 		cmocka_unit_test(test_bytes),
