@@ -9,7 +9,10 @@
 #include "net/loop.h"
 #include "net/resolver.h"
 
-enum { DIAL_STAGGER_MS = 250 };
+enum {
+	DIAL_STAGGER_MS = 250,
+	DIAL_RETRY_MS = 5 /* a unix socket whose backlog is full; twice that the next time, up to the above */
+};
 
 struct dial;
 

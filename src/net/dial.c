@@ -33,7 +33,8 @@ struct dial {
 	size_t n_attempts, next;       /* attempts[next] is begun next */
 	size_t n_open;
 	struct event stagger, deadline;
-	int error; /* of the last address that failed */
+	unsigned retry_ms; /* of a unix socket with a full backlog */
+	int error;	   /* of the last address that failed */
 	dial_fn fn;
 	void *arg;
 };
@@ -95,17 +96,37 @@ static void dial_win(struct dial *dial, struct dial_attempt *attempt)
 	dial_finish(dial, fd, 0, "connected");
 }
 
+/*
+ * Has it found itself? Where nobody listens on a port that the kernel also gives to who connects, that may be
+ * the port of this very socket, and then both ends are one (RFC 9293 3.5, simultaneous open).
+ */
+static bool dial_is_self(int fd)
+{
+	struct addr own = { .len = sizeof(own.u) }, peer = { .len = sizeof(peer.u) };
+
+	return getsockname(fd, &own.u.sa, &own.len) == 0 && getpeername(fd, &peer.u.sa, &peer.len) == 0 &&
+	       own.u.sa.sa_family != AF_UNIX && own.len == peer.len && memcmp(&own.u, &peer.u, own.len) == 0;
+}
+
+/* What came of an attempt: 0 or an errno. */
+static int dial_result(int fd)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+		return errno;
+	return error == 0 && dial_is_self(fd) ? ECONNREFUSED : error;
+}
+
 /* One attempt has a result. */
 static void dial_on_writable(evutil_socket_t fd, short what, void *arg)
 {
 	struct dial_attempt *attempt = arg;
 	struct dial *dial = attempt->dial;
-	int error = 0;
-	socklen_t len = sizeof(error);
+	int error = dial_result(fd);
 	(void)what;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
-		error = errno;
 	if (error == 0) {
 		dial_win(dial, attempt);
 		return;
@@ -134,16 +155,25 @@ static int dial_attempt_begin(struct dial *dial, struct dial_attempt *attempt)
 	return 0;
 }
 
+/* A unix socket with a full backlog says EAGAIN, and there is nothing to poll: the same again in a while. A
+ * service that is quick takes some milliseconds for those before us. */
+static void dial_retry(struct dial *dial)
+{
+	loop_timer_set(&dial->stagger, dial->retry_ms);
+	dial->retry_ms = 2 * dial->retry_ms < DIAL_STAGGER_MS ? 2 * dial->retry_ms : DIAL_STAGGER_MS;
+}
+
 /* Begins with the next address that can be begun; when all have failed, it is over. */
 static void dial_step(struct dial *dial)
 {
 	while (dial->next < dial->n_attempts) {
 		int error = dial_attempt_begin(dial, &dial->attempts[dial->next]);
-		/* A unix socket with a full backlog says EAGAIN, and there is nothing to poll: the same again
-		 * in a while. */
-		if (error != EAGAIN)
-			dial->next++;
-		if (error == 0 || error == EAGAIN) {
+		if (error == EAGAIN) {
+			dial_retry(dial);
+			return;
+		}
+		dial->next++;
+		if (error == 0) {
 			loop_timer_set(&dial->stagger, DIAL_STAGGER_MS);
 			return;
 		}
@@ -246,7 +276,12 @@ struct dial *dial_start(struct loop *loop, struct resolver *resolver, const stru
 	struct dial *dial = arena_alloc(&loop->arena, sizeof(*dial));
 	if (dial == NULL)
 		return NULL;
-	*dial = (struct dial){ .loop = loop, .name = *name, .fn = fn, .arg = arg, .error = ETIMEDOUT };
+	*dial = (struct dial){ .loop = loop,
+		.name = *name,
+		.fn = fn,
+		.arg = arg,
+		.retry_ms = DIAL_RETRY_MS,
+		.error = ETIMEDOUT };
 	loop_event_init(loop, &dial->stagger, -1, 0, dial_on_stagger, dial);
 	loop_event_init(loop, &dial->deadline, -1, 0, dial_on_deadline, dial);
 	loop_timer_set(&dial->deadline, timeout_ms);

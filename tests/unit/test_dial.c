@@ -17,6 +17,20 @@
 #include "ports.h"
 #include "rig.h"
 
+static unsigned n_connects;
+
+/* Whoever connects does so from the very port that he connects to. */
+static bool to_myself;
+
+/* Takes the place of libc's. */
+int connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	n_connects++;
+	if (to_myself)
+		assert_int_equal(bind(fd, addr, len), 0);
+	return (int)syscall(SYS_connect, fd, addr, len);
+}
+
 enum { TIMEOUT_MS = 5000 };
 
 static const struct name known_names[] = {
@@ -125,6 +139,23 @@ static void test_refused(void **state)
 	snprintf(words, sizeof(words), "connect to 127.0.0.1:%u: Connection refused", port_of(closed));
 	assert_string_equal(caller.reason, words);
 	close(closed);
+	caller_done(&caller);
+}
+
+/* Where nobody listens a connection may come to itself: that is nobody. */
+static void test_itself(void **state)
+{
+	struct caller caller;
+	uint16_t port = free_port();
+	(void)state;
+	caller_init(&caller);
+
+	to_myself = true;
+	dial_to(&caller, "127.0.0.1", port);
+	rig_until(&caller.rig, caller.n_calls == 1);
+	to_myself = false;
+	assert_int_equal(caller.fd, -1);
+	assert_int_equal(caller.error, ECONNREFUSED);
 	caller_done(&caller);
 }
 
@@ -410,7 +441,8 @@ static void test_unix(void **state)
 	place_free(&place);
 }
 
-/* A unix socket with a full backlog says EAGAIN: it is tried again in a while, until the deadline. */
+/* A unix socket with a full backlog says EAGAIN: it is tried again in a while, soon and then less often,
+ * until the deadline. */
 static void test_unix_full(void **state)
 {
 	struct place place = place_new();
@@ -426,11 +458,12 @@ static void test_unix_full(void **state)
 		fillers[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 		connect(fillers[i], &place.addr.u.sa, place.addr.len);
 	}
+	n_connects = 0;
 	dial_unix(&caller, &place);
-	for (int i = 0; i < 10; i++) {
-		rig_skip(DIAL_STAGGER_MS);
-		rig_turns(&caller.rig, 2);
-	}
+	rig_pass(&caller.rig, DIAL_STAGGER_MS, 1);
+	assert_in_range(n_connects, 4, 7);
+	rig_pass(&caller.rig, TIMEOUT_MS - 2 * DIAL_STAGGER_MS, DIAL_STAGGER_MS / 5);
+	assert_in_range(n_connects, 12, 7 + TIMEOUT_MS / DIAL_STAGGER_MS);
 	assert_int_equal(caller.n_calls, 0);
 	rig_skip(TIMEOUT_MS);
 	rig_until(&caller.rig, caller.n_calls == 1);
@@ -441,8 +474,9 @@ static void test_unix_full(void **state)
 	for (int i = 0, fd; i < 4; i++)
 		if ((fd = accept(service, NULL, NULL)) >= 0)
 			close(fd);
-	rig_skip(DIAL_STAGGER_MS);
-	rig_until(&caller.rig, caller.n_calls == 1);
+	rig_skip(DIAL_RETRY_MS);
+	rig_turns(&caller.rig, 3);
+	assert_int_equal(caller.n_calls, 1);
 	assert_int_equal(caller.error, 0);
 	assert_true(caller.fd >= 0);
 	for (int i = 0; i < 4; i++)
@@ -518,6 +552,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_connects),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_itself),
 		cmocka_unit_test(test_dead_then_live),
 		cmocka_unit_test(test_silent_then_live),
 		cmocka_unit_test(test_cost_of_a_silent_one),
