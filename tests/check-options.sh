@@ -44,6 +44,19 @@ described=$(rendered docs/wsluice.8 | sed -n 's/^     \(--[a-z-]*\).*/\1/p' | so
 # shellcheck disable=SC2086 # one line
 [ "$options" = "$described" ] || complain "docs/wsluice.8 describes" $described ", but --help has" $options
 page=$(rendered docs/wsluice.8)
+
+# Under the name websockify: its section names each option, but for those that there are under every name.
+links=$(mktemp -d)
+trap 'rm -r "$links"' EXIT
+ln -s "$(realpath "$wsluice")" "$links/websockify"
+section=$(echo "$page" | sed -n '/^WEBSOCKIFY/,/^CLOSE CODES/p')
+theirs=$("$links/websockify" --help | sed -n 's/^  \(-., \)\{0,1\}\(--[a-z0-9-]*\).*/\2/p' | sort)
+[ "$(echo "$theirs" | wc -l)" -gt 40 ] || complain "websockify --help has too few options"
+for option in $theirs; do
+	echo "$options" | grep -qxF -e "$option" || echo "$section" | grep -qE -e "(^|[ (])$option([=,.; )]|\$)" ||
+		complain "docs/wsluice.8, WEBSOCKIFY: $option is missing"
+done
+
 variables=$(grep -oE '"[A-Z_]{4,}"' src/gate/environ.c | tr -d '"')
 [ "$(echo "$variables" | wc -l)" -gt 20 ] || complain "src/gate/environ.c has too few variables"
 for variable in $variables; do
