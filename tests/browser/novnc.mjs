@@ -1,7 +1,7 @@
-/* noVNC in the browser, TigerVNC behind the gateway, as docs/services.md says: what is on the screen, keys and the mouse. */
+/* noVNC in the browser, TigerVNC behind the gateway, as docs/services.md says: what is on the screen, keys, tokens. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -31,12 +31,19 @@ function site(t) {
 	return to;
 }
 
-/** The command line of the page's section, in front of a desktop. */
-function words(port, staticDir) {
+/** The page's command line that has such an option, with what it names replaced. */
+function words(option, places) {
 	const text = readFileSync(path.join(ROOT, 'docs/services.md'), 'utf8').split('\n## VNC\n')[1];
-	const [, line] = /^ +wsluice (.*)$/m.exec(text);
-	return line.split(' ').filter((word) => !word.startsWith('--port='))
-		.map((word) => word.replace(/tcp:.*/, `tcp://127.0.0.1:${port}`).replace(/=.*novnc$/, `=${staticDir}`));
+	const [, line] = new RegExp(`^ +wsluice (.*${option}.*)$`, 'm').exec(text);
+	const replaced = Object.entries(places).reduce((words, [from, to]) => words.replace(from, to), line);
+	return replaced.split(' ').filter((word) => !word.startsWith('--port='));
+}
+
+/** A file of tokens, and what is behind each. */
+function tokens(t, desktops) {
+	const file = path.join(directory(t), 'tokens');
+	writeFileSync(file, Object.entries(desktops).map(([token, { port }]) => `${token}: 127.0.0.1:${port}\n`).join(''));
+	return file;
 }
 
 /** A gateway with these arguments; where it is. */
@@ -95,7 +102,8 @@ async function typed(file) {
 /** The whole of it: colours, keys, another colour by way of the shell, a screen full of text, each pixel; and the end. */
 async function session(t, { gateway: options = [], query = '', ...context } = {}) {
 	const desktop = await startDesktop(t, css(BACKGROUND), css(FOREGROUND));
-	const url = await serve(t, ...options, ...words(desktop.port, site(t)));
+	const places = { 'tcp://127.0.0.1:5901': `tcp://127.0.0.1:${desktop.port}`, '/usr/share/novnc': site(t) };
+	const url = await serve(t, ...options, ...words('--connect', places));
 	const page = await open(t, url + query, context);
 	const file = path.join(directory(t), 'typed');
 
@@ -121,4 +129,22 @@ export function novnc(t) {
 /** Over wss:, with the subprotocol that older ones ask for: a browser gives up when it is not answered. */
 export function novncTls(t) {
 	return session(t, { gateway: certificate(t), query: '?binary', ignoreHTTPSErrors: true });
+}
+
+/** Two desktops behind one gateway, by their tokens; a token that is nobody's leads nowhere. */
+export async function novncTokens(t) {
+	const desktops = {
+		desk1: await startDesktop(t, css(BACKGROUND), css(FOREGROUND)),
+		desk2: await startDesktop(t, css(RED), css(FOREGROUND)),
+	};
+	const url = await serve(t, ...words('targets', { '=tokens': `=${tokens(t, desktops)}`, '/usr/share/novnc': site(t) }));
+
+	for (const [token, colour] of [['desk1', BACKGROUND], ['desk2', RED]]) {
+		const page = await open(t, `${url}?token=${token}`);
+		await eventually(async () => await share(page, colour) > 0.9, token);
+	}
+	t.mayComplain(/willReadFrequently|404|on-error event|Failed when connecting/);
+	const { page } = await t.newConsole();
+	await page.goto(`${url}?token=desk3`);
+	await page.waitForFunction(() => document.body.dataset.state === 'disconnect');
 }

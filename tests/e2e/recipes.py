@@ -14,7 +14,7 @@ PAGE = ROOT / "docs/services.md"
 def command(section, program="wsluice"):
     """The words after the program's name in the first such line of a section."""
     text = PAGE.read_text("utf-8").partition(f"\n## {section}\n")[2].partition("\n## ")[0]
-    found = re.search(rf"^ +{re.escape(program)} (.*(?:\\\n.*)*)$", text, re.M)
+    found = re.search(rf"^ +{re.escape(program)} ((?:.*\\\n)*.*)$", text, re.M)
     assert found, f"{PAGE}: no {program} in {section}"
     return shlex.split(found[1].replace("\\\n", " "))
 
@@ -22,7 +22,9 @@ def command(section, program="wsluice"):
 def gateway_words(section, daemon):
     """The gateway's command line, in front of a daemon, on a port of its own and with a log that tests can read."""
     words = [
-        "--port=0" if word.startswith("--port=") else re.sub(r"^(--connect=)tcp://.*", rf"\1{daemon.uri}", word)
+        "--port=0"
+        if word.startswith("--port=")
+        else re.sub(r"^(--connect=t\w+)://.*", rf"\1://127.0.0.1:{daemon.port}", word)
         for word in command(section)
     ]
     return ["--set", "log_format=json", *words]
