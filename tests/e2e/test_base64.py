@@ -6,8 +6,9 @@ import pytest
 from backends import Service, echo, sends
 from gateway import Gateway
 from wait import eventually
-from wsraw import CLOSE, CONTINUATION, TEXT, frame
+from wsraw import BINARY, CLOSE, CONTINUATION, TEXT, frame
 
+IRC = "text.ircv3.net=lines, binary.ircv3.net=stream"
 BYTES = bytes(range(256)) + os.urandom(200_000)
 
 
@@ -23,6 +24,7 @@ def GATEWAY(directory):
             "route /lines": {"connect": bridge.uri, "framing": "lines"},
             "route /framed": {"connect": bridge.uri, "framing": "base64"},
             "route /program": {"exec": "cat", "framing": "stream"},
+            "route /irc": {"connect": bridge.uri, "subprotocols": IRC},
             "route /talks": {"connect": talker.uri, "framing": "base64", "buffer": "16k"},
         },
     )
@@ -105,6 +107,27 @@ def test_what_the_route_says_wins(gw):
             ws.send_text("*")
             assert ws.recv_text() == "*"
             ws.close()
+
+
+@pytest.mark.plain_only("it is chosen before a byte comes")
+@pytest.mark.parametrize(
+    "offered, answer, heard",
+    [
+        (("text.ircv3.net",), "text.ircv3.net", (TEXT, b"PING x")),
+        (("binary.ircv3.net",), "binary.ircv3.net", (BINARY, b"PING x\r\n\n")),
+        (("binary.ircv3.net", "text.ircv3.net"), "text.ircv3.net", (TEXT, b"PING x")),
+        (("other",), None, (BINARY, b"PING x\r\n\n")),
+    ],
+)
+def test_framing_by_name_in_a_list(gw, offered, answer, heard):
+    """A list with commas: each name with its framing, the best one first. Lines get their newline and lose it again."""
+    gw.bridge.received = b""
+    with gw.ws("/irc", **offer(*offered)) as ws:
+        assert ws.answer.header("Sec-WebSocket-Protocol") == answer
+        ws.send_text("PING x\r" if heard[0] == TEXT else "PING x\r\n\n")
+        assert ws.recv_message() == heard
+        ws.close()
+    assert gw.bridge.received == (b"PING x\r\n" if heard[0] == TEXT else b"PING x\r\n\n")
 
 
 @pytest.mark.plain_only("the framing does not know what carries it")

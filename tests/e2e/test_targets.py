@@ -1,12 +1,11 @@
 """targets: a token picks the service, from files that may change; and nobody is led to what they do not say."""
 import os
-import time
 
+import certs
 import pytest
-import wsraw
 from backends import Service, echo, free_port
 from gateway import SECRET, Gateway, run
-from wait import eventually
+from tlsservice import tls_service
 
 TOKENS = ("desk1", "a.b:c", "my desk", "caf\u00e9", SECRET)
 
@@ -117,6 +116,7 @@ def reaches(gw, path, name, **options):
         ("token=local", "one"),
         ("token=twice", "two"),
         ("token=last", "two"),
+        (f"token={SECRET}", "one"),
         ("token=desk1&token=desk1", "one"),
         ("token=&token=desk%31", "one"),
         ("host=127.0.0.1&port=1&token=desk1&target=unix:/x", "one"),
@@ -266,6 +266,23 @@ def test_mistakes_are_warned_of(gw):
     lines = [e for e in gw.logged("mistake in targets", since_mark=False) if e["route"] == "/dir"]
     assert [e["file"].rsplit("/", 1)[1] for e in lines] == ["leads-out", "b"]
     assert "broken-line" not in gw.log_text() and SECRET not in gw.log_text()
+
+
+def test_tls(gateway, tmp_path):
+    """A target may be tls://, with the route's keys: who is not believed is a 502."""
+    with tls_service() as it:
+        file = tmp_path / "tokens"
+        place = it.uri.removeprefix("tls://")
+        file.write_text(f"plain: {place}\nsecure: tls://{place}\nnamed: tls://localhost:{it.port}\n")
+        authority = certs.run_authority().certificate
+        gw = gateway({"route /vnc": {"targets": file, "tls_ca": authority}, "route /system": {"targets": file}})
+        for token in ("secure", "named"):
+            with gw.ws(f"/vnc?token={token}") as ws:
+                ws.send_text("x")
+                assert ws.recv_bytes(1) == b"x"
+                ws.close()
+            assert gw.refused(f"/system?token={token}").status == 502
+        assert gw.logged("session ended")[0]["backend"] == it.uri
 
 
 # files that change
