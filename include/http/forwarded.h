@@ -43,9 +43,10 @@ struct forwarded {
  * than the limits before the client is found. When both kinds of headers are there, only what both say is
  * believed; nothing, when they contradict each other or only one of them names an address.
  *
- * Where nothing is believed *out is the peer, FORWARDED_UNSAID and not told.
+ * Where nothing is believed *out is the peer, FORWARDED_UNSAID and not told. Returns false when that is so
+ * although there are such headers.
  */
-void forwarded_find(struct forwarded *out, const struct http_request *request, const struct addr *peer,
+bool forwarded_find(struct forwarded *out, const struct http_request *request, const struct addr *peer,
 	const struct cidr *trusted, size_t n_trusted);
 
 #endif

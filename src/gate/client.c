@@ -4,11 +4,21 @@
  */
 #include "gate/client.h"
 
+#include "base/log.h"
 #include "http/forwarded.h"
+
+/* The log's line. */
+static void client_log_doubt(const struct client *direct, struct log *log)
+{
+	char peer[ADDR_TEXT];
+
+	log_debug(log, "headers of a proxy not believed", LOG_STR("peer", addr_format(&direct->addr, peer)),
+		LOG_STR("reason", "malformed, too long, or two kinds that do not agree"));
+}
 
 /* Asks the headers where there is somebody to believe. */
 void client_of_request(struct client *out, const struct client *direct, const struct listen_conf *listen,
-	const struct http_request *request)
+	const struct http_request *request, struct log *log)
 {
 	const struct cidr_list *trusted = &listen->trusted_proxies;
 	struct forwarded told;
@@ -16,7 +26,8 @@ void client_of_request(struct client *out, const struct client *direct, const st
 	*out = *direct;
 	if (direct->untold || !cidr_has(trusted->items, trusted->n, &direct->addr))
 		return;
-	forwarded_find(&told, request, &direct->addr, trusted->items, trusted->n);
+	if (!forwarded_find(&told, request, &direct->addr, trusted->items, trusted->n))
+		client_log_doubt(direct, log);
 	out->addr = told.addr;
 	out->proxied = told.told;
 	if (told.scheme != FORWARDED_UNSAID)

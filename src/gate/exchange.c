@@ -142,7 +142,7 @@ static size_t exchange_next(struct exchange *exchange, const char *data, size_t 
 		exchange_act(exchange, NULL, &answer);
 		return 0;
 	}
-	client_of_request(exchange->client, &exchange->direct, listen, &request);
+	client_of_request(exchange->client, &exchange->direct, listen, &request, exchange->gate->loop->log);
 	access_remember(&exchange->access, exchange->config, exchange->client, &request);
 	/* What is behind a handshake that came to nothing are frames: never another request. */
 	exchange->keep_alive = request.keep_alive && exchange->n_requests < EXCHANGE_REQUESTS_MAX &&

@@ -332,7 +332,7 @@ static void forwarded_agree(struct forwarded *out, const struct forwarded *a, co
 }
 
 /* Reads both kinds. */
-void forwarded_find(struct forwarded *out, const struct http_request *request, const struct addr *peer,
+bool forwarded_find(struct forwarded *out, const struct http_request *request, const struct addr *peer,
 	const struct cidr *trusted, size_t n_trusted)
 {
 	struct forwarded standard = { .addr = *peer }, plain = standard;
@@ -344,4 +344,5 @@ void forwarded_find(struct forwarded *out, const struct http_request *request, c
 		forwarded_agree(out, &standard, &plain);
 	else
 		*out = has_standard ? standard : plain;
+	return out->told || (!has_standard && !has_plain);
 }

@@ -22,7 +22,7 @@ def GATEWAY(directory):
             "route /env": {"exec": "env -0", "framing": "stream"},
             "route /cat": {"exec": "cat", "console": "yes"},
         },
-        gateway={"max_sessions_per_ip": 2},
+        gateway={"max_sessions_per_ip": 2, "log_level": "debug"},
         listen={
             "address": ["127.0.0.1:0", f"unix:{directory}/socket"],
             "trusted_proxies": [f"{PROXY} 10.0.0.0/8", "2001:db8:ffff::/48 unix"],
@@ -142,6 +142,7 @@ def test_nothing_is_believed(gw, headers):
         port = raw.sock.getsockname()[1]
         env = variables(gw, *headers, over=raw)
     assert who(env) == (PROXY, PROXY, str(port), None)
+    gw.wait_log("headers of a proxy not believed", peer=f"{PROXY}:{port}")
 
 
 @pytest.mark.plain_only("names are looked up the same way")

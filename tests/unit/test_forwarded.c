@@ -33,7 +33,7 @@ static int setup(void **state)
 	return 0;
 }
 
-static bool told;
+static bool told, doubted;
 
 /* What is found, in words. */
 static char *found(const char *lines)
@@ -46,7 +46,7 @@ static char *found(const char *lines)
 
 	heads_parse(&guard, &request, lines);
 	memset(&out, 0x5a, sizeof(out));
-	forwarded_find(&out, &request, &peer, trusted, 4);
+	doubted = !forwarded_find(&out, &request, &peer, trusted, 4);
 	told = out.told;
 	snprintf(words, sizeof(words), "%s %s", addr_format(&out.addr, text), schemes[out.scheme]);
 	return words;
@@ -106,6 +106,9 @@ static const struct vector {
 	{ F("for=192.0.2.9, proto=https, for=10.0.0.2"), "10.0.0.2 secure" }, /* an element without for */
 	{ F("for=192.0.2.9, for=\"_a b\", for=10.0.0.2"), NOBODY },
 	{ F("for=192.0.2.9, for=\"_!\", for=10.0.0.2"), NOBODY },
+	{ F("for=192.0.2.9, for, for=10.0.0.2"), NOBODY },
+	{ F("for=192.0.2.9, =a, for=10.0.0.2"), NOBODY },
+	{ F("for=192.0.2.9, by=\"a, for=10.0.0.2"), NOBODY },
 	{ F("for=192.0.2.9, for=\"192.0.2.1:x\", for=10.0.0.2"), NOBODY },
 	{ F("for=192.0.2.9, for=\"192.0.2.1:65536\", for=10.0.0.2"), NOBODY },
 	{ F("for=192.0.2.9, for=\"[2001:db8::1\", for=10.0.0.2"), NOBODY },
@@ -198,6 +201,7 @@ static const struct vector {
 	{ P("https") P("http") X("192.0.2.1") X("10.0.0.2"), "192.0.2.1 secure" },
 	{ P("https, ") X("192.0.2.1, 10.0.0.2"), "192.0.2.1 secure" },
 	{ P("ftp, http") X("1.2.3.4, 192.0.2.1"), "192.0.2.1 plain" },
+	{ P("\", http") X("1.2.3.4, 192.0.2.1"), "192.0.2.1 plain" },
 	{ P("http, ftp") X("192.0.2.1"), "192.0.2.1 unsaid" },
 	{ P("https, ftp") X("192.0.2.1, 10.0.0.2"), "192.0.2.1 unsaid" },
 	{ P("ftp") X("192.0.2.1, 10.0.0.2"), "192.0.2.1 unsaid" },
@@ -255,11 +259,12 @@ static void test_told(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
 		found(yes[i]);
-		assert_true(told);
+		assert_true(told && !doubted);
 	}
 	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++) {
 		assert_string_equal(found(no[i]), NOBODY);
 		assert_false(told);
+		assert_true(doubted == (i > 1));
 	}
 }
 
