@@ -12,7 +12,7 @@ from wsraw import BINARY, PING, PONG, frame
 
 pytestmark = pytest.mark.plain_only("what a service does is the same for every client")
 
-PATIENCE = 0.4  # connect_timeout, seconds
+PATIENCE = 0.3  # connect_timeout, seconds
 SLACK = 2  # of a busy machine: what a client may wait beside
 grounds = ExitStack()
 
