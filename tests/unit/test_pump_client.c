@@ -86,6 +86,7 @@ static void test_hello(void **state)
 	assert_int_equal(read(pair->far, byte, 3), 3);
 	assert_int_equal(byte[0], 22); /* RFC 8446 5.1 */
 	rig_turns(&pair->rig, 3);
+	assert_false(pump_has_pending(pair->stream.pump)); /* nothing to do until it answers */
 	assert_int_equal(pair->n_open + pair->n_eof + pair->n_broken, 0);
 	pair_free(pair);
 }
@@ -150,6 +151,8 @@ static void test_speaks_first(void **state)
 		rig_until(&pair->rig, pair->n_got == 12);
 		assert_int_equal(pair->n_open, 1);
 		assert_memory_equal(pair->got, "RFB 003.008\n", 12);
+		rig_turns(&pair->rig, 3);
+		assert_false(pump_has_pending(pair->stream.pump));
 		pair_free(pair);
 	}
 }

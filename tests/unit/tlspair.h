@@ -30,6 +30,7 @@ static inline void pair_on_open(void *arg)
 	struct pair *pair = arg;
 	assert_int_equal(pair->n_got + pair->n_eof, 0);
 	assert_false(stream_in_handshake(&pair->stream));
+	memset(pair->rig.loop.scratch, 0xee, LOOP_SCRATCH); /* it is whose turn it is */
 	pair->n_open++;
 }
 
