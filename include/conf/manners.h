@@ -22,6 +22,9 @@ struct manners {
 	bool loose_cgi;
 	const char *gateway_interface, *server_software; /* variables too */
 	int exit_cannot_start;
+	/* What a refusal advises where there is no file: an option that lets an origin in, and who gets a
+	 * page. */
+	const char *origin_option, *page_advice;
 };
 
 extern const struct manners manners_own, manners_websocketd, manners_websockify;

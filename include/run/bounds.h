@@ -20,7 +20,7 @@ struct bounds {
 	struct loop *loop;
 	const struct bounds_hooks *hooks;
 	void *arg;
-	struct event *timer; /* NULL: there are no bounds, or it is over */
+	struct event *timer; /* NULL: there are no bounds */
 	uint64_t began_at, active_at;
 	unsigned arrivals; /* seen */
 	bool shut;
@@ -33,7 +33,8 @@ void bounds_prepare(const struct config *config, struct limits *limits);
 int bounds_start(struct bounds *bounds, const struct config *config, struct limits *limits, struct loop *loop,
 	const struct bounds_hooks *hooks, void *arg);
 
-/* Looks no more; also when it never began. */
+/* Looks no more; frees what there is. Both also when it never began. */
+void bounds_stop(struct bounds *bounds);
 void bounds_done(struct bounds *bounds);
 
 #endif

@@ -10,6 +10,8 @@ const struct manners manners_own = {
 	.gateway_interface = "CGI/1.1",
 	.server_software = "wsluice/" WSLUICE_VERSION,
 	.exit_cannot_start = 1,
+	.origin_option = "--origin=",
+	.page_advice = "To have a test page here: --devconsole on the command line",
 };
 
 const struct manners manners_websocketd = {
@@ -23,6 +25,8 @@ const struct manners manners_websocketd = {
 	.gateway_interface = "websocketd-CGI/0.1",
 	.server_software = "websocketd/" WSLUICE_VERSION,
 	.exit_cannot_start = 3,
+	.origin_option = "--origin=",
+	.page_advice = "To have a test page here: --devconsole on the command line",
 };
 
 const struct manners manners_websockify = {
@@ -35,4 +39,6 @@ const struct manners manners_websockify = {
 	.gateway_interface = "CGI/1.1",
 	.server_software = "wsluice/" WSLUICE_VERSION,
 	.exit_cannot_start = 1,
+	.origin_option = "--set origins=",
+	.page_advice = "To have files here: --web=DIR on the command line",
 };

@@ -142,6 +142,7 @@ static void answer_refuse_origin(struct answer *out, const struct config *config
 {
 	const struct route_conf *route = out->match.route;
 	bool same = route->origins.n == 1 && strcmp(route->origins.items[0], "same") == 0;
+	const char *option = config->manners->origin_option;
 	char word[ANSWER_WORD], list[ANSWER_WORD], how[ANSWER_ADVICE / 2];
 
 	answer_show(origin, word);
@@ -149,8 +150,8 @@ static void answer_refuse_origin(struct answer *out, const struct config *config
 		snprintf(how, sizeof(how), "leave out --sameorigin, and have --origin=%s on the command line",
 			word);
 	else if (config->command_line)
-		snprintf(how, sizeof(how), "%s--origin=%s on the command line", same ? "--origin=same " : "",
-			word);
+		snprintf(how, sizeof(how), "%s%s%s%s on the command line", same ? option : "",
+			same ? "same " : "", option, word);
 	else
 		snprintf(how, sizeof(how), "origins = %s%s in [route %.80s]",
 			answer_list_origins(route, list), word, route->pattern);
@@ -298,9 +299,9 @@ static void answer_plain(struct answer *out, const struct config *config, const 
 		answer_refuse(out, 404, "no such file", "There is no such file.\n");
 	else
 		answer_refuse(out, config->manners->status_plain, "not a WebSocket",
-			"This path is for WebSocket clients. To have a test page here: %s.\n",
-			config->command_line ? "--devconsole on the command line"
-					     : "console = yes in its route");
+			"This path is for WebSocket clients. %s.\n",
+			config->command_line ? config->manners->page_advice
+					     : "To have a test page here: console = yes in its route");
 }
 
 /* To the same target elsewhere; "*" in the base URL is the host that was asked for. */

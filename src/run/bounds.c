@@ -77,7 +77,6 @@ static void bounds_on_timer(evutil_socket_t fd, short what, void *arg)
 	why = bounds_why(bounds, now);
 	if (why != NULL) {
 		log_info(bounds->loop->log, "ending", LOG_STR("reason", why));
-		bounds_done(bounds);
 		bounds->hooks->on_end(bounds->arg);
 		return;
 	}
@@ -104,7 +103,14 @@ int bounds_start(struct bounds *bounds, const struct config *config, struct limi
 	return bounds->timer == NULL ? -ENOMEM : loop_timer_set(bounds->timer, bounds_tick(bounds, now));
 }
 
-/* Frees the timer. */
+/* Stops the timer. */
+void bounds_stop(struct bounds *bounds)
+{
+	if (bounds->timer != NULL)
+		event_del(bounds->timer);
+}
+
+/* Frees it. */
 void bounds_done(struct bounds *bounds)
 {
 	if (bounds->timer != NULL)

@@ -63,17 +63,18 @@ static struct server *server_of(struct loop *loop)
 /* Ends what is left of the sessions. */
 static void server_cut(struct server *server)
 {
+	bounds_stop(&server->bounds);
 	notify_stopping(&server->notify);
 	doors_close(&server->doors, false);
 	crew_cut(&server->crew);
 }
 
-/* Has it end with its last session: nobody comes in any more. */
+/* Has it end with its last session: nobody comes in any more. systemd is not told, which would wait for the
+ * end as long as for any other service, and then kill. */
 static void server_on_shut(void *arg)
 {
 	struct server *server = arg;
 
-	notify_stopping(&server->notify);
 	doors_close(&server->doors, true);
 	crew_shut(&server->crew);
 }
@@ -82,7 +83,7 @@ static void server_on_shut(void *arg)
 static void server_drain(struct server *server)
 {
 	server->draining = true;
-	bounds_done(&server->bounds);
+	bounds_stop(&server->bounds);
 	log_info(server->log, "stopping", LOG_MS("grace", server->config->gateway.shutdown_grace_ms));
 	notify_stopping(&server->notify);
 	doors_close(&server->doors, true);

@@ -410,6 +410,14 @@ def test_no_listing(there, tmp_path):
         assert answer.status == 404 and b"secret" not in answer.body
 
 
+def test_advice(there):
+    """A refusal names options that there are under this name."""
+    gw = there("127.0.0.1:1", "--set=origins=same")
+    assert "--web=DIR on the command line" in gw.get("/").text
+    answer = gw.refused(headers=[("Origin", "http://evil.example")])
+    assert answer.status == 403 and "--set origins=same --set origins=http://evil.example on" in answer.text
+
+
 def test_host_token(there, tmp_path):
     with service(echo) as it:
         (tmp_path / "tokens").write_text(f"desk.example: {target(it)}\n")
