@@ -296,6 +296,15 @@ static struct fuzz_said fuzz_ask(const struct http_request *request, const struc
 	return said;
 }
 
+/* Is there a list of that name, with something in it? */
+static bool fuzz_has(const struct http_request *request, const char *name)
+{
+	struct fuzz_list list = { .request = request, .name = name, .n_headers = request->n_headers };
+	char text[FORWARDED_MAX + 1];
+
+	return fuzz_take(&list, text, false) != 0;
+}
+
 /* Nobody hides, and nobody is somebody else, by what is written left of what proxies wrote. */
 static void fuzz_check_front(
 	const struct http_request *request, const struct addr *peer, struct fuzz_said said)
@@ -308,8 +317,8 @@ static void fuzz_check_front(
 		return;
 	memmove(&more.headers[1], &more.headers[0], more.n_headers * sizeof(more.headers[0]));
 	more.n_headers++;
+	bool plain = fuzz_has(request, FUZZ_FOR);
 	for (size_t i = 0; i < 6; i++) {
-		bool plain = http_request_header(request, FUZZ_FOR) != NULL;
 		struct fuzz_said other;
 
 		more.headers[0].name = text_of(plain ? FUZZ_FOR : "Forwarded");
