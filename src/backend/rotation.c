@@ -113,7 +113,7 @@ static uint64_t rotation_affinity(const struct rotation_walk *walk, size_t i)
 	return rotation_stir(rotation_stir(walk->client + 1) ^ walk->route->services[i].name);
 }
 
-/* Is service `a` rather to be taken than `b`, which is before it in the list? */
+/* Is service `a` rather to be taken than `b`, which was looked at before? */
 static bool rotation_is_better(const struct rotation_walk *walk, size_t a, size_t b)
 {
 	const struct rotation_service *services = walk->route->services;
@@ -123,14 +123,18 @@ static bool rotation_is_better(const struct rotation_walk *walk, size_t a, size_
 	return walk->balance == BALANCE_HASH_IP && rotation_affinity(walk, a) > rotation_affinity(walk, b);
 }
 
-/* The best of those that are open, or n. */
+/* The best of those that are open, or n. Of those that have as few sessions, the one whose turn it is: else
+ * the first would get all of the short ones. */
 static size_t rotation_best(const struct rotation_walk *walk, uint64_t now)
 {
 	size_t n = walk->route->n, best = n;
+	size_t first = walk->balance == BALANCE_LEAST_SESSIONS ? walk->turn % n : 0;
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t k = 0; k < n; k++) {
+		size_t i = (first + k) % n;
 		if (rotation_is_open(walk, i, now) && (best == n || rotation_is_better(walk, i, best)))
 			best = i;
+	}
 	return best;
 }
 

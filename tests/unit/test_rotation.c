@@ -182,6 +182,7 @@ static void test_least_sessions(void **state)
 	(void)state;
 	farm_open(&farm, 3, BALANCE_LEAST_SESSIONS);
 
+	assert_visits(&farm, "abcabc"); /* nobody is anywhere: in turn */
 	for (int i = 0; i < 6; i++) {
 		guest_begin(&guests[i], &farm, 1);
 		assert_int_equal(guest_next(&guests[i]), 'a' + i % 3);
