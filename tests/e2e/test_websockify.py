@@ -238,6 +238,21 @@ def test_run_once_and_others(there):
         assert "--run-once" in gw.log_text()
 
 
+def test_run_once_is_once(there):
+    """However many may be there at a time: when one was served nobody else is let in."""
+    with service(echo) as it:
+        gw = there("--run-once", "--set=gateway.max_sessions=9", target(it), ends=True)
+        with shake(gw) as ws:
+            ws.close()
+        try:
+            with shake(gw) as late:
+                assert late.recv().code == 1013
+        except (OSError, EOFError):
+            pass  # nobody listens any more
+        assert gw.exited() == 0
+        assert len(it.connections) == 1
+
+
 def test_timeout(there):
     """With nobody there it ends then; a session goes on, while nobody else comes in."""
     with service(echo) as it:
@@ -249,7 +264,9 @@ def test_timeout(there):
             eventually(lambda: refused(gw), "it still lets somebody in")
             ws.send_binary(b"still here")
             assert ws.recv_bytes(10) == b"still here"
+            begin = time.monotonic()
             idle.ended()
+            assert time.monotonic() - begin < 5, "it had its whole handshake_timeout"
             assert gw.process.poll() is None
             ws.close()
         assert gw.exited() == 0
