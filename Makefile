@@ -67,7 +67,7 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libwsluice.a
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS) -lcmocka
 
 # Their allocations fail when they say so (tests/unit/failing.h).
-$(patsubst %,$(BUILD)/tests/unit/test_%,inflater deflater message framer): \
+$(patsubst %,$(BUILD)/tests/unit/test_%,inflater deflater message framer targettable): \
 	ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=inflateInit2_,--wrap=deflateInit2_
 
 # Needs no library, so that it can be built for processors that there are none for here.

@@ -46,12 +46,19 @@ struct targets;
 struct targets *targets_new(const struct config *config);
 void targets_free(struct targets *targets); /* NULL is allowed */
 
-/* Reads all files for the first time, so that what is wrong with them is said at the start. */
-void targets_read(struct targets *targets, struct log *log);
+/*
+ * The files are looked at whenever somebody asks; but those of a large directory not more often than every
+ * millisecond for each TARGETS_LOOKS of them, so that whoever guesses tokens does not keep a CPU busy.
+ */
+enum { TARGETS_LOOKS = 100 };
+
+/* Reads all files for the first time, so that what is wrong with them is said at the start. now: loop_now(),
+ * here and below. */
+void targets_read(struct targets *targets, struct log *log, uint64_t now);
 
 /* Picks the service for a request. Returns 0 or a targets_error; then *error is an errno for admission, of
  * TARGETS_UNREAD. *out must not be moved. */
-int targets_choose(struct targets *targets, struct log *log, struct target *out,
+int targets_choose(struct targets *targets, struct log *log, uint64_t now, struct target *out,
 	const struct http_request *request, const struct route_match *match, int *error);
 
 /* What a client and the log are told, and by which status, of all but TARGETS_UNREAD. */

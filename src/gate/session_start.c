@@ -295,8 +295,8 @@ static bool session_choose_target(struct session *session, const struct exchange
 
 	session->target = arena_alloc(&gate->loop->arena, sizeof(*session->target));
 	if (session->target != NULL)
-		verdict = targets_choose(gate->targets, gate->loop->log, session->target, upgrade->request,
-			upgrade->match, &error);
+		verdict = targets_choose(gate->targets, gate->loop->log, loop_now(gate->loop),
+			session->target, upgrade->request, upgrade->match, &error);
 	if (verdict == 0)
 		return true;
 	if (verdict != TARGETS_UNREAD) {

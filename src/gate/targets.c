@@ -20,6 +20,7 @@ struct targets_source {
 	const struct route_conf *route;
 	struct targettable *table; /* NULL: it could not be read */
 	int error;		   /* why; it has been logged */
+	uint64_t again_at;	   /* not before this time the files are looked at again */
 };
 
 struct targets {
@@ -197,20 +198,24 @@ static void targets_load(struct targets_source *source, struct log *log)
 }
 
 /* Has what stands in the files now; the lock is held. */
-static void targets_look(struct targets_source *source, struct log *log)
+static void targets_look(struct targets_source *source, struct log *log, uint64_t now)
 {
+	if (source->table != NULL && now < source->again_at)
+		return;
 	if (source->table == NULL || !targettable_is_current(source->table))
 		targets_load(source, log);
+	if (source->table != NULL)
+		source->again_at = now + source->table->n_files / TARGETS_LOOKS;
 }
 
 /* Reads each. */
-void targets_read(struct targets *targets, struct log *log)
+void targets_read(struct targets *targets, struct log *log, uint64_t now)
 {
 	for (size_t i = 0; i < targets->config->n_routes; i++) {
 		struct targets_source *source = &targets->sources[i];
 		pthread_mutex_lock(&source->lock);
 		if (source->route->targets != NULL)
-			targets_look(source, log);
+			targets_look(source, log, now);
 		pthread_mutex_unlock(&source->lock);
 	}
 }
@@ -226,13 +231,13 @@ static int targets_take(struct target *out, const char *uri)
 }
 
 /* Looks a token up. Returns as targets_choose(). */
-static int targets_find(
-	struct targets_source *source, struct log *log, struct target *out, struct text token, int *error)
+static int targets_find(struct targets_source *source, struct log *log, uint64_t now, struct target *out,
+	struct text token, int *error)
 {
 	int verdict = TARGETS_UNREAD;
 
 	pthread_mutex_lock(&source->lock);
-	targets_look(source, log);
+	targets_look(source, log, now);
 	*error = source->error;
 	if (source->table != NULL) {
 		const char *uri = targettable_find(source->table, token);
@@ -243,7 +248,7 @@ static int targets_find(
 }
 
 /* Takes the token of the request. */
-int targets_choose(struct targets *targets, struct log *log, struct target *out,
+int targets_choose(struct targets *targets, struct log *log, uint64_t now, struct target *out,
 	const struct http_request *request, const struct route_match *match, int *error)
 {
 	struct targets_source *source = &targets->sources[match->route - targets->config->routes];
@@ -253,7 +258,7 @@ int targets_choose(struct targets *targets, struct log *log, struct target *out,
 	*error = 0;
 	if (len < 0)
 		return (int)len;
-	return targets_find(source, log, out, (struct text){ token, (size_t)len }, error);
+	return targets_find(source, log, now, out, (struct text){ token, (size_t)len }, error);
 }
 
 /* Broken ones are the client's fault. */

@@ -35,7 +35,7 @@ void *targettable_grow(void *items, size_t n, size_t *room, size_t size)
 	if (n < *room)
 		return items;
 	size_t more = *room * 2 + 16;
-	void *grown = reallocarray(items, more, size);
+	void *grown = realloc(items, more * size);
 	*room = grown != NULL ? more : *room;
 	return grown;
 }

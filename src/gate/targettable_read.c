@@ -43,44 +43,45 @@ static int targettable_add_lines(struct targettable *table, struct text rest, bo
 	return error;
 }
 
-/* Reads to the end, or as much as may be and one byte. Returns a block for the caller to free, or NULL with
- * an errno. */
-static char *targettable_read_all(int fd, size_t max, size_t *len)
+/* Reads to the end, or as much as may be and one byte. Returns 0 or -errno; the caller frees in both cases.
+ */
+static int targettable_read_all(int fd, size_t max, char **data, size_t *len)
 {
-	size_t room = 4096;
-	char *data = malloc(room);
+	size_t room = 0;
 	ssize_t n = 1;
 
-	for (*len = 0; data != NULL && n > 0 && *len <= max;) {
+	*data = NULL;
+	for (*len = 0; n > 0 && *len <= max; *len += n > 0 ? (size_t)n : 0) {
+		char *more = *data;
 		if (*len == room) {
-			char *more = realloc(data, room *= 2);
-			if (more == NULL)
-				free(data);
-			data = more;
+			room = 2 * room + 4096;
+			more = realloc(*data, room);
 		}
-		if (data != NULL && (n = read(fd, data + *len, room - *len)) > 0)
-			*len += (size_t)n;
+		if (more == NULL)
+			return -ENOMEM;
+		*data = more;
+		n = read(fd, more + *len, room - *len);
 	}
-	if (data == NULL || n >= 0)
-		return data;
-	free(data);
-	return NULL;
+	return n < 0 ? -errno : 0;
 }
 
 /* Reads an open file, the one that was added last. Returns 0 or -errno. */
 static int targettable_read_file(struct targettable *table, int fd)
 {
 	size_t max = TARGETTABLE_BYTES - table->n_bytes, len;
-	char *data = targettable_read_all(fd, max, &len);
+	char *data;
+	int error = targettable_read_all(fd, max, &data, &len);
 
-	if (data == NULL)
-		return -errno;
+	if (error != 0) {
+		free(data);
+		return error;
+	}
 	bool cut = len > max;
 	len = cut ? max : len;
 	table->n_bytes += len;
 	if (cut)
 		targettable_note(table, table->n_files - 1, 0, "is more than may be read: 16 MiB in all");
-	int error = targettable_add_lines(table, (struct text){ data, len }, cut);
+	error = targettable_add_lines(table, (struct text){ data, len }, cut);
 	free(data);
 	return error;
 }

@@ -266,7 +266,7 @@ static int server_read_certificates(struct server *server)
  * there later. */
 static int server_read_targets(struct server *server)
 {
-	targets_read(server->crew.targets, server->log);
+	targets_read(server->crew.targets, server->log, loop_now(&server->loop));
 	return 0;
 }
 

@@ -3,6 +3,7 @@ import os
 
 import certs
 import pytest
+import wsraw
 from backends import Service, echo, free_port
 from gateway import SECRET, Gateway, run
 from tlsservice import tls_service
@@ -323,6 +324,27 @@ def test_changes_count_at_once(changing):
     stays.send_text("still here")
     assert stays.recv_bytes(10) == b"still here"
     stays.close()
+
+
+@pytest.mark.threads
+def test_changes_while_all_workers_look(gateway, tmp_path):
+    """Every session reaches what the file said before or after, whichever worker it is on."""
+    one, two = Named("one"), Named("two")
+    file, beside = tmp_path / "tokens", tmp_path / "tokens.new"
+    file.write_text(f"t: {one.place}\n")
+    gw = gateway({"route /vnc": {"targets": file}}, gateway={"workers": 4})
+    for i in range(25):
+        beside.write_text(f"t: {(one, two)[i % 2].place}\nbroken {i}\n")
+        clients = [gw.connect() for _ in range(8)]
+        beside.rename(file)
+        for raw in clients:
+            raw.send(wsraw.upgrade("/vnc?token=t", gw.host))
+        for raw in clients:
+            assert raw.response().status == 101
+            assert raw.recv_bytes(3) == ("one", "two")[i % 2].encode()
+            raw.close()
+    one.close()
+    two.close()
 
 
 def test_warnings_once_for_each_change(changing):

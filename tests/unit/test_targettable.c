@@ -16,6 +16,8 @@
 
 #include <cmocka.h>
 
+#include "failing.h"
+
 static char dir[64];
 
 /* Writes a file beneath the directory of this test. */
@@ -248,6 +250,31 @@ static void test_current(void **state)
 	targettable_free(table);
 }
 
+/* Wherever memory runs out, that is said, and nothing stays behind. */
+static void test_no_memory(void **state)
+{
+	static const char *const paths[] = { "f", "d" };
+
+	(void)state;
+	put("f", "a: h:1\nb: h:2\nx\n");
+	for (size_t i = 0; i < 2; i++) {
+		struct targettable *table;
+		int error = -ENOMEM;
+
+		for (failing_at = 1; error != 0; failing_at++) {
+			failing_count = 0;
+			failing_on = true;
+			error = targettable_new(&table, paths[i], false);
+			failing_on = false;
+			assert_true(error == 0 || error == -ENOMEM);
+			assert_int_equal(error == 0, failing_count < failing_at);
+			assert_true(error == 0 || table == NULL);
+		}
+		assert_true(failing_at > 5);
+		targettable_free(table);
+	}
+}
+
 static void test_same(void **state)
 {
 	struct targettable *one, *other;
@@ -282,6 +309,7 @@ int main(void)
 		cmocka_unit_test(test_many_files),
 		cmocka_unit_test(test_current),
 		cmocka_unit_test(test_same),
+		cmocka_unit_test(test_no_memory),
 	};
 
 	snprintf(dir, sizeof(dir), "/tmp/wsluice-targettable-XXXXXX");

@@ -1,0 +1,232 @@
+/*
+ * test_targets: where the token of a request is, and that it is the only way to a service; how often the
+ * files are looked at.
+ */
+#include "gate/targets.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char dir[64];
+
+/* The token of a request with this query, path behind the route's, and host. */
+static long token_of(char out[TARGETS_TOKEN], enum target_by by, struct text part)
+{
+	struct route_conf route = { .target_by = by };
+	struct http_request request = { .query = by == TARGET_BY_QUERY ? part : text_of("token=q"),
+		.host = by == TARGET_BY_HOST ? part : text_of("h") };
+	struct route_match match = { .route = &route,
+		.path_info = by == TARGET_BY_PATH ? part : text_of("/p") };
+
+	return targets_token(out, &request, &match);
+}
+
+/* Fails unless it is this; of an error token is NULL. */
+static void expect(enum target_by by, const char *part, const char *token, long error)
+{
+	char out[TARGETS_TOKEN];
+	long len = token_of(out, by, text_of(part));
+
+	if (token == NULL) {
+		assert_int_equal(len, error);
+	} else {
+		assert_int_equal(len, strlen(token));
+		assert_memory_equal(out, token, strlen(token));
+	}
+}
+
+static void test_query(void **state)
+{
+	(void)state;
+	expect(TARGET_BY_QUERY, "token=a", "a", 0);
+	expect(TARGET_BY_QUERY, "x=1&token=a%2Fb%3a+c&y", "a/b: c", 0);
+	expect(TARGET_BY_QUERY, "token=a=b", "a=b", 0);
+	expect(TARGET_BY_QUERY, "token=a;b", "a;b", 0);
+	expect(TARGET_BY_QUERY, "t%6fken=a", "a", 0);
+	expect(TARGET_BY_QUERY, "%74%6f%6b%65%6e=a", "a", 0);
+	expect(TARGET_BY_QUERY, "&&token=a&&", "a", 0);
+	expect(TARGET_BY_QUERY, "token=a&token=%61", "a", 0);
+	expect(TARGET_BY_QUERY, "token=&token=a&token", "a", 0);
+	expect(TARGET_BY_QUERY, "", NULL, TARGETS_NO_TOKEN);
+	expect(TARGET_BY_QUERY, "token", NULL, TARGETS_NO_TOKEN);
+	expect(TARGET_BY_QUERY, "token=", NULL, TARGETS_NO_TOKEN);
+	expect(TARGET_BY_QUERY, "=token=a", NULL, TARGETS_NO_TOKEN);
+	expect(TARGET_BY_QUERY, "TOKEN=a&atoken=b&tokena=c", NULL, TARGETS_NO_TOKEN);
+	expect(TARGET_BY_QUERY, "%74%6f%6b%65%6e%20=a", NULL, TARGETS_NO_TOKEN);
+	expect(TARGET_BY_QUERY, "%74%6f%6b%65%6=a", NULL, TARGETS_NO_TOKEN);
+	expect(TARGET_BY_QUERY, "token=a&token=b", NULL, TARGETS_TWO);
+	expect(TARGET_BY_QUERY, "token=a&token=aa", NULL, TARGETS_TWO);
+	expect(TARGET_BY_QUERY, "token=a&token=a&token=b", NULL, TARGETS_TWO);
+	expect(TARGET_BY_QUERY, "token=a%", NULL, TARGETS_BAD);
+	expect(TARGET_BY_QUERY, "token=a%0a", NULL, TARGETS_BAD);
+	expect(TARGET_BY_QUERY, "token=%00", NULL, TARGETS_BAD);
+	expect(TARGET_BY_QUERY, "token=a&token=%7f", NULL, TARGETS_BAD);
+}
+
+static void test_path(void **state)
+{
+	(void)state;
+	expect(TARGET_BY_PATH, "/a", "a", 0);
+	expect(TARGET_BY_PATH, "/a b:..%+", "a b:..%+", 0);
+	expect(TARGET_BY_PATH, "/..", "..", 0);
+	expect(TARGET_BY_PATH, "", NULL, TARGETS_NO_TOKEN);
+	expect(TARGET_BY_PATH, "/", NULL, TARGETS_NO_TOKEN);
+	expect(TARGET_BY_PATH, "//", NULL, TARGETS_UNKNOWN);
+	expect(TARGET_BY_PATH, "/a/", NULL, TARGETS_UNKNOWN);
+	expect(TARGET_BY_PATH, "//a", NULL, TARGETS_UNKNOWN);
+	expect(TARGET_BY_PATH, "/a/b", NULL, TARGETS_UNKNOWN);
+}
+
+static void test_host(void **state)
+{
+	(void)state;
+	expect(TARGET_BY_HOST, "a.example", "a.example", 0);
+	expect(TARGET_BY_HOST, "::1", "::1", 0);
+	expect(TARGET_BY_HOST, "", NULL, TARGETS_NO_TOKEN);
+}
+
+/* A token as long as a request line, and longer than there is room for. */
+static void test_long(void **state)
+{
+	static char in[TARGETS_TOKEN + 16], out[TARGETS_TOKEN];
+
+	(void)state;
+	memset(in, 'a', sizeof(in));
+	memcpy(in, "token=", 6);
+	for (size_t len = TARGETS_TOKEN - 1; len <= TARGETS_TOKEN + 1; len++) {
+		long want = len <= TARGETS_TOKEN ? (long)len : TARGETS_BAD;
+		assert_int_equal(token_of(out, TARGET_BY_QUERY, (struct text){ in, len + 6 }), want);
+		want = len <= TARGETS_TOKEN ? (long)len : TARGETS_UNKNOWN;
+		assert_int_equal(token_of(out, TARGET_BY_HOST, (struct text){ in, len }), want);
+	}
+}
+
+/* Writes a file in the directory of this test. */
+static void put(const char *name, const char *text)
+{
+	FILE *out = fopen(name, "w");
+	assert_non_null(out);
+	fputs(text, out);
+	fclose(out);
+}
+
+/* A route whose targets are at a path, and somebody who asks there. */
+struct asker {
+	struct route_conf route;
+	struct config config;
+	struct targets *targets;
+	struct log *log;
+	struct target target;
+	int error;
+};
+
+static void asker_init(struct asker *asker, char *path)
+{
+	*asker = (struct asker){ .route = { .pattern = (char *)"/x", .targets = path } };
+	asker->config = (struct config){ .routes = &asker->route, .n_routes = 1 };
+	asker->targets = targets_new(&asker->config);
+	asker->log = log_new(open("/dev/null", 1), LOG_ERROR, LOG_FORMAT_TEXT, 4096);
+	assert_non_null(asker->targets);
+	assert_non_null(asker->log);
+}
+
+static void asker_done(struct asker *asker)
+{
+	targets_free(asker->targets);
+	log_free(asker->log, 0);
+}
+
+/* Asks for a token: its URI, or the error. */
+static void ask(struct asker *asker, uint64_t now, const char *query, const char *uri, int error)
+{
+	struct http_request request = { .query = text_of(query) };
+	struct route_match match = { .route = &asker->route };
+	int got = targets_choose(
+		asker->targets, asker->log, now, &asker->target, &request, &match, &asker->error);
+
+	assert_int_equal(got, uri != NULL ? 0 : error);
+	if (uri == NULL)
+		return;
+	assert_string_equal(asker->target.uri, uri);
+	assert_int_equal(asker->target.list.n, 1);
+	assert_ptr_equal(asker->target.list.items, &asker->target.upstream);
+	assert_ptr_equal(asker->target.upstream.uri, asker->target.uri);
+}
+
+static void test_choose(void **state)
+{
+	struct asker asker;
+
+	(void)state;
+	asker_init(&asker, (char *)"f");
+	ask(&asker, 0, "token=a", NULL, TARGETS_UNREAD);
+	assert_int_equal(asker.error, ENOENT);
+	put("f", "a: tls://h:1\nb: unix:/x\n");
+	ask(&asker, 0, "token=a", "tls://h:1", 0);
+	assert_true(asker.target.upstream.tls);
+	assert_int_equal(asker.target.upstream.name.port, 1);
+	ask(&asker, 0, "token=b", "unix:/x", 0);
+	assert_false(asker.target.upstream.tls);
+	ask(&asker, 0, "token=c", NULL, TARGETS_UNKNOWN);
+	ask(&asker, 0, "", NULL, TARGETS_NO_TOKEN);
+	put("f", "c: h:2\n");
+	ask(&asker, 0, "token=c", "tcp://h:2", 0);
+	ask(&asker, 0, "token=a", NULL, TARGETS_UNKNOWN);
+	assert_int_equal(unlink("f"), 0);
+	ask(&asker, 0, "token=c", NULL, TARGETS_UNREAD);
+	asker_done(&asker);
+	targets_free(NULL);
+}
+
+/* A small directory is looked at each time, a large one less often. */
+static void test_looks(void **state)
+{
+	struct asker asker;
+	char name[32];
+
+	(void)state;
+	put("f", "");
+	assert_int_equal(mkdir("d", 0700), 0);
+	for (int i = 0; i < 2 * TARGETS_LOOKS - 2; i++) {
+		snprintf(name, sizeof(name), "d/%03d", i);
+		assert_int_equal(link("f", name), 0);
+	}
+	asker_init(&asker, (char *)"d");
+	ask(&asker, 1000, "token=a", NULL, TARGETS_UNKNOWN);
+	put("d/new", "a: h:1\n"); /* with the directory itself, these are 200 */
+	ask(&asker, 1000, "token=a", NULL, TARGETS_UNKNOWN);
+	ask(&asker, 1001, "token=a", "tcp://h:1", 0);
+	put("d/new", "a: h:2\n");
+	ask(&asker, 1002, "token=a", "tcp://h:1", 0);
+	ask(&asker, 1003, "token=a", "tcp://h:2", 0);
+	asker_done(&asker);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_query),
+		cmocka_unit_test(test_path),
+		cmocka_unit_test(test_host),
+		cmocka_unit_test(test_long),
+		cmocka_unit_test(test_choose),
+		cmocka_unit_test(test_looks),
+	};
+
+	snprintf(dir, sizeof(dir), "/tmp/wsluice-targets-XXXXXX");
+	if (mkdtemp(dir) == NULL || chdir(dir) != 0)
+		return 1;
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	char command[128];
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	return chdir("/") != 0 || system(command) != 0 ? 1 : failed;
+}
