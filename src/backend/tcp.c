@@ -223,10 +223,13 @@ static void tcp_free(struct grave *grave)
 	arena_free(&tcp->endpoint.loop->arena, tcp);
 }
 
-/* Takes it down in any state. */
+/* Takes it down in any state. A service that we have not told of an end must not see one in good order: it
+ * may have been sent more. */
 static void tcp_destroy(struct endpoint *endpoint)
 {
 	struct tcp *tcp = (struct tcp *)endpoint;
+	if (tcp->state >= TCP_OPEN && !stream_is_shut(&tcp->channel.stream))
+		stream_reset(&tcp->channel.stream);
 	tcp_leave_reach(tcp);
 	tcp_uncount(tcp);
 	channel_done(&tcp->channel);

@@ -149,9 +149,9 @@ static struct service *service_open(enum framing framing, bool small)
 	return service;
 }
 
-static void service_free(struct service *service)
+/* Once the endpoint is destroyed. */
+static void service_bury(struct service *service)
 {
-	service->tcp->ops->destroy(service->tcp);
 	if (service->fd >= 0)
 		close(service->fd);
 	close(service->listener);
@@ -160,6 +160,12 @@ static void service_free(struct service *service)
 	rig_done(&service->rig);
 	free(service->got);
 	free(service);
+}
+
+static void service_free(struct service *service)
+{
+	service->tcp->ops->destroy(service->tcp);
+	service_bury(service);
 }
 
 static void service_says(struct service *service, const char *words)
@@ -355,6 +361,30 @@ static void test_visitor_ends_first(void **state)
 	assert_int_equal(service->end.code, 1000);
 	assert_string_equal(how(service), "closed");
 	service_free(service);
+}
+
+/* Taken down from one turn to the next, as at the end of a shutdown: an end in good order is only seen by a
+ * service that all of it, the end too, was on its way to. */
+static void test_taken_down(void **state)
+{
+	(void)state;
+	for (int stage = 0; stage < 3; stage++) {
+		struct service *service = service_open(FRAMING_STREAM, true);
+		if (stage < 2)
+			visitor_says(service, "some");
+		else
+			visitor_fills(service, 100000);
+		if (stage > 0)
+			visitor_closes(service);
+		service->tcp->ops->destroy(service->tcp);
+		for (int i = 0; i < 1000 && !service->got_eof && service->got_error == 0; i++) {
+			service_read(service, 65536);
+			rig_turn(&service->rig);
+		}
+		assert_int_equal(service->got_eof, stage == 1);
+		assert_int_equal(service->got_error, stage == 1 ? 0 : ECONNRESET);
+		service_bury(service);
+	}
 }
 
 /* Both have ended, but the service takes what is queued only slowly: it gets it all before the connection
@@ -807,6 +837,7 @@ int main(void)
 		cmocka_unit_test(test_destroy_early),
 		cmocka_unit_test(test_service_ends_first),
 		cmocka_unit_test(test_visitor_ends_first),
+		cmocka_unit_test(test_taken_down),
 		cmocka_unit_test(test_both_end_queue),
 		cmocka_unit_test(test_silent),
 		cmocka_unit_test(test_talkative),
