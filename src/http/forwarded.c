@@ -255,21 +255,20 @@ static int forwarded_walk(struct forwarded *out, struct forwarded_list *list,
 	return n;
 }
 
-/* The scheme that X-Forwarded-Proto gives to the nth hop from the right. */
+/* The scheme that X-Forwarded-Proto gives to the nth hop from the right: its own, or the only one. */
 static enum forwarded_scheme forwarded_find_scheme(const struct http_request *request, int n)
 {
 	struct forwarded_list list = forwarded_list_of(request, "X-Forwarded-Proto", false);
-	enum forwarded_scheme scheme = FORWARDED_UNSAID, only;
+	enum forwarded_scheme scheme = FORWARDED_UNSAID;
 	struct text element;
-	int i = 0, found;
+	int i = 0, found = 1;
 
 	while (i < n && (found = forwarded_list_take(&list, &element)) > 0) {
 		if (!forwarded_parse_scheme(&scheme, element))
 			return FORWARDED_UNSAID;
 		i++;
 	}
-	only = i == 1 && found == 0 ? scheme : FORWARDED_UNSAID;
-	return i == n ? scheme : only;
+	return i == n || (i == 1 && found == 0) ? scheme : FORWARDED_UNSAID;
 }
 
 /* Reads Forwarded. Returns whether it is there; what it says is `out`, which begins as the peer. */
