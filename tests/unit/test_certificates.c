@@ -63,8 +63,8 @@ static int rig_open_with(struct rig *rig, const struct cert *a, const struct cer
 	assert_int_equal(loop_init(&rig->loop, rig->log), 0);
 	assert_int_equal(limits_init(&rig->limits, rig->config->n_routes), 0);
 	for (int i = 0; i < 2; i++)
-		assert_int_equal(
-			worker_init(&rig->workers[i], rig->log, rig->config, NULL, &rig->limits, NULL, NULL, -1),
+		assert_int_equal(worker_init(&rig->workers[i], rig->log, rig->config, NULL, &rig->limits,
+					 NULL, NULL, -1),
 			0);
 	return certificates_new(&rig->certificates, &rig->loop, rig->config, rig->workers, 2);
 }
@@ -292,12 +292,12 @@ static void test_system(void **state)
 /* A warning at the start, and one on each later day. */
 static void test_expired(void **state)
 {
-	struct cert a = certs_make("a", (struct cert_wish){ .from = -2 * CERT_DAY, .until = -60 });
-	struct cert b = certs_make("b", (struct cert_wish){ .from = -60, .until = 3 * CERT_DAY });
+	struct cert a = certs_make("a", (struct cert_wish){ .from = -3 * CERT_DAY, .until = -CERT_DAY });
+	struct cert b = certs_make("b", (struct cert_wish){ .from = -CERT_DAY, .until = 3 * CERT_DAY });
 	struct rig rig;
 	(void)state;
 
-	/* To noon, so that no midnight comes in between. */
+	/* To noon, so that no midnight comes in between; that may be half a day ago. */
 	test_ahead_s = 0;
 	test_ahead_s = 12 * 3600 - time(NULL) % CERT_DAY;
 	assert_int_equal(rig_open(&rig, &a, &b), 0);
