@@ -21,9 +21,9 @@ def tcpd(*options):
         process.wait()
 
 
-def begin_load(gw, path, *options):
-    """Starts the load generator against a route."""
-    argv = [BENCH / "load", f"--to={gw.url}{path}", f"--pid={gw.pid}", "--children", "--json", *options]
+def begin_load(gw, path, *options, url=None):
+    """Starts the load generator against a route; at another of its addresses, if told."""
+    argv = [BENCH / "load", f"--to={url or gw.url}{path}", f"--pid={gw.pid}", "--children", "--json", *options]
     return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -34,9 +34,9 @@ def end_load(process):
     return json.loads(out)
 
 
-def load(gw, path, *options):
+def load(gw, path, *options, **where):
     """Runs it; its report."""
-    return end_load(begin_load(gw, path, *options))
+    return end_load(begin_load(gw, path, *options, **where))
 
 
 def n_descriptors(gw):
