@@ -141,7 +141,8 @@ static void server_on_signal(evutil_socket_t fd, short what, void *arg)
 		break;
 	case SIGHUP:
 		log_info(server->log,
-			"signal ignored: certificates are read when they change, USR1 opens the log again, "
+			"signal ignored: certificates and targets are read when they change, USR1 opens the "
+			"log again, "
 			"a changed configuration needs a restart",
 			LOG_STR("signal", "HUP"));
 		break;

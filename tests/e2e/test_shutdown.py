@@ -139,7 +139,7 @@ def test_hup_is_said_and_ignored(gateway):
     with gw.ws("/ws") as ws:
         gw.signal(signal.SIGHUP)
         gw.wait_log(
-            "signal ignored: certificates are read when they change, USR1 opens the log again, "
+            "signal ignored: certificates and targets are read when they change, USR1 opens the log again, "
             "a changed configuration needs a restart",
             signal="HUP",
         )

@@ -381,6 +381,33 @@ def test_file_that_is_gone(changing):
     reaches(gw, "/vnc?token=t", "one")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+def test_rights(gateway, tmp_path):
+    """A file is read as the user that the gateway becomes: what that may not read is said at the start."""
+    one = Named("one")
+    file = tmp_path / "tokens"
+    file.write_text(f"t: {one.place}\n")
+    file.chmod(0o600)
+    for directory in (tmp_path, *tmp_path.parents[:-2]):
+        directory.chmod(directory.stat().st_mode | 0o711)
+    gw = gateway({"route /vnc": {"targets": file}}, gateway={"user": "nobody"})
+    line = gw.logged("targets can't be read", since_mark=False)
+    assert len(line) == 1 and line[0]["error"] == "Permission denied"
+    assert gw.refused("/vnc?token=t").status == 502
+    file.chmod(0o644)
+    reaches(gw, "/vnc?token=t", "one")
+    one.close()
+
+
+def test_no_log_has_a_token(gw):
+    """Of a thousand requests with it, in the query and in the path, whether they come to something or not."""
+    for i in range(250):
+        for path in (f"/vnc?token={SECRET}{i}", f"/path/{SECRET}{i}", f"/nowhere?token={SECRET}", f"/dir?token={SECRET}&token={i}"):
+            assert gw.refused(path).status in (400, 404)
+    gw.wait_log("request", n=1000)
+    assert SECRET not in gw.log_text() and "***" in gw.log_text()
+
+
 def test_many_tokens(gateway, tmp_path):
     """Tens of thousands are found as fast as few are, but for the time to read them once."""
     one = Named("one")
