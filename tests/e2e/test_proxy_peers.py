@@ -142,7 +142,6 @@ def test_tls_ends_in_front(gw, fronts, shows):
     assert found == [*own, "on"]
 
 
-@pytest.mark.plain_only("the look is without TLS")
 def test_look_of_haproxy(gw, fronts):
     """It says LOCAL, and it is nothing that the log is told of but for debugging."""
     eventually(lambda: [line for line in gw.logged("PROXY header") if "client" not in line], "it does not look", 10)
