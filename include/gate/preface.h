@@ -9,6 +9,7 @@
 
 #include "gate/client.h"
 #include "gate/gate.h"
+#include "net/proxyhdr.h"
 
 enum {
 	PREFACE_HEADER_MS = 3000, /* for the header, and no more than handshake_timeout */
@@ -30,8 +31,8 @@ struct preface_end {
 	bool tls; /* TLS is spoken on it */
 	const struct entrance *entrance;
 	struct client client;
-	const struct addr *to; /* where the client had connected, as the header says; NULL: here */
-	uint64_t spent_ms;     /* since the accept */
+	const struct proxyhdr *told; /* what the header says of the client; NULL: nothing */
+	uint64_t spent_ms;	     /* since the accept */
 };
 
 /* Is there anything to be read before TLS or HTTP? */

@@ -34,7 +34,7 @@ struct session {
 	enum session_state state;
 	const struct config *config;
 	struct client client;	 /* who connected; of a session, who asked for it */
-	struct addr *to;	 /* where the client had connected, as a PROXY header says; NULL: here */
+	struct proxyhdr *told;	 /* what a PROXY header says of it; or NULL */
 	struct preface *preface; /* OPEN */
 	struct stream stream;
 	struct exchange *exchange; /* from REQUEST until it is bridged */

@@ -8,7 +8,6 @@
 #include "gate/preface.h"
 
 #include "base/must.h"
-#include "net/proxyhdr.h"
 
 #include <errno.h>
 #include <event2/event_struct.h>
@@ -84,7 +83,7 @@ static void preface_end(struct preface *preface, enum preface_verdict verdict, b
 		.client = { .addr = relayed ? preface->header.from : preface->peer,
 			.secure = tls || (preface->header.tls & PROXYHDR_TLS),
 			.untold = preface->listen->proxy_protocol && !relayed },
-		.to = relayed ? &preface->header.to : NULL,
+		.told = relayed ? &preface->header : NULL,
 		.spent_ms = loop_now(preface->loop) - preface->began_at,
 	};
 

@@ -80,7 +80,7 @@ static void session_free(struct grave *grave)
 	struct gate *gate = session->gate;
 	struct arena *arena = &gate->loop->arena;
 	arena_free(arena, session->exchange);
-	arena_free(arena, session->to);
+	arena_free(arena, session->told);
 	arena_free(arena, session->target);
 	record_done(&session->record);
 	config_unref(session->config);

@@ -6,6 +6,7 @@
 #include "gate/session_internal.h"
 
 #include "base/must.h"
+#include "gate/herald.h"
 
 #include <errno.h>
 #include <string.h>
@@ -76,10 +77,8 @@ static void session_on_preface(void *arg, const struct preface_end *end)
 		session_die(session);
 		return;
 	}
-	if (end->to != NULL) /* without memory for it, it has come here */
-		session->to = arena_alloc(&session->gate->loop->arena, sizeof(*session->to));
-	if (session->to != NULL)
-		*session->to = *end->to;
+	if (end->told != NULL) /* without memory for it, services are told less */
+		session->told = herald_keep(&session->gate->loop->arena, end->told);
 	if (session_begin_http(session, end->entrance, end->fd, end->tls, end->spent_ms) == 0 &&
 		end->verdict == PREFACE_BARRED)
 		exchange_refuse(session->exchange, 400, "its address is none of trusted_proxies",

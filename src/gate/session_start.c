@@ -173,7 +173,7 @@ static size_t session_make_herald(
 {
 	struct herald herald = {
 		.client = &session->client.addr,
-		.to = session->to,
+		.told = session->told,
 		.fd = session->stream.rfd,
 		.id = session->record.id,
 		.host = host,

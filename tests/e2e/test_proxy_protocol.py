@@ -60,6 +60,7 @@ tls_certificate = {certs.run_pair().certificate}
 tls_key = {certs.run_pair().key}
 tls_client_ca = {certs.run_authority().certificate}
 tls_client = accept
+trusted_proxies = 127.0.0.1
 [defaults]
 origins = same
 [route /show]
@@ -442,6 +443,10 @@ def test_service_is_told_of_a_certificate(gw, service, name):
     client, verify = struct.unpack("!BI", header.tlvs[SSL][:5])
     assert (client, verify) == (7, 0)
     assert tlvs_of(header.tlvs[SSL][5:])[proxyhdr.SSL_CN] == name.encode()
+    # the certificate of a proxy is not its client's
+    over, headers = wsraw.connect(gw.certificates, tls=context), [("X-Forwarded-For", "203.0.113.5")]
+    header, _, _ = ask(gw, service, "/v2", over=over, host="localhost", headers=headers)
+    assert (header.source, header.tlvs[SSL]) == (("203.0.113.5", 0), b"\1\0\0\0\1")
 
 
 @pytest.mark.plain_only("addresses have nothing to do with TLS")
@@ -452,6 +457,22 @@ def test_service_is_told_by_several_proxies(gw, service):
         assert header.line == "PROXY TCP4 192.0.2.1 198.51.100.7 56324 443"
         header, _, _ = ask(gw, service, "/v2", over=arrive(gw, make("2001:db8::1", "::1")), host="localhost")
         assert (header.source, header.to) == (("2001:db8::1", 56324), ("::1", 443))
+
+
+def test_service_is_told_of_tls_in_front(gw, service):
+    """What the proxy says of its client's TLS; but what we know of it ourselves comes first."""
+    value = b"\7\0\0\0\0" + tlv(0x21, b"TLSv1.2") + tlv(0x22, "Zoë".encode()) + tlv(0x23, b"ECDHE")
+    header, _, ident = ask(gw, service, "/v2", over=arrive(gw, v2(tlvs=tlv(SSL, value))), host="localhost")
+    if gw.tls:
+        assert tlvs_of(header.tlvs[SSL][5:])[proxyhdr.SSL_VERSION] == b"TLSv1.3"
+        return
+    assert (header.tlvs[SSL], header.tlvs[UNIQUE_ID]) == (value, ident.encode())
+    header, _, _ = ask(gw, service, "/v1", over=arrive(gw, v2(tlvs=tlv(SSL, value))), host="localhost")
+    assert header.line == "PROXY TCP4 192.0.2.1 198.51.100.7 56324 443"
+    # of a client behind that one nobody has said more than that it has TLS
+    over = arrive(gw, v2("127.0.0.1", tlvs=tlv(SSL, value)))
+    header, _, _ = ask(gw, service, "/v2", over=over, host="localhost", headers=[("X-Forwarded-For", "203.0.113.5")])
+    assert (header.source, header.tlvs[SSL]) == (("203.0.113.5", 0), b"\1\0\0\0\1")
 
 
 @pytest.mark.plain_only("addresses have nothing to do with TLS")

@@ -44,8 +44,8 @@ static void guest_on_end(void *arg, const struct preface_end *end)
 	guest->n_ends++;
 	guest->end = *end;
 	guest->given = end->fd;
-	if (end->to != NULL)
-		guest->to = *end->to;
+	if (end->told != NULL)
+		guest->to = end->told->to;
 	assert_ptr_equal(end->entrance, &guest->entrance);
 	if (!guest->free_later) {
 		preface_free(guest->preface);
@@ -164,7 +164,7 @@ static void test_in_pieces(void **state)
 		guest_say(guest, last, 11);
 		guest_check(guest, PREFACE_PASSED, NULL, "GET / HTTP");
 		assert_true(guest->end.tls && guest->end.client.secure);
-		assert_int_equal(guest->end.to == NULL, i == 2);
+		assert_int_equal(guest->end.told == NULL, i == 2);
 		assert_int_equal(guest->end.client.untold, i == 2);
 		if (i == 2)
 			assert_memory_equal(&guest->end.client.addr, &guest->peer, sizeof(guest->peer));
@@ -284,7 +284,7 @@ static void test_stranger(void **state)
 	assert_int_equal(guest->n_ends, 0);
 	guest_say(guest, "PROXY ", 6);
 	guest_check(guest, PREFACE_BARRED, addr_format(&guest->peer, peer), "PROXY ");
-	assert_null(guest->end.to);
+	assert_null(guest->end.told);
 	guest_free(guest);
 	guest = guest_new(PROXY | STRANGER | TLS);
 	guest_say(guest, v1, strlen(v1));
