@@ -48,6 +48,7 @@ include/backend/tcp_internal.h
 include/base/logline_internal.h
 include/base/piece.h
 include/gate/environ_internal.h
+include/gate/exchange_internal.h
 include/gate/gate.h
 include/gate/session_internal.h
 include/gate/targettable_internal.h

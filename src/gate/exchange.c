@@ -1,27 +1,19 @@
 /*
  * exchange: the turns of HTTP on one connection.
  *
- * Owns what was received and not yet answered, and the timer. What a request gets is decided in gate/answer.c
- * and done here; the bytes of a response are made in gate/reply.c, a file is sent by gate/sender.c. Runs on
- * its loop's thread.
+ * Owns what was received and not yet answered, and the timer. What leaves is gate/exchange_send.c's business.
+ * Runs on its loop's thread.
  */
-#include "gate/exchange.h"
+#include "gate/exchange_internal.h"
 
-#include "gate/answer.h"
-
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-	EXCHANGE_SEND_MS = 60000, /* without a byte leaving, while a response is on its way */
-	/* Bytes read before an upgrade is answered; one read more at most. */
-	EXCHANGE_EARLY_MAX = 16384
-};
+/* Bytes read before an upgrade is answered; one read more at most. */
+enum { EXCHANGE_EARLY_MAX = 16384 };
 
 /* Enters a state and sets the time that it may last; 0 is without limit. */
-static void exchange_enter(struct exchange *exchange, enum exchange_state state, uint64_t ms)
+void exchange_enter(struct exchange *exchange, enum exchange_state state, uint64_t ms)
 {
 	exchange->state = state;
 	if (ms > 0)
@@ -31,7 +23,7 @@ static void exchange_enter(struct exchange *exchange, enum exchange_state state,
 }
 
 /* Closes the connection and tells the owner. */
-static void exchange_gone(struct exchange *exchange)
+void exchange_gone(struct exchange *exchange)
 {
 	if (exchange->state == EXCHANGE_GONE)
 		return;
@@ -56,7 +48,7 @@ static bool exchange_is_over(const struct exchange *exchange)
 
 /* No more responses: ends our side of TCP and waits for the client's end, so that no reset overtakes the last
  * response. */
-static void exchange_linger(struct exchange *exchange)
+void exchange_linger(struct exchange *exchange)
 {
 	exchange_drop_held(exchange);
 	sender_drop(&exchange->sender);
@@ -65,61 +57,6 @@ static void exchange_linger(struct exchange *exchange)
 	exchange_enter(exchange, EXCHANGE_LINGER, EXCHANGE_LINGER_MS);
 	if (exchange_is_over(exchange))
 		loop_timer_set(&exchange->timer, 0);
-}
-
-/* The one line of a plain request or refusal. */
-static void exchange_log(const struct exchange *exchange, int status, uint64_t bytes, const char *reason)
-{
-	access_log(&exchange->access, exchange->gate->loop->log, exchange->config, exchange->entrance,
-		&exchange->client->addr, status, bytes, reason);
-}
-
-/* Sends a response; BODY is over when all of it is with the stream (exchange_turn). */
-static void exchange_reply(struct exchange *exchange, const struct answer *answer)
-{
-	struct reply reply = answer->reply;
-	bool body = reply.body != NULL || answer->file.fd >= 0;
-
-	reply.close = !exchange->keep_alive;
-	exchange_log(exchange, reply.status, body ? reply.len : 0, answer->reason);
-	sender_begin(&exchange->sender, exchange->stream, &answer->file, EXCHANGE_SEND_MS);
-	exchange_enter(exchange, EXCHANGE_BODY, EXCHANGE_SEND_MS);
-	if (reply_send(exchange->stream, &reply) != 0)
-		exchange_gone(exchange);
-	else
-		stream_flush(exchange->stream);
-}
-
-/* Leaves the decision about a correct opening handshake to the owner. */
-static void exchange_ask(
-	struct exchange *exchange, const struct http_request *request, const struct answer *answer)
-{
-	struct exchange_upgrade upgrade = {
-		.request = request,
-		.upgrade = &answer->upgrade,
-		.match = &answer->match,
-		.url = exchange->access.url,
-	};
-	exchange_enter(exchange, EXCHANGE_ASKED, 0);
-	exchange->hooks->on_upgrade(exchange->arg, &upgrade);
-}
-
-/* Does what was decided about a request. */
-static void exchange_act(
-	struct exchange *exchange, const struct http_request *request, const struct answer *answer)
-{
-	switch (answer->kind) {
-	case ANSWER_REFUSE:
-		exchange_refuse(exchange, answer->status, answer->reason, answer->advice,
-			answer->status == 503 ? 1 : 0);
-		return;
-	case ANSWER_REPLY:
-		exchange_reply(exchange, answer);
-		return;
-	case ANSWER_UPGRADE:
-		exchange_ask(exchange, request, answer);
-		return;
-	}
 }
 
 /* Answers the next request once its head is there. Returns the head's length, 0 when there was none. */
@@ -166,33 +103,6 @@ static bool exchange_hold(struct exchange *exchange, const void *data, size_t le
 	exchange->held = held;
 	exchange->n_held += len;
 	return true;
-}
-
-/* Sends as much of the file as goes now. One that can't be completed ends in a cut connection, never in wrong
- * bytes. */
-static void exchange_pump(struct exchange *exchange)
-{
-	char peer[ADDR_TEXT];
-
-	if (exchange->state != EXCHANGE_BODY)
-		return;
-	enum sender_step step = sender_go(&exchange->sender);
-	if (step == SENDER_LOOKS)
-		loop_timer_set(&exchange->timer, exchange->sender.look_ms);
-	if (step != SENDER_BROKEN)
-		return;
-	log_info(exchange->gate->loop->log, "response cut",
-		LOG_STR("peer", addr_format(&exchange->client->addr, peer)),
-		LOG_STR("path", exchange->access.path), LOG_STR("reason", exchange->sender.reason));
-	stream_reset(exchange->stream);
-	exchange_gone(exchange);
-}
-
-/* Is a response on its way that has nothing left to be given to the stream? */
-static bool exchange_answered(const struct exchange *exchange)
-{
-	return exchange->state == EXCHANGE_BODY && sender_is_idle(&exchange->sender) &&
-	       !stream_has_queue(exchange->stream);
 }
 
 /*
@@ -388,39 +298,6 @@ void exchange_done(struct exchange *exchange)
 	sender_drop(&exchange->sender);
 	loop_event_done(exchange->gate->loop, &exchange->timer);
 	exchange->gate = NULL;
-}
-
-/* Every refusal is the last response of its connection. */
-void exchange_refuse(
-	struct exchange *exchange, int status, const char *reason, const char *advice, unsigned retry_after)
-{
-	struct reply reply = {
-		.status = status,
-		.type = "text/plain; charset=utf-8",
-		.body = strcmp(exchange->access.method, "HEAD") == 0 ? NULL : advice,
-		.len = strlen(advice),
-		.retry_after = retry_after,
-		.allow = status == 405,
-		.upgrade = status == 426,
-		.close = true,
-	};
-	exchange_log(exchange, status, reply.body == NULL ? 0 : reply.len, reason);
-	if (reply_send(exchange->stream, &reply) != 0) {
-		exchange_gone(exchange);
-		return;
-	}
-	stream_flush(exchange->stream);
-	exchange_linger(exchange);
-}
-
-/* Sends the 101. What is wrong with the stream from now on is said to its next owner. */
-void exchange_accept(
-	struct exchange *exchange, const struct reply_switch *reply, const struct route_conf *route)
-{
-	if (reply_send_switch(exchange->stream, reply, route) != 0)
-		stream_break(exchange->stream, ENOMEM);
-	stream_flush(exchange->stream);
-	exchange_enter(exchange, EXCHANGE_PASSED, 0);
 }
 
 /* Gives away what came behind the head. */
