@@ -74,7 +74,7 @@ static void test_lines(void **state)
 	check_pair(&header, "255.255.255.255:65535", "255.255.255.255:65535");
 	assert_int_equal(decode(&header, LIT(longest6)), 104);
 	assert_int_equal(decode(&header, LIT("PROXY TCP6 2001:DB8::1 ::1 0 1\r\n")), 32);
-	check_pair(&header, "[2001:db8::1]:0", "[::1]:1");
+	check_pair(&header, "2001:db8::1", "[::1]:1");
 	assert_int_equal(decode(&header, LIT("PROXY TCP6 ::ffff:192.0.2.1 ::1 5 6\r\n")), 37);
 	check_pair(&header, "192.0.2.1:5", "[::1]:6");
 	assert_int_equal(decode(&header, LIT("PROXY UNKNOWN\r\n")), 15);
