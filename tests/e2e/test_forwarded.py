@@ -9,6 +9,7 @@ from backends import service
 from gateway import Gateway
 from test_environment import dump
 from test_reverselookup import name_of
+from test_websocketd import there  # noqa: F401 (a fixture)
 
 PROXY, STRANGER = "127.0.0.1", "127.0.0.2"  # whom the gateway trusts, and whom not
 FOR, PROTO = "X-Forwarded-For", "X-Forwarded-Proto"
@@ -241,6 +242,16 @@ def test_log_of_refusals(gw):
         assert raw.response().status == 400
     assert gw.wait_log("request", status=400)["peer"] == f"{PROXY}:{port}"
     assert not any(str(line.get("peer")).endswith(":0") for line in gw.log_lines())
+
+
+@pytest.mark.plain_only("the lines are the same")
+def test_log_of_websocketd(there):
+    """Its URLs are those that the client knows, its remote the client."""
+    gw = there("--set", f"trusted_proxies={PROXY}", "cat")
+    with gw.ws("/x", headers=[(FOR, "192.0.2.1"), (PROTO, "https")], host="app.example") as ws:
+        ws.close()
+    line = gw.wait_log("CONNECT")
+    assert (line["url"], line["remote"]) == ("https://app.example/x", "192.0.2.1"), line
 
 
 # limits and origins
