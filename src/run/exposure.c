@@ -74,6 +74,42 @@ static bool exposure_find_key(const struct config *config, struct exposure *out)
 	return false;
 }
 
+/* Is this directory a static one itself? */
+static const struct route_conf *exposure_find_same(const struct config *config, const char *path)
+{
+	char dir[PATH_MAX];
+
+	for (size_t i = 0; i < config->n_routes; i++) {
+		const struct route_conf *route = &config->routes[i];
+		if (route->static_dir != NULL && realpath(route->static_dir, dir) != NULL &&
+			strcmp(dir, path) == 0)
+			return route;
+	}
+	return NULL;
+}
+
+/* Looks at files of tokens, and directories of them; tokens are secrets. */
+static bool exposure_find_targets(const struct config *config, struct exposure *out)
+{
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < config->n_routes; i++) {
+		const char *targets = config->routes[i].targets;
+		if (targets == NULL || realpath(targets, path) == NULL)
+			continue;
+		const struct route_conf *by = exposure_find_route(config, path);
+		by = by != NULL ? by : exposure_find_same(config, path);
+		if (by == NULL)
+			continue;
+		*out = (struct exposure){ .what = targets,
+			.static_dir = by->static_dir,
+			.sentence = "anybody could download the tokens of targets: they lie in a static "
+				    "directory; move them out of there" };
+		return true;
+	}
+	return false;
+}
+
 /* Compares a directory of programs with a static one. */
 static bool exposure_overlaps(const char *programs, const char *pages, struct exposure *out)
 {
@@ -105,17 +141,28 @@ static bool exposure_find_programs(const struct config *config, struct exposure 
 	return false;
 }
 
+/* Are tokens beside pages no reason not to start? websockify has always started then. */
+static bool exposure_bears_tokens(const struct config *config)
+{
+	return config->manners == &manners_websockify;
+}
+
 /* One is enough. */
 bool exposure_find(const struct config *config, struct exposure *out)
 {
-	return exposure_find_key(config, out) || exposure_find_programs(config, out);
+	return exposure_find_key(config, out) || exposure_find_programs(config, out) ||
+	       (!exposure_bears_tokens(config) && exposure_find_targets(config, out));
 }
 
 /* Looks at one program after the other; one that can't be found can't be served either. */
 void exposure_warn(struct log *log, const struct config *config)
 {
 	char program[PATH_MAX];
+	struct exposure found;
 
+	if (exposure_bears_tokens(config) && exposure_find_targets(config, &found))
+		log_warning(log, found.sentence, LOG_STR("file", found.what),
+			LOG_STR("static", found.static_dir));
 	for (size_t i = 0; i < config->n_routes; i++) {
 		const char *path = config->routes[i].exec_path;
 		if (path == NULL || exposure_is_said(config, i, path) || realpath(path, program) == NULL)

@@ -440,6 +440,17 @@ def test_check(tmp_path):
     assert status == 1 and "No such file" in err
 
 
+def test_tokens_that_would_be_served(tmp_path):
+    """Beneath a static directory: no start, and --check says so."""
+    site, ini = tmp_path / "site", tmp_path / "w.ini"
+    site.mkdir()
+    (site / "tokens").write_text("t: 127.0.0.1:1\n")
+    ini.write_text(f"[route /vnc]\ntargets = {site}/tokens\n[route /*]\nstatic = {site}\n")
+    for options in ([], ["--check"]):
+        status, out, err = run(f"--config={ini}", *options)
+        assert (status, out) == (1, "") and "anybody could download the tokens" in err and f"{site}/tokens" in err
+
+
 def test_needs_a_prefix_for_a_path(tmp_path):
     file, ini = tmp_path / "tokens", tmp_path / "w.ini"
     file.write_text("")

@@ -60,24 +60,32 @@ static int remove_place(void **state)
 	return system(command);
 }
 
-/* What is logged when these programs run beside a route with this static directory. */
-static char *warns(const char *dir, const char *first, const char *second)
+/* What is logged of a configuration. */
+static char *warns_of(const struct config *config)
 {
 	static char text[4096];
-	static char one[] = "/one", two[] = "/two", files[] = "/s/*", con[] = "/con";
-	struct route_conf routes[] = { { .pattern = one, .exec_path = strdup(at(first)) },
-		{ .pattern = two, .exec_path = strdup(at(second)) },
-		{ .pattern = files, .static_dir = strdup(at(dir)) }, { .pattern = con } };
-	struct config config = { .routes = routes, .n_routes = 4 };
 	int fd = memfd_create("log", MFD_CLOEXEC);
 	struct log *log = log_new(fd, LOG_INFO, LOG_FORMAT_LOGFMT, 4096);
 
-	exposure_warn(log, &config);
+	exposure_warn(log, config);
 	log_free(log, 100);
 	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
 	assert_true(n >= 0);
 	text[n] = '\0';
 	close(fd);
+	return text;
+}
+
+/* What is logged when these programs run beside a route with this static directory. */
+static char *warns(const char *dir, const char *first, const char *second)
+{
+	static char one[] = "/one", two[] = "/two", files[] = "/s/*", con[] = "/con";
+	struct route_conf routes[] = { { .pattern = one, .exec_path = strdup(at(first)) },
+		{ .pattern = two, .exec_path = strdup(at(second)) },
+		{ .pattern = files, .static_dir = strdup(at(dir)) }, { .pattern = con } };
+	struct config config = { .routes = routes, .n_routes = 4 };
+	char *text = warns_of(&config);
+
 	free(routes[0].exec_path);
 	free(routes[1].exec_path);
 	free(routes[2].static_dir);
@@ -167,6 +175,45 @@ static void test_keys(void **state)
 	assert_false(finds_key("site", "nothing", "site/out.sh"));
 }
 
+/* Whether targets that are there would be served, with these manners; else whether that is only warned of. */
+static bool finds_targets(const char *dir, const char *targets, const struct manners *manners)
+{
+	static char one[] = "/one", files[] = "/s/*";
+	struct route_conf routes[] = { { .pattern = one, .targets = strdup(at(targets)) },
+		{ .pattern = files, .static_dir = strdup(at(dir)) } };
+	struct config config = { .routes = routes, .n_routes = 2, .manners = manners };
+	struct exposure found = { 0 };
+	bool is = exposure_find(&config, &found);
+
+	if (is) {
+		assert_ptr_equal(found.what, routes[0].targets);
+		assert_ptr_equal(found.static_dir, routes[1].static_dir);
+		assert_non_null(strstr(found.sentence, "tokens"));
+	}
+	bool warned = strstr(warns_of(&config), "tokens") != NULL;
+	assert_true(warned == (manners == &manners_websockify && strstr(targets, "site") == targets));
+	free(routes[0].targets);
+	free(routes[1].static_dir);
+	return is;
+}
+
+/* Tokens are secrets: a file of them, or a directory. */
+static void test_targets(void **state)
+{
+	(void)state;
+	assert_true(finds_targets("site", "site/a.sh", &manners_own));
+	assert_true(finds_targets("alias", "bin/in.sh", &manners_own));
+	assert_true(finds_targets("site", "site/sub", &manners_own));
+	assert_true(finds_targets("site", "site/sub/..", &manners_own));
+	assert_true(finds_targets("site/sub", "alias/sub", &manners_own));
+	assert_false(finds_targets("site", "site/.d.sh", &manners_own));
+	assert_false(finds_targets("site", "bin/f.sh", &manners_own));
+	assert_false(finds_targets("site", "nothing", &manners_own));
+	assert_false(finds_targets("nothing", "bin/f.sh", &manners_own));
+	assert_false(finds_targets("site/sub", "site", &manners_own)); /* no file in it is served */
+	assert_false(finds_targets("site", "site/a.sh", &manners_websockify));
+}
+
 /* Whether a directory of programs and a static one, of one route or of two, may not be together. */
 static bool finds_programs(const char *dir, const char *pages)
 {
@@ -214,7 +261,8 @@ static void test_programs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_warned), cmocka_unit_test(test_not_warned),
-		cmocka_unit_test(test_keys), cmocka_unit_test(test_programs) };
+		cmocka_unit_test(test_keys), cmocka_unit_test(test_targets),
+		cmocka_unit_test(test_programs) };
 
 	return cmocka_run_group_tests(tests, make_place, remove_place);
 }
