@@ -10,16 +10,13 @@
 #include "gate/targets.h"
 #include "run/announce.h"
 #include "run/background.h"
-#include "run/bounds.h"
 #include "run/certificates.h"
 #include "run/counters.h"
-#include "run/crew.h"
-#include "run/doors.h"
+#include "run/ending.h"
 #include "run/exposure.h"
 #include "run/helper.h"
 #include "run/inherited.h"
 #include "run/logging.h"
-#include "run/notify.h"
 #include "run/rights.h"
 #include "run/self.h"
 
@@ -43,14 +40,12 @@ struct server {
 	struct notify notify;
 	struct helper spawner;
 	struct counters counters;
-	struct bounds bounds;
+	struct ending ending;
 	struct rlimit files; /* as it was at the start */
 	const char *step;    /* of the start; NULL where what fails is logged by who knows more */
 	int signal_fd;
 	int background_fd; /* who waits for the start, or -1 */
-	struct event *on_signal, *grace;
-	bool draining;
-	bool hurried; /* somebody wants it at once */
+	struct event *on_signal;
 	int status;
 };
 
@@ -58,51 +53,6 @@ struct server {
 static struct server *server_of(struct loop *loop)
 {
 	return (struct server *)loop;
-}
-
-/* Ends what is left of the sessions. */
-static void server_cut(struct server *server)
-{
-	bounds_stop(&server->bounds);
-	notify_stopping(&server->notify);
-	doors_close(&server->doors, false);
-	crew_cut(&server->crew);
-}
-
-/* Has it end with its last session: nobody comes in any more. systemd is not told, which would wait for the
- * end as long as for any other service, and then kill. */
-static void server_on_shut(void *arg)
-{
-	struct server *server = arg;
-
-	doors_close(&server->doors, true);
-	crew_shut(&server->crew);
-}
-
-/* Stops: nobody comes in, everybody is told, and has shutdown_grace to go. */
-static void server_drain(struct server *server)
-{
-	server->draining = true;
-	bounds_stop(&server->bounds);
-	log_info(server->log, "stopping", LOG_MS("grace", server->config->gateway.shutdown_grace_ms));
-	notify_stopping(&server->notify);
-	doors_close(&server->doors, true);
-	crew_drain(&server->crew);
-	loop_timer_set(server->grace, server->config->gateway.shutdown_grace_ms);
-}
-
-/* It has been there for long enough. */
-static void server_on_end(void *arg)
-{
-	server_drain(arg);
-}
-
-/* shutdown_grace is over. */
-static void server_on_grace(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	server_cut(arg);
 }
 
 /* A worker has ended; the last one ends the gateway. */
@@ -125,18 +75,14 @@ static void server_on_signal(evutil_socket_t fd, short what, void *arg)
 	switch (info.ssi_signo) {
 	case SIGTERM:
 	case SIGINT:
-		server->hurried = server->draining;
-		if (server->hurried)
-			server_cut(server);
-		else
-			server_drain(server);
+		ending_ask(&server->ending);
 		break;
 	case SIGUSR1:
 		if (!log_reopen(server->log))
 			log_debug(server->log, "no log file to open again");
 		break;
 	case SIGUSR2:
-		if (!server->draining && !server->crew.shut)
+		if (!server->ending.begun && !server->crew.shut)
 			counters_ask(&server->counters);
 		break;
 	case SIGHUP:
@@ -161,8 +107,7 @@ static void server_on_spawner(evutil_socket_t fd, short what, void *arg)
 	log_error(server->log, "the process that starts programs (the spawner) died");
 	helper_reap(&server->spawner);
 	server->status = 1;
-	server->draining = true;
-	server_cut(server);
+	ending_cut(&server->ending);
 }
 
 /* What the main loop listens to. */
@@ -170,8 +115,7 @@ static int server_watch(struct server *server)
 {
 	server->on_signal = loop_event_new(
 		&server->loop, server->signal_fd, EV_READ | EV_PERSIST, server_on_signal, server);
-	server->grace = loop_event_new(&server->loop, -1, 0, server_on_grace, server);
-	if (server->on_signal == NULL || server->grace == NULL)
+	if (server->on_signal == NULL || ending_init(&server->ending) != 0)
 		return -ENOMEM;
 	event_add(server->on_signal, NULL);
 	return helper_watch(&server->spawner, &server->loop, server_on_spawner, server);
@@ -303,12 +247,9 @@ static int server_leave_foreground(struct server *server)
 }
 
 /* Looks from now on whether it is to end by itself. */
-static int server_start_bounds(struct server *server)
+static int server_watch_time(struct server *server)
 {
-	static const struct bounds_hooks hooks = { .on_shut = server_on_shut, .on_end = server_on_end };
-
-	return bounds_start(
-		&server->bounds, server->config, &server->crew.limits, &server->loop, &hooks, server);
+	return ending_watch(&server->ending);
 }
 
 /* Tells systemd. */
@@ -339,7 +280,7 @@ static const struct server_step {
 	{ NULL, server_announce },
 	{ "start the workers", server_start_workers },
 	{ "watch the sessions", server_notify },
-	{ "watch the time", server_start_bounds },
+	{ "watch the time", server_watch_time },
 	{ NULL, server_leave_foreground },
 };
 
@@ -367,19 +308,19 @@ static void server_stop(struct server *server)
 	crew_stop(&server->crew);
 	doors_done(&server->doors);
 	inherited_done(&server->inherited);
-	bounds_done(&server->bounds);
 	notify_done(&server->notify);
 	certificates_free(server->certificates);
 	if (server->loop.base != NULL) {
 		loop_event_free(&server->loop, server->on_signal);
 		helper_unwatch(&server->spawner);
-		loop_event_free(&server->loop, server->grace);
+		ending_done(&server->ending);
 		loop_done(&server->loop);
 	}
 	crew_done(&server->crew);
 	if (server->signal_fd >= 0)
 		self_hear_stop_only(server->signal_fd);
-	helper_stop(&server->spawner, server->hurried ? HELPER_HURRY_MS : HELPER_END_MS, server->signal_fd);
+	helper_stop(&server->spawner, server->ending.hurried ? HELPER_HURRY_MS : HELPER_END_MS,
+		server->signal_fd);
 	if (server->signal_fd >= 0)
 		close(server->signal_fd);
 }
@@ -390,6 +331,11 @@ int server_run(const struct config *config)
 	const struct gateway_conf *gateway = &config->gateway;
 	struct server server = { .config = config, .signal_fd = -1, .background_fd = -1 };
 
+	server.ending = (struct ending){ .loop = &server.loop,
+		.config = config,
+		.crew = &server.crew,
+		.doors = &server.doors,
+		.notify = &server.notify };
 	self_fill_standard();
 	server.log = logging_new(config);
 	if (server.log == NULL) {
