@@ -4,11 +4,15 @@
 #ifndef NET_PROXYHDR_INTERNAL_H
 #define NET_PROXYHDR_INTERNAL_H
 
+#include "net/proxyhdr.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
 enum { PROXYHDR_SIGNATURE = 12 };
 extern const uint8_t proxyhdr_signature[PROXYHDR_SIGNATURE];
+
+extern const char proxyhdr_word[]; /* what a line begins with */
 
 /* The 13th byte: version and command; the 14th: family and protocol. */
 enum { PROXYHDR_VERSION_2 = 0x20, PROXYHDR_LOCAL = 0x0, PROXYHDR_PROXY = 0x1 };
@@ -41,6 +45,12 @@ enum {
 	PROXYHDR_TLV_SSL_CIPHER = 0x23,
 	PROXYHDR_SSL_HEAD = 5 /* client and verify, before its TLVs */
 };
+
+/* proxyhdr.c: an address of IP from its bytes; AF_INET or AF_INET6. */
+void proxyhdr_set_ip(struct addr *out, sa_family_t family, const uint8_t *bytes, uint16_t port);
+
+/* proxyhdr_line.c: proxyhdr_decode() for what begins with the word. `out` is zeroed. */
+int proxyhdr_decode_v1(struct proxyhdr *out, const uint8_t *buf, size_t len);
 
 /* The sum of a header (2.2.3), as if the four bytes at `at` were zero. */
 uint32_t proxyhdr_crc32c(const uint8_t *buf, size_t len, size_t at);
