@@ -61,6 +61,12 @@ tls_key = {certs.run_pair().key}
 tls_client_ca = {certs.run_authority().certificate}
 tls_client = accept
 trusted_proxies = 127.0.0.1
+[listen sealed]
+address = 127.0.0.1:0
+tls_certificate = {certs.run_pair().certificate}
+tls_key = {certs.run_pair().key}
+proxy_protocol = yes
+trusted_proxies = 127.0.0.1
 [defaults]
 origins = same
 [route /show]
@@ -77,7 +83,7 @@ send_proxy = v2
 connect = unix:{directory}/service
 """,
     )
-    it.proxied, it.strangers, it.direct, it.direct6, it.hasty, it.certificates = (
+    it.proxied, it.strangers, it.direct, it.direct6, it.hasty, it.certificates, it.sealed = (
         (host.strip("[]"), int(port))
         for host, port in (address.rsplit(":", 1) for address in it.addresses if not address.startswith("unix:"))
     )
@@ -300,20 +306,18 @@ def test_header_where_none_is_expected(gw):
         gw.mark()
 
 
-def test_nothing_between_header_and_handshake(gw):
+@pytest.mark.plain_only("the listener has TLS anyhow")
+@pytest.mark.parametrize("plain", [wsraw.request("/console"), b"xyz", b"\r\n", v1()])
+def test_nothing_between_header_and_handshake(gw, plain):
     """What comes in front of TLS without being it is never a request (pre-TLS injection)."""
-    if not gw.tls:
-        pytest.skip("there is no TLS to be in front of")
-    for plain in (wsraw.request("/console"), b"xyz", b"\r\n"):
-        gw.mark()
-        with wsraw.connect(gw.proxied) as raw:
-            raw.send(v1() + plain)
-            sock = TlsSocket(raw.sock, gw.context, "127.0.0.1", handshake=False)
-            with pytest.raises((ssl.SSLError, OSError, EOFError)):
-                sock.sendall(wsraw.request("/console"))
-                Raw(sock).response()
-        eventually(lambda: gw.logged("TLS failed") or gw.logged("request", status=400), gw.log_text)
-        assert not gw.logged("request", status=200)
+    with wsraw.connect(gw.sealed) as raw:
+        raw.send(v1() + plain)
+        sock = TlsSocket(raw.sock, certs.run_context(), "127.0.0.1", handshake=False)
+        with pytest.raises((ssl.SSLError, OSError, EOFError)):
+            sock.sendall(wsraw.request("/console"))
+            Raw(sock).response()
+    eventually(lambda: gw.logged("TLS failed") or gw.logged("request", status=400), gw.log_text)
+    assert not gw.logged("request", status=200)
 
 
 @pytest.mark.parametrize("sent", [b"", v1()[:20]], ids=["nothing", "half"])
