@@ -136,7 +136,8 @@ static void pump_explain(struct pump *pump)
 		pump_end(pump, -EPROTO, "%s", words != NULL ? words : "protocol error");
 }
 
-/* What an unsuccessful call of OpenSSL means. */
+/* What an unsuccessful call of OpenSSL means. When the socket was not asked in vain, what came was no data
+ * but a ticket or new keys; for these it takes a buffer to write into, too, and would keep it. */
 static void pump_judge(struct pump *pump, int error, int saved)
 {
 	int reason = ERR_GET_REASON(ERR_peek_error());
@@ -144,6 +145,8 @@ static void pump_judge(struct pump *pump, int error, int saved)
 	switch (error) {
 	case SSL_ERROR_WANT_READ:
 		pump->starved = true;
+		if (saved != EAGAIN)
+			SSL_free_buffers(pump->ssl);
 		return;
 	case SSL_ERROR_ZERO_RETURN:
 		pump_end(pump, 0, "%s", "");

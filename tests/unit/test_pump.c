@@ -414,6 +414,30 @@ static void test_file(void **state)
 	pair_free(pair);
 }
 
+/* While nothing is on its way no buffer for records is held: not after the handshake, and the tickets that
+ * may follow it, nor after data. */
+static void test_idle(void **state)
+{
+	uint8_t data[20000] = { 0 };
+	(void)state;
+
+	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+		struct pair *pair = pair_new(version);
+		pair_shake(pair);
+		for (int i = 0; i < 2; i++) {
+			char byte;
+			rig_turns(&pair->rig, 5);
+			assert_int_equal(SSL_read(pair->peer, &byte, 1), -1);
+			assert_int_equal(SSL_free_buffers(pair->peer), 1);
+			assert_int_equal(blocks_large, 0);
+			pair_say(pair, data, sizeof(data));
+			rig_until(&pair->rig, pair->n_got == (i + 1) * sizeof(data));
+		}
+		ERR_clear_error();
+		pair_free(pair);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -431,7 +455,9 @@ int main(void)
 		cmocka_unit_test(test_data_behind_key_update),
 		cmocka_unit_test(test_half_a_key_update),
 		cmocka_unit_test(test_file),
+		cmocka_unit_test(test_idle),
 	};
 	signal(SIGPIPE, SIG_IGN);
+	blocks_count();
 	return cmocka_run_group_tests(tests, pair_setup, pair_teardown);
 }

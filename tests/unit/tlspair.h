@@ -10,7 +10,46 @@
 #include "net/stream.h"
 #include "rig.h"
 
+#include <malloc.h>
+
 enum { ROOM = 4 << 20 };
+
+/* Blocks of OpenSSL's as large as those that it reads records into; for who calls blocks_count() first of
+ * all. */
+static int blocks_large;
+
+static inline void *blocks_malloc(size_t size, const char *file, int line)
+{
+	void *block = malloc(size);
+	(void)file;
+	(void)line;
+	blocks_large += block != NULL && malloc_usable_size(block) >= 16384;
+	return block;
+}
+
+static inline void blocks_free(void *block, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	blocks_large -= block != NULL && malloc_usable_size(block) >= 16384;
+	free(block);
+}
+
+static inline void *blocks_realloc(void *block, size_t size, const char *file, int line)
+{
+	size_t old = block == NULL ? 0 : malloc_usable_size(block);
+	void *fresh = blocks_malloc(size, file, line);
+	if (fresh != NULL && block != NULL)
+		memcpy(fresh, block, old < size ? old : size);
+	if (fresh != NULL)
+		blocks_free(block, file, line);
+	return fresh;
+}
+
+static inline void blocks_count(void)
+{
+	must(CRYPTO_set_mem_functions(blocks_malloc, blocks_realloc, blocks_free) == 1);
+}
 
 /* Both ends. */
 struct pair {
@@ -87,6 +126,7 @@ static inline struct pair *pair_open(struct tls *tls, const char *host, SSL_CTX 
 	pair->ctx = ctx;
 	SSL_CTX_set_max_proto_version(ctx, version);
 	SSL_CTX_set_min_proto_version(ctx, version);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
 	pair->peer = SSL_new(ctx);
 	SSL_set_fd(pair->peer, fds[1]);
 	if (host == NULL)
