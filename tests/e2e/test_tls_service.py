@@ -5,6 +5,7 @@ import shutil
 import socket
 import ssl
 import tempfile
+import threading
 import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -419,12 +420,18 @@ def test_silent_or_slow(gw, it):
                 return
 
     for plain in (lambda sock: silent(it, sock), trickles):
-        it.serves(plain=plain)
+        begun = threading.Event()
+
+        def begins(sock, plain=plain, begun=begun):
+            begun.set()
+            plain(sock)
+
+        it.serves(plain=begins)
         gw.mark()
         with gw.connect() as raw:
             begin = time.monotonic()
             raw.send(wsraw.upgrade("/short", gw.host))
-            eventually(lambda: it.connections, "no attempt")
+            assert begun.wait(30), "no attempt"
             it.plain = None
             with gw.ws("/tls") as ws:
                 ws.send_text("meanwhile")
@@ -549,6 +556,7 @@ def test_files_that_change(gateway, tmp_path):
 
     put(first.certificate, ca)
     shown = put_pair(certs.run_authority().issue("changing1", names=()))
+    next_pair = certs.run_authority().issue("changing2", names=())
     by_first, by_second = (
         server_context(authority.issue("it"), clients=certs.run_authority()) for authority in (first, second)
     )
@@ -557,7 +565,7 @@ def test_files_that_change(gateway, tmp_path):
         with gw.ws("/tls") as old:
             eventually(lambda: it.shown == [shown], lambda: f"{it.shown}")
             put(second.certificate, ca)
-            newer = put_pair(certs.run_authority().issue("changing2", names=()))
+            newer = put_pair(next_pair)
             again(1)
             assert "unable to get local issuer" in refused(gw, "/tls")
             it.context = by_second
