@@ -80,9 +80,11 @@ static void tcp_on_eof(struct endpoint *endpoint, int error)
 	struct tcp *tcp = (struct tcp *)endpoint;
 	const char *failure = stream_tls_failure(&tcp->channel.stream);
 
-	/* A reset that a write met first looks like an orderly end to the read after it; EPIPE only says that
-	 * we wrote too late. What TLS says is an end in good order is one. */
-	if (error == 0 && tcp->write_error != EPIPE && stream_ssl(&tcp->channel.stream) == NULL)
+	/* A reset that a write met first looks like an orderly end to the read after it, unless TLS says that
+	 * it is one; EPIPE only says that we wrote too late. */
+	bool late = tcp->write_error == EPIPE ||
+		    (tcp->write_error == ECONNRESET && stream_ssl(&tcp->channel.stream) != NULL);
+	if (error == 0 && !late)
 		error = tcp->write_error;
 	tcp_report_eof(tcp, error == 0 ? 1000 : 1011,
 		error == 0	     ? "closed"

@@ -14,7 +14,7 @@
 #include <stdio.h>
 
 #include "backend/rotation.h"
-#include "backend/tcp.h"
+#include "backend/tcp_internal.h"
 #include "certs.h"
 #include "names.h"
 #include "net/tls_client.h"
@@ -364,6 +364,23 @@ static void test_write_meets_a_reset(void **state)
 	}
 }
 
+/* Where it was us who gave up writing (as when it asks for new keys without end and takes nothing), what the
+ * service ends in good order is not complete all the same. */
+static void test_gives_up_writing(void **state)
+{
+	struct meeting *meeting = meeting_new(1, NULL);
+	(void)state;
+
+	meeting_accept(meeting, 0);
+	meeting_shake(meeting);
+	stream_break(&((struct tcp *)meeting->tcp)->channel.stream, ENOBUFS);
+	rig_turns(&meeting->rig, 2);
+	SSL_shutdown(meeting->service);
+	rig_until(&meeting->rig, strchr(meeting->heard, 'E') != NULL);
+	assert_int_equal(meeting->end.code, 1011);
+	meeting_free(meeting);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -373,6 +390,7 @@ int main(void)
 		cmocka_unit_test(test_given_up),
 		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_write_meets_a_reset),
+		cmocka_unit_test(test_gives_up_writing),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, setup, teardown);
