@@ -12,8 +12,6 @@
 #include "net/pump.h"
 
 #include <errno.h>
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -270,66 +268,6 @@ void stream_reset(struct stream *stream)
 	stream_release(stream);
 }
 
-/* For those who look. */
-SSL *stream_ssl(const struct stream *stream)
-{
-	return stream->pump == NULL ? NULL : pump_ssl(stream->pump);
-}
-
-/* Why TLS failed. */
-const char *stream_tls_failure(const struct stream *stream)
-{
-	return stream->pump == NULL ? "" : pump_reason(stream->pump);
-}
-
-/* Is TLS on its way? */
-bool stream_in_handshake(const struct stream *stream)
-{
-	return stream->pump != NULL && !pump_is_established(stream->pump);
-}
-
-/* Does the peer not know that this is TLS? */
-bool stream_met_http(const struct stream *stream)
-{
-	return stream->pump != NULL && pump_met_http(stream->pump);
-}
-
-/* Has it descriptors? */
-bool stream_is_open(const struct stream *stream)
-{
-	return stream->rfd >= 0;
-}
-
-/* Does anything wait? An empty queue is freed at once. */
-bool stream_has_queue(const struct stream *stream)
-{
-	return stream->out.queue != NULL;
-}
-
-/* Is it not read though it could be? */
-bool stream_is_paused(const struct stream *stream)
-{
-	return stream->read == STREAM_READ_PAUSED;
-}
-
-/* Has the peer ended its side? */
-bool stream_has_ended(const struct stream *stream)
-{
-	return stream->read == STREAM_READ_EOF;
-}
-
-/* Can nothing be sent any more? */
-bool stream_is_shut(const struct stream *stream)
-{
-	return stream->write >= STREAM_WRITE_SHUT;
-}
-
-/* Are both directions at their end? */
-bool stream_is_over(const struct stream *stream)
-{
-	return stream_has_ended(stream) && stream_is_shut(stream);
-}
-
 /* Encrypts the batch. */
 static void stream_encrypt(struct stream *stream, const struct batch *batch)
 {
@@ -380,80 +318,6 @@ void stream_send(struct stream *stream, const void *data, size_t len)
 	batch_add(batch, data, len);
 	if (len > BATCH_COPY_MAX && !stream_in_scratch(stream, data))
 		stream_flush(stream);
-}
-
-/* Sends a part of a file by way of the scratch buffer, since it has to be encrypted. */
-static long stream_send_file_tls(struct stream *stream, int fd, uint64_t offset, size_t len)
-{
-	const struct batch *batch = stream->loop->batch;
-	uint8_t *scratch = stream->loop->scratch;
-
-	must(batch->owner == NULL ||
-		batch->owner == stream); /* else it may point at what is overwritten here */
-	ssize_t n = pread(fd, scratch, len < LOOP_SCRATCH ? len : LOOP_SCRATCH, (off_t)offset);
-
-	if (n <= 0)
-		return -1;
-	stream_send(stream, scratch, (size_t)n);
-	stream_flush(stream);
-	return n;
-}
-
-/* Gives the socket a part of a file, without a copy in between. */
-long stream_send_file(struct stream *stream, int fd, uint64_t offset, size_t len)
-{
-	if (stream->write != STREAM_WRITE_OPEN)
-		return 0; /* on_broken is on its way */
-	stream_flush(stream);
-	if (stream->out.queue != NULL || stream->write != STREAM_WRITE_OPEN)
-		return 0;
-	if (stream->pump != NULL)
-		return stream_send_file_tls(stream, fd, offset, len);
-	long n = outlet_put_file(&stream->out, fd, offset, len);
-	if (n > 0)
-		return n;
-	if (n == -EAGAIN)
-		stream_yield(stream);
-	else if (n == -EPIPE || n == -ECONNRESET)
-		stream_break(stream, (int)-n);
-	else
-		return -1;
-	return 0;
-}
-
-/* What the queue costs. */
-size_t stream_queued(const struct stream *stream)
-{
-	return outlet_cost(&stream->out);
-}
-
-/* What the kernel holds for the peer: of a TCP connection until it is acknowledged. */
-static size_t stream_in_kernel(const struct stream *stream)
-{
-	int n = 0;
-	if (stream->out.fd < 0 || stream->out.fd != stream->rfd || ioctl(stream->out.fd, SIOCOUTQ, &n) != 0)
-		return 0;
-	return (size_t)n;
-}
-
-/* What the peer has not taken, here and in the kernel. */
-size_t stream_unsent(const struct stream *stream)
-{
-	return stream_in_kernel(stream) +
-	       (stream->out.queue == NULL ? 0 : evbuffer_get_length(stream->out.queue));
-}
-
-/* What the kernel has taken. */
-uint64_t stream_written(const struct stream *stream)
-{
-	return stream->out.n_written;
-}
-
-/* What the peer has taken; the end of our side is one more, which the kernel counts. */
-uint64_t stream_taken(const struct stream *stream)
-{
-	size_t in_kernel = stream_in_kernel(stream);
-	return stream->out.n_written > in_kernel ? stream->out.n_written - in_kernel : 0;
 }
 
 /* Lets others have their turn: the next poll says again that it is writable. */
