@@ -59,7 +59,7 @@ ROUTES = {
     "lines": {"framing": "lines"},
     "length": {"framing": "length16"},
     "netstring": {"framing": "netstring"},
-    "short": {"send_timeout": "1s"},
+    "short": {"send_timeout": "1500ms"},
     "pings": {"ping_interval": "50ms", "ping_timeout": "400ms"},
 }
 
