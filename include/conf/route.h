@@ -23,6 +23,9 @@ const char *route_error(int error);
 /* Two patterns that answer the same requests. */
 bool route_same(const struct route_conf *a, const struct route_conf *b);
 
+/* Could sessions of this route come to a tls:// service? One of targets could always. */
+bool route_may_encrypt(const struct route_conf *route);
+
 /* What was found. path_info is what follows a prefix, with its slash ("/a/b"), or empty; it points into the
  * request's path. */
 struct route_match {

@@ -32,7 +32,8 @@ struct value_type {
 	size_t (*count)(const struct option *option, const void *conf);
 };
 
-/* The kinds that are numbers underneath; the others are in conf/command.h, conf/items.h and conf/place.h. */
+/* The kinds that are numbers underneath; the others are in conf/command.h, conf/items.h, conf/lists.h,
+ * conf/place.h and conf/upstream.h. */
 extern const struct value_type value_bool, value_number, value_time, value_size, value_word, value_mode,
 	value_signal;
 /* The same as value_word for keys of a listener that mean nothing without a certificate, or without an

@@ -11,9 +11,6 @@
 
 #include "net/tls.h"
 
-/* Could sessions of this route come to a tls:// service? One of targets could always. */
-bool tls_client_is_wanted(const struct route_conf *route);
-
 /* Where OpenSSL finds the system's authorities, which count where a route names none: a file and a directory;
  * neither need exist. */
 const char *tls_client_system_file(void);

@@ -4,6 +4,8 @@
  */
 #include "conf/check.h"
 
+#include "conf/route.h"
+
 #include <stdarg.h>
 #include <string.h>
 
@@ -159,16 +161,6 @@ static bool check_may_type(const struct route_conf *route)
 	return found;
 }
 
-/* Is there a service that may speak TLS? */
-static bool check_may_encrypt(const struct route_conf *route)
-{
-	bool found = route->targets != NULL;
-
-	for (size_t i = 0; i < route->connect.n; i++)
-		found |= route->connect.items[i].tls;
-	return found;
-}
-
 /* Goes by what the key is about, where that is a service. */
 static const char *check_useless_for_service(const struct route_conf *route, const struct option *option)
 {
@@ -178,7 +170,7 @@ static const char *check_useless_for_service(const struct route_conf *route, con
 		return "without several connect";
 	if (option->flags & OPTION_TARGETS && route->targets == NULL)
 		return "without targets";
-	if (option->flags & OPTION_TLS && !check_may_encrypt(route))
+	if (option->flags & OPTION_TLS && !route_may_encrypt(route))
 		return "without a tls:// service";
 	return NULL;
 }

@@ -8,6 +8,7 @@
 #include "conf/command.h"
 #include "conf/config.h"
 #include "conf/items.h"
+#include "conf/lists.h"
 #include "conf/place.h"
 #include "conf/upstream.h"
 #include "conf/who.h"
@@ -126,8 +127,8 @@ const struct option options[] = {
 	{ LISTEN(tls_ciphersuites), .key = "tls_ciphersuites", .type = &value_string, .otherwise = "",
 	  .help = "Ciphers of TLS 1.3, as OpenSSL writes them; when empty, AES-128-GCM, AES-256-GCM and ChaCha20." },
 	{ LISTEN(proxy_protocol), .key = "proxy_protocol", .type = &value_bool, .otherwise = "no",
-	  .help = "Whether each connection begins with a PROXY header (v1 or v2), in front of TLS too, that says who the client is. It is only taken from trusted_proxies, nobody else may connect." },
-	{ LISTEN(trusted_proxies), .key = "trusted_proxies", .type = &items_cidrs, .otherwise = "", .flags = OPTION_LIST,
+	  .help = "Whether each connection begins with a PROXY header (v1 or v2), in front of TLS too, that says who the client is, within 3 s. It is only taken from trusted_proxies, nobody else may connect." },
+	{ LISTEN(trusted_proxies), .key = "trusted_proxies", .type = &lists_cidrs, .otherwise = "", .flags = OPTION_LIST,
 	  .help = "Proxies in front, as blocks of addresses (192.0.2.0/24), or unix for whoever connects by a unix socket. Only these are believed who their client is, by Forwarded or X-Forwarded-For and -Proto; the last hop that is none of them is the client." },
 	{ LISTEN(redirect_to), .key = "redirect_to", .type = &place_redirect, .otherwise = "",
 	  .help = "Only answer 308 to this base URL, with the request's path behind it. https://*:8443 keeps the host that was asked for." },
@@ -164,7 +165,7 @@ const struct option options[] = {
 	  .help = "When a session can't start (limits, backend down): http answers 429, 502, 503 or 504; close answers 101 and then closes with 1013, 1014 or 1011 and the reason, since a browser's script can't see an HTTP status. A path that leads nowhere is 404 either way." },
 	{ ROUTE(invalid_utf8), .key = "invalid_utf8", .type = &value_word, .otherwise = "replace", .words = options_invalid_utf8,
 	  .help = "Output that is not UTF-8 in a text message: replace (by U+FFFD), binary (that message goes out as binary; decided on its first fragment, later ones are replaced), or close (1011)." },
-	{ ROUTE(subprotocols), .key = "subprotocols", .type = &items_subprotocols, .otherwise = "", .flags = OPTION_LIST,
+	{ ROUTE(subprotocols), .key = "subprotocols", .type = &lists_subprotocols, .otherwise = "", .flags = OPTION_LIST,
 	  .help = "Subprotocols that are answered, best first; NAME=FRAMING also sets the framing for that choice; where a service has stream, base64 has the framing of that name without saying so, and text.ircv3.net and binary.ircv3.net have lines, of the type that their names say. When empty, the first one that the client offers." },
 	{ ROUTE(origins), .key = "origins", .type = &items_origins, .otherwise = "same", .flags = OPTION_LIST,
 	  .help = "Web pages that may connect. same: those that came from this host and port, by https where clients speak TLS; any (or *): all; null: pages opened from disk. Giving any value replaces the default. A client without an Origin header is no browser and may always." },
@@ -244,11 +245,11 @@ const struct option options[] = {
 	  .help = "PEM file with the private key of tls_cert." },
 	{ ROUTE(target_by), .key = "target_by", .type = &value_word, .otherwise = "query", .flags = OPTION_SERVICE | OPTION_TARGETS, .words = options_target_by,
 	  .help = "Where the token for targets is: query (?token=), path (the one segment behind the route's), or host (the Host header, without its port, in any case)." },
-	{ ROUTE(header), .key = "header", .type = &items_headers, .otherwise = "", .flags = OPTION_LIST,
+	{ ROUTE(header), .key = "header", .type = &lists_headers, .otherwise = "", .flags = OPTION_LIST,
 	  .help = "Added to every response." },
-	{ ROUTE(header_ws), .key = "header_ws", .type = &items_headers, .otherwise = "", .flags = OPTION_LIST,
+	{ ROUTE(header_ws), .key = "header_ws", .type = &lists_headers, .otherwise = "", .flags = OPTION_LIST,
 	  .help = "Added to the responses that upgrade." },
-	{ ROUTE(header_http), .key = "header_http", .type = &items_headers, .otherwise = "", .flags = OPTION_LIST,
+	{ ROUTE(header_http), .key = "header_http", .type = &lists_headers, .otherwise = "", .flags = OPTION_LIST,
 	  .help = "Added to all other responses." },
 };
 /* clang-format on */

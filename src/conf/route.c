@@ -8,6 +8,16 @@
 
 #include <string.h>
 
+/* Looks at the list; what targets lead to nobody knows before. */
+bool route_may_encrypt(const struct route_conf *route)
+{
+	bool found = route->targets != NULL;
+
+	for (size_t i = 0; i < route->connect.n; i++)
+		found |= route->connect.items[i].tls;
+	return found;
+}
+
 /* Copies a host in small letters. */
 static int route_parse_host(struct pool *pool, struct route_conf *route, struct text host)
 {

@@ -114,7 +114,7 @@ static void websockify_take_ssl_ciphers(struct argv_state *state, const char *va
 const struct argv_option websockify_options[] = {
 	{ "verbose", ARGV_FLAG, 'v', .take = websockify_take_verbose, .help = "log more (--loglevel=debug)" },
 	{ "daemon", ARGV_FLAG, 'D', .take = websockify_take_daemon, .help = "go to the background once all is open; the log goes nowhere then without --log-file or --syslog" },
-	{ "run-once", ARGV_FLAG, .take = websockify_take_run_once, .help = "serve one session and exit; who comes meanwhile gets 503" },
+	{ "run-once", ARGV_FLAG, .take = websockify_take_run_once, .help = "serve one session and exit; who comes meanwhile is closed with 1013" },
 	{ "timeout", ARGV_VALUE, .arg = "SECONDS", .take = websockify_take_timeout, .help = "so long after the start let nobody in any more, and exit when nobody is connected" },
 	{ "idle-timeout", ARGV_VALUE, .arg = "SECONDS", .take = websockify_take_idle_timeout, .help = "exit when nobody was connected for so long" },
 	{ "cert", ARGV_VALUE, .arg = "FILE", .help = "certificate and its chain, PEM; self.pem by default, if that is there. Without --ssl-only TLS and plain connections are served on the same port" },

@@ -19,15 +19,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Looks at the list. */
-bool tls_client_is_wanted(const struct route_conf *route)
-{
-	for (size_t i = 0; i < route->connect.n; i++)
-		if (route->connect.items[i].tls)
-			return true;
-	return route->targets != NULL;
-}
-
 /* A place that the environment may set, as OpenSSL reads it. */
 static const char *tls_client_place(const char *variable, const char *otherwise)
 {

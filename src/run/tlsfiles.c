@@ -7,6 +7,7 @@
  */
 #include "run/tlsfiles.h"
 
+#include "conf/route.h"
 #include "net/tls_client.h"
 
 #include <errno.h>
@@ -21,7 +22,7 @@ struct tlsfiles tlsfiles_of_listen(const struct listen_conf *listen)
 /* A route's. */
 struct tlsfiles tlsfiles_of_route(const struct route_conf *route)
 {
-	return (struct tlsfiles){ .route = tls_client_is_wanted(route) ? route : NULL };
+	return (struct tlsfiles){ .route = route_may_encrypt(route) ? route : NULL };
 }
 
 /* Is it anybody's? */

@@ -201,6 +201,24 @@ static void test_names(void **state)
 	}
 }
 
+/* One tls:// service among several is enough, and targets are. */
+static void test_may_encrypt(void **state)
+{
+	struct upstream upstreams[] = { { .tls = false }, { .tls = true } };
+	struct route_conf route = { .is_service = true };
+	char targets[] = "/tokens";
+	(void)state;
+
+	assert_false(route_may_encrypt(&route));
+	route.connect = (struct upstream_list){ upstreams, 1 };
+	assert_false(route_may_encrypt(&route));
+	route.connect.n = 2;
+	assert_true(route_may_encrypt(&route));
+	route.connect.n = 0;
+	route.targets = targets;
+	assert_true(route_may_encrypt(&route));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -209,6 +227,7 @@ int main(void)
 		cmocka_unit_test(test_all_paths),
 		cmocka_unit_test(test_patterns),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_may_encrypt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

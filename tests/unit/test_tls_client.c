@@ -150,23 +150,6 @@ static int teardown(void **state)
 	return certs_teardown(state);
 }
 
-static void test_wanted(void **state)
-{
-	struct upstream upstreams[] = { { .tls = false }, { .tls = true } };
-	struct route_conf route = { .is_service = true };
-	char targets[] = "/tokens";
-	(void)state;
-
-	assert_false(tls_client_is_wanted(&route));
-	route.connect = (struct upstream_list){ upstreams, 1 };
-	assert_false(tls_client_is_wanted(&route));
-	route.connect.n = 2;
-	assert_true(tls_client_is_wanted(&route));
-	route.connect.n = 0;
-	route.targets = targets;
-	assert_true(tls_client_is_wanted(&route));
-}
-
 static void test_versions(void **state)
 {
 	static const int versions[] = { TLS1_VERSION, TLS1_1_VERSION, TLS1_2_VERSION, TLS1_3_VERSION };
@@ -543,7 +526,6 @@ static void test_mistakes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_wanted),
 		cmocka_unit_test(test_versions),
 		cmocka_unit_test(test_ciphers),
 		cmocka_unit_test(test_names),
