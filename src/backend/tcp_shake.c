@@ -93,10 +93,10 @@ void tcp_shake(struct tcp *tcp, int fd)
 	tcp_enter(tcp, TCP_SHAKING);
 	int error = stream_open_tls(
 		&tcp->channel.stream, tcp->endpoint.loop, fd, tcp->tls, host, &tcp_shake_hooks, tcp);
-	if (error != 0) {
+	if (error != 0)
 		close(fd);
+	else
+		error = loop_timer_set(&tcp->timer, reach_left_ms(tcp->reach));
+	if (error != 0)
 		tcp_shake_fail(tcp, -error, strerror(-error));
-		return;
-	}
-	loop_timer_set(&tcp->timer, reach_left_ms(tcp->reach));
 }

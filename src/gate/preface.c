@@ -58,17 +58,17 @@ static uint64_t preface_left(const struct preface *preface)
 	return spent < ms ? ms - spent : 0;
 }
 
-/* The one place where the state changes. */
-static void preface_enter(struct preface *preface, enum preface_state state)
+/* The one place where the state changes. Returns 0, or -ENOMEM: only of the first state's timer, the next
+ * ones move it. */
+static int preface_enter(struct preface *preface, enum preface_state state)
 {
 	must(state >= preface->state);
 	preface->state = state;
-	if (state == PREFACE_OVER) {
-		event_del(&preface->readable);
-		event_del(&preface->timer);
-	} else {
-		loop_timer_set(&preface->timer, preface_left(preface));
-	}
+	if (state != PREFACE_OVER)
+		return loop_timer_set(&preface->timer, preface_left(preface));
+	event_del(&preface->readable);
+	event_del(&preface->timer);
+	return 0;
 }
 
 /* Ends it; the descriptor is closed, or goes with it. */
@@ -229,8 +229,8 @@ struct preface *preface_new(struct loop *loop, const struct listen_conf *listen,
 	preface->began_at = loop_now(loop);
 	loop_event_init(loop, &preface->readable, fd, EV_READ | EV_PERSIST, preface_on_readable, preface);
 	loop_event_init(loop, &preface->timer, -1, 0, preface_on_timer, preface);
-	preface_enter(preface, preface_first_state(listen, peer));
-	if (event_add(&preface->readable, NULL) == 0)
+	if (preface_enter(preface, preface_first_state(listen, peer)) == 0 &&
+		event_add(&preface->readable, NULL) == 0)
 		return preface;
 	preface->fd = -1; /* the caller's */
 	preface_free(preface);

@@ -284,12 +284,9 @@ struct dial *dial_start(struct loop *loop, struct resolver *resolver, const stru
 		.error = ETIMEDOUT };
 	loop_event_init(loop, &dial->stagger, -1, 0, dial_on_stagger, dial);
 	loop_event_init(loop, &dial->deadline, -1, 0, dial_on_deadline, dial);
-	loop_timer_set(&dial->deadline, timeout_ms);
-	if (dial_find(dial, resolver) != 0) {
-		dial_cancel(dial);
-		return NULL;
-	}
-	if (dial->query == NULL)
-		loop_timer_set(&dial->stagger, 0);
-	return dial;
+	if (loop_timer_set(&dial->deadline, timeout_ms) == 0 && dial_find(dial, resolver) == 0 &&
+		(dial->query != NULL || loop_timer_set(&dial->stagger, 0) == 0))
+		return dial;
+	dial_cancel(dial);
+	return NULL;
 }

@@ -16,6 +16,7 @@
 #include "net/dial.h"
 #include "ports.h"
 #include "rig.h"
+#include "untimed.h"
 
 static unsigned n_connects;
 
@@ -547,6 +548,28 @@ static void test_no_descriptors(void **state)
 	caller_done(&caller);
 }
 
+/* Without its timers it does not begin: the one for all of it, and the one for the first attempt. */
+static void test_no_timer(void **state)
+{
+	struct addr_name name = { .kind = ADDR_TCP, .host = "127.0.0.1" };
+	struct caller caller;
+	(void)state;
+	caller_init(&caller);
+
+	int service = serve("127.0.0.1", 0, 8);
+	name.port = port_of(service);
+	for (unsigned which = 1; which <= 2; which++) {
+		untimed_at = which;
+		assert_null(dial_start(
+			&caller.rig.loop, caller.resolver, &name, TIMEOUT_MS, caller_on_dialled, &caller));
+		assert_int_equal(untimed_at, 0);
+		rig_turns(&caller.rig, 3);
+	}
+	assert_int_equal(caller.n_calls, 0);
+	close(service);
+	caller_done(&caller);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -568,6 +591,7 @@ int main(void)
 		cmocka_unit_test(test_unix_full),
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_no_descriptors),
+		cmocka_unit_test(test_no_timer),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,7 @@
 
 #include "gate/preface.h"
 #include "rig.h"
+#include "untimed.h"
 #include "wire.h"
 
 static const char v1[] = "PROXY TCP4 192.0.2.1 198.51.100.7 56324 443\r\n";
@@ -399,6 +400,24 @@ static void test_not_due(void **state)
 	assert_false(preface_is_due(&listen, &entrance));
 }
 
+/* Without its timer it does not begin, and the descriptor stays the caller's. */
+static void test_no_timer(void **state)
+{
+	struct guest *guest = guest_new(PROXY);
+
+	(void)state;
+	guest_say(guest, v1, strlen(v1));
+	guest_check(guest, PREFACE_PASSED, "192.0.2.1:56324", "");
+	untimed_at = 1;
+	assert_null(preface_new(&guest->rig.loop, &guest->listen, &guest->entrance, guest->given,
+		&guest->peer, guest_on_end, guest));
+	assert_int_equal(untimed_at, 0);
+	rig_turns(&guest->rig, 3);
+	assert_int_equal(guest->n_ends, 1);
+	assert_true(fcntl(guest->given, F_GETFD) >= 0);
+	guest_free(guest);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -416,6 +435,7 @@ int main(void)
 		cmocka_unit_test(test_drain),
 		cmocka_unit_test(test_freed),
 		cmocka_unit_test(test_not_due),
+		cmocka_unit_test(test_no_timer),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,6 +19,7 @@
 #include "names.h"
 #include "net/tls_client.h"
 #include "rig.h"
+#include "untimed.h"
 
 enum { CONNECT_TIMEOUT = 5000, SEND_TIMEOUT = 60000 };
 
@@ -381,6 +382,23 @@ static void test_gives_up_writing(void **state)
 	meeting_free(meeting);
 }
 
+/* Without a timer it is not waited for, be there another service or not: the hello's, and ours. */
+static void test_no_timer(void **state)
+{
+	(void)state;
+	for (unsigned which = 2; which <= 3; which++) { /* behind the dial's, for the next address */
+		struct meeting *meeting = meeting_new(2, NULL);
+
+		untimed_at = which;
+		for (int i = 0; i < 5000 && meeting->heard[0] == '\0'; i++)
+			rig_turn(&meeting->rig);
+		heard(meeting, "F");
+		assert_int_equal(meeting->error, ENOMEM);
+		assert_non_null(strstr(meeting->reason, "TLS with 127.0.0.1:"));
+		meeting_free(meeting);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -391,6 +409,7 @@ int main(void)
 		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_write_meets_a_reset),
 		cmocka_unit_test(test_gives_up_writing),
+		cmocka_unit_test(test_no_timer),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, setup, teardown);
