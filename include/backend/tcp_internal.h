@@ -22,7 +22,8 @@ enum tcp_state {
 struct tcp {
 	struct endpoint endpoint; /* first: an endpoint is its tcp */
 	const struct route_conf *route;
-	const struct upstream *upstream; /* the one that is connected, being tried, or was tried last */
+	const struct upstream *upstream; /* the one that is connected, or was tried last; NULL while `reach`
+					    is there, which knows */
 	struct reach *reach;		 /* until it is there */
 	struct rotation_service *counted;
 	struct tls *tls; /* for one that is tls://, or NULL */

@@ -22,7 +22,7 @@ struct gate {
 	struct spawn_client *spawner; /* NULL when no route has a program */
 	struct limits *limits;
 	struct rotation *rotation; /* of services; NULL: they are tried in their order */
-	struct targets *targets;   /* of routes with targets; NULL: there is none */
+	struct targets *targets;   /* of routes with targets, of which there need not be any */
 	struct tls **tls;	   /* by index in config->listens; NULL: a plain one. NULL when all are */
 	struct tls **service_tls;  /* the same of tls:// services, by index in config->routes */
 	struct session *sessions;  /* list of those on this worker, upgraded or not */

@@ -20,6 +20,8 @@
 
 enum { REACH_STORY = 256 };
 
+_Static_assert(sizeof(bool) == 1, "walk.tried lies in bytes, behind a header of any length");
+
 struct reach {
 	struct grave grave; /* first: a grave is its reach */
 	struct loop *loop;
@@ -51,7 +53,7 @@ static void reach_init_walk(struct reach *reach, const struct tcp_params *params
 		.balance = params->route->balance,
 		.health = params->route->health,
 		.client = addr_visitor(&params->client),
-		.tried = (bool *)reach->bytes + params->proxy_len,
+		.tried = (bool *)(reach->bytes + params->proxy_len),
 	};
 }
 

@@ -36,7 +36,7 @@ struct server {
 	unsigned n_workers;	    /* that there shall be */
 	struct inherited inherited; /* until the doors are open */
 	struct doors doors;
-	struct certificates *certificates; /* NULL: no listener has TLS */
+	struct certificates *certificates; /* NULL: no listener has TLS, and no route leads to tls:// */
 	struct notify notify;
 	struct helper spawner;
 	struct counters counters;
