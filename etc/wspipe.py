@@ -5,7 +5,7 @@
     wspipe.py --listen=5433 [OPTIONS] URL    each connection to this port of 127.0.0.1 is a session of its own
 
 What is read goes out as binary messages; payload is written as it comes. Exit status 0 when the session ended with 1000.
-Needs python3-websockets.
+Needs Debian's package python3-websockets, or the library `websockets` of another python3.
 """
 import argparse
 import asyncio
@@ -17,7 +17,10 @@ import ssl
 import struct
 import sys
 
-import websockets
+try:
+    import websockets
+except ImportError:
+    sys.exit(f"wspipe: {sys.executable} has no websockets: apt install python3-websockets, and use /usr/bin/python3")
 
 CHUNK = 65536
 
@@ -69,6 +72,16 @@ async def session(options, read, write):
         return ws.close_code, ws.close_reason
 
 
+def words(error):
+    """What to say of an error; of a refusal also the gateway's words, which the library has from version 14 on."""
+    response = getattr(error, "response", None)
+    status = getattr(response or error, "status_code", None)
+    if status is None:
+        return error
+    said = (getattr(response, "body", None) or b"").decode("utf-8", "replace").strip().partition("\n")[0]
+    return f"refused with HTTP {status}: {said or 'the log of the gateway says why'}"
+
+
 def write_all(data):
     """To stdout, whatever it takes."""
     while data:
@@ -100,7 +113,7 @@ async def serve(options, reader, writer):
         if code != 1000:
             print(f"wspipe: a session ended with {code} {reason}".rstrip(), file=sys.stderr)
     except (OSError, websockets.WebSocketException) as error:
-        print(f"wspipe: {error}", file=sys.stderr)
+        print(f"wspipe: {words(error)}", file=sys.stderr)
     if code != 1000:
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.close()
@@ -121,7 +134,7 @@ def main():
     except KeyboardInterrupt:
         status = 130
     except (OSError, websockets.WebSocketException) as error:
-        print(f"wspipe: {error}", file=sys.stderr)
+        print(f"wspipe: {words(error)}", file=sys.stderr)
         status = 1
     os._exit(status)
 

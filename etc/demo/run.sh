@@ -1,6 +1,7 @@
 #!/bin/sh
-# Serves etc/demo.ini until it is interrupted: starts the TCP service behind /tcp, gives the chat a private
-# directory, runs the gateway, and takes everything down again. Arguments go to the gateway.
+# Serves etc/demo.ini until it is interrupted: starts the TCP service behind /tcp, makes a private
+# directory for the chat and the tokens of /desk, runs the gateway, and takes everything down again. Arguments go to the
+# gateway.
 #   BUILD=build   WSLUICE=$BUILD/wsluice   WSLUICE_DEMO_ADDRESS=127.0.0.1:8080   WSLUICE_DEMO_TCP_PORT=0
 set -u
 root=$(cd "$(dirname "$0")" && pwd) || exit 1
@@ -38,6 +39,7 @@ read -r said <"$WSLUICE_DEMO_DIR/said" || {
 	done_with 1
 }
 WSLUICE_DEMO_TCP_PORT=${said##*:}
+echo "demo: tcp://127.0.0.1:$WSLUICE_DEMO_TCP_PORT" >"$WSLUICE_DEMO_DIR/targets"
 export WSLUICE_DEMO_ADDRESS WSLUICE_DEMO_DIR WSLUICE_DEMO_ROOT WSLUICE_DEMO_TCP_PORT
 
 setsid "$gateway" --config="$root/../demo.ini" "$@" &

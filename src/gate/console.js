@@ -23,7 +23,8 @@ const CODES = {
 	1011: 'backend failed', 1012: 'gateway restarts', 1013: 'try again later', 1014: 'backend unreachable',
 	1015: 'TLS handshake failed',
 };
-const REFUSED = 'refused; the log of the gateway says why, and with refuse_as = close so does this page';
+const REFUSED = 'refused; the log of the gateway says why, and with refuse_as = close, if a limit, the program or the ' +
+	'service is why, so does this page';
 const ENDINGS = { '': '', lf: '\n', crlf: '\r\n' };
 const MARKS = { in: '←', out: '→', note: '·', bad: '×' };
 

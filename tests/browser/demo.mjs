@@ -26,7 +26,7 @@ export async function demoIndex(t) {
 	const links = await view.page.locator('main a').evaluateAll((all) => all.map((link) => link.getAttribute('href')));
 
 	assert.deepEqual(links, ['/count', '/echo', '/vmstat', '/chat', '/sort', '/netstring', '/report', '/limited',
-		'/scripts/greeter.sh/Welcome', '/scripts/environment.sh/some/path?some=query', '/tcp']);
+		'/scripts/greeter.sh/Welcome', '/scripts/environment.sh/some/path?some=query', '/tcp', '/desk?token=demo']);
 	await view.page.screenshot({ path: path.join(SCREENSHOTS, 'demo-index.png'), fullPage: true });
 	for (const link of links) {
 		await view.page.click(`a[href="${link}"]`);
@@ -142,6 +142,19 @@ export async function demoTcp(t) {
 	await follow(view, '/tcp');
 	await view.type('bytes');
 	assert.match(await view.row('in', 'bytes'), /^0000 {2}62 79 74 65 73 /);
+}
+
+/** A token leads to the same service, another one nowhere. */
+export async function demoDesk(t) {
+	t.mayComplain(/WebSocket connection to .* failed/);
+	const { url, view } = await start(t);
+
+	await follow(view, '/desk?token=demo');
+	await view.type('bytes');
+	assert.match(await view.row('in', 'bytes'), /^0000 {2}62 79 74 65 73 /);
+	await view.open(url + 'desk?token=other');
+	await view.page.click('#connect');
+	await view.state('failed');
 }
 
 export async function demoChat(t) {

@@ -9,11 +9,22 @@ from gateway import ROOT
 PROGRAMS = ROOT / "tests/e2e/npm"
 
 
-def node(script, *words, timeout=80):
+def node(script, *words):
     """Runs a script of tests/e2e/npm, which trusts the certificates of this run; it must exit 0."""
+    return run(PROGRAMS / script, *words)
+
+
+def node_text(code):
+    """Runs the text of a module as if it lay there; it must exit 0."""
+    return run("--input-type=module", "--eval", code)
+
+
+def run(*words, timeout=80):
+    """Its output."""
     assert (PROGRAMS / "node_modules").exists(), f"run: npm ci --prefix {PROGRAMS}"
     done = subprocess.run(
-        [shutil.which("node"), PROGRAMS / script, *map(str, words)],
+        [shutil.which("node"), *map(str, words)],
+        cwd=PROGRAMS,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

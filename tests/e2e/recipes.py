@@ -3,6 +3,7 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 from contextlib import contextmanager
 
 import certs
@@ -11,10 +12,20 @@ from gateway import ROOT
 PAGE = ROOT / "docs/services.md"
 
 
+def section_text(section):
+    return PAGE.read_text("utf-8").partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+
+
+def module_text(section, gw):
+    """The module for node in a section, for a gateway on another port."""
+    found = re.search(r"^ {4}import .*\n(?:(?: {4}.*)?\n)*", section_text(section), re.M)
+    assert found and "8080" in found[0], f"{PAGE}: no module in {section}"
+    return textwrap.dedent(found[0]).replace("8080", str(gw.port))
+
+
 def command(section, program="wsluice"):
     """The words after the program's name in the first such line of a section."""
-    text = PAGE.read_text("utf-8").partition(f"\n## {section}\n")[2].partition("\n## ")[0]
-    found = re.search(rf"^ +{re.escape(program)} ((?:.*\\\n)*.*)$", text, re.M)
+    found = re.search(rf"^ +{re.escape(program)} ((?:.*\\\n)*.*)$", section_text(section), re.M)
     assert found, f"{PAGE}: no {program} in {section}"
     return shlex.split(found[1].replace("\\\n", " "))
 

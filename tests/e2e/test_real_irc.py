@@ -5,8 +5,8 @@ import daemons
 import pytest
 from backends import Service, echo
 from gateway import Gateway
-from node import node
-from recipes import gateway_words
+from node import node, node_text
+from recipes import gateway_words, module_text
 from wsraw import BINARY, TEXT
 
 LATIN = "grüße".encode("latin-1")
@@ -47,6 +47,19 @@ def test_irc(gateway, server):
     for n in (1, 2):
         line = gw.wait_log("session ended", n=n)
         assert line["code_sent"] in (1000, 1005), line  # the server's end, or the answer to a client's that has no code
+
+
+@pytest.mark.plain_only("the URL of the page is ws://")
+def test_irc_of_the_page(gateway, server):
+    """The page's own lines make a client that registers and leaves."""
+    gw = gateway(argv=gateway_words("IRC", server))
+    leaves = """
+        process.exitCode = 1;
+        client.on('registered', () => { process.exitCode = 0; client.quit(); });
+        client.on('close', () => process.exit());
+    """
+    node_text(module_text("IRC", gw) + leaves)
+    gw.wait_log("session ended")
 
 
 class Legacy:

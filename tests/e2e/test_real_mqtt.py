@@ -2,8 +2,8 @@
 import certs
 import daemons
 import pytest
-from node import node
-from recipes import gateway_words
+from node import node, node_text
+from recipes import gateway_words, module_text
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +19,14 @@ def test_mqtt(gateway, broker, version):
     node("mqtt.mjs", f"{gw.url}/mqtt", version)
     received = [gw.wait_log("session ended", n=n)["code_received"] for n in range(1, 6)]
     assert sorted(code in (1000, 1005) for code in received) == [False, True, True, True, True], received
+
+
+@pytest.mark.plain_only("the URL of the page is ws://")
+def test_mqtt_of_the_page(gateway, broker):
+    """The page's own lines make a client that connects."""
+    gw = gateway(argv=gateway_words("MQTT", broker))
+    node_text(module_text("MQTT", gw) + "await client.endAsync();")
+    gw.wait_log("session ended")
 
 
 def test_mqtt_over_tls(gateway, tmp_path):

@@ -1,9 +1,11 @@
 """etc/wspipe.py, which makes a pipe or a port of a session: how each of these ends."""
 import socket
 import subprocess
+import sys
 
 import pytest
-from backends import reset, sends, service
+from backends import free_port, reset, sends, service
+from gateway import ROOT
 from recipes import listening, pipe_words
 
 PROGRAM = "etc/wspipe.py"
@@ -69,3 +71,20 @@ def test_failure(gateway):
                 with pytest.raises(ConnectionResetError):
                     sock.recv(1)
     gw.wait_log("session ended", n=2)
+
+
+@pytest.mark.plain_only("a status is one over TLS too")
+def test_refused(gateway):
+    """The status is said, and where to look for more, or what the gateway said of it."""
+    gw = gateway({"route /*": {"connect": f"tcp://127.0.0.1:{free_port()}"}})
+    status, out, complaint = pipe(gw)
+    assert (status, out) == (1, b"")
+    assert complaint.startswith("wspipe: refused with HTTP 502: ") and complaint.count("\n") == 1
+
+
+@pytest.mark.plain_only("no gateway is in it")
+def test_without_its_library():
+    """A python3 that does not have it (-S looks nowhere but in its own) says which package does."""
+    done = subprocess.run([sys.executable, "-S", ROOT / PROGRAM, "ws://127.0.0.1:1/"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "apt install python3-websockets" in done.stderr and done.stderr.count("\n") == 1
