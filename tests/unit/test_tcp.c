@@ -13,6 +13,7 @@
 
 #include "backend/rotation.h"
 #include "backend/tcp.h"
+#include "ear.h"
 #include "names.h"
 #include "rig.h"
 #include "wire.h"
@@ -22,7 +23,7 @@ enum { SEND_TIMEOUT = 60000, CONNECT_TIMEOUT = 5000, GOT_MAX = 4 << 20 };
 static const struct name known_names[] = { { .host = "slow.test", .addrs = "127.0.0.1", .slow = true },
 	{ .host = NULL } };
 
-/* A service, the endpoint that leads to it, and what the bridge would hear: one letter a call. */
+/* A service, the endpoint that leads to it, and what the bridge would hear. */
 struct service {
 	struct rig rig;
 	struct resolver *resolver;
@@ -30,76 +31,11 @@ struct service {
 	struct route_conf route;
 	struct endpoint *tcp;
 	int listener, fd; /* the service's ends; -1 while there is none */
-	char heard[1024]; /* without flushes and sent bytes */
-	size_t n_data, n_closed;
-	char data[65536];
-	struct end end;
-	int error;
-	char reason[512];
+	struct ear ear;
 	char *got; /* by the service */
 	size_t n_got;
 	bool got_eof;
 	int got_error;
-};
-
-static void service_note(struct service *service, char what)
-{
-	size_t n = strlen(service->heard);
-	assert_int_equal(service->n_closed, 0); /* on_closed is the last call */
-	assert_true(n + 1 < sizeof(service->heard));
-	service->heard[n] = what;
-}
-
-static void bridge_on_ready(void *arg)
-{
-	service_note(arg, 'R');
-}
-
-static void bridge_on_failed(void *arg, int error, const char *reason)
-{
-	struct service *service = arg;
-	service_note(service, 'F');
-	service->error = error;
-	snprintf(service->reason, sizeof(service->reason), "%s", reason);
-}
-
-static int bridge_on_piece(void *arg, const struct piece *piece)
-{
-	struct service *service = arg;
-	service_note(service, 'P');
-	assert_true(service->n_data + piece->len <= sizeof(service->data));
-	memcpy(service->data + service->n_data, piece->data, piece->len);
-	service->n_data += piece->len;
-	return 0;
-}
-
-static void bridge_on_any(void *arg)
-{
-	assert_int_equal(((struct service *)arg)->n_closed, 0);
-}
-
-static void bridge_on_eof(void *arg, const struct end *end)
-{
-	struct service *service = arg;
-	service_note(service, 'E');
-	service->end = *end;
-}
-
-static void bridge_on_closed(void *arg)
-{
-	struct service *service = arg;
-	service_note(service, 'C');
-	service->n_closed++;
-}
-
-static const struct endpoint_hooks bridge = {
-	.on_ready = bridge_on_ready,
-	.on_failed = bridge_on_failed,
-	.on_piece = bridge_on_piece,
-	.on_flush = bridge_on_any,
-	.on_sent = bridge_on_any,
-	.on_eof = bridge_on_eof,
-	.on_closed = bridge_on_closed,
 };
 
 /* A service that is not dialled yet. */
@@ -128,7 +64,7 @@ static struct service *service_new(enum framing framing)
 		.upstreams = &service->route.connect,
 		.resolver = service->resolver,
 		.rules.framing = framing };
-	service->tcp = tcp_new(&service->rig.loop, &params, &bridge, service);
+	service->tcp = tcp_new(&service->rig.loop, &params, &ear_hooks, &service->ear);
 	assert_non_null(service->tcp);
 	return service;
 }
@@ -141,11 +77,11 @@ static struct service *service_open(enum framing framing, bool small)
 	if (small)
 		setsockopt(service->listener, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
 	assert_int_equal(service->tcp->ops->start(service->tcp), 0);
-	assert_string_equal(service->heard, ""); /* never from within */
-	rig_until(&service->rig, service->heard[0] == 'R');
+	assert_string_equal(service->ear.heard, ""); /* never from within */
+	rig_until(&service->rig, service->ear.heard[0] == 'R');
 	service->fd = accept4(service->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	assert_true(service->fd >= 0);
-	service->heard[0] = '\0';
+	service->ear.heard[0] = '\0';
 	return service;
 }
 
@@ -249,12 +185,6 @@ static void visitor_vanishes(struct service *service)
 	service->tcp->ops->abort(service->tcp, &end);
 }
 
-static void heard(struct service *service, const char *what)
-{
-	assert_string_equal(service->heard, what);
-	memset(service->heard, 0, sizeof(service->heard));
-}
-
 static const char *how(const struct service *service)
 {
 	static char text[64];
@@ -274,8 +204,8 @@ static void test_messages(void **state)
 	service_got(service, "hello\n");
 	service_says(service, "one\ntwo\n");
 	service_settle(service);
-	heard(service, "PP");
-	assert_memory_equal(service->data, "onetwo", 6);
+	heard(&service->ear, "PP");
+	assert_memory_equal(service->ear.data, "onetwo", 6);
 	assert_string_equal(how(service), "");
 	service_free(service);
 }
@@ -289,9 +219,9 @@ static void test_refused(void **state)
 	close(service->listener);
 	service->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); /* something to be closed */
 	assert_int_equal(service->tcp->ops->start(service->tcp), 0);
-	rig_until(&service->rig, service->heard[0] != '\0');
-	heard(service, "F");
-	assert_int_equal(service->error, ECONNREFUSED);
+	rig_until(&service->rig, service->ear.heard[0] != '\0');
+	heard(&service->ear, "F");
+	assert_int_equal(service->ear.error, ECONNREFUSED);
 	service_free(service);
 }
 
@@ -307,7 +237,7 @@ static void test_destroy_early(void **state)
 			assert_int_equal(service->tcp->ops->start(service->tcp), 0);
 		if (stage == 1)
 			rig_until(&service->rig, names_get(&names.n_waiting) == 1);
-		heard(service, "");
+		heard(&service->ear, "");
 		service_free(service);
 	}
 }
@@ -322,10 +252,10 @@ static void test_service_ends_first(void **state)
 	service_says(service, "last");
 	shutdown(service->fd, SHUT_WR);
 	service_settle(service);
-	heard(service, "PE");
-	assert_int_equal(service->end.code, 1000);
-	assert_false(service->end.abrupt);
-	assert_string_equal(service->end.reason, "");
+	heard(&service->ear, "PE");
+	assert_int_equal(service->ear.end.code, 1000);
+	assert_false(service->ear.end.abrupt);
+	assert_string_equal(service->ear.end.reason, "");
 	assert_string_equal(how(service), "closed");
 	visitor_says(service, "still");
 	service_got(service, "still\n");
@@ -334,7 +264,7 @@ static void test_service_ends_first(void **state)
 	visitor_closes(service);
 	service_got(service, "more\n");
 	assert_true(service->got_eof);
-	heard(service, "C");
+	heard(&service->ear, "C");
 	service_free(service);
 }
 
@@ -353,12 +283,12 @@ static void test_visitor_ends_first(void **state)
 	assert_true(service->got_eof);
 	service_says(service, "answer\n");
 	service_settle(service);
-	heard(service, "P");
+	heard(&service->ear, "P");
 	close(service->fd);
 	service->fd = -1;
-	rig_until(&service->rig, service->n_closed == 1);
-	heard(service, "EC");
-	assert_int_equal(service->end.code, 1000);
+	rig_until(&service->rig, service->ear.n_closed == 1);
+	heard(&service->ear, "EC");
+	assert_int_equal(service->ear.end.code, 1000);
 	assert_string_equal(how(service), "closed");
 	service_free(service);
 }
@@ -398,14 +328,14 @@ static void test_both_end_queue(void **state)
 	shutdown(service->fd, SHUT_WR);
 	visitor_closes(service);
 	rig_turns(&service->rig, 5);
-	heard(service, "E");
+	heard(&service->ear, "E");
 	while (!service->got_eof && service->got_error == 0) {
 		service_read(service, 3000);
 		rig_turn(&service->rig);
 	}
 	assert_int_equal(service->n_got, n);
 	assert_int_equal(service->got_error, 0);
-	rig_until(&service->rig, service->n_closed == 1);
+	rig_until(&service->rig, service->ear.n_closed == 1);
 	service_free(service);
 }
 
@@ -423,11 +353,11 @@ static void test_silent(void **state)
 	service_settle(service);
 	rig_skip(TCP_DRAIN_MS - 300);
 	service_settle(service);
-	heard(service, "P");
+	heard(&service->ear, "P");
 	rig_skip(300);
 	service_settle(service);
-	heard(service, "EC");
-	assert_int_equal(service->end.code, 1000);
+	heard(&service->ear, "EC");
+	assert_int_equal(service->ear.end.code, 1000);
 	assert_string_equal(how(service), "left");
 	service_free(service);
 }
@@ -441,13 +371,13 @@ static void test_talkative(void **state)
 	(void)state;
 
 	visitor_closes(service);
-	for (; ms < 3 * TCP_DRAIN_MAX_MS && service->n_closed == 0; ms += 250) {
+	for (; ms < 3 * TCP_DRAIN_MAX_MS && service->ear.n_closed == 0; ms += 250) {
 		service_says(service, "tick");
 		service_settle(service);
 		rig_skip(250);
 		rig_turns(&service->rig, 2);
 	}
-	size_t n_closed = service->n_closed;
+	size_t n_closed = service->ear.n_closed;
 	service_free(service);
 	assert_int_equal(n_closed, 1);
 	assert_in_range(ms, TCP_DRAIN_MAX_MS - 500, TCP_DRAIN_MAX_MS + 500);
@@ -464,16 +394,16 @@ static void test_held_up(void **state)
 	service->tcp->ops->allow(service->tcp, 0);
 	rig_skip(TCP_DRAIN_MAX_MS - 1000);
 	service_settle(service);
-	heard(service, "");
+	heard(&service->ear, "");
 	service->tcp->ops->allow(service->tcp, 65536);
 	service_settle(service);
-	heard(service, "P");
+	heard(&service->ear, "P");
 	service->tcp->ops->allow(service->tcp, 0);
 	for (int i = 0; i < 8; i++) {
 		rig_skip(TCP_DRAIN_MAX_MS / 4);
 		service_settle(service);
 	}
-	heard(service, "EC");
+	heard(&service->ear, "EC");
 	service_free(service);
 }
 
@@ -488,12 +418,12 @@ static void test_takes_nothing(void **state)
 	visitor_closes(service);
 	rig_skip(SEND_TIMEOUT - 1000);
 	rig_turns(&service->rig, 3);
-	heard(service, "");
+	heard(&service->ear, "");
 	rig_skip(1000);
 	rig_turns(&service->rig, 3);
 	rig_skip(SEND_TIMEOUT); /* the first look may find bytes taken since the close */
 	rig_turns(&service->rig, 3);
-	heard(service, "EC");
+	heard(&service->ear, "EC");
 	while (!service->got_eof && service->got_error == 0)
 		service_read(service, 65536);
 	assert_int_equal(service->got_error, ECONNRESET);
@@ -532,12 +462,12 @@ static void test_stalls(void **state)
 
 	size_t n = visitor_fills(service, 200000);
 	rig_pass(&service->rig, SEND_TIMEOUT - 1000, 1000);
-	heard(service, "");
+	heard(&service->ear, "");
 	rig_pass(&service->rig, 1000 + SEND_TIMEOUT / 8 + 1000, 1000);
-	heard(service, "EC");
-	assert_int_equal(service->end.code, 1011);
-	assert_true(service->end.abrupt);
-	assert_string_equal(service->end.reason, "stalled");
+	heard(&service->ear, "EC");
+	assert_int_equal(service->ear.end.code, 1011);
+	assert_true(service->ear.end.abrupt);
+	assert_string_equal(service->ear.end.reason, "stalled");
 	assert_string_equal(how(service), "stalled");
 	while (!service->got_eof && service->got_error == 0)
 		service_read(service, 65536);
@@ -556,11 +486,11 @@ static void test_stalls_after_its_end(void **state)
 
 	shutdown(service->fd, SHUT_WR);
 	service_settle(service);
-	heard(service, "E");
-	assert_int_equal(service->end.code, 1000);
+	heard(&service->ear, "E");
+	assert_int_equal(service->ear.end.code, 1000);
 	visitor_fills(service, 200000);
 	rig_pass(&service->rig, 2 * SEND_TIMEOUT, 1000);
-	heard(service, "C");
+	heard(&service->ear, "C");
 	service_free(service);
 }
 
@@ -582,16 +512,16 @@ static void test_no_stall(void **state)
 			rig_turn(&service->rig);
 		}
 	}
-	heard(service, "");
+	heard(&service->ear, "");
 	service_settle(service);
 	assert_int_equal(service->n_got, n);
 	rig_pass(&service->rig, 10 * SEND_TIMEOUT, SEND_TIMEOUT / 4);
-	heard(service, "");
+	heard(&service->ear, "");
 	visitor_fills(service, 200000); /* a second time, from its own beginning */
 	rig_pass(&service->rig, SEND_TIMEOUT - 1000, 1000);
-	heard(service, "");
+	heard(&service->ear, "");
 	rig_pass(&service->rig, SEND_TIMEOUT, 1000);
-	heard(service, "EC");
+	heard(&service->ear, "EC");
 	service_free(service);
 }
 
@@ -606,14 +536,14 @@ static void test_abort(void **state)
 	visitor_says_part(service, "half", true, false);
 	service_says(service, "to nobody\n");
 	visitor_vanishes(service);
-	heard(service, ""); /* never from within */
-	for (int i = 0; i < 100000 && service->n_closed == 0; i++) {
+	heard(&service->ear, ""); /* never from within */
+	for (int i = 0; i < 100000 && service->ear.n_closed == 0; i++) {
 		service_read(service, 3000);
 		rig_skip(1);
 		rig_turn(&service->rig);
 	}
 	service_settle(service);
-	heard(service, "EC");
+	heard(&service->ear, "EC");
 	assert_int_equal(service->n_got, n + n / 5000 + 5);
 	assert_memory_equal(service->got + service->n_got - 5, "last\n", 5);
 	assert_int_equal(service->got_error, ECONNRESET);
@@ -631,10 +561,10 @@ static void test_abort_takes_nothing(void **state)
 	rig_turns(&service->rig, 3);
 	rig_skip(TCP_ABORT_MS - 300);
 	rig_turns(&service->rig, 3);
-	heard(service, "");
+	heard(&service->ear, "");
 	rig_skip(TCP_ABORT_MS);
 	rig_turns(&service->rig, 3);
-	heard(service, "EC");
+	heard(&service->ear, "EC");
 	service_free(service);
 }
 
@@ -648,10 +578,10 @@ static void test_abort_idle(void **state)
 	service_settle(service);
 	visitor_vanishes(service);
 	visitor_vanishes(service); /* once is enough */
-	rig_until(&service->rig, service->n_closed == 1);
+	rig_until(&service->rig, service->ear.n_closed == 1);
 	service_settle(service);
 	assert_int_equal(service->got_error, ECONNRESET);
-	heard(service, "EC");
+	heard(&service->ear, "EC");
 	service_free(service);
 }
 
@@ -671,16 +601,16 @@ static void test_counted(void **state)
 		.rotation = rotation,
 		.resolver = service->resolver };
 	for (int i = 0; i < 2; i++) {
-		service->n_closed = 0;
-		service->heard[0] = '\0';
-		service->tcp = tcp_new(&service->rig.loop, &params, &bridge, service);
+		service->ear.n_closed = 0;
+		service->ear.heard[0] = '\0';
+		service->tcp = tcp_new(&service->rig.loop, &params, &ear_hooks, &service->ear);
 		assert_int_equal(service->tcp->ops->start(service->tcp), 0);
 		assert_int_equal(atomic_load(&rotation->routes[0].services[0].sessions), 1);
-		rig_until(&service->rig, service->heard[0] == 'R');
+		rig_until(&service->rig, service->ear.heard[0] == 'R');
 		assert_int_equal(atomic_load(&rotation->routes[0].services[0].sessions), 1);
 		if (i == 0) { /* the second one is taken down while it is open */
 			visitor_vanishes(service);
-			rig_until(&service->rig, service->n_closed == 1);
+			rig_until(&service->rig, service->ear.n_closed == 1);
 			assert_int_equal(atomic_load(&rotation->routes[0].services[0].sessions), 0);
 			service->tcp->ops->destroy(service->tcp);
 		}
@@ -700,11 +630,11 @@ static void test_service_resets(void **state)
 	service_settle(service);
 	wire_reset(service->fd);
 	service->fd = -1;
-	rig_until(&service->rig, service->n_closed == 1);
-	heard(service, "PEC");
-	assert_int_equal(service->end.code, 1011);
-	assert_true(service->end.abrupt);
-	assert_string_equal(service->end.reason, strerror(ECONNRESET));
+	rig_until(&service->rig, service->ear.n_closed == 1);
+	heard(&service->ear, "PEC");
+	assert_int_equal(service->ear.end.code, 1011);
+	assert_true(service->ear.end.abrupt);
+	assert_string_equal(service->ear.end.reason, strerror(ECONNRESET));
 	assert_string_equal(how(service), strerror(ECONNRESET));
 	service_free(service);
 }
@@ -721,9 +651,9 @@ static void test_reset_met_by_write(void **state)
 	visitor_says(service, "x");
 	rig_turns(&service->rig, 3);
 	service->tcp->ops->allow(service->tcp, 65536);
-	rig_until(&service->rig, service->n_closed == 1);
-	heard(service, "EC");
-	assert_int_equal(service->end.code, 1011);
+	rig_until(&service->rig, service->ear.n_closed == 1);
+	heard(&service->ear, "EC");
+	assert_int_equal(service->ear.end.code, 1011);
 	service_free(service);
 }
 
@@ -742,15 +672,15 @@ static void test_closed_before_write(void **state)
 		visitor_says(service, "x");
 		rig_turns(&service->rig, 2);
 	}
-	heard(service, "");
+	heard(&service->ear, "");
 	service->tcp->ops->allow(service->tcp, 65536);
 	rig_turns(&service->rig, 3);
-	assert_int_equal(service->heard[0], 'P');
-	assert_memory_equal(service->data, "bye", 3);
-	assert_int_equal(service->heard[1], 'E');
-	assert_int_equal(service->end.code, 1000);
+	assert_int_equal(service->ear.heard[0], 'P');
+	assert_memory_equal(service->ear.data, "bye", 3);
+	assert_int_equal(service->ear.heard[1], 'E');
+	assert_int_equal(service->ear.end.code, 1000);
 	visitor_closes(service);
-	rig_until(&service->rig, service->n_closed == 1);
+	rig_until(&service->rig, service->ear.n_closed == 1);
 	service_free(service);
 }
 
@@ -762,13 +692,13 @@ static void test_broken_after_eof(void **state)
 
 	close(service->fd);
 	service->fd = -1;
-	rig_until(&service->rig, service->heard[0] == 'E');
-	for (int i = 0; i < 5 && service->n_closed == 0; i++) {
+	rig_until(&service->rig, service->ear.heard[0] == 'E');
+	for (int i = 0; i < 5 && service->ear.n_closed == 0; i++) {
 		visitor_says(service, "x");
 		rig_turns(&service->rig, 2);
 	}
-	heard(service, "EC");
-	assert_int_equal(service->end.code, 1000);
+	heard(&service->ear, "EC");
+	assert_int_equal(service->ear.end.code, 1000);
 	visitor_closes(service);
 	rig_turns(&service->rig, 3);
 	service_free(service);
@@ -783,10 +713,10 @@ static void test_bad_output(void **state)
 
 	wire_write(service->fd, "t\0\0\0\2hi?????", 12);
 	service_settle(service);
-	heard(service, "PEC");
-	assert_int_equal(service->end.code, 1011);
-	assert_true(service->end.abrupt);
-	assert_true(strlen(service->end.reason) > 0);
+	heard(&service->ear, "PEC");
+	assert_int_equal(service->ear.end.code, 1011);
+	assert_true(service->ear.end.abrupt);
+	assert_true(strlen(service->ear.end.reason) > 0);
 	assert_int_equal(service->got_error, ECONNRESET);
 	assert_int_equal(rig_logged(&service->rig, "broke its framing"), 1);
 	service_free(service);
@@ -801,8 +731,8 @@ static void test_half_record(void **state)
 	wire_write(service->fd, "t\0\0\0\5hi", 7);
 	shutdown(service->fd, SHUT_WR);
 	service_settle(service);
-	heard(service, "EC");
-	assert_int_equal(service->end.code, 1011);
+	heard(&service->ear, "EC");
+	assert_int_equal(service->ear.end.code, 1011);
 	service_free(service);
 }
 
@@ -820,10 +750,10 @@ static void test_destroy(void **state)
 		if (i == 3) {
 			close(service->fd);
 			service->fd = -1;
-			rig_until(&service->rig, service->heard[0] == 'E');
-			service->heard[0] = '\0';
+			rig_until(&service->rig, service->ear.heard[0] == 'E');
+			service->ear.heard[0] = '\0';
 		}
-		size_t n_closed = service->n_closed;
+		size_t n_closed = service->ear.n_closed;
 		service_free(service);
 		assert_in_range(n_closed, 0, i == 3);
 	}

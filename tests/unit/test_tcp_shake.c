@@ -16,6 +16,7 @@
 #include "backend/rotation.h"
 #include "backend/tcp_internal.h"
 #include "certs.h"
+#include "ear.h"
 #include "names.h"
 #include "net/tls_client.h"
 #include "rig.h"
@@ -28,7 +29,7 @@ static struct cert server_cert;
 static SSL_CTX *server_ctx;
 static struct tls *our_tls;
 
-/* Two services, the endpoint that leads to one of them, and what the bridge would hear: one letter a call. */
+/* Two services, the endpoint that leads to one of them, and what the bridge would hear. */
 struct meeting {
 	struct rig rig;
 	struct resolver *resolver;
@@ -37,66 +38,7 @@ struct meeting {
 	struct endpoint *tcp;
 	int listeners[2], fd; /* the service's ends; fd is -1 while there is none */
 	SSL *service;
-	char heard[64]; /* without flushes and sent bytes */
-	char data[64];
-	struct end end;
-	int error;
-	char reason[512];
-};
-
-static void meeting_note(struct meeting *meeting, char what)
-{
-	size_t n = strlen(meeting->heard);
-	assert_true(n + 1 < sizeof(meeting->heard));
-	meeting->heard[n] = what;
-}
-
-static void bridge_on_ready(void *arg)
-{
-	meeting_note(arg, 'R');
-}
-
-static void bridge_on_failed(void *arg, int error, const char *reason)
-{
-	struct meeting *meeting = arg;
-	meeting_note(meeting, 'F');
-	meeting->error = error;
-	snprintf(meeting->reason, sizeof(meeting->reason), "%s", reason);
-}
-
-static int bridge_on_piece(void *arg, const struct piece *piece)
-{
-	struct meeting *meeting = arg;
-	meeting_note(meeting, 'P');
-	strncat(meeting->data, (const char *)piece->data, piece->len);
-	return 0;
-}
-
-static void bridge_on_any(void *arg)
-{
-	(void)arg;
-}
-
-static void bridge_on_eof(void *arg, const struct end *end)
-{
-	struct meeting *meeting = arg;
-	meeting_note(meeting, 'E');
-	meeting->end = *end;
-}
-
-static void bridge_on_closed(void *arg)
-{
-	meeting_note(arg, 'C');
-}
-
-static const struct endpoint_hooks bridge = {
-	.on_ready = bridge_on_ready,
-	.on_failed = bridge_on_failed,
-	.on_piece = bridge_on_piece,
-	.on_flush = bridge_on_any,
-	.on_sent = bridge_on_any,
-	.on_eof = bridge_on_eof,
-	.on_closed = bridge_on_closed,
+	struct ear ear;
 };
 
 static int setup(void **state)
@@ -156,7 +98,7 @@ static struct meeting *meeting_new(size_t n, char *name)
 		.resolver = meeting->resolver,
 		.rules.framing = FRAMING_STREAM,
 		.tls = our_tls };
-	meeting->tcp = tcp_new(&meeting->rig.loop, &params, &bridge, meeting);
+	meeting->tcp = tcp_new(&meeting->rig.loop, &params, &ear_hooks, &meeting->ear);
 	assert_non_null(meeting->tcp);
 	assert_int_equal(meeting->tcp->ops->start(meeting->tcp), 0);
 	return meeting;
@@ -196,7 +138,7 @@ static void meeting_accept(struct meeting *meeting, size_t i)
 	meeting->service = SSL_new(server_ctx);
 	SSL_set_fd(meeting->service, meeting->fd);
 	SSL_set_accept_state(meeting->service);
-	assert_string_equal(meeting->heard, "");
+	assert_string_equal(meeting->ear.heard, "");
 }
 
 static void meeting_shake(struct meeting *meeting)
@@ -204,9 +146,9 @@ static void meeting_shake(struct meeting *meeting)
 	for (int i = 0; i < 100 && SSL_do_handshake(meeting->service) != 1; i++)
 		rig_wait(&meeting->rig);
 	assert_true(SSL_is_init_finished(meeting->service));
-	rig_until(&meeting->rig, meeting->heard[0] != '\0');
-	assert_string_equal(meeting->heard, "R");
-	meeting->heard[0] = '\0';
+	rig_until(&meeting->rig, meeting->ear.heard[0] != '\0');
+	assert_string_equal(meeting->ear.heard, "R");
+	meeting->ear.heard[0] = '\0';
 	ERR_clear_error();
 }
 
@@ -219,12 +161,6 @@ static void meeting_say(struct meeting *meeting, const char *words)
 	meeting->tcp->ops->flush(meeting->tcp);
 }
 
-static void heard(struct meeting *meeting, const char *letters)
-{
-	assert_string_equal(meeting->heard, letters);
-	memset(meeting->heard, 0, sizeof(meeting->heard));
-}
-
 /* Ready after the handshake, then as any service: bytes both ways, and the end that close_notify is. */
 static void test_ready(void **state)
 {
@@ -234,7 +170,7 @@ static void test_ready(void **state)
 
 	meeting_accept(meeting, 0);
 	rig_turns(&meeting->rig, 5);
-	heard(meeting, "");
+	heard(&meeting->ear, "");
 	meeting_shake(meeting);
 	rig_skip(2 * CONNECT_TIMEOUT); /* that is no longer its time */
 	rig_turns(&meeting->rig, 3);
@@ -243,10 +179,10 @@ static void test_ready(void **state)
 	assert_string_equal(bytes, "there");
 	assert_int_equal(SSL_write(meeting->service, "back", 4), 4);
 	SSL_shutdown(meeting->service);
-	rig_until(&meeting->rig, meeting->heard[1] != '\0');
-	heard(meeting, "PE");
-	assert_string_equal(meeting->data, "back");
-	assert_int_equal(meeting->end.code, 1000);
+	rig_until(&meeting->rig, meeting->ear.heard[1] != '\0');
+	heard(&meeting->ear, "PE");
+	assert_string_equal(meeting->ear.data, "back");
+	assert_int_equal(meeting->ear.end.code, 1000);
 	meeting_free(meeting);
 }
 
@@ -267,9 +203,9 @@ static void test_late(void **state)
 		assert_true(read(meeting->fd, byte, sizeof(byte)) > 1);
 		assert_int_equal(read(meeting->fd, byte, 1), 0);
 		if (n == 1) {
-			heard(meeting, "F");
-			assert_int_equal(meeting->error, ETIMEDOUT);
-			assert_non_null(strstr(meeting->reason, "TLS with 127.0.0.1:"));
+			heard(&meeting->ear, "F");
+			assert_int_equal(meeting->ear.error, ETIMEDOUT);
+			assert_non_null(strstr(meeting->ear.reason, "TLS with 127.0.0.1:"));
 		} else {
 			meeting_hang_up(meeting);
 			meeting_accept(meeting, 1);
@@ -295,11 +231,11 @@ static void test_all_fail(void **state)
 	meeting_accept(meeting, 1);
 	assert_true(read(meeting->fd, bytes, sizeof(bytes)) > 0);
 	shutdown(meeting->fd, SHUT_WR);
-	rig_until(&meeting->rig, meeting->heard[0] != '\0');
-	heard(meeting, "F");
-	assert_int_equal(meeting->error, EPROTO);
-	assert_non_null(strstr(meeting->reason, ": wrong version number; TLS with 127.0.0.1:"));
-	assert_non_null(strstr(meeting->reason, ": ended during the handshake"));
+	rig_until(&meeting->rig, meeting->ear.heard[0] != '\0');
+	heard(&meeting->ear, "F");
+	assert_int_equal(meeting->ear.error, EPROTO);
+	assert_non_null(strstr(meeting->ear.reason, ": wrong version number; TLS with 127.0.0.1:"));
+	assert_non_null(strstr(meeting->ear.reason, ": ended during the handshake"));
 	meeting_free(meeting);
 }
 
@@ -314,8 +250,8 @@ static void test_given_up(void **state)
 		if (aborted) {
 			meeting->tcp->ops->abort(meeting->tcp, &(struct end){ .code = 1006 });
 			assert_int_equal(write(meeting->fd, "no TLS\r\n", 8), 8); /* nobody minds any more */
-			rig_until(&meeting->rig, meeting->heard[1] != '\0');
-			heard(meeting, "EC");
+			rig_until(&meeting->rig, meeting->ear.heard[1] != '\0');
+			heard(&meeting->ear, "EC");
 		}
 		meeting_free(meeting);
 	}
@@ -331,9 +267,9 @@ static void test_no_memory(void **state)
 	memset(name, 'a', sizeof(name) - 1);
 	name[sizeof(name) - 1] = '\0';
 	struct meeting *meeting = meeting_new(2, name);
-	rig_until(&meeting->rig, meeting->heard[0] != '\0');
-	heard(meeting, "F");
-	assert_int_equal(meeting->error, ENOMEM);
+	rig_until(&meeting->rig, meeting->ear.heard[0] != '\0');
+	heard(&meeting->ear, "F");
+	assert_int_equal(meeting->ear.error, ENOMEM);
 	meeting_free(meeting);
 }
 
@@ -357,10 +293,10 @@ static void test_write_meets_a_reset(void **state)
 		meeting_say(meeting, "too late");
 		rig_turns(&meeting->rig, 3);
 		meeting->tcp->ops->allow(meeting->tcp, 65536);
-		rig_until(&meeting->rig, strchr(meeting->heard, 'E') != NULL);
-		heard(meeting, "PEC");
-		assert_string_equal(meeting->data, "bye");
-		assert_int_equal(meeting->end.code, notified ? 1000 : 1011);
+		rig_until(&meeting->rig, strchr(meeting->ear.heard, 'E') != NULL);
+		heard(&meeting->ear, "PEC");
+		assert_string_equal(meeting->ear.data, "bye");
+		assert_int_equal(meeting->ear.end.code, notified ? 1000 : 1011);
 		meeting_free(meeting);
 	}
 }
@@ -377,8 +313,8 @@ static void test_gives_up_writing(void **state)
 	stream_break(&((struct tcp *)meeting->tcp)->channel.stream, ENOBUFS);
 	rig_turns(&meeting->rig, 2);
 	SSL_shutdown(meeting->service);
-	rig_until(&meeting->rig, strchr(meeting->heard, 'E') != NULL);
-	assert_int_equal(meeting->end.code, 1011);
+	rig_until(&meeting->rig, strchr(meeting->ear.heard, 'E') != NULL);
+	assert_int_equal(meeting->ear.end.code, 1011);
 	meeting_free(meeting);
 }
 
@@ -390,11 +326,11 @@ static void test_no_timer(void **state)
 		struct meeting *meeting = meeting_new(2, NULL);
 
 		untimed_at = which;
-		for (int i = 0; i < 5000 && meeting->heard[0] == '\0'; i++)
+		for (int i = 0; i < 5000 && meeting->ear.heard[0] == '\0'; i++)
 			rig_turn(&meeting->rig);
-		heard(meeting, "F");
-		assert_int_equal(meeting->error, ENOMEM);
-		assert_non_null(strstr(meeting->reason, "TLS with 127.0.0.1:"));
+		heard(&meeting->ear, "F");
+		assert_int_equal(meeting->ear.error, ENOMEM);
+		assert_non_null(strstr(meeting->ear.reason, "TLS with 127.0.0.1:"));
 		meeting_free(meeting);
 	}
 }

@@ -212,4 +212,27 @@ static inline void fill(uint8_t *data, size_t len)
 static const size_t lengths[] = { 1, 4095, 4096, 4097, 16383, 16384, 16385, 65535, 65536, 65537, 1 << 20 };
 enum { LENGTHS = sizeof(lengths) / sizeof(lengths[0]) };
 
+/* Every length comes back, of a pair that has shaken hands and reads so much at once. */
+static inline void pair_echo(struct pair *pair, size_t budget)
+{
+	uint8_t *data = malloc(ROOM), *back = malloc(ROOM);
+
+	fill(data, ROOM);
+	pair->echo = true;
+	stream_allow(&pair->stream, budget);
+	for (size_t i = 0; i < LENGTHS - (budget < LOOP_SCRATCH); i++) {
+		pair->n_got = 0;
+		pair_say(pair, data, lengths[i] < 20000 ? lengths[i] : 16384);
+		if (lengths[i] >= 20000)
+			pair_say(pair, data + 16384, lengths[i] - 16384);
+		pair_hear(pair, back, lengths[i]);
+		assert_int_equal(pair->n_got, lengths[i]);
+		assert_memory_equal(data, back, lengths[i]);
+	}
+	assert_int_equal(pair->n_eof + pair->n_broken, 0);
+	assert_int_equal(stream_queued(&pair->stream), 0);
+	free(data);
+	free(back);
+}
+
 #endif
