@@ -219,6 +219,8 @@ void reach_go_on(struct reach *reach, int error, const char *reason)
 
 	if (error != ETIMEDOUT)
 		reach->error = error;
+	log_debug(reach->loop->log, "service not reached", LOG_STR("route", reach->route->pattern),
+		LOG_STR("backend", reach_at(reach)->uri), LOG_STR("reason", reason));
 	reach_tell(reach, reason);
 	if (short_of_it)
 		reach_abandon(reach);

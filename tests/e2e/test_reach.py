@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 import wsraw
-from backends import black_hole, echo, free_port, service
+from backends import black_hole, closed_port, echo, service
 from gateway import Gateway
 from wait import eventually
 from wsraw import BINARY, PING, PONG, frame
@@ -23,7 +23,7 @@ def GATEWAY(directory):
     places = {
         "silent": holes[0],
         "mute": holes[1],
-        "refuses": f"tcp://127.0.0.1:{free_port()}",
+        "refuses": f"tcp://127.0.0.1:{closed_port()}",
         "live": grounds.enter_context(service(echo)).uri,
     }
     lists = ["silent", "silent-live", "refuses-live", "silent-mute-live", "silent-mute", "silent-refuses"]
@@ -33,7 +33,7 @@ def GATEWAY(directory):
         keys = {"connect": [places[word] for word in words.split("-")], "connect_timeout": f"{int(PATIENCE * 1000)}ms"}
         routes |= {f"route /{words}": keys, f"route /close/{words}": {**keys, "refuse_as": "close"}}
     routes["route /live"] = {"connect": places["live"], "ping_interval": "50ms"}
-    return Gateway(directory, routes)
+    return Gateway(directory, routes, gateway={"log_level": "debug"})
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -50,19 +50,23 @@ def costs(n):
     assert n * PATIENCE - 0.05 < time.monotonic() - begin < n * PATIENCE + SLACK
 
 
-@pytest.mark.parametrize(
-    "words, n_silent", [("silent-live", 1), ("refuses-live", 0), ("silent-mute-live", 2)]
-)
+def check_echo(ws):
+    with ws:
+        ws.send_text("x")
+        assert ws.recv_bytes(1) == b"x"
+        ws.close()
+
+
+@pytest.mark.parametrize("words, n_silent", [("silent-live", 1), ("refuses-live", 0), ("silent-mute-live", 2)])
 def test_one_is_live(gw, words, n_silent):
     """Each that keeps silent costs connect_timeout, one that refuses nothing; and only the first session."""
-    for times in (n_silent, 0):
-        with costs(times):
-            ws = gw.ws("/" + words)
-        with ws:
-            ws.send_text("x")
-            assert ws.recv_bytes(1) == b"x"
-            ws.close()
-    assert len(gw.logged("service can't be reached, others are tried first")) == max(n_silent, 1)
+    with costs(n_silent):
+        check_echo(gw.ws("/" + words))
+    check_echo(gw.ws("/" + words))
+    gw.wait_log("session ended", n=2, route="/" + words)
+    tried = words.split("-")[:-1]
+    assert len(gw.logged("service not reached", route="/" + words)) == len(tried)
+    assert len(gw.logged("service can't be reached, others are tried first", route="/" + words)) == len(tried)
 
 
 @pytest.mark.parametrize(
@@ -129,6 +133,4 @@ def test_silent_service(gw):
             ping = ws.recv_frame()
             assert ping.opcode == PING
             ws.send_frame(PONG, ping.payload)
-        ws.send_text("x")
-        assert ws.recv_bytes(1) == b"x"
-        ws.close()
+        check_echo(ws)
