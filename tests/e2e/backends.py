@@ -1,5 +1,7 @@
 """TCP and unix services for tests, each connection served by a function on a thread of its own."""
 import errno
+import functools
+import random
 import socket
 import struct
 import threading
@@ -120,11 +122,35 @@ def reset(sock):
     sock.close()
 
 
+given = set()
+
+
 def free_port():
-    """A port that nobody listens on."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    """A port for somebody to listen on who can't choose one: below those that the kernel gives away, so that nobody gets
+    it meanwhile."""
+    while True:
+        port = random.randrange(10000, 30000)
+        with socket.socket() as sock:
+            try:
+                sock.bind(("", port))
+            except OSError:
+                continue
+        if port not in given:
+            given.add(port)
+            return port
+
+
+@functools.cache
+def closed_socket():
+    """Bound as long as the tests run, and never listening."""
+    sock = socket.socket()
+    sock.bind(("127.0.0.1", 0))
+    return sock
+
+
+def closed_port():
+    """A port of 127.0.0.1 that refuses connections, and that nobody else can take."""
+    return closed_socket().getsockname()[1]
 
 
 @contextmanager

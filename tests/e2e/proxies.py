@@ -6,6 +6,7 @@ import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 
+from backends import free_port
 from gateway import ROOT
 from wait import eventually
 
@@ -30,12 +31,8 @@ http {{
 
 
 def free_ports(n):
-    """n ports of 127.0.0.1 that nobody listens on now; a proxy can't choose one."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
-    ports = [sock.getsockname()[1] for sock in sockets]
-    for sock in sockets:
-        sock.close()
-    return ports
+    """n ports that nobody listens on, nor gets; a proxy can't choose one."""
+    return [free_port() for _ in range(n)]
 
 
 def accepts(port):

@@ -12,7 +12,7 @@ OFFER = [("Sec-WebSocket-Extensions", "permessage-deflate")]
 
 
 def GATEWAY(directory):
-    nobody = f"tcp://127.0.0.1:{backends.free_port()}"
+    nobody = f"tcp://127.0.0.1:{backends.closed_port()}"
     script(directory, "vanishing", "")
     no_interpreter = script(directory, "no-interpreter", "")
     no_interpreter.write_text("#!/nonexistent/interpreter\n")
@@ -201,7 +201,7 @@ def test_no_session_of_its_own(gw):
 def test_pending_bounds_them(gateway):
     """Who is being told is one of max_pending: more wait in the backlog, and are served when there is room."""
     gw = gateway(
-        {"route /*": {"connect": f"tcp://127.0.0.1:{backends.free_port()}", "refuse_as": "close"}},
+        {"route /*": {"connect": f"tcp://127.0.0.1:{backends.closed_port()}", "refuse_as": "close"}},
         gateway={"max_pending": 3},
     )
     told_of = [gw.ws("/") for _ in range(3)]
@@ -220,7 +220,7 @@ def test_pending_bounds_them(gateway):
 def test_stop(gateway):
     """A stop does not wait for who was told already but as long as the close handshake takes, and cuts it in the end."""
     gw = gateway(
-        {"route /*": {"connect": f"tcp://127.0.0.1:{backends.free_port()}", "refuse_as": "close"}},
+        {"route /*": {"connect": f"tcp://127.0.0.1:{backends.closed_port()}", "refuse_as": "close"}},
         gateway={"shutdown_grace": "300ms"},
         checked=False,
     )

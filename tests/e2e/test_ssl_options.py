@@ -6,14 +6,8 @@ import ssl
 import certs
 import pytest
 import wsraw
+from backends import free_port
 from gateway import run
-
-
-def free_port():
-    """A port that was free just now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 def serves(gateway, *argv, **options):

@@ -4,7 +4,7 @@ import os
 import certs
 import pytest
 import wsraw
-from backends import Service, echo, free_port
+from backends import Service, closed_port, echo
 from gateway import SECRET, Gateway, run
 from tlsservice import tls_service
 
@@ -51,7 +51,7 @@ def GATEWAY(directory):
         f"six1: [::1]:{port}",
         f"six2: ::1:{port}",
         f"local: :{one.place.rsplit(':', 1)[1]}",
-        f"down: 127.0.0.1:{free_port()}",
+        f"down: 127.0.0.1:{closed_port()}",
         f"twice: {one.uri}",
         f"twice: {two.uri}",
         "broken-line-without-target",

@@ -9,7 +9,7 @@ import backends
 import pytest
 import websockets
 import wsraw
-from backends import black_hole, echo, free_port, sends, service, sink
+from backends import black_hole, closed_port, echo, sends, service, sink
 from wait import eventually
 from wsraw import CLOSE, TEXT, close_frame, frame
 
@@ -48,7 +48,7 @@ def test_lines_over_tcp(gateway):
 
 def test_connection_refused(gateway):
     """502 at once, with the reason in the refusal and in the log."""
-    gw = gateway(route(f"tcp://127.0.0.1:{free_port()}"))
+    gw = gateway(route(f"tcp://127.0.0.1:{closed_port()}"))
     begin = time.monotonic()
     answer = gw.refused("/tcp")
     assert time.monotonic() - begin < 1
