@@ -207,7 +207,8 @@ static bool forms_has(const struct argv_state *state, const char *key)
 static void forms_check_target(struct argv_state *state, int n)
 {
 	static const char *const others[][2] = { { "connect", "--connect=URI" }, { "dir", "--dir=DIR" } };
-	bool serves = n > 0 || forms_has(state, "exec") || forms_has(state, "static");
+	bool serves = n > 0 || forms_has(state, "exec") || forms_has(state, "static") ||
+		      forms_has(state, "targets");
 
 	for (size_t i = 0; i < 2; i++) {
 		if (n > 0 && forms_has(state, others[i][0]))

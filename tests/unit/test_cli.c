@@ -167,6 +167,11 @@ static void test_combinations(void **state)
 	assert_false(run.cli.config->routes[0].console);
 	run_done(&run);
 
+	run = GOOD("--set", "targets=/etc/passwd");
+	assert_string_equal(run.cli.config->routes[0].targets, "/etc/passwd");
+	assert_true(run.cli.config->routes[0].is_service);
+	run_done(&run);
+
 	run = GOOD("--set", "exec=sh -c 'a b'");
 	assert_int_equal(run.cli.config->routes[0].exec.n, 3);
 	run_done(&run);
