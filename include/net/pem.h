@@ -39,7 +39,8 @@ int pem_take_certificate(SSL_CTX *ctx, const char *file, const struct pem_notes 
  * nobody is asked for one. Warns when others than owner and group can get at it. */
 int pem_take_key(SSL_CTX *ctx, const char *file, const char *certificate, const struct pem_notes *notes);
 
-/* The authorities that peers' certificates are verified with, and whose names clients are told. */
+/* The authorities that peers' certificates are verified with, and whose names clients are told. Warns of each
+ * that has expired or is not valid yet. */
 int pem_take_authorities(SSL_CTX *ctx, const char *file, const struct pem_notes *notes);
 
 /* Warns when the context's certificate, which came from `file`, has expired or is not valid yet. */

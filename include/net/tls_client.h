@@ -27,4 +27,9 @@ int tls_client_new(struct tls **out, const struct route_conf *route, pem_note_fn
 enum { TLS_CLIENT_NAME_MAX = 255 };
 SSL *tls_client_connect(struct tls *tls, const char *host);
 
+/* Of a handshake that failed: what to look at, to be written behind the reason; "" where there is nothing to
+ * say. host: as it was given to tls_client_connect(). Returns `out`. */
+enum { TLS_CLIENT_ADVICE = TLS_CLIENT_NAME_MAX + 64 };
+const char *tls_client_advise(const SSL *ssl, const char *host, char out[static TLS_CLIENT_ADVICE]);
+
 #endif

@@ -14,6 +14,12 @@
 #include <string.h>
 #include <unistd.h>
 
+/* What the service is to call itself. */
+static const char *tcp_shake_host(const struct tcp *tcp)
+{
+	return tcp->route->tls_name != NULL ? tcp->route->tls_name : upstream_host(reach_at(tcp->reach));
+}
+
 /* This one is of no use: the next one, if there is one. */
 static void tcp_shake_fail(struct tcp *tcp, int error, const char *words)
 {
@@ -58,8 +64,11 @@ static void tcp_shake_on_eof(void *arg, int error)
 	const char *words = failure[0] != '\0' ? failure
 			    : error == 0       ? "ended during the handshake"
 					       : strerror(error);
+	char advice[TLS_CLIENT_ADVICE], all[TLS_CLIENT_ADVICE + 128];
 
-	tcp_shake_fail(tcp, error == 0 ? EPROTO : error, words);
+	snprintf(all, sizeof(all), "%s%s", words,
+		tls_client_advise(stream_ssl(&tcp->channel.stream), tcp_shake_host(tcp), advice));
+	tcp_shake_fail(tcp, error == 0 ? EPROTO : error, all);
 }
 
 /* Our handshake does not get through. Where the service is gone reading says why it is. */
@@ -86,13 +95,10 @@ void tcp_shake_late(struct tcp *tcp)
 /* Begins the handshake, and the timer for what is left of connect_timeout. */
 void tcp_shake(struct tcp *tcp, int fd)
 {
-	const char *host =
-		tcp->route->tls_name != NULL ? tcp->route->tls_name : upstream_host(reach_at(tcp->reach));
-
 	must(tcp->tls != NULL);
 	tcp_enter(tcp, TCP_SHAKING);
-	int error = stream_open_tls(
-		&tcp->channel.stream, tcp->endpoint.loop, fd, tcp->tls, host, &tcp_shake_hooks, tcp);
+	int error = stream_open_tls(&tcp->channel.stream, tcp->endpoint.loop, fd, tcp->tls,
+		tcp_shake_host(tcp), &tcp_shake_hooks, tcp);
 	if (error != 0)
 		close(fd);
 	else

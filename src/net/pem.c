@@ -239,6 +239,22 @@ int pem_take_key(SSL_CTX *ctx, const char *file, const char *certificate, const 
 	return error;
 }
 
+/* Compares one with today's date. */
+static void pem_check_date(const X509 *x509, const char *file, const struct pem_notes *notes)
+{
+	const ASN1_TIME *from = X509_get0_notBefore(x509), *until = X509_get0_notAfter(x509);
+	bool expired = X509_cmp_current_time(until) < 0;
+	char date[32] = "?";
+	struct tm tm;
+
+	if (!expired && X509_cmp_current_time(from) <= 0)
+		return;
+	if (ASN1_TIME_to_tm(expired ? until : from, &tm) == 1)
+		strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S UTC", &tm);
+	pem_say(notes, LOG_WARNING, file, "holds a certificate that %s %s",
+		expired ? "expired at" : "is not valid before", date);
+}
+
 /* Takes all certificates of a file. */
 int pem_take_authorities(SSL_CTX *ctx, const char *file, const struct pem_notes *notes)
 {
@@ -254,6 +270,7 @@ int pem_take_authorities(SSL_CTX *ctx, const char *file, const struct pem_notes 
 	for (; good && (x509 = pem_read_certificate(bio, &broken)) != NULL; n++) {
 		good = X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), x509) == 1 &&
 		       SSL_CTX_add_client_CA(ctx, x509) == 1;
+		pem_check_date(x509, file, notes);
 		X509_free(x509);
 	}
 	BIO_free(bio);
@@ -262,19 +279,8 @@ int pem_take_authorities(SSL_CTX *ctx, const char *file, const struct pem_notes 
 	return n == 0 ? pem_miss(notes, file) : 0;
 }
 
-/* Compares with today's date. */
+/* Looks at the one of a context. */
 void pem_check_dates(SSL_CTX *ctx, const char *file, const struct pem_notes *notes)
 {
-	const X509 *x509 = SSL_CTX_get0_certificate(ctx);
-	const ASN1_TIME *from = X509_get0_notBefore(x509), *until = X509_get0_notAfter(x509);
-	bool expired = X509_cmp_current_time(until) < 0;
-	char date[32] = "?";
-	struct tm tm;
-
-	if (!expired && X509_cmp_current_time(from) <= 0)
-		return;
-	if (ASN1_TIME_to_tm(expired ? until : from, &tm) == 1)
-		strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S UTC", &tm);
-	pem_say(notes, LOG_WARNING, file, "holds a certificate that %s %s",
-		expired ? "expired at" : "is not valid before", date);
+	pem_check_date(SSL_CTX_get0_certificate(ctx), file, notes);
 }

@@ -31,6 +31,7 @@ struct pump {
 	bool finished;	    /* close_notify was made */
 	bool renegotiation; /* the peer asked for one */
 	bool met_http;
+	bool authority;		  /* a certificate was not good, and it is not the peer's own */
 	long end;		  /* 0 or -errno */
 	char reason[PUMP_REASON]; /* words of ours or OpenSSL's; never the peer's */
 };
@@ -42,6 +43,17 @@ static void pump_on_info(const SSL *ssl, int where, int value)
 
 	if ((where & SSL_CB_WRITE_ALERT) == SSL_CB_WRITE_ALERT && (value & 0xff) == SSL_AD_NO_RENEGOTIATION)
 		pump->renegotiation = true;
+}
+
+/* Takes notice of whose certificate is not good: how far it is from the peer's own. */
+static int pump_on_verify(int good, X509_STORE_CTX *store)
+{
+	const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct pump *pump = SSL_get_app_data(ssl);
+
+	if (!good)
+		pump->authority = X509_STORE_CTX_get_error_depth(store) > 0;
+	return good;
 }
 
 /* Gives the connection its two BIOs; it owns them from here on. */
@@ -74,6 +86,7 @@ struct pump *pump_new(struct tls *tls, const char *host, int fd, struct outbox *
 	}
 	SSL_set_app_data(pump->ssl, pump);
 	SSL_set_info_callback(pump->ssl, pump_on_info);
+	SSL_set_verify(pump->ssl, SSL_get_verify_mode(pump->ssl), pump_on_verify);
 	return pump;
 }
 
@@ -115,6 +128,13 @@ static const char *pump_alert(int alert)
 						    : SSL_alert_desc_string_long(alert);
 }
 
+/* Is it something else than TLS that a service speaks? */
+static bool pump_met_other(const struct pump *pump, int reason)
+{
+	return !SSL_is_server(pump->ssl) && !pump->established &&
+	       (reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_HTTP_REQUEST);
+}
+
 /* What went wrong first, in words: a peer's alert, a certificate of its own and an end that nothing told of
  * are told apart from the rest. */
 static void pump_explain(struct pump *pump)
@@ -124,14 +144,18 @@ static void pump_explain(struct pump *pump)
 	const char *words = ERR_reason_error_string(error);
 
 	if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
-		pump_end(pump, -EPROTO, "the %s's certificate: %s", pump_peer(pump),
-			X509_verify_cert_error_string(SSL_get_verify_result(pump->ssl)));
+		pump_end(pump, -EPROTO,
+			pump->authority ? "the certificate of the %s's authority: %s"
+					: "the %s's certificate: %s",
+			pump_peer(pump), X509_verify_cert_error_string(SSL_get_verify_result(pump->ssl)));
 	else if (reason > SSL_AD_REASON_OFFSET)
 		pump_end(pump, -EPROTO, "the %s's alert: %s", pump_peer(pump),
 			pump_alert(reason - SSL_AD_REASON_OFFSET));
 	else if (reason == SSL_R_UNEXPECTED_EOF_WHILE_READING)
 		pump_end(pump, -EPROTO, "%s",
 			pump->established ? "ended without close_notify" : "ended during the handshake");
+	else if (pump_met_other(pump, reason))
+		pump_end(pump, -EPROTO, "%s: it does not seem to speak TLS", words);
 	else
 		pump_end(pump, -EPROTO, "%s", words != NULL ? words : "protocol error");
 }

@@ -105,6 +105,17 @@ class Authority:
         )  # fmt: skip
         return pair
 
+    def dated(self, start, end):
+        """A file with its own certificate anew, for the time between two datetimes."""
+        asked, extensions, out = (self.dir / f"dated.{it}" for it in ("csr", "ext", "pem"))
+        openssl("req", "-new", "-key", self.dir / "ca.key", "-subj", "/CN=Authority of the tests", "-out", asked)
+        extensions.write_text("basicConstraints = critical,CA:TRUE\n")
+        openssl(
+            "ca", "-batch", "-selfsign", "-notext", "-config", self.config, "-extfile", extensions,
+            "-startdate", start.strftime(DATE), "-enddate", end.strftime(DATE), "-in", asked, "-out", out,
+        )  # fmt: skip
+        return out
+
 
 @functools.cache
 def run_authority():

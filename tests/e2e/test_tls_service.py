@@ -234,19 +234,25 @@ def test_not_believed(gw, it, tmp_path):
     now = datetime.now(timezone.utc)
     stranger = certs.Authority(tmp_path / "stranger")
     wrong = {
-        "hostname mismatch|IP address mismatch": authority.issue("elsewhere", names=("DNS:elsewhere.example",)),
+        "IP address mismatch (wanted: 127.0.0.1; tls_name sets another)": authority.issue(
+            "elsewhere", names=("DNS:elsewhere.example",)
+        ),
         "certificate has expired": authority.issue(
             "expired-service", start=now - timedelta(days=2), end=now - timedelta(days=1)
         ),
         "certificate is not yet valid": authority.issue("early-service", start=now + timedelta(days=1)),
-        "self-signed certificate": certs.Pair(stranger.certificate, stranger.dir / "ca.key"),
-        "unable to get local issuer certificate": stranger.issue("strange-service"),
+        "self-signed certificate (tls_ca names the file of who is believed)": certs.Pair(
+            stranger.certificate, stranger.dir / "ca.key"
+        ),
+        "unable to get local issuer certificate (tls_ca names the file of who is believed)": stranger.issue(
+            "strange-service"
+        ),
     }
     for words, pair in wrong.items():
         it.serves(echo, server_context(pair))
         gw.mark()
         reason = refused(gw, "/tls")
-        assert any(f"TLS with 127.0.0.1:{it.port}: the service's certificate: {w}" == reason for w in words.split("|"))
+        assert reason == f"TLS with 127.0.0.1:{it.port}: the service's certificate: {words}"
         eventually(lambda: it.failures, "the service is not told")
         assert "alert" in str(it.failures[0]), it.failures
         with gw.ws("/blind") as ws:
@@ -255,12 +261,30 @@ def test_not_believed(gw, it, tmp_path):
             ws.close()
 
 
+def test_expired_authority(gateway, tmp_path):
+    """It is told apart from a service's own certificate that has expired, and --check warns of it."""
+    authority = certs.Authority(tmp_path / "old")
+    now = datetime.now(timezone.utc)
+    ca = authority.dated(now - timedelta(days=2), now - timedelta(days=1))
+    with tls_service() as service:
+        service.serves(echo, server_context(authority.issue("young")))
+        gw = gateway({"route /*": {"connect": service.uri, CA: ca}})
+        (line,) = gw.logged("TLS file used all the same", since_mark=False)
+        assert (line["file"], "holds a certificate that expired at" in line["reason"]) == (str(ca), True)
+        assert refused(gw, "/").endswith("the certificate of the service's authority: certificate has expired")
+    ini = tmp_path / "a.ini"
+    ini.write_text(f"[listen a]\naddress = 127.0.0.1:0\n[route /a]\nconnect = tls://127.0.0.1:1\ntls_ca = {ca}\n")
+    status, out, err = run(f"--config={ini}", "--check")
+    assert (status, out) == (0, "ok\n")
+    assert err.startswith(f"warning: [route /a] {ca} holds a certificate that expired at "), err
+
+
 def test_refused_as_close(gw, it, tmp_path):
     it.serves(echo, server_context(certs.Authority(tmp_path / "other").issue("other-service")))
     with gw.ws("/close") as ws:
         got = ws.recv()
         assert (got.opcode, got.code) == (CLOSE, 1014), got
-        assert "certificate" not in got.reason
+        assert got.reason == "TLS with what this route leads to failed; the log of the gateway says why."
         ws.answer_close(got)
 
 
@@ -281,7 +305,8 @@ def test_names(gw, it):
                 with gw.ws(other) as ws:
                     ws.close()
             else:
-                assert "mismatch" in refused(gw, other)
+                wanted = pairs[other][0] or "127.0.0.1"
+                assert f"mismatch (wanted: {wanted};" in refused(gw, other)
             assert it.names[-1] == pairs[other][0]
         assert name in it.names
 
@@ -354,7 +379,11 @@ def test_no_tls(gw, it):
     for words in (b"SSH-2.0-x\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"\x00" * 100):
         it.serves(plain=speaks(words))
         gw.mark()
-        assert refused(gw, "/tls").startswith(f"TLS with 127.0.0.1:{it.port}: ")
+        reason = refused(gw, "/tls")
+        assert reason.startswith(f"TLS with 127.0.0.1:{it.port}: "), reason
+        assert reason.endswith(
+            ("wrong version number: it does not seem to speak TLS", "http request: it does not seem to speak TLS")
+        ), reason
     assert all(data[0] in (0x15, 0x16) for data in heard), heard
 
 

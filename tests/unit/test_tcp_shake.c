@@ -234,7 +234,8 @@ static void test_all_fail(void **state)
 	rig_until(&meeting->rig, meeting->ear.heard[0] != '\0');
 	heard(&meeting->ear, "F");
 	assert_int_equal(meeting->ear.error, EPROTO);
-	assert_non_null(strstr(meeting->ear.reason, ": wrong version number; TLS with 127.0.0.1:"));
+	assert_non_null(strstr(meeting->ear.reason,
+		": wrong version number: it does not seem to speak TLS; TLS with 127.0.0.1:"));
 	assert_non_null(strstr(meeting->ear.reason, ": ended during the handshake"));
 	meeting_free(meeting);
 }
