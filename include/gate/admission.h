@@ -7,13 +7,15 @@
 #include "conf/config.h"
 #include "gate/limits.h"
 
+enum { REFUSAL_SENTENCE = 124 };
+
 /* Why a session can't start, for each who is told. */
 struct refusal {
-	int status;	    /* of HTTP */
-	uint16_t code;	    /* of a close frame, where refuse_as is close */
-	bool later;	    /* it may be otherwise in a second: Retry-After */
-	char reason[256];   /* for the log: the key that says so, or the whole story */
-	char sentence[124]; /* for the client; fits into a close frame (RFC 6455 5.5) */
+	int status;			 /* of HTTP */
+	uint16_t code;			 /* of a close frame, where refuse_as is close */
+	bool later;			 /* it may be otherwise in a second: Retry-After */
+	char reason[256];		 /* for the log: the key that says so, or the whole story */
+	char sentence[REFUSAL_SENTENCE]; /* for the client; fits into a close frame (RFC 6455 5.5) */
 };
 
 /* The places that a session has. Zeroed to begin. */
@@ -40,6 +42,9 @@ void admission_end_program(struct admission *admission);
 
 /* What the route leads to can't be reached or started: an errno, and the whole story for the log. */
 void admission_no_backend(struct refusal *out, const struct route_conf *route, int error, const char *reason);
+
+/* Its targets can't be read: an errno. The log has said more. */
+void admission_no_targets(struct refusal *out, const struct route_conf *route, int error);
 
 /* We have not got what a session takes: an errno. */
 void admission_no_resources(struct refusal *out, int error);

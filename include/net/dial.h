@@ -9,10 +9,15 @@
 #include "net/loop.h"
 #include "net/resolver.h"
 
+#include <errno.h>
+
 enum {
 	DIAL_STAGGER_MS = 250,
 	DIAL_RETRY_MS = 5 /* a unix socket whose backlog is full; twice that the next time, up to the above */
 };
+
+/* The errno of a name that has no address, or whose address can't be asked for: no connect() gives it. */
+#define DIAL_UNKNOWN_NAME ENODATA
 
 struct dial;
 

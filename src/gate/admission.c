@@ -6,6 +6,7 @@
  */
 #include "gate/admission.h"
 
+#include "net/dial.h"
 #include "ws/message.h"
 
 #include <errno.h>
@@ -140,22 +141,51 @@ static bool admission_is_shortage(int error)
 	       error == ETOOMANYREFS;
 }
 
+/* What the client is told of services where the system's words for an errno would mislead. */
+static const struct {
+	int error;
+	const char *sentence;
+} admission_service_words[] = {
+	{ EPROTO, "TLS with what this route leads to failed; the log of the gateway says why." },
+	{ DIAL_UNKNOWN_NAME, "The name of what this route leads to could not be found." },
+};
+
+/* Says why there is no backend. */
+static void admission_explain(char out[static REFUSAL_SENTENCE], const struct route_conf *route, int error)
+{
+	for (size_t i = 0; i < sizeof(admission_service_words) / sizeof(admission_service_words[0]); i++) {
+		if (!route->is_service || error != admission_service_words[i].error)
+			continue;
+		snprintf(out, REFUSAL_SENTENCE, "%s", admission_service_words[i].sentence);
+		return;
+	}
+	snprintf(out, REFUSAL_SENTENCE, "%s: %s.",
+		route->is_service ? "What this route leads to could not be reached"
+				  : "The program of this route could not be started",
+		strerror(error));
+}
+
 /* A service that can't be reached is a bad gateway (1014), a program that can't be started our own failure.
  */
 void admission_no_backend(struct refusal *out, const struct route_conf *route, int error, const char *reason)
 {
 	char sentence[sizeof(out->sentence)];
 
-	snprintf(sentence, sizeof(sentence), "%s: %s.",
-		route->is_service ? "What this route leads to could not be reached"
-				  : "The program of this route could not be started",
-		strerror(error));
+	admission_explain(sentence, route, error);
 	admission_refuse(out, 503, reason, sentence);
 	if (admission_is_shortage(error))
 		return;
 	out->status = error == ETIMEDOUT ? 504 : 502;
 	out->code = route->is_service ? CLOSE_BAD_GATEWAY : CLOSE_INTERNAL;
 	out->later = false;
+}
+
+/* Which service it is to be is not known. */
+void admission_no_targets(struct refusal *out, const struct route_conf *route, int error)
+{
+	admission_no_backend(out, route, error, "targets can't be read");
+	snprintf(out->sentence, sizeof(out->sentence),
+		"The targets of this route can't be read; the log of the gateway says why.");
 }
 
 /* Memory, most likely; or a program would be given more than it can be. */

@@ -138,7 +138,7 @@ static void session_on_ready(void *arg)
 		session_refuse_for_want(session, ENOMEM);
 }
 
-/* There is no backend: the whole reason is for the log, the client gets the errno's text. */
+/* There is no backend: the whole reason is for the log, the client gets a sentence for the errno. */
 static void session_on_failed(void *arg, int error, const char *reason)
 {
 	struct session *session = arg;
@@ -304,7 +304,7 @@ static bool session_choose_target(struct session *session, const struct exchange
 			targets_advice(verdict), 0);
 		return false;
 	}
-	admission_no_backend(&refusal, session->record.route, error, "targets can't be read");
+	admission_no_targets(&refusal, session->record.route, error);
 	session_refuse(session, &refusal);
 	return false;
 }

@@ -237,7 +237,7 @@ static void dial_on_resolved(void *arg, const struct addr *addrs, size_t n, cons
 	struct dial *dial = arg;
 	dial->query = NULL;
 	if (n == 0) {
-		dial_finish(dial, -1, EHOSTUNREACH, reason);
+		dial_finish(dial, -1, DIAL_UNKNOWN_NAME, reason);
 		return;
 	}
 	if (dial_interleave(dial, addrs, n) == 0)

@@ -62,7 +62,7 @@ def test_limit(gw):
     "path, code, sentence",
     [
         ("/nobody", 1014, "What this route leads to could not be reached: Connection refused."),
-        ("/no-name", 1014, "What this route leads to could not be reached: No route to host."),
+        ("/no-name", 1014, "The name of what this route leads to could not be found."),
         ("/no-interpreter", 1011, "The program of this route could not be started: No such file or directory."),
     ],
 )

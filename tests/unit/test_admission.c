@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "gate/admission.h"
+#include "net/dial.h"
 
 enum { PROGRAM, SERVICE, ROUTES };
 
@@ -167,21 +168,25 @@ static void test_no_backend(void **state)
 	static const struct {
 		int error, status;
 		uint16_t of_service, of_program;
+		const char *words; /* of a service; NULL: the system's */
 	} cases[] = {
-		{ ECONNREFUSED, 502, 1014, 1011 },
-		{ ECONNRESET, 502, 1014, 1011 },
-		{ EHOSTUNREACH, 502, 1014, 1011 },
-		{ ETIMEDOUT, 504, 1014, 1011 },
-		{ ENOENT, 502, 1014, 1011 },
-		{ EACCES, 502, 1014, 1011 },
-		{ ENOEXEC, 502, 1014, 1011 },
-		{ E2BIG, 502, 1014, 1011 },
-		{ EAGAIN, 503, 1013, 1013 },
-		{ EMFILE, 503, 1013, 1013 },
-		{ ENFILE, 503, 1013, 1013 },
-		{ ENOMEM, 503, 1013, 1013 },
-		{ ENOBUFS, 503, 1013, 1013 },
-		{ ETOOMANYREFS, 503, 1013, 1013 },
+		{ ECONNREFUSED, 502, 1014, 1011, NULL },
+		{ ECONNRESET, 502, 1014, 1011, NULL },
+		{ EHOSTUNREACH, 502, 1014, 1011, NULL },
+		{ EPROTO, 502, 1014, 1011, "TLS with what this route leads to failed; the log" },
+		{ DIAL_UNKNOWN_NAME, 502, 1014, 1011,
+			"The name of what this route leads to could not be found" },
+		{ ETIMEDOUT, 504, 1014, 1011, NULL },
+		{ ENOENT, 502, 1014, 1011, NULL },
+		{ EACCES, 502, 1014, 1011, NULL },
+		{ ENOEXEC, 502, 1014, 1011, NULL },
+		{ E2BIG, 502, 1014, 1011, NULL },
+		{ EAGAIN, 503, 1013, 1013, NULL },
+		{ EMFILE, 503, 1013, 1013, NULL },
+		{ ENFILE, 503, 1013, 1013, NULL },
+		{ ENOMEM, 503, 1013, 1013, NULL },
+		{ ENOBUFS, 503, 1013, 1013, NULL },
+		{ ETOOMANYREFS, 503, 1013, 1013, NULL },
 	};
 	struct house house;
 	struct refusal refusal;
@@ -196,10 +201,33 @@ static void test_no_backend(void **state)
 				refusal.code, route == SERVICE ? cases[i].of_service : cases[i].of_program);
 			assert_int_equal(refusal.later, cases[i].status == 503);
 			assert_string_equal(refusal.reason, "the story");
-			assert_non_null(strstr(refusal.sentence, strerror(cases[i].error)));
+			const char *words = route == SERVICE && cases[i].words != NULL
+						    ? cases[i].words
+						    : strerror(cases[i].error);
+			assert_non_null(strstr(refusal.sentence, words));
 			assert_true(strlen(refusal.sentence) < 123);
 		}
 	}
+	limits_done(&house.limits);
+}
+
+/* Targets that can't be read: what is wrong with them is for the log. */
+static void test_no_targets(void **state)
+{
+	struct house house;
+	struct refusal refusal;
+	(void)state;
+	house_init(&house);
+
+	admission_no_targets(&refusal, &house.routes[SERVICE], ENOENT);
+	assert_int_equal(refusal.status, 502);
+	assert_int_equal(refusal.code, 1014);
+	assert_string_equal(refusal.reason, "targets can't be read");
+	assert_string_equal(refusal.sentence,
+		"The targets of this route can't be read; the log of the gateway says why.");
+	admission_no_targets(&refusal, &house.routes[SERVICE], EMFILE);
+	assert_int_equal(refusal.status, 503);
+	assert_true(refusal.later);
 	limits_done(&house.limits);
 }
 
@@ -228,6 +256,7 @@ int main(void)
 		cmocka_unit_test(test_programs),
 		cmocka_unit_test(test_websocketd),
 		cmocka_unit_test(test_no_backend),
+		cmocka_unit_test(test_no_targets),
 		cmocka_unit_test(test_no_resources),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
