@@ -30,14 +30,15 @@ struct rotation_route {
 
 struct rotation {
 	size_t n_routes;
-	struct rotation_route routes[]; /* n is 0 for those that do not choose: one service, or none */
+	struct rotation_route routes[]; /* n is 0 for those that have none */
 };
 
 /* For the routes of a configuration, which must outlive it. NULL when memory is short. */
 struct rotation *rotation_new(const struct config *config);
 void rotation_free(struct rotation *rotation); /* when all sessions have left. NULL is allowed */
 
-/* The services of a route; NULL when there is nothing to choose. rotation may be NULL. */
+/* The services of a route; NULL when there is none. rotation may be NULL. One that is alone is tried by each
+ * session, also when it should rest: all that comes of that is who has news of it. */
 struct rotation_route *rotation_of(struct rotation *rotation, size_t route_index);
 
 /* One session's way through the services of a route, until it has reached one. */

@@ -121,9 +121,14 @@ static void reach_note_failure(struct reach *reach, const char *reason)
 	reach->trying = false;
 	if (reach->walk.route == NULL || !rotation_failed(&reach->walk, loop_now(reach->loop)))
 		return;
-	log_warning(reach->loop->log, "service can't be reached, others are tried first",
-		LOG_STR("route", reach->route->pattern), LOG_STR("backend", reach_at(reach)->uri),
-		LOG_MS("rests", ROTATION_REST_MS), LOG_STR("reason", reason));
+	if (reach->upstreams->n == 1)
+		log_warning(reach->loop->log, "service can't be reached",
+			LOG_STR("route", reach->route->pattern), LOG_STR("backend", reach_at(reach)->uri),
+			LOG_STR("reason", reason));
+	else
+		log_warning(reach->loop->log, "service can't be reached, others are tried first",
+			LOG_STR("route", reach->route->pattern), LOG_STR("backend", reach_at(reach)->uri),
+			LOG_MS("rests", ROTATION_REST_MS), LOG_STR("reason", reason));
 }
 
 /* Nobody is at fault, or we are. */

@@ -33,7 +33,7 @@ static int rotation_init_route(struct rotation_route *route, const struct route_
 {
 	size_t n = conf->connect.n;
 
-	if (n < 2)
+	if (n == 0)
 		return 0;
 	route->services = calloc(n, sizeof(*route->services));
 	if (route->services == NULL)

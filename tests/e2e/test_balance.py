@@ -17,6 +17,7 @@ ROUTES = {
     "/least": {"balance": "least-sessions"},
     "/hash": {"balance": "hash-ip"},
 }
+ALONE = "/alone"
 
 
 def place(directory, route, name):
@@ -29,6 +30,7 @@ def GATEWAY(directory):
         f"route {path}": {"connect": [f"unix:{place(directory, path, name)}" for name in NAMES], **keys}
         for path, keys in ROUTES.items()
     }
+    routes[f"route {ALONE}"] = {"connect": f"unix:{place(directory, ALONE, 'a')}"}
     return Gateway(directory, routes, gateway={"workers": 4})
 
 
@@ -140,6 +142,20 @@ def test_rest(gw):
     line = gw.wait_log("service is back")
     assert line["level"] == "info" and line["backend"].endswith("first.a")
     assert len(gw.logged("service is back")) == 1
+
+
+def test_alone(gw):
+    """One that is alone is tried by every session; that it is gone is one warning, that it is back one line."""
+    for _ in range(3):
+        assert gw.refused(ALONE).status == 502
+    line = gw.wait_log("service can't be reached", route=ALONE)
+    assert (line["level"], "No such file" in line["reason"], "rests" in line) == ("warning", True, False)
+    with up(gw, ALONE, "a"):
+        assert visits(gw, ALONE, 2) == "aa"
+    assert gw.wait_log("service is back", route=ALONE)["level"] == "info"
+    assert len(gw.logged("service can't be reached")) == len(gw.logged("service is back")) == 1
+    assert gw.refused(ALONE).status == 502
+    gw.wait_log("service can't be reached", n=2, route=ALONE)
 
 
 def test_no_health(gw):

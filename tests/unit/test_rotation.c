@@ -121,14 +121,14 @@ static unsigned sessions_of(const struct farm *farm, char letter)
 	return atomic_load(&farm->rotation->routes[0].services[letter - 'a'].sessions);
 }
 
-/* Of one service, or none, there is nothing to choose. */
+/* Of none there is nothing to choose; one that is alone has a state too. */
 static void test_nothing_to_choose(void **state)
 {
 	struct farm farm;
 	(void)state;
 	for (size_t n = 0; n < 3; n++) {
 		farm_open(&farm, n, BALANCE_FIRST);
-		assert_int_equal(rotation_of(farm.rotation, 0) != NULL, n == 2);
+		assert_int_equal(rotation_of(farm.rotation, 0) != NULL, n > 0);
 		assert_null(rotation_of(NULL, 0));
 		farm_close(&farm);
 	}
