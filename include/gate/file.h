@@ -39,7 +39,8 @@ struct file_facts {
 enum file_error {
 	FILE_NONE = -1,	     /* nothing of that name may be served (404) */
 	FILE_DIRECTORY = -2, /* a directory, named without the slash at its end */
-	FILE_FAILED = -3     /* no descriptors or memory, an unreadable directory (500) */
+	FILE_FAILED = -3,    /* no descriptors or memory, an unreadable directory (500) */
+	FILE_OUTSIDE = -4    /* a symlink that leads out of the directory: like one that is not there (404) */
 };
 
 /* May this path (decoded, begins with a slash) be looked for at all? No dotfiles, so no ".." either, no

@@ -258,18 +258,18 @@ static void answer_redirect(struct answer *out, const struct http_request *reque
 	answer_reply(out, &reply, "directory");
 }
 
-/* A route's static files. Returns whether there was something of that name. */
-static bool answer_static(struct answer *out, const struct http_request *request)
+/* A route's static files. Returns 0, or FILE_NONE or FILE_OUTSIDE: nothing of that name may be served. */
+static int answer_static(struct answer *out, const struct http_request *request)
 {
 	const struct route_conf *route = out->match.route;
 	struct text path = route->prefix ? out->match.path_info : text_of("/");
 	struct site *site = &out->site;
 
 	if (answer_hides_slash(request->path))
-		return false;
+		return FILE_NONE;
 	int error = site_find(site, request, route, path);
-	if (error == FILE_NONE)
-		return false;
+	if (error == FILE_NONE || error == FILE_OUTSIDE)
+		return error;
 	if (error == FILE_DIRECTORY)
 		answer_redirect(out, request);
 	else if (error < 0)
@@ -278,25 +278,28 @@ static bool answer_static(struct answer *out, const struct http_request *request
 		answer_reply(out, &site->reply, site->reason);
 		out->file = site->file;
 	}
-	return true;
+	return 0;
 }
 
 /* A request that asks for no upgrade. */
 static void answer_plain(struct answer *out, const struct config *config, const struct http_request *request)
 {
 	const struct route_conf *route = out->match.route;
-	int error = 0;
+	int error = 0, missing = FILE_NONE;
 
 	if (route == NULL)
 		answer_refuse(out, 404, "no such route", "Nothing answers on this path.\n");
-	else if (route->static_dir != NULL && answer_static(out, request))
+	else if (route->static_dir != NULL && (missing = answer_static(out, request)) == 0)
 		return;
 	else if (route->console)
 		answer_console(out, request);
 	else if (route->dir != NULL && (error = answer_find_entry(out, request)) != 0)
 		answer_refuse_entry(out, error);
 	else if (route->dir == NULL && route->static_dir != NULL)
-		answer_refuse(out, 404, "no such file", "There is no such file.\n");
+		answer_refuse(out, 404,
+			missing == FILE_OUTSIDE ? "a symlink that leads out of the directory"
+						: "no such file",
+			"There is no such file.\n");
 	else
 		answer_refuse(out, config->manners->status_plain, "not a WebSocket",
 			"This path is for WebSocket clients. %s.\n",

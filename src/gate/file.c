@@ -105,6 +105,8 @@ bool file_path_allowed(struct text path)
 /* What an errno of opening means for the client. */
 static int file_error_of(int error)
 {
+	if (error == -EXDEV)
+		return FILE_OUTSIDE;
 	return error == -EMFILE || error == -ENFILE || error == -ENOMEM ? FILE_FAILED : FILE_NONE;
 }
 

@@ -538,6 +538,15 @@ def test_connection_goes_on(gw):
 # what must never be served
 
 
+def test_symlink_that_leads_out(gw):
+    """It is a 404 like any other, but the log knows why."""
+    (gw.dir / "site/leads-out").symlink_to("../canary")
+    for path, reason in (("/leads-out", "a symlink that leads out of the directory"), ("/is-not", "no such file")):
+        answer = gw.get(path)
+        assert (answer.status, answer.text) == (404, "There is no such file.\n")
+        assert gw.wait_log("request", path=path)["reason"] == reason
+
+
 def test_swapped_symlinks(gw):
     """A name, and a directory on the way, that lead inside and outside by turns: never a byte from outside."""
     site, stop = gw.dir / "site", threading.Event()
