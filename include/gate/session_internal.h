@@ -49,7 +49,8 @@ struct session {
 	struct target *target;	 /* what its token picked, or NULL */
 	struct endpoint *backend, *visitor;
 	struct bridge bridge;
-	struct event clock; /* only with an idle_timeout or a max_lifetime */
+	struct event clock;  /* only with an idle_timeout or a max_lifetime */
+	const char *overdue; /* which of the two has ended it, or NULL */
 };
 
 /* session.c: the one place where the state changes, and the counts that follow from it. */

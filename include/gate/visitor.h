@@ -29,6 +29,10 @@ size_t visitor_may_hold(const struct permessage *agreed);
 /* The bytes that came right after the request's head: its first frames. After the bridge has joined it. */
 void visitor_feed(struct endpoint *endpoint, uint8_t *data, size_t len);
 
+/* Resets its connection, whatever still waits for it; `how` is for the log. Nothing when it is gone already.
+ * The hooks on_eof, if it is due, and on_closed are called within. */
+void visitor_cut(struct endpoint *endpoint, const char *how);
+
 /* The close codes for the log: 0 none sent; CLOSE_ABNORMAL (1006) none received. */
 uint16_t visitor_code_sent(const struct endpoint *endpoint);
 uint16_t visitor_code_received(const struct endpoint *endpoint);

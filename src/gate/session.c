@@ -10,6 +10,7 @@
 #include "base/must.h"
 #include "gate/lifespan.h"
 #include "gate/session_internal.h"
+#include "gate/visitor.h"
 #include "ws/message.h"
 
 #include <malloc.h>
@@ -173,18 +174,31 @@ void session_end(struct session *session, uint16_t code, const char *reason)
 	bridge_end(&session->bridge, &end);
 }
 
-/* Was there anything in either direction lately, and may it go on? */
+/* Its time is up: the visitor is told, and has send_timeout to take that and all that waits before it. */
+static void session_expire(struct session *session, const char *why)
+{
+	session->overdue = why;
+	loop_timer_set(&session->clock, session->record.route->send_timeout_ms);
+	session_end(session, CLOSE_GOING_AWAY, why); /* it may be over within */
+}
+
+/* Was there anything in either direction lately, and may it go on? Once its time is up no byte that the
+ * visitor takes puts its end off: one that reads slowly enough would stay for ever. */
 static void session_on_clock(evutil_socket_t fd, short what, void *arg)
 {
 	struct session *session = arg;
 	struct lifespan span = session_lifespan(session);
 	uint64_t again;
-	const char *why = lifespan_check(&span, loop_now(session->gate->loop), &again);
 	(void)fd;
 	(void)what;
 
+	if (session->overdue != NULL) {
+		visitor_cut(session->visitor, session->overdue);
+		return;
+	}
+	const char *why = lifespan_check(&span, loop_now(session->gate->loop), &again);
 	if (why != NULL)
-		session_end(session, CLOSE_GOING_AWAY, why);
+		session_expire(session, why);
 	else
 		loop_timer_set(&session->clock, again);
 }

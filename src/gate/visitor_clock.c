@@ -66,9 +66,13 @@ static void visitor_send_ping(struct visitor *visitor, const struct pulse_sight 
 	stream_flush(visitor->stream);
 }
 
-/* The client is dead, or as good as dead: its connection is reset. */
-static void visitor_cut(struct visitor *visitor, const char *how)
+/* The client is dead, or as good as dead, or has had its time: its connection is reset. */
+void visitor_cut(struct endpoint *endpoint, const char *how)
 {
+	struct visitor *visitor = (struct visitor *)endpoint;
+
+	if (visitor->state == VISITOR_GONE)
+		return;
 	visitor_note(visitor, how);
 	stream_reset(visitor->stream);
 	visitor_gone(visitor);
@@ -82,10 +86,10 @@ static void visitor_check_life(struct visitor *visitor)
 
 	switch (pulse_check(&visitor->pulse, &limits, &sight)) {
 	case PULSE_PING_TIMEOUT:
-		visitor_cut(visitor, "ping timeout");
+		visitor_cut(&visitor->endpoint, "ping timeout");
 		return;
 	case PULSE_SEND_TIMEOUT:
-		visitor_cut(visitor, "send timeout");
+		visitor_cut(&visitor->endpoint, "send timeout");
 		return;
 	case PULSE_PING:
 		visitor_send_ping(visitor, &sight);
@@ -102,13 +106,13 @@ static void visitor_give_up(struct visitor *visitor)
 	if (visitor->state == VISITOR_LINGER)
 		visitor_gone(visitor);
 	else
-		visitor_cut(visitor, "close timeout");
+		visitor_cut(&visitor->endpoint, "close timeout");
 }
 
 /*
  * A client that is to end. As long as it takes bytes, and for send_timeout after the last one, what waits for
- * it is not given up. When it has them all, our close frame too, its time begins, and what it sends does not
- * lengthen that.
+ * it is not given up, unless the session's own clock has run out. When it has them all, our close frame too,
+ * its time begins, and what it sends does not lengthen that.
  */
 static void visitor_check_end(struct visitor *visitor)
 {

@@ -7,17 +7,25 @@ from gateway import Gateway
 from wait import eventually
 from wsraw import CLOSE
 
-pytestmark = pytest.mark.plain_only("the clock does not know what carries a session; its unit test has the milliseconds")
+plain = pytest.mark.plain_only("the clock does not know what carries a session; its unit test has the milliseconds")
+
+
+def gush(it, sock):
+    """Says much at once, then nothing more."""
+    sock.sendall(bytes(800000))
+    it.read(sock)
 
 
 def GATEWAY(directory):
-    bridge = Service(echo)
+    bridge, spring = Service(echo), Service(gush)
     it = Gateway(
         directory,
         {
             "route /life": {"connect": bridge.uri, "max_lifetime": "400ms", "send_timeout": "500ms"},
             "route /both": {"connect": bridge.uri, "max_lifetime": "700ms", "idle_timeout": "200ms"},
             "route /program": {"exec": "cat", "max_lifetime": "300ms"},
+            "route /slow": {"connect": spring.uri, "max_lifetime": "300ms", "send_timeout": "600ms", "buffer": "1M"},
+            "route /dull": {"connect": spring.uri, "idle_timeout": "300ms", "send_timeout": "600ms", "buffer": "1M"},
             "route /long": {"connect": bridge.uri, "max_lifetime": "1h", "idle_timeout": "1h"},
         },
     )
@@ -36,6 +44,7 @@ def talk(ws):
     raise AssertionError("it goes on for ever")
 
 
+@plain
 @pytest.mark.parametrize("path, ms", [("/life", 400), ("/program", 300), ("/both", 700)])
 def test_lifetime(gw, path, ms):
     """A session that is never idle: 1001, not before its time."""
@@ -47,6 +56,7 @@ def test_lifetime(gw, path, ms):
     assert int(line["code_sent"]) == 1001 and ms <= 1000 * float(line["duration"]) < ms + 5000, line
 
 
+@plain
 def test_idle_beside_it(gw):
     with gw.ws("/both") as ws:
         got = ws.recv()
@@ -56,6 +66,7 @@ def test_idle_beside_it(gw):
     assert 200 <= 1000 * float(line["duration"]), line
 
 
+@plain
 def test_a_client_that_does_not_answer(gw):
     """It is cut; nothing of its session is left, also when it goes on talking or reads nothing."""
     silent, talks, deaf = gw.ws("/life"), gw.ws("/life"), gw.ws("/life", over=gw.connect(rcvbuf=4096))
@@ -80,9 +91,30 @@ def test_a_client_that_does_not_answer(gw):
         ws.drop()
 
 
+@plain
 def test_others_are_not_touched(gw):
     """Timers of a session that ends by itself go with it."""
     before = gw.counters()["timers"]
     with gw.ws("/long") as ws:
         assert gw.counters()["timers"] > before
         ws.close()
+
+
+@pytest.mark.parametrize("path, why", [("/slow", "lifetime"), ("/dull", "idle")])
+def test_a_client_that_reads_slowly(gw, path, why):
+    """Bytes that it takes do not put its end off: send_timeout after it began the client is cut, with a reset."""
+    slow = gw.ws(path, over=gw.connect(rcvbuf=4096))
+    reads = [time.monotonic()]
+
+    def was_reset():
+        if time.monotonic() - reads[-1] > 0.05:
+            reads.append(time.monotonic())
+            assert slow.sock.recv(2048), "an end of file and no reset"
+
+    with pytest.raises(ConnectionResetError):
+        eventually(was_reset, "it stays as long as it likes", 10)
+    assert len(reads) > 10
+    line = gw.wait_log("session ended")
+    assert line["reason"] == why and int(line["code_sent"]) == 1001, line
+    assert 880 <= 1000 * float(line["duration"]) < 3000, line  # timers are some milliseconds coarse
+    slow.drop()

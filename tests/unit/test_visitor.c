@@ -1073,6 +1073,33 @@ static void test_send_timeout_from_last_byte(void **state)
 	assert_int_equal(n_closed, 1);
 }
 
+/* visitor_cut() waits for nobody: neither for one that still reads what is before its close frame, nor for
+ * one that is to answer it; and it does nothing to one that is gone. */
+static void test_cut(void **state)
+{
+	(void)state;
+
+	for (int behind = 0; behind < 2; behind++) {
+		struct guest *guest = guest_new_with(true, 0, PING_TIMEOUT, SEND_TIMEOUT);
+		struct end end = { .code = CLOSE_GOING_AWAY };
+
+		if (behind)
+			guest_fill(guest, 200000);
+		guest->visitor->ops->finish(guest->visitor, &end);
+		guest_read(guest, 2000);
+		rig_turn(&guest->rig);
+		assert_int_equal(guest->n_closed, 0);
+		visitor_cut(guest->visitor, "lifetime");
+		assert_int_equal(guest->n_closed, 1);
+		assert_true(guest->end.abrupt);
+		visitor_cut(guest->visitor, "idle");
+		assert_int_equal(guest->n_closed, 1);
+		assert_string_equal(guest_how(guest), "lifetime");
+		assert_true(guest_was_cut(guest));
+		guest_free(guest);
+	}
+}
+
 /* A ping when the client was silent for ping_interval; its pong, or any other frame, and it lives on; silence
  * for ping_timeout after it, and it is cut. */
 static void test_keepalive(void **state)
@@ -1318,6 +1345,7 @@ int main(void)
 		cmocka_unit_test(test_send_timeout_idle),
 		cmocka_unit_test(test_send_timeout_slow_reader),
 		cmocka_unit_test(test_send_timeout_from_last_byte),
+		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_keepalive),
 		cmocka_unit_test(test_quick_pings),
 		cmocka_unit_test(test_no_pings),
