@@ -243,9 +243,10 @@ def test_run_once_is_once(there):
         gw = there("--run-once", "--set=gateway.max_sessions=9", target(it), ends=True)
         with shake(gw) as ws:
             ws.close()
+        gw.wait_log("session ended")
         try:
             with shake(gw) as late:
-                assert late.recv().code == 1013
+                assert late.recv().code in (1013, 1001), "who is told the one may be met by the end"
         except (OSError, EOFError):
             pass  # nobody listens any more
         assert gw.exited() == 0
