@@ -9,6 +9,7 @@
 #include "backend/rotation.h"
 #include "backend/tcp.h"
 #include "base/must.h"
+#include "base/shortage.h"
 #include "net/dial.h"
 #include "net/keepalive.h"
 
@@ -149,12 +150,6 @@ static void reach_fail(struct reach *reach)
 	reach->fn(reach->arg, -1, reach->error, reach->story);
 }
 
-/* Is it that we are short of something? No other service helps then. */
-static bool reach_is_shortage(int error)
-{
-	return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
-}
-
 /* Gives the client's name first. Returns 0 or an errno. */
 static int reach_send_proxy(const struct reach *reach, int fd)
 {
@@ -217,10 +212,10 @@ unsigned reach_left_ms(const struct reach *reach)
 	return reach->deadline > now ? (unsigned)(reach->deadline - now) : 0;
 }
 
-/* The next one, or the end. */
+/* The next one, or the end: of what we are short of, no other service has more. */
 void reach_go_on(struct reach *reach, int error, const char *reason)
 {
-	bool short_of_it = reach_is_shortage(error);
+	bool short_of_it = shortage_is(error);
 
 	if (error != ETIMEDOUT)
 		reach->error = error;

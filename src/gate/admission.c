@@ -6,6 +6,7 @@
  */
 #include "gate/admission.h"
 
+#include "base/shortage.h"
 #include "net/dial.h"
 #include "ws/message.h"
 
@@ -134,13 +135,6 @@ void admission_leave(struct admission *admission)
 	admission->session = false;
 }
 
-/* Is it that we are short of something, rather than that the backend is not there? */
-static bool admission_is_shortage(int error)
-{
-	return error == EAGAIN || error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS ||
-	       error == ETOOMANYREFS;
-}
-
 /* What the client is told of services where the system's words for an errno would mislead. */
 static const struct {
 	int error;
@@ -173,7 +167,7 @@ void admission_no_backend(struct refusal *out, const struct route_conf *route, i
 
 	admission_explain(sentence, route, error);
 	admission_refuse(out, 503, reason, sentence);
-	if (admission_is_shortage(error))
+	if (shortage_is(error) || error == EAGAIN) /* of processes, or of places in a unix socket's queue */
 		return;
 	out->status = error == ETIMEDOUT ? 504 : 502;
 	out->code = route->is_service ? CLOSE_BAD_GATEWAY : CLOSE_INTERNAL;

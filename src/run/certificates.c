@@ -7,6 +7,7 @@
  */
 #include "run/certificates.h"
 
+#include "base/shortage.h"
 #include "run/tlsfiles.h"
 
 #include <errno.h>
@@ -150,12 +151,6 @@ int certificates_new(struct certificates **out, struct loop *loop, const struct 
 	return error;
 }
 
-/* What is worth another try though the files are as they were. */
-static bool certificates_is_passing(int error)
-{
-	return error == -ENOMEM || error == -EMFILE || error == -ENFILE || error == -EIO;
-}
-
 /* Sends a new context to the workers. One that gets none for want of memory goes on with the old one. */
 static int certificates_send(struct certificates *certificates, size_t i, struct tls *tls)
 {
@@ -182,8 +177,7 @@ static void certificates_read_again(struct certificates *certificates, struct tl
 		log_info(certificates->loop->log, "TLS files read again",
 			LOG_STR(tlsfiles_kind(one), tlsfiles_name(one)));
 	}
-	one->again_at =
-		certificates_is_passing(error) ? loop_now(certificates->loop) + CERTIFICATES_AGAIN_MS : 0;
+	one->again_at = shortage_is_passing(error) ? loop_now(certificates->loop) + CERTIFICATES_AGAIN_MS : 0;
 }
 
 /* Looks at one's files. */
