@@ -15,17 +15,19 @@ struct filestate {
 	ino_t ino;
 	off_t size;
 	struct timespec mtime, ctime;
+	bool sure; /* every change since then would be seen; filestate_is() does not compare it */
 };
 
-struct filestate filestate_of(const char *path); /* as it is now; symbolic links are followed */
-bool filestate_is(const struct filestate *state, const char *path);
-
 /*
- * Would filestate_is() see every change from now on? Not of a file that was touched within the last
- * FILESTATE_UNSURE_MS: the kernel's times have steps of some milliseconds, and what comes within the same
- * one, and leaves the size as it is, looks like nothing. What was read of such a file is to be read again.
+ * As it is now; symbolic links are followed. It is sure unless something about the file changed within the
+ * last FILESTATE_UNSURE_MS: the kernel's times have steps of some milliseconds, and what comes within the
+ * same one, and leaves the size as it is, looks like nothing. What is read then is to be read again later.
+ * That goes by ctime, which nobody sets: mtime may be any time, past or to come.
  */
 enum { FILESTATE_UNSURE_MS = 200 };
-bool filestate_is_sure(const struct filestate *state);
+struct filestate filestate_of(const char *path);
+
+/* Is it still that? */
+bool filestate_is(const struct filestate *state, const char *path);
 
 #endif

@@ -26,7 +26,7 @@ enum targets_error {
 	TARGETS_UNKNOWN = -2,  /* no file has it */
 	TARGETS_TWO = -3,      /* two that are not the same */
 	TARGETS_BAD = -4,      /* it can't be decoded */
-	TARGETS_UNREAD = -5    /* the file can't be read, or memory is short: *error is the errno */
+	TARGETS_UNREAD = -5    /* perhaps one has it, but can't be read: *error is the errno */
 };
 
 /* Room for any token. */
@@ -47,10 +47,16 @@ struct targets *targets_new(const struct config *config);
 void targets_free(struct targets *targets); /* NULL is allowed */
 
 /*
- * The files are looked at whenever somebody asks; but those of a large directory not more often than every
- * millisecond for each TARGETS_LOOKS of them, so that whoever guesses tokens does not keep a CPU busy.
+ * The files are looked at whenever somebody asks, and read when they have changed; but so that whoever
+ * guesses tokens does not keep a CPU busy:
+ * - those of a large directory are looked at not more often than every millisecond for each TARGETS_LOOKS;
+ * - while they look as they did and only may have changed (they were touched a moment ago, or their times are
+ *   to come), they are read not more often than every millisecond for each TARGETS_BYTES in them and each
+ *   TARGETS_FILES, which is about ten times as long as it takes;
+ * - when they can't be read for a reason that passes, again after TARGETS_AGAIN_MS. Until then what they said
+ *   before counts, and what they did not say is TARGETS_UNREAD.
  */
-enum { TARGETS_LOOKS = 100 };
+enum { TARGETS_LOOKS = 100, TARGETS_BYTES = 4096, TARGETS_FILES = 16, TARGETS_AGAIN_MS = 200 };
 
 /* Reads all files for the first time, so that what is wrong with them is said at the start. now: loop_now(),
  * here and below. */

@@ -8,18 +8,27 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
-/* Asks the kernel. */
+/* Milliseconds since 1970. */
+static int64_t filestate_ms(struct timespec at)
+{
+	return (int64_t)at.tv_sec * 1000 + at.tv_nsec / 1000000;
+}
+
+/* Asks the kernel; first for the time, so that what comes in between makes nothing sure. */
 struct filestate filestate_of(const char *path)
 {
+	struct timespec now;
 	struct stat st;
 
+	clock_gettime(CLOCK_REALTIME, &now);
 	if (stat(path, &st) != 0)
-		return (struct filestate){ .error = errno };
+		return (struct filestate){ .error = errno, .sure = true };
 	return (struct filestate){ .dev = st.st_dev,
 		.ino = st.st_ino,
 		.size = st.st_size,
 		.mtime = st.st_mtim,
-		.ctime = st.st_ctim };
+		.ctime = st.st_ctim,
+		.sure = filestate_ms(now) - filestate_ms(st.st_ctim) > FILESTATE_UNSURE_MS };
 }
 
 /* Is it the same moment? */
@@ -36,22 +45,4 @@ bool filestate_is(const struct filestate *state, const char *path)
 	return state->error == now.error && state->dev == now.dev && state->ino == now.ino &&
 	       state->size == now.size && filestate_same_time(state->mtime, now.mtime) &&
 	       filestate_same_time(state->ctime, now.ctime);
-}
-
-/* Milliseconds since 1970. */
-static int64_t filestate_ms(struct timespec at)
-{
-	return (int64_t)at.tv_sec * 1000 + at.tv_nsec / 1000000;
-}
-
-/* Asks the clock that files have their times from; a time to come is not sure either. */
-bool filestate_is_sure(const struct filestate *state)
-{
-	int64_t mtime = filestate_ms(state->mtime), ctime = filestate_ms(state->ctime);
-	struct timespec now;
-
-	if (state->error != 0)
-		return true;
-	clock_gettime(CLOCK_REALTIME, &now);
-	return filestate_ms(now) - (mtime > ctime ? mtime : ctime) > FILESTATE_UNSURE_MS;
 }

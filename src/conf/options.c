@@ -148,7 +148,7 @@ const struct option options[] = {
 	{ ROUTE(dir), .key = "dir", .type = &place_directory, .otherwise = "", .flags = OPTION_PATH,
 	  .help = "A directory of programs that an upgrade reaches, instead of exec: the path descends directories until it meets an executable file, the rest is PATH_INFO. Never outside it." },
 	{ ROUTE(targets), .key = "targets", .type = &place_targets, .otherwise = "", .flags = OPTION_PATH,
-	  .help = "A file of lines \"token: URI\", or a directory of such files, that picks the service by the token that a client shows (see target_by), instead of connect. What websockify reads in its token files is read too. Looked at for each session, and read again when it has changed; a token that is not in it is 404, and 502 when it can't be read." },
+	  .help = "A file of lines \"token: URI\", or a directory of such files, that picks the service by the token that a client shows (see target_by), instead of connect. What websockify reads in its token files is read too. Looked at for each session, and read again when it has changed: at most 2 MiB, 20,000 lines and 5,000 files. A token that is not in it is 404, and 502 when it can't be read; while it can't for want of descriptors or memory, what it said before counts." },
 	{ ROUTE(static_dir), .key = "static", .type = &place_directory, .otherwise = "", .flags = OPTION_PATH,
 	  .help = "What a plain request gets: files of this directory." },
 	{ ROUTE(console), .key = "console", .type = &value_bool, .otherwise = "no",

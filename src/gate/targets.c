@@ -2,11 +2,15 @@
  * targets: finds the token in a request, and keeps for each route what its files said when they were read.
  *
  * Owns the tables and their locks. What a file has is looked up while the lock is held: a few calls of
- * stat(2) as a rule, the reading of the file when it has changed. Any thread.
+ * stat(2) as a rule, the reading of the file when it has changed. That stays on the worker that asks, since
+ * whoever writes a token into the file and connects at once must be let in; what may be read is kept so small
+ * (gate/targettable.h) that others can wait for it, and it is done at most once for each change, but for a
+ * file that was touched just now. Any thread.
  */
 #include "gate/targets.h"
 
 #include "base/must.h"
+#include "base/shortage.h"
 #include "gate/targettable.h"
 
 #include <errno.h>
@@ -19,8 +23,9 @@ struct targets_source {
 	pthread_mutex_t lock;
 	const struct route_conf *route;
 	struct targettable *table; /* NULL: it could not be read */
-	int error;		   /* why; it has been logged */
-	uint64_t again_at;	   /* not before this time the files are looked at again */
+	int error;		   /* why, or why it is not as new as the files are; it has been logged */
+	uint64_t look_at;	   /* not before this time the files are looked at again */
+	uint64_t read_at;	   /* nor read again while they look the same */
 };
 
 struct targets {
@@ -173,39 +178,81 @@ static void targets_lose(struct targets_source *source, struct log *log, int err
 	source->error = error;
 }
 
-/* Reads the files. What is wrong with them is said when they say something else than before. */
-static void targets_load(struct targets_source *source, struct log *log)
+/* The files, or some of them, can't be read for now, which says nothing about them: what they said before
+ * counts until they can. newer: what could be read, or NULL; better than nothing. */
+static void targets_keep(
+	struct targets_source *source, struct log *log, struct targettable *newer, int error, uint64_t now)
+{
+	struct targettable *older = source->table;
+	const char *file = newer != NULL ? newer->files[newer->short_file].path : source->route->targets;
+
+	if (source->error != error)
+		log_warning(log, "targets can't be read for now", LOG_STR("route", source->route->pattern),
+			LOG_STR("file", file), LOG_STR("error", strerror(error)));
+	source->error = error;
+	source->look_at = now + TARGETS_AGAIN_MS;
+	if (newer != NULL && (older == NULL || older->short_of != 0)) {
+		source->table = newer;
+		newer = older;
+	}
+	targettable_free(newer);
+}
+
+/* Has read the files. What is wrong with them is said when they say something else than before. */
+static void targets_renew(struct targets_source *source, struct log *log, struct targettable *newer)
 {
 	const struct route_conf *route = source->route;
-	struct targettable *newer, *older = source->table;
-	int error = targettable_new(&newer, route->targets, route->target_by == TARGET_BY_HOST);
-
-	if (error != 0) {
-		targets_lose(source, log, -error);
-		return;
-	}
+	struct targettable *older = source->table;
 	bool again = older != NULL || source->error != 0,
 	     same = older != NULL && targettable_is_same(newer, older);
 
 	source->table = newer;
-	source->error = 0;
 	targettable_free(older);
-	if (same)
+	if (same && source->error == 0)
 		return;
-	targets_warn(source, log);
+	source->error = 0;
+	if (!same)
+		targets_warn(source, log);
 	log_info(log, again ? "targets read again" : "targets read", LOG_STR("route", route->pattern),
 		LOG_STR("file", route->targets), LOG_U64("targets", newer->n));
+}
+
+/* Reads the files. */
+static void targets_load(struct targets_source *source, struct log *log, uint64_t now)
+{
+	const struct route_conf *route = source->route;
+	struct targettable *newer;
+	int error = -targettable_new(&newer, route->targets, route->target_by == TARGET_BY_HOST);
+
+	if (error == 0) {
+		error = newer->short_of;
+		source->read_at = now + newer->n_bytes / TARGETS_BYTES + newer->n_files / TARGETS_FILES;
+	}
+	if (shortage_is_passing(error))
+		targets_keep(source, log, newer, error, now);
+	else if (error != 0)
+		targets_lose(source, log, error);
+	else
+		targets_renew(source, log, newer);
+}
+
+/* Is what is known not what stands in the files, or perhaps not? */
+static bool targets_is_outdated(const struct targets_source *source, uint64_t now)
+{
+	if (source->table == NULL || source->error != 0 || targettable_has_changed(source->table))
+		return true;
+	return now >= source->read_at && !targettable_is_sure(source->table);
 }
 
 /* Has what stands in the files now; the lock is held. */
 static void targets_look(struct targets_source *source, struct log *log, uint64_t now)
 {
-	if (source->table != NULL && now < source->again_at)
+	if (now < source->look_at)
 		return;
-	if (source->table == NULL || !targettable_is_current(source->table))
-		targets_load(source, log);
-	if (source->table != NULL)
-		source->again_at = now + source->table->n_files / TARGETS_LOOKS;
+	if (targets_is_outdated(source, now))
+		targets_load(source, log, now);
+	if (source->error == 0)
+		source->look_at = now + source->table->n_files / TARGETS_LOOKS;
 }
 
 /* Reads each. */
@@ -234,15 +281,13 @@ static int targets_take(struct target *out, const char *uri)
 static int targets_find(struct targets_source *source, struct log *log, uint64_t now, struct target *out,
 	struct text token, int *error)
 {
-	int verdict = TARGETS_UNREAD;
-
 	pthread_mutex_lock(&source->lock);
 	targets_look(source, log, now);
+	const char *uri = source->table != NULL ? targettable_find(source->table, token) : NULL;
+	int verdict = uri != NULL	   ? targets_take(out, uri)
+		      : source->error != 0 ? TARGETS_UNREAD
+					   : TARGETS_UNKNOWN;
 	*error = source->error;
-	if (source->table != NULL) {
-		const char *uri = targettable_find(source->table, token);
-		verdict = uri != NULL ? targets_take(out, uri) : TARGETS_UNKNOWN;
-	}
 	pthread_mutex_unlock(&source->lock);
 	return verdict;
 }

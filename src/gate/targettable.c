@@ -6,6 +6,7 @@
  */
 #include "gate/targettable.h"
 
+#include "base/must.h"
 #include "conf/targetfile.h"
 #include "gate/targettable_internal.h"
 
@@ -14,8 +15,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The digest of a token. Returns 0 or -ENOMEM. */
-static int targettable_digest(
+/* Makes room for digests. SHA-256 is looked up once for the table: that takes longer than a digest does. */
+static int targettable_start_digests(struct targettable *table)
+{
+	EVP_MD *sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	bool good = false;
+
+	table->digester = EVP_MD_CTX_new();
+	if (sha256 != NULL && table->digester != NULL)
+		good = EVP_DigestInit_ex2(table->digester, sha256, NULL) == 1;
+	EVP_MD_free(sha256); /* the context holds it */
+	return good ? 0 : -ENOMEM;
+}
+
+/* The digest of a token. */
+static void targettable_digest(
 	const struct targettable *table, struct text token, uint8_t out[TARGETTABLE_DIGEST])
 {
 	char folded[256];
@@ -26,7 +40,9 @@ static int targettable_digest(
 		text_fold(folded);
 		token.ptr = folded;
 	}
-	return EVP_Digest(token.ptr, token.len, out, NULL, EVP_sha256(), NULL) == 1 ? 0 : -ENOMEM;
+	must(EVP_DigestInit_ex2(table->digester, NULL, NULL) == 1);
+	must(EVP_DigestUpdate(table->digester, token.ptr, token.len) == 1);
+	must(EVP_DigestFinal_ex(table->digester, out, NULL) == 1);
 }
 
 /* Makes room for one more. Returns the array, or NULL; then the old one is still there. */
@@ -88,7 +104,8 @@ int targettable_add_line(struct targettable *table, struct text text, size_t num
 	entries[table->n] = (struct targettable_entry){
 		.line = (uint32_t)number, .file = (uint32_t)file, .uri = (size_t)uri
 	};
-	return targettable_digest(table, line.token, entries[table->n++].digest);
+	targettable_digest(table, line.token, entries[table->n++].digest);
+	return 0;
 }
 
 /* By digest; of the same ones, by where they stand. */
@@ -132,7 +149,9 @@ int targettable_new(struct targettable **out, const char *path, bool fold)
 	if (table == NULL)
 		return error;
 	table->fold = fold;
-	error = targettable_read(table, path);
+	error = targettable_start_digests(table);
+	if (error == 0)
+		error = targettable_read(table, path);
 	if (error != 0) {
 		targettable_free(table);
 		return error;
@@ -149,16 +168,30 @@ void targettable_free(struct targettable *table)
 		return;
 	for (size_t i = 0; i < table->n_files; i++)
 		free(table->files[i].path);
+	EVP_MD_CTX_free(table->digester);
 	free(table->files);
 	free(table->entries);
 	free(table->uris);
 	free(table);
 }
 
+/* Compares the mistakes that are kept. */
+static bool targettable_has_same_notes(const struct targettable *a, const struct targettable *b)
+{
+	for (size_t i = 0; i < a->n_notes && i < TARGETTABLE_NOTES; i++) {
+		const struct targettable_note *one = &a->notes[i], *other = &b->notes[i];
+		if (one->line != other->line || strcmp(one->words, other->words) != 0 ||
+			strcmp(a->files[one->file].path, b->files[other->file].path) != 0)
+			return false;
+	}
+	return true;
+}
+
 /* Compares what was made of the files; where an entry stands is a part of it. */
 bool targettable_is_same(const struct targettable *a, const struct targettable *b)
 {
 	return a->n == b->n && a->uris_len == b->uris_len && a->n_notes == b->n_notes &&
+	       targettable_has_same_notes(a, b) &&
 	       (a->n == 0 || memcmp(a->entries, b->entries, a->n * sizeof(*a->entries)) == 0) &&
 	       (a->uris_len == 0 || memcmp(a->uris, b->uris, a->uris_len) == 0);
 }
@@ -169,8 +202,7 @@ const char *targettable_find(const struct targettable *table, struct text token)
 	uint8_t digest[TARGETTABLE_DIGEST];
 	size_t low = 0, high = table->n;
 
-	if (targettable_digest(table, token, digest) != 0)
-		return NULL;
+	targettable_digest(table, token, digest);
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 		int order = memcmp(digest, table->entries[middle].digest, TARGETTABLE_DIGEST);

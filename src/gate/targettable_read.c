@@ -2,9 +2,11 @@
  * targettable_read: fills a table from a file, or from the regular files of a directory, and sees when they
  * have changed.
  *
- * What is read has a bound, whatever lies there, and nothing outside the directory is. Blocks; on any thread.
+ * What is read has a bound, whatever lies there, and nothing outside the directory is. What only passes is no
+ * mistake of a file: the table says that it lacks something. Blocks; on any thread.
  */
 #include "base/beneath.h"
+#include "base/shortage.h"
 #include "conf/targetfile.h"
 #include "gate/targettable_internal.h"
 
@@ -37,6 +39,12 @@ static int targettable_add_lines(struct targettable *table, struct text rest, bo
 	int error = 0;
 
 	for (size_t number = 1; error == 0 && targetfile_next(&rest, &line); number++) {
+		if (table->n_lines == TARGETTABLE_LINES) {
+			targettable_note(table, table->n_files - 1, number,
+				"comes behind the 20,000 lines in all that may be read");
+			break;
+		}
+		table->n_lines++;
 		if (rest.len > 0 || !cut)
 			error = targettable_add_line(table, line, number);
 	}
@@ -80,7 +88,7 @@ static int targettable_read_file(struct targettable *table, int fd)
 	len = cut ? max : len;
 	table->n_bytes += len;
 	if (cut)
-		targettable_note(table, table->n_files - 1, 0, "is more than may be read: 16 MiB in all");
+		targettable_note(table, table->n_files - 1, 0, "is more than may be read: 2 MiB in all");
 	error = targettable_add_lines(table, (struct text){ data, len }, cut);
 	free(data);
 	return error;
@@ -92,11 +100,31 @@ static bool targettable_takes(const char *name)
 	return name[0] != '.' && name[strlen(name) - 1] != '~';
 }
 
+/* The file that was added last can't be read, and why: a mistake, or something that passes. */
+static void targettable_fail_file(struct targettable *table, int error)
+{
+	if (shortage_is_passing(error)) {
+		table->short_of = error;
+		table->short_file = table->n_files - 1;
+	}
+	targettable_note(table, table->n_files - 1, 0,
+		error == EXDEV ? "leads out of the directory" : strerrordesc_np(error));
+}
+
+/* Reads an open file of a directory if it is a regular one. Returns 0 or -errno. */
+static int targettable_read_regular(struct targettable *table, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return -errno;
+	return S_ISREG(st.st_mode) ? targettable_read_file(table, fd) : 0;
+}
+
 /* One file of the directory: what is wrong with it concerns no other. Returns 0, or -ENOMEM. */
 static int targettable_read_beneath(struct targettable *table, int root, const char *dir, const char *name)
 {
 	char *path;
-	struct stat st;
 
 	if (asprintf(&path, "%s/%s", dir, name) < 0)
 		return -ENOMEM;
@@ -105,16 +133,12 @@ static int targettable_read_beneath(struct targettable *table, int root, const c
 	if (error != 0)
 		return error;
 	int fd = beneath_open(root, dir, name, O_RDONLY | O_NONBLOCK);
-	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		error = targettable_read_file(table, fd);
-	else if (fd == -EXDEV)
-		targettable_note(table, table->n_files - 1, 0, "leads out of the directory");
-	else if (fd < 0 && fd != -ENOENT && fd != -ENXIO) /* it is gone; it is a socket */
-		targettable_note(table, table->n_files - 1, 0, strerrordesc_np(-fd));
+	error = fd < 0 ? fd : targettable_read_regular(table, fd);
 	if (fd >= 0)
 		close(fd);
-	if (error != 0 && error != -ENOMEM)
-		targettable_note(table, table->n_files - 1, 0, strerrordesc_np(-error));
+	bool absent = error == -ENOENT || error == -ENXIO; /* it is gone; it is a socket */
+	if (error != 0 && error != -ENOMEM && !absent)
+		targettable_fail_file(table, -error);
 	return error == -ENOMEM ? error : 0;
 }
 
@@ -134,11 +158,11 @@ static long targettable_list(struct targettable *table, DIR *dir, char ***out)
 	*out = names;
 	if (names == NULL)
 		return -ENOMEM;
-	while ((entry = readdir(dir)) != NULL) {
+	while (errno = 0, (entry = readdir(dir)) != NULL) {
 		if (!targettable_takes(entry->d_name))
 			continue;
 		if (n == TARGETTABLE_FILES) {
-			targettable_note(table, 0, 0, "has more than the 10,000 files that may be read");
+			targettable_note(table, 0, 0, "has more than the 5,000 files that may be read");
 			break;
 		}
 		names[n] = strdup(entry->d_name);
@@ -146,8 +170,8 @@ static long targettable_list(struct targettable *table, DIR *dir, char ***out)
 			break;
 		n++;
 	}
-	if (n < TARGETTABLE_FILES && entry != NULL)
-		return -ENOMEM; /* the names so far are freed by the caller all the same */
+	if (n < TARGETTABLE_FILES && (entry != NULL || errno != 0))
+		return entry != NULL ? -ENOMEM : -errno; /* the names are freed by the caller all the same */
 	qsort(names, (size_t)n, sizeof(*names), targettable_compare_names);
 	return n;
 }
@@ -196,11 +220,20 @@ int targettable_read(struct targettable *table, const char *path)
 }
 
 /* Looks at each. A file that came to a directory or left it is seen by the directory's own times. */
-bool targettable_is_current(const struct targettable *table)
+bool targettable_has_changed(const struct targettable *table)
 {
 	for (size_t i = 0; i < table->n_files; i++) {
-		const struct targettable_file *file = &table->files[i];
-		if (!filestate_is(&file->seen, file->path) || !filestate_is_sure(&file->seen))
+		if (!filestate_is(&table->files[i].seen, table->files[i].path))
+			return true;
+	}
+	return false;
+}
+
+/* Asks what they looked like before they were read. */
+bool targettable_is_sure(const struct targettable *table)
+{
+	for (size_t i = 0; i < table->n_files; i++) {
+		if (!table->files[i].seen.sure)
 			return false;
 	}
 	return true;

@@ -1,8 +1,10 @@
 """targets: a token picks the service, from files that may change; and nobody is led to what they do not say."""
 import os
+import resource
 
 import certs
 import pytest
+import wait
 import wsraw
 from backends import Service, closed_port, echo
 from gateway import SECRET, Gateway, run
@@ -97,6 +99,13 @@ def reaches(gw, path, name, **options):
         ws.send_text("x")
         assert ws.recv_bytes(1) == b"x"
         ws.close()
+
+
+def lets_in(gw, path):
+    """Not refused."""
+    with gw.connect() as raw:
+        raw.send(wsraw.upgrade(path, gw.host))
+        return raw.response().status == 101
 
 
 @pytest.mark.parametrize(
@@ -381,6 +390,28 @@ def test_file_that_is_gone(changing):
     reaches(gw, "/vnc?token=t", "one")
 
 
+def test_no_descriptors(changing):
+    """Short of them the gateway says 503 of a new token, not that there is none; and has it when it is short no more."""
+    gw = changing
+    assert gw.refused("/vnc?token=new").status == 404
+    before, had = gw.counters(), resource.prlimit(gw.pid, resource.RLIMIT_NOFILE)
+    clients = [gw.connect() for _ in range(2)]
+    wait.eventually(lambda: gw.counters()["descriptors"] == before["descriptors"] + 2, what="both accepted")
+    gw.file.write_text(f"t: {gw.one.place}\nnew: {gw.two.place}\n")
+    resource.prlimit(gw.pid, resource.RLIMIT_NOFILE, (3, had[1]))
+    try:
+        for raw in clients:
+            raw.send(wsraw.upgrade("/vnc?token=new", gw.host))
+            assert raw.response().status == 503
+            raw.drop()
+    finally:
+        resource.prlimit(gw.pid, resource.RLIMIT_NOFILE, had)
+    assert len([e for e in gw.logged("targets can't be read for now") if e["route"] == "/vnc"]) == 1
+    wait.eventually(lambda: lets_in(gw, "/vnc?token=new"), what="the new token")
+    reaches(gw, "/vnc?token=new", "two")
+    assert not gw.logged("mistake in targets")
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
 def test_rights(gateway, tmp_path):
     """A file is read as the user that the gateway becomes: what that may not read is said at the start."""
@@ -412,12 +443,12 @@ def test_many_tokens(gateway, tmp_path):
     """Tens of thousands are found as fast as few are, but for the time to read them once."""
     one = Named("one")
     file = tmp_path / "tokens"
-    file.write_text("".join(f"token-{i}: {one.place}\n" for i in range(30000)))
+    file.write_text("".join(f"token-{i}: {one.place}\n" for i in range(20000)))
     gw = gateway({"route /vnc": {"targets": file}}, release=True)
-    assert gw.logged("targets read", since_mark=False)[0]["targets"] in (30000, "30000")
-    for i in (0, 1, 14999, 29999):
+    assert gw.logged("targets read", since_mark=False)[0]["targets"] in (20000, "20000")
+    for i in (0, 1, 9999, 19999):
         reaches(gw, f"/vnc?token=token-{i}", "one")
-    assert gw.refused("/vnc?token=token-30000").status == 404
+    assert gw.refused("/vnc?token=token-20000").status == 404
     one.close()
 
 

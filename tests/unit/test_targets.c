@@ -4,6 +4,8 @@
  */
 #include "gate/targets.h"
 
+#include "base/filestate.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -11,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -134,7 +137,8 @@ static void asker_init(struct asker *asker, char *path)
 	*asker = (struct asker){ .route = { .pattern = (char *)"/x", .targets = path } };
 	asker->config = (struct config){ .routes = &asker->route, .n_routes = 1 };
 	asker->targets = targets_new(&asker->config);
-	asker->log = log_new(open("/dev/null", 1), LOG_ERROR, LOG_FORMAT_TEXT, 4096);
+	asker->log =
+		log_new(open("log", O_WRONLY | O_CREAT | O_TRUNC, 0600), LOG_DEBUG, LOG_FORMAT_TEXT, 65536);
 	assert_non_null(asker->targets);
 	assert_non_null(asker->log);
 }
@@ -160,6 +164,21 @@ static void ask(struct asker *asker, uint64_t now, const char *query, const char
 	assert_int_equal(asker->target.list.n, 1);
 	assert_ptr_equal(asker->target.list.items, &asker->target.upstream);
 	assert_ptr_equal(asker->target.upstream.uri, asker->target.uri);
+}
+
+/* How often the log says something. */
+static int logged(const char *words)
+{
+	char text[16384], *at = text;
+	FILE *in = fopen("log", "r");
+	int n = 0;
+
+	assert_non_null(in);
+	text[fread(text, 1, sizeof(text) - 1, in)] = '\0';
+	fclose(in);
+	for (; (at = strstr(at, words)) != NULL; at++)
+		n++;
+	return n;
 }
 
 static void test_choose(void **state)
@@ -205,9 +224,147 @@ static void test_looks(void **state)
 	put("d/new", "a: h:1\n"); /* with the directory itself, these are 200 */
 	ask(&asker, 1000, "token=a", NULL, TARGETS_UNKNOWN);
 	ask(&asker, 1001, "token=a", "tcp://h:1", 0);
-	put("d/new", "a: h:2\n");
+	put("d/new", "a: h:22\n");
 	ask(&asker, 1002, "token=a", "tcp://h:1", 0);
-	ask(&asker, 1003, "token=a", "tcp://h:2", 0);
+	ask(&asker, 1003, "token=a", "tcp://h:22", 0);
+	asker_done(&asker);
+}
+
+/* So many descriptors may be opened from now on; -1: as many as before. */
+static void set_descriptors_left(int n)
+{
+	static struct rlimit had;
+	struct rlimit few;
+	int first = open(".", O_RDONLY);
+
+	close(first);
+	if (had.rlim_cur == 0)
+		assert_int_equal(getrlimit(RLIMIT_NOFILE, &had), 0);
+	few = (struct rlimit){ n < 0 ? had.rlim_cur : (rlim_t)(first + n), had.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+}
+
+/* Without descriptors what was known stays known, what is new is not refused for good, and one line says it.
+ */
+static void test_shortage(void **state)
+{
+	struct asker asker;
+	uint64_t now = 1000;
+
+	(void)state;
+	assert_int_equal(mkdir("s", 0700), 0);
+	put("s/1", "a: h:1\n");
+	put("s/2", "b: h:1\n");
+	asker_init(&asker, (char *)"s");
+	for (int left = 0; left <= 3; left++) {
+		ask(&asker, now, "token=a", "tcp://h:1", 0);
+		ask(&asker, now, "token=c", NULL, TARGETS_UNKNOWN);
+		put("s/3", "c: h:1\n");
+		set_descriptors_left(left);
+		ask(&asker, now, "token=a", "tcp://h:1", 0);
+		ask(&asker, now, "token=b", "tcp://h:1", 0);
+		ask(&asker, now, "token=c", NULL, TARGETS_UNREAD);
+		assert_int_equal(asker.error, EMFILE);
+		ask(&asker, now + TARGETS_AGAIN_MS, "token=b", "tcp://h:1", 0);
+		set_descriptors_left(-1);
+		now += TARGETS_AGAIN_MS;
+		ask(&asker, now + TARGETS_AGAIN_MS - 1, "token=c", NULL, TARGETS_UNREAD);
+		ask(&asker, now + TARGETS_AGAIN_MS, "token=c", "tcp://h:1", 0);
+		assert_int_equal(asker.error, 0);
+		assert_int_equal(unlink("s/3"), 0);
+		now += TARGETS_AGAIN_MS;
+	}
+	ask(&asker, now, "token=c", NULL, TARGETS_UNKNOWN);
+	asker_done(&asker);
+	assert_int_equal(logged("targets can't be read for now"), 4);
+	assert_int_equal(logged("mistake"), 0);
+}
+
+/* The first time there is nothing to keep: what could be read counts, and the rest is looked for again. */
+static void test_shortage_at_first(void **state)
+{
+	struct asker asker;
+
+	(void)state;
+	asker_init(&asker, (char *)"s");
+	set_descriptors_left(0);
+	ask(&asker, 0, "token=a", NULL, TARGETS_UNREAD);
+	assert_int_equal(asker.error, EMFILE);
+	set_descriptors_left(-1);
+	ask(&asker, TARGETS_AGAIN_MS - 1, "token=a", NULL, TARGETS_UNREAD);
+	ask(&asker, TARGETS_AGAIN_MS, "token=a", "tcp://h:1", 0);
+	asker_done(&asker);
+
+	/* A disk that fails, of which one file is. */
+	assert_int_equal(symlink("/proc/self/mem", "bad"), 0);
+	asker_init(&asker, (char *)"bad");
+	ask(&asker, 0, "token=a", NULL, TARGETS_UNREAD);
+	assert_int_equal(asker.error, EIO);
+	put("good", "a: h:1\n");
+	assert_int_equal(rename("good", "bad"), 0);
+	ask(&asker, TARGETS_AGAIN_MS, "token=a", "tcp://h:1", 0);
+	assert_int_equal(symlink("/proc/self/mem", "new"), 0);
+	assert_int_equal(rename("new", "bad"), 0);
+	ask(&asker, TARGETS_AGAIN_MS + 1, "token=a", "tcp://h:1", 0);
+	ask(&asker, TARGETS_AGAIN_MS + 1, "token=b", NULL, TARGETS_UNREAD);
+	assert_int_equal(unlink("bad"), 0); /* that does not pass */
+	ask(&asker, TARGETS_AGAIN_MS * 3, "token=a", NULL, TARGETS_UNREAD);
+	assert_int_equal(asker.error, ENOENT);
+	asker_done(&asker);
+	assert_int_equal(logged("targets can't be read for now"), 2);
+	assert_int_equal(logged("targets can't be read"), 3);
+}
+
+/* Writes a file of that size, with one token, and asks for it. Returns with a file of which it is not sure
+ * that it was seen as it is. */
+static void ask_unsure(struct asker *asker, size_t len)
+{
+	do {
+		FILE *out = fopen("large", "w");
+		assert_non_null(out);
+		fputs("a: h:1\n", out);
+		while ((size_t)ftell(out) < len)
+			fputc('\n', out);
+		fclose(out);
+		ask(asker, 1000, "token=a", "tcp://h:1", 0);
+	} while (filestate_of("large").sure);
+}
+
+/* Without descriptors, is the file tried to be read? */
+static void expect_reading(struct asker *asker, uint64_t now, bool reads)
+{
+	set_descriptors_left(0);
+	ask(asker, now, "token=b", NULL, reads ? TARGETS_UNREAD : TARGETS_UNKNOWN);
+	set_descriptors_left(-1);
+}
+
+/* What was touched just now is read again, in case it was written twice in one moment; if it is large, not
+ * each time. A time to come makes no difference. */
+static void test_reading_again(void **state)
+{
+	const struct timespec to_come[2] = { { 4000000000, 5 }, { 4000000000, 5 } };
+	struct asker asker;
+
+	(void)state;
+	asker_init(&asker, (char *)"large");
+	ask_unsure(&asker, TARGETS_BYTES - 1);
+	expect_reading(&asker, 1000, true);
+	asker_done(&asker);
+
+	asker_init(&asker, (char *)"large");
+	ask_unsure(&asker, 2 * TARGETS_BYTES);
+	expect_reading(&asker, 1001, false);
+	expect_reading(&asker, 1002, true);
+	asker_done(&asker);
+
+	assert_int_equal(utimensat(AT_FDCWD, "large", to_come, 0), 0);
+	for (int i = 0; i < 1000 && !filestate_of("large").sure; i++)
+		usleep(2000);
+	asker_init(&asker, (char *)"large");
+	ask(&asker, 1000, "token=a", "tcp://h:1", 0);
+	expect_reading(&asker, 1000000, false);
+	put("large", "a: h:2\n");
+	ask(&asker, 1000000, "token=a", "tcp://h:2", 0);
 	asker_done(&asker);
 }
 
@@ -220,6 +377,9 @@ int main(void)
 		cmocka_unit_test(test_long),
 		cmocka_unit_test(test_choose),
 		cmocka_unit_test(test_looks),
+		cmocka_unit_test(test_shortage),
+		cmocka_unit_test(test_shortage_at_first),
+		cmocka_unit_test(test_reading_again),
 	};
 
 	snprintf(dir, sizeof(dir), "/tmp/wsluice-targets-XXXXXX");

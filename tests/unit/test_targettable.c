@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -190,10 +191,32 @@ static void test_large(void **state)
 		expect(table, "last", more <= 0 ? "tcp://h:9" : NULL);
 		assert_int_equal(table->n_notes, more > 0);
 		if (more > 0)
-			expect_note(table, 0, "f", 0, "16 MiB");
+			expect_note(table, 0, "f", 0, "2 MiB");
 		targettable_free(table);
 	}
 	truncate("f", 0);
+}
+
+/* Of all files together; a comment is a line too. */
+static void test_many_lines(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir("long", 0700), 0);
+	for (int more = -1; more <= 1; more++) {
+		FILE *out = fopen("long/1", "w");
+		for (int i = 0; i < TARGETTABLE_LINES - 2 + more; i++)
+			fputs(i % 2 ? "#\n" : "a: h:1\n", out);
+		fclose(out);
+		put("long/2", "b: h:1\nc: h:1\n");
+		struct targettable *table = table_of("long");
+		expect(table, "b", "tcp://h:1");
+		expect(table, "c", more <= 0 ? "tcp://h:1" : NULL);
+		size_t twice = (size_t)(TARGETTABLE_LINES - 2 + more + 1) / 2 - 1;
+		assert_int_equal(table->n_notes, twice + (more > 0));
+		if (more > 0)
+			expect_note(table, 0, "long/2", 2, "20,000 lines");
+		targettable_free(table);
+	}
 }
 
 static void test_many_files(void **state)
@@ -216,38 +239,88 @@ static void test_many_files(void **state)
 	put("many/x", "");
 	table = table_of("many");
 	assert_int_equal(table->n_files, TARGETTABLE_FILES + 1);
-	expect_note(table, 0, "many", 0, "10,000");
+	expect_note(table, 0, "many", 0, "5,000");
 	targettable_free(table);
 }
 
-static void test_current(void **state)
+/* Reads until what was read is sure, which must be within a second or so. */
+static struct targettable *sure_table_of(const char *path)
+{
+	struct targettable *table = table_of(path);
+
+	for (int i = 0; i < 1000 && !targettable_is_sure(table); i++) {
+		targettable_free(table);
+		usleep(2000);
+		table = table_of(path);
+	}
+	assert_true(targettable_is_sure(table));
+	assert_false(targettable_has_changed(table));
+	return table;
+}
+
+/* What was read when the file had just been touched stays unsure, however long nobody looks. */
+static void test_sure(void **state)
 {
 	(void)state;
 	put("f", "a: h:1\n");
-	age("f");
-	struct targettable *table = table_of("f");
-	/* Its change of times itself was just now. */
-	assert_false(targettable_is_current(table));
-	for (int i = 0; i < 300 && !targettable_is_current(table); i++)
-		usleep(2000);
-	assert_true(targettable_is_current(table));
+	age("f"); /* that, too, is a change */
+	struct targettable *early = table_of("f");
+	struct targettable *table = sure_table_of("f");
+
+	assert_false(targettable_has_changed(early));
+	assert_false(targettable_is_sure(early));
+	targettable_free(early);
+	targettable_free(table);
+}
+
+static void test_changed(void **state)
+{
+	(void)state;
+	struct targettable *table = sure_table_of("f");
 	put("f", "a: h:2\n");
-	assert_false(targettable_is_current(table));
+	assert_true(targettable_has_changed(table));
 	targettable_free(table);
 
-	table = table_of("d");
-	for (int i = 0; i < 300 && !targettable_is_current(table); i++)
-		usleep(2000);
-	assert_true(targettable_is_current(table));
+	table = sure_table_of("d");
 	put("d/sub/x", "deep: h:2\n"); /* behind a symlink */
-	assert_false(targettable_is_current(table));
+	assert_true(targettable_has_changed(table));
 	targettable_free(table);
-	table = table_of("d");
-	for (int i = 0; i < 300 && !targettable_is_current(table); i++)
-		usleep(2000);
+	table = sure_table_of("d");
 	put("d/new", "");
-	assert_false(targettable_is_current(table));
+	assert_true(targettable_has_changed(table));
 	targettable_free(table);
+}
+
+/* With few descriptors left a directory can't be read, or lacks files; that is not theirs. */
+static void test_shortage(void **state)
+{
+	struct rlimit had, few;
+	struct targettable *table;
+	int first = open(".", O_RDONLY), failed = 0, lacking = 0;
+
+	(void)state;
+	close(first);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &had), 0);
+	for (int more = 0; more <= 4; more++) {
+		few = (struct rlimit){ (rlim_t)(first + more), had.rlim_max };
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+		int error = targettable_new(&table, "d", false);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &had), 0);
+		if (error != 0) {
+			assert_int_equal(error, -EMFILE);
+			failed++;
+			continue;
+		}
+		assert_true(table->short_of == 0 || table->short_of == EMFILE);
+		assert_int_equal(table->short_of != 0, targettable_find(table, text_of("one")) == NULL);
+		lacking += table->short_of != 0;
+		if (table->short_of != 0)
+			assert_ptr_equal(strstr(table->files[table->short_file].path, "d/"),
+				table->files[table->short_file].path);
+		targettable_free(table);
+	}
+	assert_int_equal(failed, 3); /* the directory, twice, and where its search begins */
+	assert_int_equal(lacking, 1);
 }
 
 /* Wherever memory runs out, that is said, and nothing stays behind. */
@@ -279,7 +352,8 @@ static void test_same(void **state)
 {
 	struct targettable *one, *other;
 	static const char *const others[] = { "a: h:1\nb: h:3\nx\n", "b: h:2\na: h:1\nx\n",
-		"a: h:1\nb: h:2\n", "a: h:1\nb: h:2\nx\ny\n", "a: h:1\nb: h:2\nc: h:2\nx\n", "" };
+		"a: h:1\nb: h:2\n", "a: h:1\nb: h:2\nx\ny\n", "a: h:1\nb: h:2\nc: h:2\nx\n", "",
+		"a: h:1\nb: h:2\n\nx\n", "a: h:1\nb: h:2\n: x\n" }; /* as many mistakes, but others */
 
 	(void)state;
 	put("f", "a: h:1\nb: h:2\nx\n");
@@ -295,6 +369,15 @@ static void test_same(void **state)
 	}
 	targettable_free(one);
 	targettable_free(NULL);
+
+	assert_int_equal(mkdir("same", 0700), 0);
+	put("same/1", "x\n");
+	one = table_of("same");
+	assert_int_equal(rename("same/1", "same/2"), 0);
+	other = table_of("same"); /* the same mistake of another file */
+	assert_false(targettable_is_same(one, other));
+	targettable_free(one);
+	targettable_free(other);
 }
 
 int main(void)
@@ -306,8 +389,11 @@ int main(void)
 		cmocka_unit_test(test_directory),
 		cmocka_unit_test(test_many_mistakes),
 		cmocka_unit_test(test_large),
+		cmocka_unit_test(test_many_lines),
 		cmocka_unit_test(test_many_files),
-		cmocka_unit_test(test_current),
+		cmocka_unit_test(test_sure),
+		cmocka_unit_test(test_changed),
+		cmocka_unit_test(test_shortage),
 		cmocka_unit_test(test_same),
 		cmocka_unit_test(test_no_memory),
 	};
