@@ -19,6 +19,11 @@ struct cidr {
  */
 bool cidr_parse(struct cidr *out, struct text in);
 
+/* Of a block that is refused only for the bits behind those that count: the one without them, "10.0.0.0/8".
+ * Returns whether that is what is wrong. */
+enum { CIDR_TEXT = INET6_ADDRSTRLEN + sizeof("/128") };
+bool cidr_suggest(struct text in, char out[static CIDR_TEXT]);
+
 /* Is the address in one of these? A v4-mapped v6 address is looked for as v4. */
 bool cidr_has(const struct cidr *list, size_t n, const struct addr *addr);
 

@@ -4,6 +4,7 @@
 #include "base/cidr.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { CIDR_MAPPED = 96 }; /* bits in front of the v4 address in a v4-mapped one (RFC 4291 2.5.5.2) */
@@ -54,8 +55,8 @@ static void cidr_unmap(struct cidr *cidr)
 	memset(cidr->bytes + 4, 0, sizeof(cidr->bytes) - 4);
 }
 
-/* Splits at the slash. */
-bool cidr_parse(struct cidr *out, struct text in)
+/* Splits at the slash; what stands behind the bits is not looked at. */
+static bool cidr_read(struct cidr *out, struct text in)
 {
 	const char *slash = in.len > 0 ? memchr(in.ptr, '/', in.len) : NULL;
 	struct text address = { in.ptr, slash != NULL ? (size_t)(slash - in.ptr) : in.len };
@@ -72,9 +73,36 @@ bool cidr_parse(struct cidr *out, struct text in)
 	if (slash != NULL && !text_to_u64(text_slice(in, address.len + 1), max, &bits))
 		return false;
 	out->bits = (unsigned)bits;
-	if (!cidr_is_clean(out, max))
+	return true;
+}
+
+/* How many bits an address of the block has. */
+static unsigned cidr_max(const struct cidr *cidr)
+{
+	return cidr->family == AF_INET ? 32 : cidr->family == AF_INET6 ? 128 : 0;
+}
+
+/* Nothing may stand behind the bits: that is rather a mistake. */
+bool cidr_parse(struct cidr *out, struct text in)
+{
+	if (!cidr_read(out, in) || !cidr_is_clean(out, cidr_max(out)))
 		return false;
 	cidr_unmap(out);
+	return true;
+}
+
+/* Clears what stands behind the bits. */
+bool cidr_suggest(struct text in, char out[static CIDR_TEXT])
+{
+	char address[INET6_ADDRSTRLEN];
+	struct cidr cidr;
+
+	if (!cidr_read(&cidr, in) || cidr_is_clean(&cidr, cidr_max(&cidr)))
+		return false;
+	for (unsigned bit = cidr.bits; bit < cidr_max(&cidr); bit++)
+		cidr.bytes[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
+	inet_ntop(cidr.family, cidr.bytes, address, sizeof(address));
+	snprintf(out, CIDR_TEXT, "%s/%u", address, cidr.bits);
 	return true;
 }
 

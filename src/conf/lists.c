@@ -117,10 +117,14 @@ static void lists_parse_cidrs(const struct value *value, void *conf)
 	while ((word = items_next_word(value, &at)) != NULL) {
 		struct value one = *value;
 		struct cidr cidr;
+		char better[CIDR_TEXT];
 
 		one.text = word;
 		if (cidr_parse(&cidr, text_of(word)))
 			lists_append_cidr(value->pool, value_field(value->option, conf), &cidr);
+		else if (cidr_suggest(text_of(word), better))
+			value_complain(&one, ERRORS_USAGE,
+				"\"%.80s\" has bits behind those that count; did you mean %s?", word, better);
 		else
 			value_reject(&one);
 	}

@@ -15,6 +15,17 @@ static const char *upstream_take_scheme(struct upstream *out, const char *uri)
 	return out->tls || strncmp(uri, "tcp://", 6) == 0 ? uri + 6 : uri;
 }
 
+/* What is wrong with a place, in words that are of places to connect to. */
+static const char *upstream_error(const char *place, int error)
+{
+	if (error == ADDR_BAD_HOST)
+		return "has a host that is neither a name nor an IPv4 address";
+	if (error != ADDR_BAD_PORT)
+		return addr_error(error);
+	return strchr(place, '/') != NULL ? "has a slash behind HOST:PORT, where nothing may follow"
+					  : "needs a port from 1 to 65535";
+}
+
 /* A place to connect to has a host, and a port or a path. */
 const char *upstream_parse(struct upstream *out, const char *uri)
 {
@@ -24,9 +35,11 @@ const char *upstream_parse(struct upstream *out, const char *uri)
 
 	if (is_unix && strncmp(uri, "unix:", 5) != 0)
 		return "must be tcp://HOST:PORT, tls://HOST:PORT or unix:PATH";
+	if (strncmp(uri, "unix://", 7) == 0 && uri[7] != '/')
+		return "needs unix:/PATH: two slashes begin a host, and a socket has none";
 	error = addr_parse(&out->name, place);
 	if (error)
-		return addr_error(error);
+		return upstream_error(place, error);
 	if (out->name.kind != (is_unix ? ADDR_UNIX : ADDR_TCP) || strcmp(out->name.host, "*") == 0)
 		return "must be tcp://HOST:PORT, tls://HOST:PORT or unix:PATH";
 	return out->name.kind == ADDR_TCP && out->name.port == 0 ? "needs a port from 1 to 65535" : NULL;
@@ -38,12 +51,21 @@ const char *upstream_host(const struct upstream *upstream)
 	return upstream->name.kind == ADDR_UNIX ? "unix" : upstream->name.host;
 }
 
+/* Were several written into one line? */
+static bool upstream_is_several(const char *text)
+{
+	const char *rest = strpbrk(text, " \t,");
+	return rest != NULL && (strstr(rest, "://") != NULL || strstr(rest, "unix:") != NULL);
+}
+
 /* Reads connect; a line is one service. */
 static void upstream_parse_value(const struct value *value, void *conf)
 {
 	struct upstream_list *list = value_field(value->option, conf);
 	struct upstream upstream = { 0 };
-	const char *wrong = upstream_parse(&upstream, value->text);
+	const char *wrong = upstream_is_several(value->text)
+				    ? "is more than one service; repeat the key for each"
+				    : upstream_parse(&upstream, value->text);
 
 	if (wrong != NULL) {
 		value_complain(value, ERRORS_USAGE, "\"%.150s\" %s", value->text, wrong);

@@ -91,7 +91,8 @@ static void websockify_listen_unix(struct argv_state *state, const char *path)
 static void websockify_connect(struct argv_state *state, const char *word)
 {
 	const char *place = strchr(word, ':') != NULL ? websockify_parse_place(state, word, "") : NULL;
-	bool good = place != NULL && place[0] != ':' && strcmp(strrchr(place, ':'), ":0") != 0;
+	bool good = place != NULL && strstr(word, "://") == NULL && place[0] != ':' &&
+		    strcmp(strrchr(place, ':'), ":0") != 0;
 	const char *scheme = argv_given(state, "ssl-target") != NULL ? "tls" : "tcp";
 
 	if (good)

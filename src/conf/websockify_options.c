@@ -139,6 +139,7 @@ const struct argv_option websockify_options[] = {
 	{ "log-file", ARGV_VALUE, .arg = "FILE", .take = websockify_take_log_file, .help = "log to a file, instead of standard error" },
 	{ "syslog", ARGV_VALUE, .arg = "SERVER", .take = websockify_take_syslog, .help = "log to /dev/log, the syslog of this machine, instead" },
 	{ "legacy-syslog", ARGV_FLAG, .help = "in the form of RFC 3164, which it always has" },
+	{ "port", ARGV_NOT, .help = "the port is the first word: websockify [SOURCE_ADDR:]SOURCE_PORT TARGET_ADDR:TARGET_PORT" },
 	{ "traffic", ARGV_NOT, .help = "frames are not logged; the line of a session's end has how many bytes and messages there were" },
 	{ "record", ARGV_NOT, .help = "sessions are not recorded; tcpdump(8) records the target's side" },
 	{ "key-password", ARGV_NOT, .help = "give the key a file of its own without password: openssl pkey -in KEY -out FILE" },

@@ -94,12 +94,30 @@ static void test_mistakes(void **state)
 	assert_false(cidr_parse(&cidr, (struct text){ "10.0.0.0\0/8", 11 }));
 }
 
+/* What a block with bits too many may have meant; of other mistakes nobody knows. */
+static void test_suggest(void **state)
+{
+	char out[CIDR_TEXT];
+	(void)state;
+
+	assert_true(cidr_suggest(text_of("10.255.255.255/9"), out));
+	assert_string_equal(out, "10.128.0.0/9");
+	assert_true(cidr_suggest(text_of("1.2.3.4/0"), out));
+	assert_string_equal(out, "0.0.0.0/0");
+	assert_true(cidr_suggest(text_of("2001:db8::1/127"), out));
+	assert_string_equal(out, "2001:db8::/127");
+	assert_false(cidr_suggest(text_of("10.0.0.0/8"), out));
+	assert_false(cidr_suggest(text_of("10.0.0.1/33"), out));
+	assert_false(cidr_suggest(text_of("unix"), out));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_blocks),
 		cmocka_unit_test(test_any_of_several),
 		cmocka_unit_test(test_mistakes),
+		cmocka_unit_test(test_suggest),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

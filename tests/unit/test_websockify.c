@@ -87,6 +87,8 @@ static void test_words(void **state)
 	BAD(2, "websockify: TARGET_ADDR:TARGET_PORT is what is needed, not \":5900\"\n", "6080", ":5900");
 	BAD(2, "websockify: TARGET_ADDR:TARGET_PORT is what is needed, not \"h:x\"\n", "6080", "h:x");
 	BAD(2, "websockify: TARGET_ADDR:TARGET_PORT is what is needed, not \"h:65536\"\n", "6080", "h:65536");
+	BAD(2, "websockify: TARGET_ADDR:TARGET_PORT is what is needed, not \"tcp://h:5900\"\n", "6080",
+		"tcp://h:5900");
 	BAD(2, "websockify: TARGET_ADDR:TARGET_PORT is what is needed, not \"h:0\"\n", "6080", "h:0");
 	BAD(2,
 		"websockify: something is missing: give [SOURCE_ADDR:]SOURCE_PORT and "
@@ -359,6 +361,7 @@ static void test_scan_mistakes(void **state)
 static void test_refused(void **state)
 {
 	static const char *const refused[][2] = {
+		{ "--port=6080", "the port is the first word: " },
 		{ "--traffic", "frames are not logged; " },
 		{ "--record=FILE", "sessions are not recorded; " },
 		{ "--key-password=x", "give the key a file of its own without password: " },
