@@ -22,30 +22,80 @@ static bool access_has_tokens(const struct route_conf *route)
 	return route->targets != NULL && route->target_by == TARGET_BY_PATH;
 }
 
-/*
- * Tokens are secrets, as those of a query are: behind the path of a route that has them there nothing is
- * shown, whether or not the request came to that route (its Host may be wrong, its handshake broken), nor
- * anything of a path that can't be decoded.
- */
-static struct access_path access_look_at(const struct config *config, struct text path)
+/* Is there any such route? */
+static bool access_has_secrets(const struct config *config)
 {
-	struct access_path out = { path, "" };
-	char decoded[HTTP_LINE_MAX];
-	long len = 0;
+	for (size_t i = 0; i < config->n_routes; i++) {
+		if (access_has_tokens(&config->routes[i]))
+			return true;
+	}
+	return false;
+}
+
+/* May it be a path to the tokens of a route, written in a way that is not ours? */
+static bool access_is_like(struct text path, const struct route_conf *route)
+{
+	size_t len = strlen(route->path);
+
+	for (size_t i = 0; i < path.len; i++) {
+		struct text rest = text_slice(path, i);
+		if (text_starts_with(rest, "//") || text_starts_with(rest, "/.") ||
+			strchr("\\;", path.ptr[i]) != NULL ||
+			(rest.len >= len && text_is_nocase((struct text){ rest.ptr, len }, route->path)))
+			return true;
+	}
+	return false;
+}
+
+/* Would the route answer this path, on whichever host and listener? */
+static bool access_is_of(struct text path, const struct route_conf *route)
+{
+	return route->prefix ? text_starts_with(path, route->path) : text_is(path, route->path);
+}
+
+/*
+ * The part of a decoded path that holds no token: of one that is behind a route with tokens that route's own,
+ * of one that no route has the first slash. NULL: all of it; it is another route's, and can't have been meant
+ * for one with tokens.
+ */
+static const char *access_known(const struct config *config, struct text path)
+{
+	const char *known = "/";
+	bool whole = false, like = false;
 
 	for (size_t i = 0; i < config->n_routes; i++) {
 		const struct route_conf *route = &config->routes[i];
-		if (!access_has_tokens(route) || path.len == 0)
-			continue;
-		if (len == 0)
-			len = path.len <= sizeof(decoded) ? text_percent_decode(path, decoded) : -1;
-		struct text whole = { decoded, len > 0 ? (size_t)len : 0 };
-		if (len < 0)
-			return (struct access_path){ text_of("/"), "***" };
-		if (text_starts_with(whole, route->path) && whole.len > strlen(route->path))
-			out = (struct access_path){ text_of(route->path), "***" };
+		bool tokens = access_has_tokens(route), ours = access_is_of(path, route);
+
+		if (ours && tokens)
+			return route->path;
+		like = like || (tokens && access_is_like(path, route));
+		if (ours && strlen(route->path) >= strlen(known))
+			known = route->path;
+		whole = whole || ours;
 	}
-	return out;
+	return whole && !like ? NULL : known;
+}
+
+/*
+ * Tokens are secrets, as those of a query are. Where a route has them in its path nothing is shown that may
+ * be one, whether or not the request came to that route: its Host may be wrong, its handshake broken, its
+ * path not quite the route's (two slashes, another case); nor anything of a path that can't be decoded.
+ */
+static struct access_path access_look_at(const struct config *config, struct text path)
+{
+	char decoded[HTTP_LINE_MAX];
+
+	if (path.len == 0 || !access_has_secrets(config))
+		return (struct access_path){ path, "" };
+	long len = path.len <= sizeof(decoded) ? text_percent_decode(path, decoded) : -1;
+	if (len < 0)
+		return (struct access_path){ text_of("/"), "***" };
+	struct text whole = { decoded, (size_t)len };
+	const char *known = access_known(config, whole);
+	if (known == NULL || text_is(whole, known))
+		return (struct access_path){ path, "" };
+	return (struct access_path){ text_of(known), "***" };
 }
 
 /* The URL as the client knows it. NULL when there is no memory. */
