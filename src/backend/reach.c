@@ -212,17 +212,17 @@ unsigned reach_left_ms(const struct reach *reach)
 	return reach->deadline > now ? (unsigned)(reach->deadline - now) : 0;
 }
 
-/* The next one, or the end: of what we are short of, no other service has more. */
+/* The next one, or the end: of what we are short of, no other service has more; but ports of ours for it. */
 void reach_go_on(struct reach *reach, int error, const char *reason)
 {
-	bool short_of_it = shortage_is(error);
+	bool short_of_it = shortage_is(error), ours = short_of_it || error == EADDRNOTAVAIL;
 
 	if (error != ETIMEDOUT)
 		reach->error = error;
 	log_debug(reach->loop->log, "service not reached", LOG_STR("route", reach->route->pattern),
 		LOG_STR("backend", reach_at(reach)->uri), LOG_STR("reason", reason));
 	reach_tell(reach, reason);
-	if (short_of_it)
+	if (ours)
 		reach_abandon(reach);
 	else
 		reach_note_failure(reach, reason);

@@ -167,7 +167,8 @@ void admission_no_backend(struct refusal *out, const struct route_conf *route, i
 
 	admission_explain(sentence, route, error);
 	admission_refuse(out, 503, reason, sentence);
-	if (shortage_is(error) || error == EAGAIN) /* of processes, or of places in a unix socket's queue */
+	/* Also of processes, or places in a unix socket's queue; and of ports of ours for one service. */
+	if (shortage_is(error) || error == EAGAIN || error == EADDRNOTAVAIL)
 		return;
 	out->status = error == ETIMEDOUT ? 504 : 502;
 	out->code = route->is_service ? CLOSE_BAD_GATEWAY : CLOSE_INTERNAL;

@@ -119,6 +119,14 @@ static int dial_result(int fd)
 	return error == 0 && dial_is_self(fd) ? ECONNREFUSED : error;
 }
 
+/* Keeps the last error; but that we had no port for an address, or no such family, says nothing of a service
+ * that another address was tried for. */
+static void dial_note(struct dial *dial, int error)
+{
+	if (error != EADDRNOTAVAIL || dial->error == ETIMEDOUT)
+		dial->error = error;
+}
+
 /* One attempt has a result. */
 static void dial_on_writable(evutil_socket_t fd, short what, void *arg)
 {
@@ -131,7 +139,7 @@ static void dial_on_writable(evutil_socket_t fd, short what, void *arg)
 		dial_win(dial, attempt);
 		return;
 	}
-	dial->error = error;
+	dial_note(dial, error);
 	dial_attempt_end(attempt);
 	dial_step(dial);
 }
@@ -177,7 +185,7 @@ static void dial_step(struct dial *dial)
 			loop_timer_set(&dial->stagger, DIAL_STAGGER_MS);
 			return;
 		}
-		dial->error = error;
+		dial_note(dial, error);
 	}
 	if (dial->n_open == 0)
 		dial_finish(dial, -1, dial->error, strerror(dial->error));

@@ -187,6 +187,7 @@ static void test_no_backend(void **state)
 		{ ENOMEM, 503, 1013, 1013, NULL },
 		{ ENOBUFS, 503, 1013, 1013, NULL },
 		{ ETOOMANYREFS, 503, 1013, 1013, NULL },
+		{ EADDRNOTAVAIL, 503, 1013, 1013, NULL },
 	};
 	struct house house;
 	struct refusal refusal;

@@ -23,12 +23,19 @@ static unsigned n_connects;
 /* Whoever connects does so from the very port that he connects to. */
 static bool to_myself;
 
+/* There is no port for whoever connects to this family. */
+static int no_port_for = AF_UNSPEC;
+
 /* Takes the place of libc's. */
 int connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	n_connects++;
 	if (to_myself)
 		assert_int_equal(bind(fd, addr, len), 0);
+	if (addr->sa_family == no_port_for) {
+		errno = EADDRNOTAVAIL;
+		return -1;
+	}
 	return (int)syscall(SYS_connect, fd, addr, len);
 }
 
@@ -37,6 +44,7 @@ enum { TIMEOUT_MS = 5000 };
 static const struct name known_names[] = {
 	{ .host = "two.test", .addrs = "127.0.0.1 127.0.0.2" },
 	{ .host = "three.test", .addrs = "127.0.0.1 127.0.0.2 ::1" },
+	{ .host = "both.test", .addrs = "127.0.0.1 ::1" },
 	{ .host = "six.test", .addrs = "::1 127.0.0.1" },
 	{ .host = "slow.test", .addrs = "127.0.0.1", .slow = true },
 	{ .host = "bad.test" },
@@ -279,6 +287,32 @@ static void test_all_dead(void **state)
 	close(first);
 	close(second);
 	caller_done(&caller);
+}
+
+/* An address that we have no port for is reported only where there is nothing else to report. */
+static void test_no_port_of_ours(void **state)
+{
+	static const struct {
+		int family;
+		const char *host;
+		int error;
+	} cases[] = { { AF_INET, "127.0.0.1", EADDRNOTAVAIL }, { AF_INET, "both.test", ECONNREFUSED },
+		{ AF_INET6, "both.test", ECONNREFUSED } };
+	int six = closed_port("::1", 0), four = closed_port("127.0.0.1", port_of(six));
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct caller caller;
+		caller_init(&caller);
+		no_port_for = cases[i].family;
+		dial_to(&caller, cases[i].host, port_of(six));
+		rig_until(&caller.rig, caller.n_calls == 1);
+		no_port_for = AF_UNSPEC;
+		assert_int_equal(caller.error, cases[i].error);
+		caller_done(&caller);
+	}
+	close(four);
+	close(six);
 }
 
 /* One refuses while another one is still silent: that one has until the deadline. */
@@ -582,6 +616,7 @@ int main(void)
 		cmocka_unit_test(test_interleave),
 		cmocka_unit_test(test_first_is_first),
 		cmocka_unit_test(test_all_dead),
+		cmocka_unit_test(test_no_port_of_ours),
 		cmocka_unit_test(test_dead_while_silent),
 		cmocka_unit_test(test_silent),
 		cmocka_unit_test(test_no_address),

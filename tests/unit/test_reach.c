@@ -390,6 +390,34 @@ static void test_go_on(void **state)
 	close(second);
 }
 
+/* Without a port of ours for one service there may be one for the next, and nobody is told that it is gone.
+ */
+static void test_no_port_of_ours(void **state)
+{
+	struct caller caller;
+	int first = serve("127.0.0.1", 0, 8), second = serve("127.0.0.1", 0, 8);
+	uint16_t ports[] = { port_of(first), port_of(second), 0 };
+	(void)state;
+	caller_init(&caller, ports);
+
+	for (int turn = 0; turn < 2; turn++) {
+		caller_start(&caller);
+		for (unsigned i = 0; i < 2; i++) {
+			rig_until(&caller.rig, caller.n_calls == i + 1);
+			assert_int_equal(caller_reached(&caller), ports[i]); /* the first does not rest */
+			close(caller.fd);
+			reach_go_on(caller.reach, EADDRNOTAVAIL, "no port");
+		}
+		assert_int_equal(caller.n_calls, 3);
+		assert_int_equal(caller.error, EADDRNOTAVAIL);
+		assert_int_equal(rig_logged(&caller.rig, "service can't be reached"), 0);
+		caller_leave(&caller, NULL);
+	}
+	caller_done(&caller);
+	close(first);
+	close(second);
+}
+
 /* Given up at every stage, also by who was to look whether the first one is back: the next one looks then. */
 static void test_left_early(void **state)
 {
@@ -488,6 +516,7 @@ int main(void)
 		cmocka_unit_test(test_no_such_name),
 		cmocka_unit_test(test_proxy),
 		cmocka_unit_test(test_go_on),
+		cmocka_unit_test(test_no_port_of_ours),
 		cmocka_unit_test(test_left_early),
 		cmocka_unit_test(test_no_descriptors),
 		cmocka_unit_test(test_list_of_its_own),
