@@ -28,5 +28,7 @@ const char *upstream_host(const struct upstream *upstream);
 
 /* The kind of value that is a list of them (connect), for the rows of conf/options.c. */
 extern const struct value_type upstream_values;
+/* ... and the one that is what a service calls itself (tls_name): a host name or an address. */
+extern const struct value_type upstream_tls_name;
 
 #endif

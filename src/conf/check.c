@@ -172,6 +172,8 @@ static const char *check_useless_for_service(const struct route_conf *route, con
 		return "without targets";
 	if (option->flags & OPTION_TLS && !route_may_encrypt(route))
 		return "without a tls:// service";
+	if (!route->tls_verify && strcmp(option->key, "tls_ca") == 0)
+		return "with tls_verify = no";
 	return NULL;
 }
 

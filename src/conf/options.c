@@ -237,7 +237,7 @@ const struct option options[] = {
 	  .help = "Of a tls:// service: whether its certificate must be valid for its name." },
 	{ ROUTE(tls_ca), .key = "tls_ca", .type = &place_file, .otherwise = "", .flags = OPTION_SERVICE | OPTION_TLS | OPTION_PATH,
 	  .help = "PEM file with the authorities that are believed for tls:// services; when empty, the system's." },
-	{ ROUTE(tls_name), .key = "tls_name", .type = &value_string, .otherwise = "", .flags = OPTION_SERVICE | OPTION_TLS,
+	{ ROUTE(tls_name), .key = "tls_name", .type = &upstream_tls_name, .otherwise = "", .flags = OPTION_SERVICE | OPTION_TLS,
 	  .help = "The name that a tls:// service is asked for (SNI) and that its certificate must have; when empty, the host of connect." },
 	{ ROUTE(tls_service_cert), .key = "tls_cert", .type = &place_file, .otherwise = "", .flags = OPTION_SERVICE | OPTION_TLS | OPTION_PATH,
 	  .help = "PEM file with the certificate, and its chain, that a tls:// service is shown when it asks for one." },

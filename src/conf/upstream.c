@@ -4,6 +4,7 @@
  */
 #include "conf/upstream.h"
 
+#include "base/authority.h"
 #include "conf/options.h"
 
 #include <string.h>
@@ -85,6 +86,17 @@ static void upstream_format(const struct option *option, const void *conf, size_
 	fputs(((const struct upstream_list *)value_field_const(option, conf))->items[i].uri, out);
 }
 
+/* Reads tls_name. */
+static void upstream_parse_tls_name(const struct value *value, void *conf)
+{
+	struct text name = text_of(value->text);
+
+	if (addr_is_v6(name) || (authority_is_host(name) && !text_starts_with(name, "[")))
+		*(char **)value_field(value->option, conf) = pool_copy(value->pool, name);
+	else
+		value_reject(value);
+}
+
 /* Counts them. */
 static size_t upstream_count(const struct option *option, const void *conf)
 {
@@ -93,3 +105,5 @@ static size_t upstream_count(const struct option *option, const void *conf)
 
 const struct value_type upstream_values = { "tcp://HOST:PORT, tls://HOST:PORT or unix:PATH",
 	upstream_parse_value, upstream_format, upstream_count };
+const struct value_type upstream_tls_name = { "a host name or an address", upstream_parse_tls_name,
+	value_format_string, value_count_string };

@@ -100,6 +100,10 @@ static int tls_client_take_system(SSL_CTX *ctx, const struct route_conf *route, 
 static int tls_client_set_trust(SSL_CTX *ctx, const struct route_conf *route, const struct pem_notes *notes)
 {
 	SSL_CTX_set_verify(ctx, route->tls_verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+	if (!route->tls_verify)
+		pem_say(notes, LOG_WARNING, "",
+			"tls_verify = no: whoever answers is taken for the service, and can read and change "
+			"all");
 	if (route->tls_ca != NULL) {
 		X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ctx), X509_V_FLAG_PARTIAL_CHAIN);
 		return pem_take_authorities(ctx, route->tls_ca, notes);

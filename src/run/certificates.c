@@ -40,9 +40,10 @@ struct certificates_note {
 static void certificates_on_note(void *arg, enum log_level level, const char *file, const char *words)
 {
 	const struct certificates_note *note = arg;
-	const char *sentence = level == LOG_WARNING ? "TLS file used all the same"
-			       : note->again	    ? "new TLS files can't be used, the old ones stay"
-						    : "TLS files can't be used";
+	const char *sentence = level == LOG_WARNING && file[0] == '\0' ? "TLS protects from nobody on the way"
+			       : level == LOG_WARNING		       ? "TLS file used all the same"
+			       : note->again ? "new TLS files can't be used, the old ones stay"
+					     : "TLS files can't be used";
 
 	log_at(note->log, level, sentence, LOG_STR(tlsfiles_kind(note->whose), tlsfiles_name(note->whose)),
 		LOG_STR("file", file), LOG_STR("reason", words));

@@ -279,6 +279,17 @@ def test_expired_authority(gateway, tmp_path):
     assert err.startswith(f"warning: [route /a] {ca} holds a certificate that expired at "), err
 
 
+def test_nobody_is_verified(gateway, it, tmp_path):
+    """tls_verify = no is worth a warning, by --check and at the start, and no error."""
+    words = "tls_verify = no: whoever answers is taken for the service, and can read and change all"
+    gw = gateway({"route /*": {"connect": it.uri, "tls_verify": "no"}})
+    (line,) = gw.logged("TLS protects from nobody on the way", since_mark=False)
+    assert (line["level"], line["route"], line["reason"]) == ("warning", "/*", words)
+    ini = tmp_path / "a.ini"
+    ini.write_text("[listen a]\naddress = 127.0.0.1:0\n[route /a]\nconnect = tls://127.0.0.1:1\ntls_verify = no\n")
+    assert run(f"--config={ini}", "--check") == (0, "ok\n", f"warning: [route /a] {words}\n")
+
+
 def test_refused_as_close(gw, it, tmp_path):
     it.serves(echo, server_context(certs.Authority(tmp_path / "other").issue("other-service")))
     with gw.ws("/close") as ws:

@@ -653,6 +653,8 @@ static void test_services(void **state)
 		"t.ini:1: [route /a] has target_by = path, so its path ends in /*\n");
 	conf_bad("[route /a]\nconnect = tls://a:1\ntls_cert = /dev/null\n",
 		"t.ini:1: [route /a] has one of tls_cert and tls_key; they are a pair\n");
+	conf_bad("[route /a]\nconnect = tls://a:1\ntls_verify = no\ntls_ca = /dev/null\n",
+		"t.ini:4: tls_ca: does nothing with tls_verify = no\n");
 	conf_bad("[listen a]\naddress = 127.0.0.1:1\nproxy_protocol = yes\n[route /a]\nexec = cat\n",
 		"t.ini:1: [listen a] has proxy_protocol but no trusted_proxies; nobody could connect\n");
 	conf_bad(

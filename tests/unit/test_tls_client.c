@@ -325,7 +325,7 @@ static void test_trust(void **state)
 	for (size_t with_ca = 0; with_ca < 2; with_ca++) {
 		rig.route.tls_ca = with_ca ? ca.file : NULL;
 		assert_int_equal(rig_make(&rig), 0);
-		assert_string_equal(rig.said, "");
+		assert_non_null(strstr(rig.said, "warning : tls_verify = no: whoever answers is taken"));
 		for (size_t i = 0; i < 5; i++) {
 			rig_serve(&rig, &certs[i]);
 			assert_int_equal(rig_shake(&rig, "a.example"), 0);
@@ -434,7 +434,7 @@ static void test_system(void **state)
 	rig.route.targets = NULL;
 	rig.route.tls_verify = false;
 	assert_int_equal(rig_make(&rig), 0);
-	assert_string_equal(rig.said, "");
+	assert_null(strstr(rig.said, "authorities"));
 	unsetenv("SSL_CERT_DIR");
 	unsetenv("SSL_CERT_FILE");
 	assert_string_equal(tls_client_system_dir(), X509_get_default_cert_dir());
