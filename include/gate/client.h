@@ -22,8 +22,8 @@ struct client {
  * Who a request is of that came in by `listen` on a connection of `direct`: who the headers say (see
  * http/forwarded.h) when direct is one of trusted_proxies and not untold, else direct, whatever they say.
  * Where a trusted proxy does not tell the scheme, `secure` stays that of the connection. out and direct are
- * not the same. When a trusted proxy's headers are there but can't be believed, the log has a line for who
- * wonders (debug).
+ * not the same. When headers of a proxy are there but aren't believed, the log has a line for who wonders
+ * (debug).
  */
 void client_of_request(struct client *out, const struct client *direct, const struct listen_conf *listen,
 	const struct http_request *request, struct log *log);

@@ -100,9 +100,10 @@ static const char *answer_why(struct answer *out, const char *reason, const char
 	return out->why;
 }
 
-/* 421, with what would have the name answered: the names that are answered without any, if there is none. */
-static void answer_refuse_host(
-	struct answer *out, const struct config *config, const struct entrance *entrance, struct text host)
+/* 421, with what would have the name answered: the names that are answered without any, if there is none.
+ * By way of a proxy the name may be the one that the proxy has for us. */
+static void answer_refuse_host(struct answer *out, const struct config *config,
+	const struct entrance *entrance, struct text host, bool proxied)
 {
 	const struct listen_conf *listen = &config->listens[entrance->listen];
 	const char *others = listen->server_names.n == 0 ? "localhost 127.0.0.1 [::1] " : "";
@@ -118,7 +119,8 @@ static void answer_refuse_host(
 		snprintf(how, sizeof(how), "add a line server_names = %s%s to [listen %.80s]", others, word,
 			entrance->name);
 	answer_refuse(out, 421, answer_why(out, "host not answered", word),
-		"The name \"%s\" is not answered here. To allow it: %s.\n", shown, how);
+		"The name \"%s\" is not answered here. To allow it: %s.%s\n", shown, how,
+		proxied ? " Or have the proxy pass on the Host header that it gets." : "");
 }
 
 /* The origins that a route has, each with a space behind it; in words when they are too many. Returns out. */
@@ -337,7 +339,7 @@ void answer_decide(struct answer *out, const struct config *config, const struct
 	const struct client *client, const struct http_request *request)
 {
 	if (!answer_host_allowed(config, entrance, request->host)) {
-		answer_refuse_host(out, config, entrance, request->host);
+		answer_refuse_host(out, config, entrance, request->host, client->proxied);
 		return;
 	}
 	const struct listen_conf *listen = &config->listens[entrance->listen];

@@ -363,6 +363,18 @@ def test_real_proxy(gateway, tmp_path, start):
             assert raw.response().status == 403
 
 
+@pytest.mark.plain_only("who is trusted is the same")
+@pytest.mark.parametrize("header", [FOR, "Forwarded"])
+def test_stranger(gateway, header):
+    """What a stranger says of itself is not believed, and who wonders why finds a line."""
+    gw = gateway({"route /page": {"console": "yes"}}, gateway={"log_level": "debug"})
+    value = "192.0.2.1" if header == FOR else "for=192.0.2.1"
+    assert gw.get("/page", headers=[(header, value)]).status == 200
+    line = gw.wait_log("headers of a proxy not believed", reason="the peer is none of trusted_proxies")
+    assert line["level"] == "debug" and line["peer"].startswith("127.0.0.1:")
+    assert "192.0.2.1" not in gw.wait_log("request", path="/page")["peer"]
+
+
 @pytest.mark.plain_only("Host is the same")
 def test_name_behind_a_proxy(gateway):
     """A proxy passes on a name that a loopback listener does not answer; the refusal says what to write, and it helps."""
@@ -372,6 +384,8 @@ def test_name_behind_a_proxy(gateway):
     assert answer.status == 421
     advice = "server_names = localhost 127.0.0.1 [::1] app.example.org"
     assert f"add a line {advice} to [listen main]" in answer.text
+    proxy = "have the proxy pass on the Host header"
+    assert proxy in answer.text and proxy not in gw.get("/page", host="app.example.org").text
     gw = gateway(routes, listen={"trusted_proxies": PROXY, **dict([advice.split(" = ")])})
     for host in ("app.example.org", gw.host):
         assert gw.get("/page", host=host, headers=[(FOR, "192.0.2.1")]).status == 200
