@@ -33,7 +33,7 @@ READ = "while os.read(0, 65536): pass\n"
 ANSWER = READ + "write(1, b'behind the end\\n')\n"
 TALK = (
     ANSWER
-    + "wait('term')\n"
+    + "wait('term')\ntime.sleep(0.3)\n"  # the gateway has looked what the pipe held at the signal
     + f"write(1, b'late\\n' * {LATE // 5})\nwrite(2, b'late\\n' * {LATE // 5})\nopen('{{0}}/said', 'w').close()\n"
 )
 

@@ -127,7 +127,7 @@ def test_deaf_program_whose_client_leaves(gateway, tmp_path):
     """In the middle of a message of 64 MiB. It stood still within `buffer`; the program is signalled, and is gone."""
     deaf = script(tmp_path, "deaf.sh", f"trap 'echo TERM >>{tmp_path}/log; exit' TERM\nwhile :; do sleep 0.01; done\n")
     keys = {"framing": "stream", "stop_grace": "300ms", "ping_interval": "200ms"}
-    keys |= {"ping_timeout": "1s", "send_timeout": "1s"}  # that it has left is behind what nobody reads
+    keys |= {"ping_timeout": "2s", "send_timeout": "2s"}  # that it has left is behind what nobody reads
     gw = gateway({"route /deaf": {"exec": deaf, **keys}}, release=True)
     before = rss_of(gw.pid)
     with gw.ws("/deaf") as ws:

@@ -204,7 +204,8 @@ def test_nobody_is_there(gw, kind, how):
             assert reason in ws.recv_close(1014).reason
         assert reason in gw.wait_log("session ended", code_sent=1014)["reason"]
     assert time.monotonic() - begin < 2
-    assert len([line for line in gw.logged() if reason in str(line)]) == 1, "more than one line"
+    lines = [line["msg"] for line in gw.logged() if reason in str(line)]
+    assert len(lines) == 2 and lines[0] == "service can't be reached", lines
 
 
 @contextmanager
