@@ -402,9 +402,11 @@ def test_warnings_once_for_each_change(changing):
     gw.file.write_text(f"t: {gw.one.place}\nbroken\n")
     for _ in range(10):
         reaches(gw, "/vnc?token=t", "one")
+    gw.wait_log("session ended", n=10)
     assert len(gw.logged("mistake in targets")) == 1
     gw.file.write_text(f"t: {gw.one.place}\nbroken\nbroken too\n")
     reaches(gw, "/vnc?token=t", "one")
+    gw.wait_log("session ended", n=11)
     assert [int(e["line"]) for e in gw.logged("mistake in targets")] == [2, 2, 3]
 
 
@@ -416,6 +418,7 @@ def test_file_that_is_gone(changing):
     for _ in range(5):
         answer = gw.refused("/vnc?token=t")
         assert answer.status == 502 and answer.text.startswith("The targets of this route can't be read"), answer
+    gw.wait_log("request", status=502, n=5)  # the log is written behind the answers
     assert len([e for e in gw.logged("targets can't be read") if e["route"] == "/vnc"]) == 1
     with gw.ws("/close?token=t") as ws:
         ws.recv_close(1014)
@@ -446,6 +449,7 @@ def test_no_descriptors(changing):
             raw.drop()
     finally:
         resource.prlimit(gw.pid, resource.RLIMIT_NOFILE, had)
+    gw.wait_log("request", status=503, n=2)
     assert len([e for e in gw.logged("targets can't be read for now") if e["route"] == "/vnc"]) == 1
     wait.eventually(lambda: lets_in(gw, "/vnc?token=new"), what="the new token")
     reaches(gw, "/vnc?token=new", "two")
