@@ -51,6 +51,8 @@ struct loop {
 	uint64_t n_events; /* that exist, for SIGUSR2 and the tests; timers are counted among them and beside
 			      them */
 	uint64_t n_timers;
+	uint64_t n_dropped; /* bytes of queues that were thrown away; whoever gives free memory back to the
+			     * system sets it to 0 */
 	bool stopping;
 	struct arena arena; /* for what comes and goes with sessions */
 };

@@ -16,7 +16,11 @@
 #include <malloc.h>
 #include <stdio.h>
 
-enum { SESSION_TRIM_MIN = 1024 }; /* held; after less there is not enough to be worth looking for */
+/* After less there is not enough to be worth looking for. */
+enum {
+	SESSION_TRIM_MIN = 1024,       /* held */
+	SESSION_TRIM_DROPPED = 1 << 25 /* bytes that sessions had queued when they left */
+};
 
 /* Which state may follow which. */
 static const unsigned session_may_follow[SESSION_STATES] = {
@@ -54,13 +58,17 @@ void session_set_state(struct session *session, enum session_state state)
 	session->state = state;
 }
 
-/* When most of many sessions have left: malloc itself gives back the end of a heap, but no holes in it. */
+/* When most of many sessions have left, or some with much that nobody took: malloc itself gives back the end
+ * of a heap, but no holes in it. */
 static void session_trim(struct gate *gate)
 {
-	if (gate->n_held_max < SESSION_TRIM_MIN || gate->n_held >= gate->n_held_max / 2)
+	bool left = gate->n_held_max >= SESSION_TRIM_MIN && gate->n_held < gate->n_held_max / 2;
+
+	if (!left && gate->loop->n_dropped < SESSION_TRIM_DROPPED)
 		return;
 	malloc_trim(0);
 	gate->n_held_max = gate->n_held;
+	gate->loop->n_dropped = 0;
 }
 
 /* Says how much it holds from now on. */

@@ -51,6 +51,13 @@ static void stream_update(struct stream *stream)
 		stream_want(stream, &stream->writable, waits || stream->yielding, false);
 }
 
+/* Throws away what is queued, and counts it. */
+static void stream_drop(struct stream *stream)
+{
+	stream->loop->n_dropped += outlet_cost(&stream->out);
+	outlet_drop(&stream->out);
+}
+
 /* Remembers that writing failed; the callback comes from the loop, not from within the owner's call. */
 void stream_break(struct stream *stream, int error)
 {
@@ -58,7 +65,7 @@ void stream_break(struct stream *stream, int error)
 		return;
 	stream->write = STREAM_WRITE_BROKEN;
 	stream->write_error = error;
-	outlet_drop(&stream->out);
+	stream_drop(stream);
 	event_del(&stream->writable);
 	event_active(&stream->writable, EV_WRITE, 1);
 }
@@ -233,7 +240,7 @@ static void stream_release(struct stream *stream)
 {
 	if (stream->loop->batch->owner == stream)
 		batch_clear(stream->loop->batch);
-	outlet_drop(&stream->out);
+	stream_drop(stream);
 	loop_event_done(stream->loop, &stream->readable);
 	if (stream->out.fd >= 0)
 		loop_event_done(stream->loop, &stream->writable);

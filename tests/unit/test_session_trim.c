@@ -15,7 +15,7 @@
 #include "rig.h"
 #include "test_conf.h"
 
-enum { FEW = 1023, MANY = 1024, CROWD = 2100 };
+enum { FEW = 1023, MANY = 1024, CROWD = 2100, DROPPED = 32 << 20 };
 
 static size_t n_trims, blocks_at_trim; /* how often, and what the arena held the last time */
 static const struct arena *watched;
@@ -133,12 +133,32 @@ static void test_all_in_one_turn(void **state)
 	house_close(&house);
 }
 
+/* Sessions that are few, but left with much that nobody took: by the count of the loop's streams. */
+static void test_dropped(void **state)
+{
+	static struct house house;
+
+	(void)state;
+	house_open(&house);
+	house_enter(&house, 3);
+	house.rig.loop.n_dropped = DROPPED - 1;
+	house_leave(&house, 0, 1);
+	assert_int_equal(n_trims, 0);
+	house.rig.loop.n_dropped = DROPPED;
+	house_leave(&house, 1, 2);
+	assert_int_equal(n_trims, 1);
+	house_leave(&house, 2, 3);
+	assert_int_equal(n_trims, 1);
+	house_close(&house);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_few_are_not_worth_it),
 		cmocka_unit_test(test_below_half_of_many),
 		cmocka_unit_test(test_all_in_one_turn),
+		cmocka_unit_test(test_dropped),
 	};
 	struct rlimit files;
 

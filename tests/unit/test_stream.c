@@ -125,6 +125,7 @@ static void test_order(void **state)
 	}
 	assert_memory_equal(sent, got, TOTAL);
 	assert_int_equal(stream_queued(&peer->stream), 0);
+	assert_int_equal(peer->loop.n_dropped, 0);
 	assert_null(peer->stream.out.queue);
 	assert_true(peer->n_sent > 0);
 	assert_int_equal(peer->stream.out.n_written, TOTAL);
@@ -215,9 +216,12 @@ static void test_broken(void **state)
 	close(peer->far);
 	peer->far = -1;
 	assert_int_equal(peer->n_broken, 0);
+	size_t queued = stream_queued(&peer->stream);
+	assert_true(queued > 0);
 	peer_turn(peer);
 	peer_turn(peer);
 	assert_int_equal(peer->n_broken, 1);
+	assert_int_equal(peer->loop.n_dropped, queued);
 	assert_int_equal(peer->broken_error, EPIPE);
 	assert_int_equal(stream_queued(&peer->stream), 0);
 	stream_send(&peer->stream, bytes, 10);
