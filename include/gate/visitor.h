@@ -29,8 +29,9 @@ size_t visitor_may_hold(const struct permessage *agreed);
 /* The bytes that came right after the request's head: its first frames. After the bridge has joined it. */
 void visitor_feed(struct endpoint *endpoint, uint8_t *data, size_t len);
 
-/* Resets its connection, whatever still waits for it; `how` is for the log. Nothing when it is gone already.
- * The hooks on_eof, if it is due, and on_closed are called within. */
+/* One whose end has begun: resets its connection if anything still waits for it; `how` is for the log. Who
+ * has taken all is left the time that it has to close (above). The hooks on_eof, if it is due, and on_closed
+ * are called within. */
 void visitor_cut(struct endpoint *endpoint, const char *how);
 
 /* The close codes for the log: 0 none sent; CLOSE_ABNORMAL (1006) none received. */

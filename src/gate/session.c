@@ -204,6 +204,10 @@ static void session_on_clock(evutil_socket_t fd, short what, void *arg)
 		visitor_cut(session->visitor, session->overdue);
 		return;
 	}
+	if (visitor_code_sent(session->visitor) != 0)
+		span.idle_ms = 0; /* whoever reads the rest of a session that has ended is not idle */
+	if (!lifespan_is_limited(&span))
+		return;
 	const char *why = lifespan_check(&span, loop_now(session->gate->loop), &again);
 	if (why != NULL)
 		session_expire(session, why);

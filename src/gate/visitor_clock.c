@@ -66,16 +66,22 @@ static void visitor_send_ping(struct visitor *visitor, const struct pulse_sight 
 	stream_flush(visitor->stream);
 }
 
-/* The client is dead, or as good as dead, or has had its time: its connection is reset. */
+/* Resets its connection. */
+static void visitor_reset(struct visitor *visitor, const char *how)
+{
+	visitor_note(visitor, how);
+	stream_reset(visitor->stream);
+	visitor_gone(visitor);
+}
+
+/* Who has taken everything has a time of its own, that nothing puts off, and may have its close frame unread
+ * yet: a reset would take that away. */
 void visitor_cut(struct endpoint *endpoint, const char *how)
 {
 	struct visitor *visitor = (struct visitor *)endpoint;
 
-	if (visitor->state == VISITOR_GONE)
-		return;
-	visitor_note(visitor, how);
-	stream_reset(visitor->stream);
-	visitor_gone(visitor);
+	if (visitor->state != VISITOR_GONE && stream_unsent(visitor->stream) > 0)
+		visitor_reset(visitor, how);
 }
 
 /* An open session: is the client still there, does it still read? */
@@ -86,10 +92,10 @@ static void visitor_check_life(struct visitor *visitor)
 
 	switch (pulse_check(&visitor->pulse, &limits, &sight)) {
 	case PULSE_PING_TIMEOUT:
-		visitor_cut(&visitor->endpoint, "ping timeout");
+		visitor_reset(visitor, "ping timeout");
 		return;
 	case PULSE_SEND_TIMEOUT:
-		visitor_cut(&visitor->endpoint, "send timeout");
+		visitor_reset(visitor, "send timeout");
 		return;
 	case PULSE_PING:
 		visitor_send_ping(visitor, &sight);
@@ -106,7 +112,7 @@ static void visitor_give_up(struct visitor *visitor)
 	if (visitor->state == VISITOR_LINGER)
 		visitor_gone(visitor);
 	else
-		visitor_cut(&visitor->endpoint, "close timeout");
+		visitor_reset(visitor, "close timeout");
 }
 
 /*

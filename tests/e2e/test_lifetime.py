@@ -1,4 +1,5 @@
 """max_lifetime and idle_timeout: sessions end when their time is up, whatever both sides do then."""
+import socket
 import time
 
 import pytest
@@ -16,8 +17,18 @@ def gush(it, sock):
     it.read(sock)
 
 
+def farewell(it, sock):
+    """Says much at once, and ends."""
+    sock.sendall(bytes(REST))
+    sock.shutdown(socket.SHUT_WR)
+    it.read(sock)
+
+
+REST = 400000
+
+
 def GATEWAY(directory):
-    bridge, spring = Service(echo), Service(gush)
+    bridge, spring, leaving = Service(echo), Service(gush), Service(farewell)
     it = Gateway(
         directory,
         {
@@ -26,6 +37,7 @@ def GATEWAY(directory):
             "route /program": {"exec": "cat", "max_lifetime": "300ms"},
             "route /slow": {"connect": spring.uri, "max_lifetime": "300ms", "send_timeout": "600ms", "buffer": "1M"},
             "route /dull": {"connect": spring.uri, "idle_timeout": "300ms", "send_timeout": "600ms", "buffer": "1M"},
+            "route /rest": {"connect": leaving.uri, "idle_timeout": "200ms", "send_timeout": "1s", "buffer": "1M"},
             "route /long": {"connect": bridge.uri, "max_lifetime": "1h", "idle_timeout": "1h"},
         },
     )
@@ -118,3 +130,29 @@ def test_a_client_that_reads_slowly(gw, path, why):
     assert line["reason"] == why and int(line["code_sent"]) == 1001, line
     assert 880 <= 1000 * float(line["duration"]) < 3000, line  # timers are some milliseconds coarse
     slow.drop()
+
+
+def test_the_rest_is_read_slowly(gw):
+    """A service that has ended leaves no idle session: what it said last may be read for longer than idle_timeout and
+    send_timeout together."""
+    slow = gw.ws("/rest", over=gw.connect(rcvbuf=4096))
+    begin = last = time.monotonic()
+    got = b""
+
+    def has_read_for_long():
+        nonlocal last, got
+        if time.monotonic() - last > 0.05:
+            last = time.monotonic()
+            got += slow.sock.recv(2048)
+        return last - begin > 1.6
+
+    eventually(has_read_for_long, "the end of a slow read", 10)
+    assert gw.logged("session ended") == []
+    slow.sock.settimeout(10)
+    while got[-4:] != b"\x88\x02\x03\xe8":
+        more = slow.sock.recv(65536)
+        assert more, "the end came before the rest"
+        got += more
+    slow.drop()
+    line = gw.wait_log("session ended")
+    assert int(line["code_sent"]) == 1000 and int(line["out_bytes"]) == REST and len(got) > REST / 2, line
