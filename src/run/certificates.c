@@ -36,14 +36,21 @@ struct certificates_note {
 	bool again;
 };
 
-/* Logs what there is to say about a file. */
+/* What is worth a warning: a file, else a setting; of a route's there is only tls_verify = no. */
+static const char *certificates_warning(const struct tlsfiles *whose, const char *file)
+{
+	return file[0] != '\0'	      ? "TLS file used all the same"
+	       : whose->route != NULL ? "TLS protects from nobody on the way"
+				      : "TLS setting used all the same";
+}
+
+/* Logs what there is to say about a file or a setting. */
 static void certificates_on_note(void *arg, enum log_level level, const char *file, const char *words)
 {
 	const struct certificates_note *note = arg;
-	const char *sentence = level == LOG_WARNING && file[0] == '\0' ? "TLS protects from nobody on the way"
-			       : level == LOG_WARNING		       ? "TLS file used all the same"
-			       : note->again ? "new TLS files can't be used, the old ones stay"
-					     : "TLS files can't be used";
+	const char *sentence = level == LOG_WARNING ? certificates_warning(note->whose, file)
+			       : note->again	    ? "new TLS files can't be used, the old ones stay"
+						    : "TLS files can't be used";
 
 	log_at(note->log, level, sentence, LOG_STR(tlsfiles_kind(note->whose), tlsfiles_name(note->whose)),
 		LOG_STR("file", file), LOG_STR("reason", words));

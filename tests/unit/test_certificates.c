@@ -216,6 +216,26 @@ static void test_routes(void **state)
 	certs_free(&ours);
 }
 
+/* What is said of a listener's settings is no matter of its files, nor of whom a route believes. */
+static void test_settings(void **state)
+{
+	struct cert a = certs_make("a", (struct cert_wish){ 0 });
+	char more[512];
+	struct rig rig;
+	(void)state;
+
+	snprintf(more, sizeof(more),
+		"[listen c]\naddress = 127.0.0.1:4\ntls_certificate = %s\ntls_key = %s\n"
+		"tls_ciphers = ECDHE-ECDSA-AES128-GCM-SHA256:NONSENSE\n",
+		a.file, a.key_file);
+	assert_int_equal(rig_open_with(&rig, &a, &a, more), 0);
+	assert_int_equal(rig_said(&rig, "msg=\"TLS setting used all the same\" listen=c "), 1);
+	assert_int_equal(rig_said(&rig, "passed over: NONSENSE\""), 1);
+	assert_int_equal(rig_said(&rig, "msg="), 1);
+	rig_close(&rig);
+	certs_free(&a);
+}
+
 /* A gateway whose listeners are all plain, and one that is to be started with a mistake. */
 static void test_routes_alone(void **state)
 {
@@ -424,6 +444,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_contexts),
 		cmocka_unit_test(test_routes),
+		cmocka_unit_test(test_settings),
 		cmocka_unit_test(test_routes_alone),
 		cmocka_unit_test(test_system),
 		cmocka_unit_test(test_expired),
