@@ -18,7 +18,8 @@
 /* After so much in one call there is probably more with the kernel. */
 enum { PUMP_BULK = SSL3_RT_MAX_PLAIN_LENGTH };
 
-enum { PUMP_REASON = 80 };
+/* Holds the longest words that we make of OpenSSL's, those for an authority's certificate. */
+enum { PUMP_REASON = 128 };
 
 struct pump {
 	SSL *ssl;

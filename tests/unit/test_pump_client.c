@@ -279,6 +279,27 @@ static void test_not_believed(void **state)
 	}
 }
 
+/* Nor an authority that nobody named: the longest words that there are for it, whole. */
+static void test_authority_not_believed(void **state)
+{
+	struct cert root = certs_make("root", (struct cert_wish){ .ca = true }),
+		    leaf = certs_make(
+			    "leaf", (struct cert_wish){ .names = "DNS:localhost", .issuer = &root });
+	(void)state;
+
+	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+		SSL_CTX *ctx = service_ctx(&leaf);
+		assert_int_equal(SSL_CTX_add1_chain_cert(ctx, root.x509), 1);
+		struct pair *pair = pair_open(our_tls, "localhost", ctx, version);
+		pair_must_fail(pair, EPROTO,
+			"the certificate of the service's authority: "
+			"self-signed certificate in certificate chain");
+		pair_free(pair);
+	}
+	certs_free(&leaf);
+	certs_free(&root);
+}
+
 /* A service that insists on a certificate: of TLS 1.2 the handshake fails; of TLS 1.3 it is over for us
  * before the service has seen that there is none. */
 static void test_insists(void **state)
@@ -486,6 +507,7 @@ int main(void)
 		cmocka_unit_test(test_close_and_reset),
 		cmocka_unit_test(test_pause),
 		cmocka_unit_test(test_not_believed),
+		cmocka_unit_test(test_authority_not_believed),
 		cmocka_unit_test(test_insists),
 		cmocka_unit_test(test_garbage),
 		cmocka_unit_test(test_cut_in_handshake),
