@@ -123,7 +123,7 @@ static int dial_result(int fd)
  * that another address was tried for. */
 static void dial_note(struct dial *dial, int error)
 {
-	if (error != EADDRNOTAVAIL || dial->error == ETIMEDOUT)
+	if ((error != EADDRNOTAVAIL && error != EAFNOSUPPORT) || dial->error == ETIMEDOUT)
 		dial->error = error;
 }
 

@@ -26,7 +26,19 @@ static bool to_myself;
 /* There is no port for whoever connects to this family. */
 static int no_port_for = AF_UNSPEC;
 
-/* Takes the place of libc's. */
+/* The kernel has not got this family (IPv6 is off). */
+static int no_family = AF_UNSPEC;
+
+/* Take the place of libc's. */
+int socket(int family, int type, int protocol)
+{
+	if (family == no_family) {
+		errno = EAFNOSUPPORT;
+		return -1;
+	}
+	return (int)syscall(SYS_socket, family, type, protocol);
+}
+
 int connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	n_connects++;
@@ -289,25 +301,33 @@ static void test_all_dead(void **state)
 	caller_done(&caller);
 }
 
-/* An address that we have no port for is reported only where there is nothing else to report. */
-static void test_no_port_of_ours(void **state)
+/* An address that we have no port for, or no such family, is reported only where there is nothing else to
+ * report. */
+static void test_not_for_us(void **state)
 {
 	static const struct {
-		int family;
+		int *lacks, family;
 		const char *host;
 		int error;
-	} cases[] = { { AF_INET, "127.0.0.1", EADDRNOTAVAIL }, { AF_INET, "both.test", ECONNREFUSED },
-		{ AF_INET6, "both.test", ECONNREFUSED } };
+	} cases[] = {
+		{ &no_port_for, AF_INET, "127.0.0.1", EADDRNOTAVAIL },
+		{ &no_port_for, AF_INET, "both.test", ECONNREFUSED },
+		{ &no_port_for, AF_INET6, "both.test", ECONNREFUSED },
+		{ &no_family, AF_INET6, "::1", EAFNOSUPPORT },
+		{ &no_family, AF_INET6, "both.test", ECONNREFUSED },
+		{ &no_family, AF_INET6, "six.test", ECONNREFUSED },
+		{ &no_family, AF_INET, "both.test", ECONNREFUSED },
+	};
 	int six = closed_port("::1", 0), four = closed_port("127.0.0.1", port_of(six));
 	(void)state;
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct caller caller;
 		caller_init(&caller);
-		no_port_for = cases[i].family;
+		*cases[i].lacks = cases[i].family;
 		dial_to(&caller, cases[i].host, port_of(six));
 		rig_until(&caller.rig, caller.n_calls == 1);
-		no_port_for = AF_UNSPEC;
+		*cases[i].lacks = AF_UNSPEC;
 		assert_int_equal(caller.error, cases[i].error);
 		caller_done(&caller);
 	}
@@ -616,7 +636,7 @@ int main(void)
 		cmocka_unit_test(test_interleave),
 		cmocka_unit_test(test_first_is_first),
 		cmocka_unit_test(test_all_dead),
-		cmocka_unit_test(test_no_port_of_ours),
+		cmocka_unit_test(test_not_for_us),
 		cmocka_unit_test(test_dead_while_silent),
 		cmocka_unit_test(test_silent),
 		cmocka_unit_test(test_no_address),
