@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { ACCESS_URL_PATH = 1024, ACCESS_WORDS = 256 };
 
@@ -32,16 +33,19 @@ static bool access_has_secrets(const struct config *config)
 	return false;
 }
 
-/* May it be a path to the tokens of a route, written in a way that is not ours? */
+/* May it be a path to the tokens of a route, written in a way that is not ours? The slash behind the route's
+ * may be missing, or be something else. */
 static bool access_is_like(struct text path, const struct route_conf *route)
 {
 	size_t len = strlen(route->path);
 
+	if (len > 0 && route->path[len - 1] == '/')
+		len--;
 	for (size_t i = 0; i < path.len; i++) {
 		struct text rest = text_slice(path, i);
 		if (text_starts_with(rest, "//") || text_starts_with(rest, "/.") ||
 			strchr("\\;", path.ptr[i]) != NULL ||
-			(rest.len >= len && text_is_nocase((struct text){ rest.ptr, len }, route->path)))
+			(rest.len >= len && strncasecmp(rest.ptr, route->path, len) == 0))
 			return true;
 	}
 	return false;

@@ -275,6 +275,21 @@ def test_nearly_the_path_is_not_logged(gw, path, shown):
     assert SECRET not in gw.log_text()
 
 
+def test_nearly_the_path_is_not_logged_beside_a_catch_all(gateway, tmp_path):
+    """Nor where another route answers all that the tokens' does not."""
+    file, files = tmp_path / "tokens", tmp_path / "files"
+    file.write_text("")
+    files.mkdir()
+    gw = gateway({"route /*": {"static": files}, "route /path/*": {"targets": file, "target_by": "path"}})
+    near = ("/pathX", "/pathh/X", "/path%252fX", "/path;X", "/PATHX", "/b/pathX", "//path/X")
+    for path in near:
+        gw.get(path.replace("X", SECRET))
+    gw.get("/pat/other")
+    gw.wait_log("request", n=len(near) + 1)
+    assert [line["path"] for line in gw.logged("request")] == ["/***"] * len(near) + ["/pat/other"]
+    assert SECRET not in gw.log_text()
+
+
 @pytest.mark.parametrize(
     "host, name",
     [
