@@ -54,9 +54,17 @@ void targets_free(struct targets *targets); /* NULL is allowed */
  *   to come), they are read not more often than every millisecond for each TARGETS_BYTES in them and each
  *   TARGETS_FILES, which is about ten times as long as it takes;
  * - when they can't be read for a reason that passes, again after TARGETS_AGAIN_MS. Until then what they said
- *   before counts, and what they did not say is TARGETS_UNREAD.
+ *   before counts, and what they did not say is TARGETS_UNREAD. If it is a disk or a network that fails,
+ * which may last, then of a directory only what can be read counts, and if nothing can be read, what was
+ * known counts for TARGETS_KEEP_MS from the first time on: tokens that were taken back must not stay good.
  */
-enum { TARGETS_LOOKS = 100, TARGETS_BYTES = 4096, TARGETS_FILES = 16, TARGETS_AGAIN_MS = 200 };
+enum {
+	TARGETS_LOOKS = 100,
+	TARGETS_BYTES = 4096,
+	TARGETS_FILES = 16,
+	TARGETS_AGAIN_MS = 200,
+	TARGETS_KEEP_MS = 60000
+};
 
 /* Reads all files for the first time, so that what is wrong with them is said at the start. now: loop_now(),
  * here and below. */

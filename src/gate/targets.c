@@ -26,6 +26,7 @@ struct targets_source {
 	int error;		   /* why, or why it is not as new as the files are; it has been logged */
 	uint64_t look_at;	   /* not before this time the files are looked at again */
 	uint64_t read_at;	   /* nor read again while they look the same */
+	uint64_t lose_at;	   /* what they said before does not count after this time; 0: it does */
 };
 
 struct targets {
@@ -170,20 +171,58 @@ static void targets_warn(const struct targets_source *source, struct log *log)
  * been taken back. */
 static void targets_lose(struct targets_source *source, struct log *log, int error)
 {
+	bool news = source->table != NULL || source->error != error;
+
 	targettable_free(source->table);
 	source->table = NULL;
-	if (source->error != error)
+	if (news)
 		log_error(log, "targets can't be read", LOG_STR("route", source->route->pattern),
 			LOG_STR("file", source->route->targets), LOG_STR("error", strerror(error)));
 	source->error = error;
 }
 
+/* May it last, while what is on the disk changes? Unlike what we are short of, and what is so for a moment.
+ */
+static bool targets_may_last(int error)
+{
+	return !shortage_is(error) && error != EAGAIN && error != EINTR;
+}
+
+/* Nothing could be read, and that may last: what was known counts for a while longer, but not for ever, since
+ * it may have been taken back. */
+static void targets_lose_later(struct targets_source *source, struct log *log, int error, uint64_t now)
+{
+	if (source->lose_at == 0)
+		source->lose_at = now + TARGETS_KEEP_MS;
+	if (now >= source->lose_at)
+		targets_lose(source, log, error);
+}
+
+/* Takes what could be read, if it is worth more than what is known: where the rest may be missing for long,
+ * it is, since it has what was taken back. */
+static void targets_take_some(
+	struct targets_source *source, struct log *log, struct targettable *newer, bool may_last)
+{
+	struct targettable *older = source->table;
+	bool take = older == NULL || older->short_of != 0 || may_last,
+	     same = older != NULL && targettable_is_same(newer, older);
+
+	if (!take) {
+		targettable_free(newer);
+		return;
+	}
+	source->table = newer;
+	source->lose_at = 0;
+	targettable_free(older);
+	if (may_last && !same)
+		targets_warn(source, log);
+}
+
 /* The files, or some of them, can't be read for now, which says nothing about them: what they said before
- * counts until they can. newer: what could be read, or NULL; better than nothing. */
+ * counts until they can, or for a while. newer: what could be read, or NULL. */
 static void targets_keep(
 	struct targets_source *source, struct log *log, struct targettable *newer, int error, uint64_t now)
 {
-	struct targettable *older = source->table;
 	const char *file = newer != NULL ? newer->files[newer->short_file].path : source->route->targets;
 
 	if (source->error != error)
@@ -191,11 +230,10 @@ static void targets_keep(
 			LOG_STR("file", file), LOG_STR("error", strerror(error)));
 	source->error = error;
 	source->look_at = now + TARGETS_AGAIN_MS;
-	if (newer != NULL && (older == NULL || older->short_of != 0)) {
-		source->table = newer;
-		newer = older;
-	}
-	targettable_free(newer);
+	if (newer != NULL)
+		targets_take_some(source, log, newer, targets_may_last(error));
+	else if (targets_may_last(error))
+		targets_lose_later(source, log, error, now);
 }
 
 /* Has read the files. What is wrong with them is said when they say something else than before. */
@@ -207,6 +245,7 @@ static void targets_renew(struct targets_source *source, struct log *log, struct
 	     same = older != NULL && targettable_is_same(newer, older);
 
 	source->table = newer;
+	source->lose_at = 0;
 	targettable_free(older);
 	if (same && source->error == 0)
 		return;

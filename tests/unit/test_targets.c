@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -315,6 +316,76 @@ static void test_shortage_at_first(void **state)
 	assert_int_equal(logged("targets can't be read"), 3);
 }
 
+/* Makes a name lead elsewhere, in one step. */
+static void lead(const char *name, const char *to)
+{
+	assert_int_equal(symlink(to, "lead"), 0);
+	assert_int_equal(rename("lead", name), 0);
+}
+
+/* Of a directory in which a file lasts to be unreadable, what can be read counts: what was taken back is
+ * gone. Such a directory is that of a process: `mem` fails with EIO, and `comm` is what we say. */
+static void test_failing_file(void **state)
+{
+	struct asker asker;
+
+	(void)state;
+	assert_int_equal(mkdir("whole", 0700), 0);
+	put("whole/1", "a: h:1\nb: h:1\n");
+	lead("part", "whole");
+	asker_init(&asker, (char *)"part");
+	ask(&asker, 0, "token=a", "tcp://h:1", 0);
+	assert_int_equal(prctl(PR_SET_NAME, "b: h:2"), 0);
+	lead("part", "/proc/self");
+	ask(&asker, 1, "token=a", NULL, TARGETS_UNREAD);
+	assert_int_equal(asker.error, EIO);
+	ask(&asker, 1, "token=b", "tcp://h:2", 0);
+	assert_int_equal(prctl(PR_SET_NAME, "c: h:3"), 0);
+	ask(&asker, TARGETS_AGAIN_MS, "token=b", "tcp://h:2", 0);
+	ask(&asker, 1 + TARGETS_AGAIN_MS, "token=b", NULL, TARGETS_UNREAD);
+	ask(&asker, 1 + TARGETS_AGAIN_MS, "token=c", "tcp://h:3", 0);
+	ask(&asker, 2 * TARGETS_KEEP_MS, "token=c", "tcp://h:3", 0);
+	lead("part", "whole");
+	ask(&asker, 3 * TARGETS_KEEP_MS, "token=a", "tcp://h:1", 0);
+	ask(&asker, 3 * TARGETS_KEEP_MS, "token=c", NULL, TARGETS_UNKNOWN);
+	asker_done(&asker);
+	assert_int_equal(logged("targets can't be read for now"), 1);
+}
+
+/* When nothing can be read what was known counts for a minute from the first failure on, not longer; a
+ * shortage of ours does not count for that. */
+static void test_failing_for_long(void **state)
+{
+	struct asker asker;
+
+	(void)state;
+	put("fine", "a: h:1\n");
+	lead("only", "fine");
+	asker_init(&asker, (char *)"only");
+	for (uint64_t now = 1000; now < 10 * TARGETS_KEEP_MS; now += 3 * TARGETS_KEEP_MS) {
+		ask(&asker, now - 1, "token=a", "tcp://h:1", 0);
+		lead("only", "gone-soon");
+		put("gone-soon", "a: h:1\n");
+		set_descriptors_left(0);
+		ask(&asker, now, "token=a", "tcp://h:1", 0);
+		now += 2 * TARGETS_KEEP_MS;
+		ask(&asker, now, "token=a", "tcp://h:1", 0);
+		set_descriptors_left(-1);
+		now += TARGETS_AGAIN_MS;
+		lead("only", "/proc/self/mem");
+		ask(&asker, now, "token=a", "tcp://h:1", 0);
+		ask(&asker, now + TARGETS_KEEP_MS / 2, "token=a", "tcp://h:1", 0);
+		ask(&asker, now + TARGETS_KEEP_MS - 1, "token=a", "tcp://h:1", 0);
+		ask(&asker, now + TARGETS_KEEP_MS - 1 + TARGETS_AGAIN_MS, "token=a", NULL, TARGETS_UNREAD);
+		assert_int_equal(asker.error, EIO);
+		ask(&asker, now + 2 * TARGETS_KEEP_MS, "token=a", NULL, TARGETS_UNREAD);
+		lead("only", "fine");
+	}
+	asker_done(&asker);
+	assert_int_equal(logged("targets can't be read for now"), 4);
+	assert_int_equal(logged("targets can't be read"), 6);
+}
+
 /* Writes a file of that size, with one token, and asks for it. Returns with a file of which it is not sure
  * that it was seen as it is. */
 static void ask_unsure(struct asker *asker, size_t len)
@@ -379,6 +450,8 @@ int main(void)
 		cmocka_unit_test(test_looks),
 		cmocka_unit_test(test_shortage),
 		cmocka_unit_test(test_shortage_at_first),
+		cmocka_unit_test(test_failing_file),
+		cmocka_unit_test(test_failing_for_long),
 		cmocka_unit_test(test_reading_again),
 	};
 
