@@ -86,7 +86,9 @@ static void tcp_on_eof(struct endpoint *endpoint, int error)
 		    (tcp->write_error == ECONNRESET && stream_ssl(&tcp->channel.stream) != NULL);
 	if (error == 0 && !late)
 		error = tcp->write_error;
-	tcp_report_eof(tcp, error == 0 ? 1000 : 1011,
+	/* Services that are told the end of TLS often just close; whoever told them has closed, too. */
+	bool curt = error == EPROTO && tcp->state == TCP_FINISHING;
+	tcp_report_eof(tcp, error == 0 || curt ? 1000 : 1011,
 		error == 0	     ? "closed"
 		: failure[0] != '\0' ? failure
 				     : strerror(error));

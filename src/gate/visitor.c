@@ -339,6 +339,15 @@ static void visitor_allow(struct endpoint *endpoint, size_t max)
 		intake_allow(&visitor->intake, max);
 }
 
+/* What a close frame is answered with: its own code (RFC 6455 5.5.1), unless what the client was to get
+ * before that is not complete. */
+static void visitor_answer_close(struct visitor *visitor, const struct end *end)
+{
+	visitor_send_close(
+		visitor, end->abrupt ? end->code : visitor->code_received, end->abrupt ? end->reason : "");
+	visitor_linger(visitor);
+}
+
 /* The other side has ended: our close frame, behind what is queued. */
 static void visitor_finish(struct endpoint *endpoint, const struct end *end)
 {
@@ -351,8 +360,7 @@ static void visitor_finish(struct endpoint *endpoint, const struct end *end)
 		pulse_on_queue(&visitor->pulse, &sight);
 		visitor_enter(visitor, VISITOR_CLOSE_SENT);
 	} else if (visitor->state == VISITOR_CLOSE_RECEIVED) {
-		visitor_send_close(visitor, visitor->code_received, "");
-		visitor_linger(visitor);
+		visitor_answer_close(visitor, end);
 	}
 }
 

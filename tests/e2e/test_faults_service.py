@@ -442,6 +442,23 @@ def test_client_closes_and_hears_the_rest(gw, kind):
     assert heard.data == DATA[MIB:][:MIB] and heard.end == "EOF"
 
 
+@pytest.mark.parametrize("kind, then, code", [("tcp", "resets", 1011), ("tls", "resets", 1011), ("tls", "is cut", 1000)])
+def test_client_closes_and_does_not_hear_the_rest(gw, kind, then, code):
+    """P2: the service breaks off in what it says to the client's end: the close frame is not answered as if all was well.
+    An end without close_notify is the manner of many, there; the log tells it."""
+
+    def plays(heard, sock):
+        heard.listen(sock)
+        sock.sendall(b"half")
+        return leave(heard, sock, then)
+
+    with session(gw, kind, "stream", plays, first=close_frame(1000)) as ws:
+        said, close = stream(ws)
+        assert b"half".startswith(said) and close == (code, reason_of(then) if code == 1011 else "")
+    line = gw.wait_log("session ended")
+    assert (line["code_sent"], line["code_received"], line["end"]) == (code, 1000, reason_of(then))
+
+
 # 9, 11, P1, P5: the client leaves without a close frame
 
 

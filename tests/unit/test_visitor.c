@@ -275,6 +275,24 @@ static void test_they_close(void **state)
 	}
 }
 
+/* ... but it does not answer as if all was well when the rest broke off. */
+static void test_they_close_and_it_breaks(void **state)
+{
+	struct guest *guest = guest_new(false);
+	struct end end = { .code = CLOSE_INTERNAL, .abrupt = true, .reason = "broke" };
+	(void)state;
+
+	guest_close(guest, 1000, "bye");
+	guest_settle(guest);
+	guest->visitor->ops->finish(guest->visitor, &end);
+	guest_got(guest,
+		"\x88\x07\x03\xf3"
+		"broke",
+		9);
+	assert_true(guest->got_eof);
+	guest_free(guest);
+}
+
 /* We close; what the client says until its own close frame still counts, then TCP ends. */
 static void test_we_close(void **state)
 {
@@ -1326,6 +1344,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_they_close),
+		cmocka_unit_test(test_they_close_and_it_breaks),
 		cmocka_unit_test(test_we_close),
 		cmocka_unit_test(test_both_close),
 		cmocka_unit_test(test_finish_twice),
