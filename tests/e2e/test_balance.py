@@ -138,7 +138,7 @@ def test_rest(gw):
     assert not gw.logged("service is back")
     with up(gw, "/first", "a"):  # when the others are gone it is tried all the same
         assert visits(gw, "/first", 3) == "aaa"
-    assert len(gw.logged("service can't be reached, others are tried first")) == 3
+    gw.wait_log("service can't be reached, others are tried first", n=3)
     line = gw.wait_log("service is back")
     assert line["level"] == "info" and line["backend"].endswith("first.a")
     assert len(gw.logged("service is back")) == 1
@@ -183,5 +183,6 @@ def test_all_gone(gw, route):
             assert str(place(gw.dir, route, name)) in line["reason"] or " more)" in line["reason"]
     with up(gw, route, "c"):
         assert visits(gw, route, 2) == "cc"
+    gw.wait_log("service is back")
     assert len(gw.logged("service can't be reached, others are tried first")) == 3
     assert len(gw.logged("service is back")) == 1
