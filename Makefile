@@ -1,16 +1,20 @@
 # wsluice: see README.md. `make` needs a C compiler, pkg-config, the libraries below and nothing else.
 #
 #   make             build/wsluice                         make run        install what is missing, serve the demo
-#   make bench       cost per message, beside nginx        make check      install what tests need, run them all
+#   make bench       what it costs, beside others          make check      install what tests need, run them all
+#   make page        the terminal page, bundled by npm into build/page; run and check do it too, a plain `make` never
 #   make format      rewrite the sources in our style      make unit e2e fuzz browser   one kind of test
 #   make soak        the long runs, SCALE=1                make units benches fuzzers   their programs only
 #   make coverage    which lines of src/ws, src/http run   make mutate     do tests of src/ws notice faults? JOBS=1 SAMPLE= SEED=1
 #   make interop     with libraries of others, N=10000 messages each of the runs
+#   make bench       ROUNDS=9 WORK=TLS (a word in the names of works); leaves build/bench/report.md, .json, chart.svg
+#   make bench-docs  what make bench left, into docs/performance.md and .svg: its tables, and the section of sizes
+#   make cost        instructions and system calls a message: none may grow; make cost-baseline   what they are now
 #   make bench-bytes   what unmasking and checking UTF-8 cost by each path that this processor has
 #   make install     into DESTDIR and PREFIX, below        make uninstall               what install put there
 #   make man         docs/wsluice.ini.5 anew               make clean                   remove build/
 #
-#   SAN=address,undefined | thread   sanitizers; builds in build/san-...      TIME=6    seconds for each fuzz target
+#   SAN=address,undefined | thread   sanitizers; builds in build/san-...      TIME=4    seconds for each fuzz target
 #   CC=clang BUILD=build/clang       another compiler, another directory      WERROR=   warnings stay warnings
 #   CFLAGS=-g CPPFLAGS= LDFLAGS=     added to ours                            V=1       show the commands
 #   DESTDIR=   put in front of every path that is written      PREFIX=/usr/local   and from it, each to be set alone:
@@ -25,7 +29,7 @@ comma := ,
 Q = $(if $(V),,@echo "  $@";)
 BUILD ?= build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
 
-LIBS     := libevent_core libssl libcrypto libsystemd zlib
+LIBS     := libevent_core libssl libcrypto libsystemd zlib jansson
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla -Wswitch-enum \
             -Wconversion -Wno-sign-conversion -Wpointer-arith -Wundef -Wwrite-strings $(WERROR)
 MACHINE  := $(shell $(CC) -dumpmachine 2>/dev/null)
@@ -53,6 +57,7 @@ all: $(BUILD)/wsluice
 
 $(BUILD)/wsluice: $(BUILD)/src/main.o $(BUILD)/libwsluice.a
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
+	$(if $(PAGE),,@echo 'no terminal page in this build: make page, then make')
 
 $(BUILD)/libwsluice.a: $(OBJECTS)
 	@rm -f $@
@@ -66,8 +71,11 @@ $(BUILD)/%.o: %.c Makefile
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libwsluice.a
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS) -lcmocka
 
+# The code of the tests themselves is much to optimise and little of what they run.
+$(UNITS:=.o): ALL_CFLAGS += $(if $(SAN),-O0)
+
 # Their allocations fail when they say so (tests/unit/failing.h).
-$(patsubst %,$(BUILD)/tests/unit/test_%,inflater deflater message framer targettable): \
+$(patsubst %,$(BUILD)/tests/unit/test_%,inflater deflater message framer process targettable): \
 	ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=inflateInit2_,--wrap=deflateInit2_
 
 # Needs no library, so that it can be built for processors that there are none for here.
@@ -79,8 +87,17 @@ $(BUILD)/tests/bench/bytes: $(BUILD)/libwsluice.a
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
 
-# The console page is part of the program (.incbin).
-$(BUILD)/src/gate/console.o: $(wildcard src/gate/console.html src/gate/console.css src/gate/console.js)
+# The pages are part of the program (.incbin). That of terminals is bundled by npm, which only `make page` asks; the
+# others of these files are all that is needed without it. STATE changes when any of them does.
+PAGE       := $(if $(wildcard build/page/terminal.js.gz),build/page)
+PAGE_FILES := $(wildcard src/gate/console.html src/gate/console.css src/gate/console.js) \
+              $(if $(PAGE),$(wildcard $(PAGE)/terminal.*),page/missing.html)
+$(BUILD)/src/gate/console.o: $(PAGE_FILES)
+$(BUILD)/src/gate/console.o: ALL_CPPFLAGS += $(PAGE:%=-DCONSOLE_PAGE='"%/"') \
+	-DCONSOLE_STATE='"$(shell cat $(PAGE_FILES) | cksum | tr ' ' -)"'
+
+page:
+	@tools/page.sh
 
 units: $(UNITS)
 unit-objects: $(UNITS:=.o)
@@ -96,14 +113,20 @@ $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/libwsluice.a
 
 run:
 	@tools/install.sh demo
+	@tools/page.sh || echo 'run: going on without the terminal page' >&2
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/bench/tcpd
 	@etc/demo/run.sh
 
 check:
 	@tests/check.sh
 
-unit e2e fuzz browser:
+unit e2e fuzz browser cost:
 	@tests/check.sh $@
+
+# Committed with the change that made them what they are.
+cost-baseline: all
+	@tests/cost/measure.py --wsluice=$(BUILD)/wsluice --save=tests/cost/baseline.json
+	@git diff --stat tests/cost/baseline.json
 
 interop:
 	@N=$(or $(N),10000) tests/check.sh $@ && cat build/check/$@.log
@@ -111,7 +134,13 @@ interop:
 bench:
 	@tools/install.sh bench
 	@$(MAKE) --no-print-directory all benches
-	@tests/bench/compare.py --bench=$(BUILD)/tests/bench --relay=none --wsluice=$(BUILD)/wsluice
+	@tests/bench/compare.py --bench=$(BUILD)/tests/bench --with=all --wsluice=$(BUILD)/wsluice --out=$(BUILD)/bench \
+		--seconds=0.4 --minutes=13 --rounds=$(or $(ROUNDS),9) $(if $(WORK),--work='$(WORK)')
+
+# Committed with the figures that it has: all works, on a quiet machine.
+bench-docs:
+	@tests/bench/compare.py --again=$(BUILD)/bench/report.json --docs=docs/performance.md
+	@git diff --stat docs/performance.md docs/performance.svg
 
 bench-bytes: $(BUILD)/tests/bench/bytes
 	@$<
@@ -163,7 +192,7 @@ bashcompletiondir = $(datadir)/bash-completion/completions
 INSTALL_PROGRAM = $(INSTALL)
 CONFIG   = $(sysconfdir)/wsluice/wsluice.ini
 TEXTS    = docs/wsluice.8:$(mandir)/man8 docs/wsluice.ini.5:$(mandir)/man5 etc/completion/wsluice:$(bashcompletiondir) \
-           $(patsubst %,%:$(unitdir),$(wildcard systemd/*.service systemd/*.socket)) docs/deployment.md:$(docdir) docs/services.md:$(docdir) LICENSE:$(docdir) \
+           $(patsubst %,%:$(unitdir),$(wildcard systemd/*.service systemd/*.socket)) $(patsubst %,%:$(docdir),$(addprefix docs/,deployment.md performance.md performance.svg services.md terminals.md) LICENSE) \
            $(patsubst %,%:$(docdir)/examples,etc/wsluice.ini etc/wspipe.py $(wildcard etc/*logrotate* systemd/*.d/*.conf))
 
 # The sources say /usr/bin/wsluice, /etc/wsluice and /usr/share/doc/wsluice; what is installed says where these are.
@@ -192,4 +221,4 @@ uninstall:
 -include $(OBJECTS:.o=.d) $(BUILD)/src/main.d $(UNITS:=.d) $(BENCHES:=.d) $(BUILD)/tests/simd/paths.d $(FUZZERS:$(BUILD)/%=$(BUILD)/tests/fuzz/%.d)
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all units unit-objects benches fuzzers fuzz-programs run check unit e2e fuzz browser interop coverage coverage-run mutate bench bench-bytes soak format clean man install install-strip uninstall
+.PHONY: all page units unit-objects benches fuzzers fuzz-programs run check unit e2e fuzz browser cost cost-baseline interop coverage coverage-run mutate bench bench-bytes bench-docs soak format clean man install install-strip uninstall

@@ -87,6 +87,7 @@ offers "$wsluice --set=gateway.log_l" gateway.log_level=
 offers "$wsluice --set=log_level=" error warning info debug trace
 offers "$wsluice --set gateway.log_format=l" logfmt
 offers "$wsluice --set console=" yes no
+offers "$wsluice --set auth=" none
 offers "$wsluice --set static=etc/d" etc/demo
 offers "$wsluice --set tls_key=etc/demo.i" etc/demo.ini
 

@@ -33,7 +33,10 @@ expected() {
 		644 $1/share/bash-completion/completions/wsluice
 		644 $1/share/doc/wsluice/LICENSE
 		644 $1/share/doc/wsluice/deployment.md
+		644 $1/share/doc/wsluice/performance.md
+		644 $1/share/doc/wsluice/performance.svg
 		644 $1/share/doc/wsluice/services.md
+		644 $1/share/doc/wsluice/terminals.md
 		644 $1/share/doc/wsluice/examples/wsluice.ini
 		644 $1/share/doc/wsluice/examples/wsluice.logrotate
 		644 $1/share/doc/wsluice/examples/wspipe.py
@@ -44,6 +47,7 @@ expected() {
 		644 $1/share/doc/wsluice/examples/no-programs.conf
 		644 $1/share/doc/wsluice/examples/port-443.conf
 		644 $1/share/doc/wsluice/examples/run-as.conf
+		644 $1/share/doc/wsluice/examples/terminals.conf
 		644 $1/share/doc/wsluice/examples/tls-credentials.conf
 		644 $1/share/doc/wsluice/examples/tls-group.conf
 		644 $3/wsluice.service
@@ -91,6 +95,9 @@ for unit in "$prefix"/lib/systemd/system/*; do
 done
 grep -rnE '(^|[^a-z/])/(usr|etc)/(bin/|share/doc/)?wsluice' "$prefix" --include='*.[58]' --include='*.service' --include='*.socket' \
 	--include='*.ini' --include='*.md' && fail "these files still speak of another place"
+grep -ohwE 'docs/[a-z]+\.md' "$prefix"/share/doc/wsluice/*.md | sort -u | while read -r page; do
+	[ -e "$prefix/share/doc/wsluice/${page#docs/}" ] || fail "the texts speak of $page, which is not there"
+done
 for page in "$prefix"/share/man/man?/*; do
 	words=$(mandoc -T lint -W warning "$page"; groff -mandoc -Tutf8 -ww -rCHECKSTYLE=0 "$page" 2>&1 >/dev/null)
 	[ -z "$words" ] || fail "$page: $words"

@@ -45,8 +45,11 @@ interfaces="
 include/backend/framing_internal.h
 include/backend/process_internal.h
 include/backend/tcp_internal.h
+include/backend/terminal_internal.h
+include/base/log_internal.h
 include/base/logline_internal.h
 include/base/piece.h
+include/gate/answer_internal.h
 include/gate/environ_internal.h
 include/gate/exchange_internal.h
 include/gate/gate.h
@@ -56,14 +59,17 @@ include/gate/visitor_internal.h
 include/net/endpoint.h
 include/net/proxyhdr_internal.h
 include/net/resolver_internal.h
+include/net/stream_internal.h
 include/net/tls_internal.h
 include/ws/frame_internal.h
 include/ws/utf8_internal.h
 "
+# shellcheck disable=SC2016 # of the inner shell
+printf '%s\n' include/*/*.h | xargs -P "$(nproc)" -I HEADER sh -c 'echo "#include \"${1#include/}\"" |
+	'"${CC:-cc}"' -std=c11 -D_GNU_SOURCE -Iinclude -fsyntax-only -Wall -Wextra -Werror -x c -' check HEADER || bad=1
 for header in include/*/*.h; do
 	guard=$(echo "$header" | sed 's|include/||; s|[/.]|_|g' | tr "[:lower:]" "[:upper:]")
 	grep -q "^#ifndef $guard\$" "$header" || { echo "$header: guard $guard is missing" >&2; bad=1; }
-	echo "#include \"${header#include/}\"" | ${CC:-cc} -std=c11 -D_GNU_SOURCE -Iinclude -fsyntax-only -Wall -Wextra -Werror -x c - || bad=1
 	source=${header#include/}
 	source=src/${source%.h}.c
 	case "$interfaces" in
@@ -82,7 +88,7 @@ for source in src/*/*.c; do
 		{ echo "$source: include/$layer/$module.h is missing" >&2; bad=1; }
 	prefix=${module%%_*}
 	case $source in
-	src/http/request.c | src/http/response.c) prefix="$prefix|http" ;;
+	src/http/request.c | src/http/request_*.c | src/http/response.c) prefix="$prefix|http" ;;
 	esac
 	strangers=$(sed -nE 's/^(__attribute__\(\(.*\)\) )?[a-zA-Z_][a-zA-Z_0-9 *]*[ *]([a-z][a-z0-9_]*)\(.*/\2/p
 		s/^(static |const |extern )+[a-z][a-z_0-9 *]*[ *]([a-z][a-z0-9_]*)(\[[^]]*\])* = .*/\2/p' "$source" |

@@ -87,7 +87,7 @@ awk -v dir="$work/units" -v ini="$work/ini" -v me="$(id -un)" '
 	out && !unit {
 		sub("/etc/wsluice/tls/fullchain.pem|%d/certificate", ini "/certificate")
 		sub("/etc/wsluice/tls/privkey.pem|%d/key", ini "/key")
-		sub("/var/log/wsluice", ini)
+		sub("/var/(log|lib)/wsluice", ini)
 		sub("/usr/local/bin/report", "/bin/cat")
 		if (/^(user|run_as) = /)
 			sub("= .*", "= " me)
@@ -116,5 +116,6 @@ exposure wsluice@one.service 11
 exposure wsluice.service 11 no-programs
 exposure wsluice.service 15 low-port
 exposure wsluice.service 21 run-as
+exposure wsluice.service 11 terminals
 exposure wsluice.service 2 no-programs no-network
 exit $bad

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Runs the checks named (all of them when none is), each with its output in build/check/NAME.log, and ends with
 # "N passed, N failed" over all. Installs first what is missing, so nothing is skipped.
-#   tests/check.sh [format|shell|layers|options|systemd|install|gcc|clang|simd|unit|unit-tsan|coverage|e2e|e2e-tls|e2e-tsan|fuzz|browser|interop]...
-# TIME is how many seconds each fuzz target runs, N how many messages each run of interop has. PYTEST_ADDOPTS,
+#   tests/check.sh [format|shell|layers|options|systemd|install|gcc|clang|simd|unit|unit-tsan|coverage|cost|e2e|e2e-tls|e2e-tsan|fuzz|bench|browser|interop]...
+# TIME is how many seconds each fuzz target runs (4), N how many messages each run of interop has. PYTEST_ADDOPTS,
 # ASAN_OPTIONS and the like work as ever.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -11,9 +11,16 @@ jobs=$(nproc)
 san=build/san-address-undefined
 tsan=build/san-thread
 
-# One at a time, since checks that run beside each other may want the same.
+# In one directory one at a time, since checks that run beside each other may want the same.
 build() {
-	flock "$logs/build.lock" make --no-print-directory -j"$jobs" "$@"
+	directory=build
+	for word; do
+		case $word in
+		BUILD=* | SAN=*) directory=${word#*=} ;;
+		coverage | fuzzers) directory=$word ;;
+		esac
+	done
+	flock "$logs/$(echo "$directory" | tr / -).lock" make --no-print-directory -j"$jobs" "$@"
 }
 
 # A check that is one command: passed or failed.
@@ -53,14 +60,9 @@ check_gcc() {
 	one build CC=gcc all benches
 }
 
-# Only compiling warns: the unit tests are not linked, nor optimised.
+# Only compiling warns, and clang does so before it optimises; the unit tests are not linked.
 check_clang() {
-	one clang_builds
-}
-
-clang_builds() {
-	build CC=clang BUILD=build/clang all benches &&
-		build CC=clang BUILD=build/clang CFLAGS='-O0 -g0 -U_FORTIFY_SOURCE' unit-objects
+	one build CC=clang BUILD=build/clang CFLAGS='-O0 -g0 -U_FORTIFY_SOURCE' all benches unit-objects
 }
 
 # What is written for some processors only: all of it that this machine has, then the rest, and less of each kind of
@@ -84,7 +86,7 @@ check_simd() {
 run_units() {
 	# shellcheck disable=SC2016,SC2086 # $0 and $@ are of the inner shell; wrap is words
 	printf '%s\n' "$@" | CMOCKA_MESSAGE_OUTPUT=TAP xargs -P "$jobs" -I PROGRAM \
-		sh -c '{ echo "# $0"; "$@" 2>&1; echo "# status $?"; } >"$0.tap"' PROGRAM $wrap timeout 120 PROGRAM
+		sh -c '{ echo "# $0"; "$@" 2>&1; echo "# status $?"; } >"$0.tap"' PROGRAM $wrap timeout 300 PROGRAM
 	for program; do
 		cat "$program.tap" || echo "# $program"
 		rm -f "$program.tap"
@@ -131,13 +133,19 @@ check_coverage() {
 	one build coverage
 }
 
+# Counts, not times, so it may run beside anything.
+check_cost() {
+	wrap=
+	build && run_pytest build/wsluice 1 cost tests/cost
+}
+
 # End to end on one build, files side by side, since most tests wait for something: pytest's own words for the log, its
 # XML for the count. A skipped test is a failed one.
 run_pytest() {
 	program=$1 workers=$2 xml=$logs/$3.xml
 	shift 3
 	rm -f "$xml"
-	WSLUICE=$program $wrap /usr/bin/python3 -m pytest -q -n "$workers" --dist loadfile --junitxml="$xml" tests/e2e "$@"
+	WSLUICE=$program $wrap /usr/bin/python3 -m pytest -q -n "$workers" --dist loadfile --junitxml="$xml" "$@"
 	count=$(sed -n 's/.*<testsuite [^>]*errors="\([0-9]*\)" failures="\([0-9]*\)" skipped="\([0-9]*\)" tests="\([0-9]*\)".*/\1 + \2 + \3 \4/p' \
 		"$xml")
 	[ -n "$count" ] || return
@@ -149,7 +157,7 @@ run_pytest() {
 check_e2e() {
 	wrap=
 	build all benches && build SAN=address,undefined && node_packages tests/e2e/npm &&
-		run_pytest $san/wsluice $((2 * jobs)) e2e
+		run_pytest $san/wsluice $((2 * jobs)) e2e tests/e2e
 }
 
 # The same tests, with gateways that speak TLS.
@@ -157,17 +165,21 @@ check_e2e() {
 check_e2e_tls() {
 	wrap=
 	build all benches && build SAN=address,undefined && node_packages tests/e2e/npm &&
-		run_pytest $san/wsluice $((2 * jobs)) e2e-tls --tls \
+		run_pytest $san/wsluice $((2 * jobs)) e2e-tls tests/e2e --tls \
 		--ignore=tests/e2e/test_tls.py --ignore=tests/e2e/test_tls_handshake.py --ignore=tests/e2e/test_tls_data.py \
 		--ignore=tests/e2e/test_certificates.py --ignore=tests/e2e/test_ssl_options.py
 }
 
-# The tests that make threads meet, without TLS and with it at the same time. Both counts are one.
+# The tests that make threads meet, without TLS and with it at the same time. Both counts are one. Each worker reads every
+# file that it is given, so it is not given those without such tests.
 check_e2e_tsan() {
 	wrap=$(tsan_wrap)
+	threads=$(grep -l 'mark\.threads' tests/e2e/test_*.py)
 	build benches && build SAN=thread || return
-	run_pytest $tsan/wsluice "$jobs" e2e-tsan-plain -m threads >"$logs/e2e-tsan-plain.log" 2>&1 &
-	run_pytest $tsan/wsluice "$jobs" e2e-tsan-tls -m threads --tls >"$logs/e2e-tsan-tls.log" 2>&1
+	# shellcheck disable=SC2086
+	run_pytest $tsan/wsluice "$jobs" e2e-tsan-plain -m threads $threads >"$logs/e2e-tsan-plain.log" 2>&1 &
+	# shellcheck disable=SC2086
+	run_pytest $tsan/wsluice "$jobs" e2e-tsan-tls -m threads --tls $threads >"$logs/e2e-tsan-tls.log" 2>&1
 	wait $!
 	cat "$logs/e2e-tsan-plain.log" "$logs/e2e-tsan-tls.log"
 	sed -n 's/^\([0-9]* passed, [0-9]* failed\)$/\1/p' "$logs/e2e-tsan-plain.log" "$logs/e2e-tsan-tls.log" |
@@ -226,6 +238,29 @@ check_interop() {
 	build all && node_packages tests/browser && node_packages tests/interop && tests/interop/run.py -n "$N"
 }
 
+# Does what compares costs count right, and does it leave nothing behind?
+check_bench() {
+	wrap=
+	build all benches && run_pytest build/wsluice 1 bench tests/bench
+}
+
+# What failed in a check, by name, as far as its log has names: TAP's, pytest's, the browser tests'.
+say_failures() {
+	awk '
+		/^# build\// { program = $2 }
+		/^# status [1-9]/ { print program ": ended with", $3; n++ }
+		/^# not ok/ { next }
+		/^not ok / { print program ": " $0; n++; more = 3; next }
+		/^(FAILED|ERROR) / { print; n++; more = 4; next }
+		!/^(#|E|  ) / { more = 0 }
+		more > 0 { print; more-- }
+		{ last[NR % 8] = $0 }
+		END {
+			for (i = NR + 1; n == 0 && i <= NR + 8; i++)
+				if (i % 8 in last) print last[i % 8]
+		}' "$logs/$1.log" | head -n 40 | sed "s/^/$1: /"
+}
+
 # Runs one check, says how it went, leaves its count in NAME.count. A check that gives no count has failed.
 run() {
 	name=$1
@@ -247,7 +282,7 @@ run() {
 }
 
 unset MAKEFLAGS MFLAGS MAKELEVEL
-every='format shell layers options systemd install gcc clang simd unit unit-tsan coverage e2e e2e-tls e2e-tsan fuzz browser interop'
+every='format shell layers options systemd install gcc clang simd unit unit-tsan coverage cost e2e e2e-tls e2e-tsan fuzz bench browser interop'
 for check; do
 	case " $every " in
 	*" $check "*) ;;
@@ -259,22 +294,39 @@ for check; do
 done
 # shellcheck disable=SC2086 # one word a check
 [ $# -gt 0 ] || set -- $every
-TIME=${TIME:-6} N=${N:-100}
-tools/install.sh check || exit 1
+TIME=${TIME:-4} N=${N:-100}
+tools/install.sh check && tools/page.sh || exit 1
 mkdir -p $logs
-# Chromium is waited for more than it computes: what comes after it runs beside it.
+# pytest keeps what it makes of the tests' files when Python may keep anything; beside them it would be in the way.
+unset PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX="$PWD/build/pycache"
+
+# Gateways and browsers are waited for more than they compute, so two rows of checks run beside each other: end to end in
+# one, in the other with what is left of the CPUs all that compiles. Fuzzing comes after both: its seconds are CPU time.
+for check; do rm -f "$logs/$check.count"; done
 for check; do
-	rm -f "$logs/$check.count"
-	case $check in
-	browser) run "$check" & ;;
-	*) run "$check" ;;
-	esac
-done
+	case $check in e2e*) run "$check" ;; esac
+done &
+(
+	read -r this _ </proc/self/stat && renice -n 5 -p "$this" >/dev/null
+	for check; do
+		case $check in
+		e2e* | fuzz) ;;
+		browser) run "$check" & ;; # and Chromium beside these
+		*) run "$check" ;;
+		esac
+	done
+	wait
+)
 wait
+for check; do
+	case $check in fuzz) run "$check" ;; esac
+done
 all_good=0 all_bad=0
 for check; do
 	read -r good bad <"$logs/$check.count" || good=0 bad=1
 	all_good=$((all_good + good)) all_bad=$((all_bad + bad))
+	[ "$bad" -eq 0 ] || say_failures "$check"
 done
 echo "$all_good passed, $all_bad failed"
 [ $all_bad -eq 0 ]

@@ -3,24 +3,25 @@
 #   tools/install.sh build|demo|check|bench
 set -eu
 
-build='gcc libc6-dev make pkg-config libevent-dev libssl-dev libinih-dev zlib1g-dev libsystemd-dev'
+build='gcc libc6-dev make pkg-config libevent-dev libssl-dev libinih-dev libjansson-dev zlib1g-dev libsystemd-dev'
 demo="$build procps"
 check="$demo clang libclang-rt-14-dev clang-format shellcheck libcmocka-dev bc redis-server chromium ca-certificates
-	python3 python3-pytest python3-pytest-timeout python3-pytest-xdist python3-websockets openssl curl sslscan systemd mandoc groff logrotate iproute2
+	python3 python3-pytest python3-pytest-timeout python3-pytest-xdist python3-websockets openssl curl sslscan systemd mandoc groff logrotate iproute2 git valgrind libc6-dbg strace
 	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
-	mosquitto ngircd openssh-client openssh-server postgresql postgresql-common tigervnc-standalone-server xterm nginx-light libnginx-mod-stream haproxy"
-bench="$demo python3 nginx-light libnginx-mod-stream"
+	bash vim less htop mc tmux
+	mosquitto ngircd openssh-client openssh-server postgresql postgresql-common tigervnc-standalone-server xterm nginx-light libnginx-mod-stream haproxy python3-pygal"
+bench="$demo python3 openssl nginx-light libnginx-mod-stream haproxy lighttpd lighttpd-mod-openssl websocketd websockify python3-pygal"
+
+# A node that did not come from Debian serves as well, and would conflict with Debian's.
+node=
+command -v node >/dev/null || node="$node nodejs"
+command -v npm >/dev/null || node="$node npm"
 
 case ${1-} in
 build) wanted=$build ;;
-demo) wanted=$demo ;;
+demo) wanted="$demo $node" ;;
 bench) wanted=$bench ;;
-check)
-	wanted=$check
-	# A node that did not come from Debian serves as well, and would conflict with Debian's.
-	command -v node >/dev/null || wanted="$wanted nodejs"
-	command -v npm >/dev/null || wanted="$wanted npm"
-	;;
+check) wanted="$check $node" ;;
 *)
 	echo "usage: tools/install.sh build|demo|check|bench" >&2
 	exit 2
@@ -47,15 +48,19 @@ if [ "$(id -u)" -ne 0 ]; then
 		exit 1
 	}
 fi
+installed() {
+	dpkg-query -W -f '${db:Status-Status} ${Package}\n' | sed -n 's/^installed //p'
+}
+before=$(installed)
 echo "install:${as_root:+ with sudo} apt-get install$missing"
 $as_root apt-get update -q
 # RUNLEVEL=1 keeps a service among them from being started.
 # shellcheck disable=SC2086 # the list is to be split
 $as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -q --no-install-recommends $missing
 
-# Nor shall those that are new here start with the machine from now on: the tests start their own.
+# Nor shall those that are new here, or came with them, start with the machine from now on: the tests start their own.
 command -v systemctl >/dev/null || exit 0
-# shellcheck disable=SC2086
-for unit in $(dpkg -L $missing | grep -v '/systemd-[^/]*$' | grep -Eo '/systemd/system/[^/@]*\.(service|socket)$'); do
+# shellcheck disable=SC2046,SC2086
+for unit in $(dpkg -L $(installed | grep -vxF "$before") | grep -v '/systemd-[^/]*$' | grep -Eo '/systemd/system/[^/@]*\.(service|socket)$'); do
 	$as_root systemctl -q disable "${unit##*/}" || echo "install: ${unit##*/} is still enabled" >&2
 done

@@ -28,6 +28,13 @@ done
 WSLUICE_DEMO_DIR=$(mktemp -d) || exit 1
 WSLUICE_DEMO_ROOT=$root
 WSLUICE_DEMO_ADDRESS=${WSLUICE_DEMO_ADDRESS:-127.0.0.1:8080}
+case $WSLUICE_DEMO_ADDRESS in
+127.*:* | localhost:* | '[::1]:'* | unix:*) WSLUICE_DEMO_TERMINALS=$root/terminals.ini ;;
+*)
+	WSLUICE_DEMO_TERMINALS=/dev/null
+	echo "demo: /shell and /top are not there, since others may reach $WSLUICE_DEMO_ADDRESS" >&2
+	;;
+esac
 trap 'done_with 1' INT TERM HUP
 
 # Both get a session of their own, so that Ctrl+C reaches this script alone, which then ends them in order.
@@ -40,7 +47,7 @@ read -r said <"$WSLUICE_DEMO_DIR/said" || {
 }
 WSLUICE_DEMO_TCP_PORT=${said##*:}
 echo "demo: tcp://127.0.0.1:$WSLUICE_DEMO_TCP_PORT" >"$WSLUICE_DEMO_DIR/targets"
-export WSLUICE_DEMO_ADDRESS WSLUICE_DEMO_DIR WSLUICE_DEMO_ROOT WSLUICE_DEMO_TCP_PORT
+export WSLUICE_DEMO_ADDRESS WSLUICE_DEMO_DIR WSLUICE_DEMO_ROOT WSLUICE_DEMO_TCP_PORT WSLUICE_DEMO_TERMINALS
 
 setsid "$gateway" --config="$root/../demo.ini" "$@" &
 pid=$!

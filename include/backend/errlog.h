@@ -19,7 +19,8 @@ struct errlog {
 	int fd; /* -1: somebody else reads it, or closed */
 	struct event readable;
 	const char *session, *route; /* for the log; borrowed */
-	char *line;		     /* of ERRLOG_LINE_MAX bytes while a line is not whole, else NULL */
+	const char *program; /* which of its route's; NULL: there is but one. Borrowed, of who opens */
+	char *line;	     /* of ERRLOG_LINE_MAX bytes while a line is not whole, else NULL */
 	size_t len;
 	uint64_t second;
 	unsigned n_lines, n_lost; /* in this second */

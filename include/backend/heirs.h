@@ -29,7 +29,8 @@ struct heirs {
 	struct channel *channel; /* on its stdout */
 	unsigned wait_ms;
 	enum heirs_step step;
-	uint64_t until; /* OWN, REST: bytes of output since the channel was opened */
+	bool on_terminal; /* stdout is the master of one */
+	uint64_t until;	  /* OWN, REST: bytes of output since the channel was opened */
 	struct event timer;
 };
 

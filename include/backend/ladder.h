@@ -28,21 +28,22 @@ struct ladder {
 	struct loop *loop;
 	const struct route_conf *route;
 	struct channel *channel; /* on its stdin */
+	int stop_signal;
 	void (*send_signal)(void *arg, int signo);
 	void *arg;
 	enum ladder_step step;
 	bool broken_off;
 	bool was_empty;	   /* READING: its stdin, when we looked last */
-	bool sent_stop;	   /* stop_signal */
-	bool sent_kill;	   /* SIGKILL */
+	bool sent_stop;	   /* stop_signal was */
+	bool sent_kill;	   /* SIGKILL was */
 	uint64_t until_ms; /* READING */
 	struct event timer;
 };
 
-/* For the program of the channel, whose group send_signal reaches. What is pointed at must outlive it. From
- * within send_signal the ladder may be taken down. */
+/* For the program of the channel, whose group send_signal reaches; stop_signal is the route's, or what stands
+ * in for it. What is pointed at must outlive it. From within send_signal the ladder may be taken down. */
 void ladder_init(struct ladder *ladder, struct loop *loop, const struct route_conf *route,
-	struct channel *channel, void (*send_signal)(void *arg, int signo), void *arg);
+	struct channel *channel, int stop_signal, void (*send_signal)(void *arg, int signo), void *arg);
 void ladder_done(struct ladder *ladder);
 
 /* Steps on the ladder, once. broken_off: in the middle of a message. */

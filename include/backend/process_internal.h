@@ -18,7 +18,10 @@ struct process {
 	struct endpoint endpoint; /* first: an endpoint is its process */
 	struct process_params params;
 	struct spawn_child *child;
-	pid_t pid; /* 0: not started */
+	pid_t pid;	    /* 0: not started */
+	bool on_terminal;   /* its stdin and stdout are one */
+	bool deaf;	    /* nothing that its client sends reaches it */
+	bool is_unbuffered; /* its stdout alone is a terminal */
 	struct channel channel;
 	struct errlog errlog;
 	struct errtag *errtag; /* NULL: stderr is not for the client */

@@ -24,7 +24,7 @@ struct rotation_service {
 /* The services of one route, in the order of `connect`. */
 struct rotation_route {
 	size_t n;
-	atomic_uint turns; /* sessions that have asked whose turn it is */
+	atomic_uint turns; /* sessions that have asked whose turn it is, where there are several */
 	struct rotation_service *services;
 };
 

@@ -9,6 +9,8 @@
 
 #include <event2/event_struct.h>
 
+enum { TCP_LOOK_MS = 50 }; /* between two looks at an end that is under way */
+
 enum tcp_state {
 	TCP_NEW,
 	TCP_DIALLING,
@@ -31,6 +33,7 @@ struct tcp {
 	enum tcp_state state;
 	bool eof; /* on_eof was called */
 	int write_error;
+	bool guarded; /* the kernel looks whether it is still there; a unix socket needs none of that */
 	/* Does it go on taking its input, and, while FINISHING, then sending output? */
 	bool watched;	     /* OPEN: bytes wait for it */
 	uint64_t taken;	     /* of its input when we looked last */
@@ -60,6 +63,9 @@ void tcp_shake(struct tcp *tcp, int fd);
 
 /* tcp_shake.c: there is no time left for it. */
 void tcp_shake_late(struct tcp *tcp);
+
+/* tcp_clock.c: it has just been opened: has the kernel look after it, but not before that can matter. */
+void tcp_guard_later(struct tcp *tcp);
 
 /* tcp_clock.c: when the first byte has to wait, the clock of send_timeout starts. */
 void tcp_watch(struct tcp *tcp);

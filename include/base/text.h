@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* A run of bytes; not NUL-terminated, may hold NULs, owns nothing. ptr may be NULL when len is 0. */
 struct text {
@@ -19,11 +20,39 @@ struct text {
 /* For printf: printf("%.*s", TEXT_ARG(t)). The text must be shorter than INT_MAX. */
 #define TEXT_ARG(t) (int)(t).len, (t).ptr
 
-struct text text_of(const char *cstr); /* NULL gives an empty text */
-bool text_equal(struct text a, struct text b);
-bool text_equal_nocase(struct text a, struct text b); /* ASCII letters only */
-bool text_is(struct text a, const char *cstr);
-bool text_is_nocase(struct text a, const char *cstr);
+/* Views a C string without its NUL; NULL gives an empty text. Of a literal the compiler counts the bytes. */
+static inline struct text text_of(const char *cstr)
+{
+	return (struct text){ .ptr = cstr, .len = cstr != NULL ? strlen(cstr) : 0 };
+}
+
+/* Compares byte for byte; memcmp() must not see the NULL of an empty text. */
+static inline bool text_equal(struct text a, struct text b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+/* Compares `len` bytes, ASCII letters folded. */
+bool text_folds_alike(const char *a, const char *b, size_t len);
+
+/* Compares with ASCII letters folded. Most texts differ by their length. */
+static inline bool text_equal_nocase(struct text a, struct text b)
+{
+	return a.len == b.len && text_folds_alike(a.ptr, b.ptr, a.len);
+}
+
+/* Compares with a C string. */
+static inline bool text_is(struct text a, const char *cstr)
+{
+	return text_equal(a, text_of(cstr));
+}
+
+/* The same, ASCII letters folded. */
+static inline bool text_is_nocase(struct text a, const char *cstr)
+{
+	return text_equal_nocase(a, text_of(cstr));
+}
+
 bool text_starts_with(struct text a, const char *prefix);
 bool text_ends_with(struct text a, const char *suffix);
 struct text text_trim(struct text a); /* spaces and tabs (HTTP's OWS) off both ends */
@@ -36,6 +65,9 @@ struct text text_slice(
  * nothing follows a separator at the very end ("a," has one).
  */
 bool text_next(struct text *rest, char sep, struct text *piece);
+
+/* Copies to a string of `size` bytes in all, at least 1: what does not fit is left out. */
+void text_copy(char *out, size_t size, struct text a);
 
 /* A malloc'ed NUL-terminated copy, NULL when memory is short. The caller frees. */
 char *text_dup(struct text a);

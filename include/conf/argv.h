@@ -34,10 +34,10 @@ struct argv_state {
 };
 
 /*
- * How an option takes its value. ARGV_LATER is known, but does nothing yet; ARGV_NOT is one of another
- * program that we won't have: `help` says what there is instead.
+ * How an option takes its value. ARGV_NOT is one of another program that we won't have: `help` says what
+ * there is instead.
  */
-enum argv_kind { ARGV_VALUE, ARGV_FLAG, ARGV_PRINT, ARGV_LATER, ARGV_NOT };
+enum argv_kind { ARGV_VALUE, ARGV_FLAG, ARGV_PRINT, ARGV_NOT };
 
 /* A row of a table of options. Without key, take and print its value is only remembered, for argv_given(). */
 struct argv_option {

@@ -21,7 +21,7 @@ void command_quote(const char *word, FILE *out);
 
 /*
  * Finds the program that a word names: a path if it has a slash, else by PATH. Stores an absolute path in
- * the pool. Returns 0 or -errno (-ENOENT: none, -EACCES: not executable, ...).
+ * the pool. Returns 0 or -errno (-ENOENT: none, -ENOEXEC: for nobody to execute, -EACCES: not for us, ...).
  */
 int command_find(struct pool *pool, const char *word, char **path);
 

@@ -69,6 +69,9 @@ enum send_proxy { SEND_PROXY_NO, SEND_PROXY_V1, SEND_PROXY_V2 };
 /* Where the token is that picks one of `targets`: ?token=, the path behind the route's, or Host. */
 enum target_by { TARGET_BY_QUERY, TARGET_BY_PATH, TARGET_BY_HOST };
 
+/* Who may use a route. AUTH_UNSET: everybody, but a terminal is not given to a network (run/exposure.h). */
+enum auth { AUTH_UNSET, AUTH_NONE };
+
 /* Whether a client without a certificate of tls_client_ca is turned away. */
 enum tls_client { TLS_CLIENT_REQUIRE, TLS_CLIENT_ACCEPT };
 
@@ -160,7 +163,8 @@ struct route_conf {
 	char *dir;		      /* of executables */
 	char *targets;		      /* file or directory of "token: URI" lines */
 
-	/* What a plain request gets. */
+	/* What a plain request gets, in this order. */
+	char *cgi_dir; /* of CGI programs */
 	char *static_dir;
 	bool console;
 
@@ -173,7 +177,13 @@ struct route_conf {
 	struct conf_list origins; /* as written, lower case; "same" by default */
 	struct header_list header, header_ws, header_http;
 
-	/* The world of a program (exec, dir). */
+	/* A program on a pseudo-terminal (exec, dir; not cgi). */
+	bool terminal; /* on 0, 1 and 2, as its controlling terminal */
+	bool write;    /* ... and the client may type */
+	bool unbuffer; /* on 1 only, and it is not its controlling one */
+	enum auth auth;
+
+	/* The world of a program (exec, dir, cgi). */
 	enum stderr_to stderr_to;
 	struct conf_list env;	    /* NAME=VALUE */
 	struct conf_list pass_env;  /* names; a star at the end of one stands for any end; "" is none */
@@ -190,7 +200,7 @@ struct route_conf {
 	bool eof_message;	  /* an empty message ends the backend's input */
 	unsigned max_sessions;	  /* of this route; 0 is no limit */
 
-	int stop_signal;
+	int stop_signal; /* 0: HUP for a session's program on a terminal, else TERM */
 	unsigned stop_grace_ms;
 	unsigned closing_wait_ms;
 	uint64_t max_message; /* bytes, 0 is no limit */
@@ -225,10 +235,11 @@ struct config {
 	enum log_websocketd log_websocketd;
 	const struct manners *manners; /* ours, or those of the name that it was started under; never NULL */
 	/* When it stops by itself: run/bounds.h. */
-	bool run_once;	       /* after one session */
-	unsigned end_after_ms; /* so long after the start, once nobody is connected; 0 is never */
-	unsigned end_idle_ms;  /* after so long without a connection; 0 is never */
-	bool background;       /* serves in a process without a terminal, once all was opened */
+	bool run_once;		/* after one session */
+	unsigned end_after_ms;	/* so long after the start, once nobody is connected; 0 is never */
+	unsigned end_idle_ms;	/* after so long without a connection; 0 is never */
+	bool background;	/* serves in a process without a terminal, once all was opened */
+	struct conf_list files; /* that it was read from, by the names that they were opened with */
 	struct gateway_conf gateway;
 	struct listen_conf *listens;
 	size_t n_listens;

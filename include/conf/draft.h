@@ -33,9 +33,10 @@ struct draft {
 	struct draft_section *defaults; /* the first section: a [defaults] that only --set fills */
 	struct draft_section *gateway;	/* the second one */
 	struct draft_section *last;
-	unsigned files;	      /* read so far */
-	struct config config; /* only what no key says of it: the snapshot begins with this */
-	bool tls_optional;    /* of struct listen_conf, where it has TLS */
+	unsigned files;		     /* read so far */
+	struct conf_list file_names; /* of these */
+	struct config config;	     /* only what no key says of it: the snapshot begins with this */
+	bool tls_optional;	     /* of struct listen_conf, where it has TLS */
 };
 
 /* 0 or -ENOMEM; draft_done() is right after both. */

@@ -15,13 +15,16 @@ enum option_flags {
 	OPTION_PATH = 2,      /* %d is the credentials directory */
 	OPTION_FILE_ONLY = 4, /* is about the file itself: not in a snapshot, not in --set */
 	/* What it is about; in a route that has none of that it does nothing (conf/check.h). */
-	OPTION_PROGRAM = 8,    /* exec, dir */
-	OPTION_SERVICE = 16,   /* connect, targets */
-	OPTION_SEPARATOR = 32, /* messages that end with a byte: lines, nul */
-	OPTION_TYPE = 64,      /* messages whose framing does not say if they are text: all but records */
-	OPTION_SEVERAL = 128,  /* several services to choose from */
-	OPTION_TARGETS = 256,  /* targets */
-	OPTION_TLS = 512,      /* services that speak TLS */
+	OPTION_PROGRAM = 8,	/* exec, dir, cgi */
+	OPTION_SERVICE = 16,	/* connect, targets */
+	OPTION_SEPARATOR = 32,	/* messages that end with a byte: lines, nul */
+	OPTION_TYPE = 64,	/* messages whose framing does not say if they are text: all but records */
+	OPTION_SEVERAL = 128,	/* several services to choose from */
+	OPTION_TARGETS = 256,	/* targets */
+	OPTION_TLS = 512,	/* services that speak TLS */
+	OPTION_TERMINAL = 1024, /* terminal = yes */
+	OPTION_PIPES = 2048,	/* programs without one */
+	OPTION_SESSION = 4096,	/* what an upgrade reaches; with OPTION_PROGRAM: exec, dir */
 };
 
 /* A name for a number. A list ends with a NULL word. */

@@ -32,9 +32,12 @@ struct route_match {
 	const struct route_conf *route; /* NULL: none (404) */
 	struct text script_name;	/* the part of the path that named the route */
 	struct text path_info;
-	struct text entry; /* of a `dir`, once gate/scripts.c has found it: the program's path beneath it,
-			      also the end of script_name; else empty */
+	struct text entry; /* of a `dir` or `cgi`, once gate/scripts.c has found it: the program's path
+			      beneath it, also the end of script_name; else empty */
 };
+
+/* Does the route answer on the listener of this name? */
+bool route_is_on(const struct route_conf *route, const char *listener);
 
 /*
  * Finds the route for a decoded path on a listener. `host` is the Host header without its port and

@@ -10,11 +10,13 @@
 #include "gate/gate.h"
 #include "http/request.h"
 
+enum { ACCESS_PATH = 113, ACCESS_MARKS = sizeof("***?***") - 1 };
+
 /* A request, cut. Zeroed to begin; access_forget() is due at the end. */
 struct access {
 	/* Without its query, which may carry tokens: "?***" when there was one; and without a token of
 	 * `targets` in the path: "***". */
-	char method[8], path[120];
+	char method[8], path[ACCESS_PATH + ACCESS_MARKS];
 	bool handshake; /* it asks for a WebSocket */
 	char *url;	/* for websocketd's log alone, else NULL */
 };
@@ -23,10 +25,20 @@ void access_remember(struct access *access, const struct config *config, const s
 	const struct http_request *request);
 void access_forget(struct access *access);
 
-/* The one line of a plain request or refusal. `bytes` of a body; `reason` may be NULL. */
+/* What became of a request. */
+struct access_outcome {
+	int status;
+	uint64_t bytes;	    /* of a body */
+	const char *reason; /* or NULL */
+	/* Of a CGI program's run; else NULL and 0. */
+	const char *id, *program, *backend, *end; /* "pid 12" and "exit 3", or "" */
+	uint64_t in_bytes;			  /* of the request's body */
+	uint64_t duration_ms;
+};
+
+/* The one line of a plain request or refusal. */
 void access_log(const struct access *access, struct log *log, const struct config *config,
-	const struct entrance *entrance, const struct addr *peer, int status, uint64_t bytes,
-	const char *reason);
+	const struct entrance *entrance, const struct addr *peer, const struct access_outcome *outcome);
 
 /* What websocketd's log tells of a session. */
 struct access_session {

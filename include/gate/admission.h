@@ -35,6 +35,10 @@ struct admission {
 bool admission_enter(struct admission *admission, struct limits *limits, const struct config *config,
 	const struct route_conf *route, const struct addr *peer, uint64_t now, struct refusal *out);
 
+/* The same for a program that answers one request: it needs no more than the program's places. */
+bool admission_enter_run(struct admission *admission, struct limits *limits, const struct config *config,
+	const struct route_conf *route, uint64_t now, struct refusal *out);
+
 /* Gives back what it has; a second time nothing. */
 void admission_leave(struct admission *admission);
 /* ... only the program's place, when that has ended before its session. */
@@ -42,6 +46,9 @@ void admission_end_program(struct admission *admission);
 
 /* What the route leads to can't be reached or started: an errno, and the whole story for the log. */
 void admission_no_backend(struct refusal *out, const struct route_conf *route, int error, const char *reason);
+
+/* The same of a program that answers one request. */
+void admission_no_program(struct refusal *out, int error, const char *reason);
 
 /* Its targets can't be read: an errno. The log has said more. */
 void admission_no_targets(struct refusal *out, const struct route_conf *route, int error);

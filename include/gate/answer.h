@@ -24,6 +24,7 @@ enum {
 enum answer_kind {
 	ANSWER_REFUSE, /* status, reason, advice */
 	ANSWER_REPLY,  /* reply, reason, and the file when its fd is not -1 */
+	ANSWER_CGI,    /* match, with the program as its entry: a CGI program of the route's cgi */
 	ANSWER_UPGRADE /* upgrade and match: a correct opening handshake for a route that has a backend */
 };
 
@@ -32,6 +33,7 @@ struct answer {
 	enum answer_kind kind;
 	int status;			/* to refuse with */
 	const char *reason;		/* for the log */
+	const char *allow;		/* the methods that there are: of a 405, else NULL */
 	char why[ANSWER_WORD + 32];	/* where the reason is when a word of the client is in it */
 	char advice[ANSWER_ADVICE];	/* the body of a refusal, for people */
 	struct reply reply;		/* all but `close`, which is not decided here */
@@ -43,7 +45,8 @@ struct answer {
 	char location[ANSWER_LOCATION]; /* of a redirect */
 };
 
-/* Decides about a request of `client` whose head was parsed and that came in by `entrance`. */
+/* Decides about a request of `client` whose head was parsed, or is one with HTTP_BAD_METHOD, and that came in
+ * by `entrance`. */
 void answer_decide(struct answer *out, const struct config *config, const struct entrance *entrance,
 	const struct client *client, const struct http_request *request);
 

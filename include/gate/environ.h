@@ -18,4 +18,13 @@
 int environ_build(const struct exchange *exchange, const struct exchange_upgrade *upgrade,
 	const char *session, const char *protocol, char **out, size_t *len);
 
+/*
+ * The same for a CGI program: match->entry is its path beneath the route's cgi directory, also the end of
+ * match->script_name. `id` names this run. There is no WEBSOCKET_PROTOCOL; CONTENT_LENGTH is there when the
+ * request has a length, SCRIPT_FILENAME is the program's file. Under the name websocketd it is as Go's CGI
+ * has it, which that uses: no SCRIPT_NAME, and all of the path as PATH_INFO. Returns the same.
+ */
+int environ_build_cgi(const struct exchange *exchange, const struct http_request *request,
+	const struct route_match *match, const char *id, char **out, size_t *len);
+
 #endif

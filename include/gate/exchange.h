@@ -25,15 +25,19 @@ enum {
 	EXCHANGE_REQUESTS_MAX = 100,   /* on one connection */
 	EXCHANGE_DRAIN_MS = 1000,      /* for a request that is on its way when the gateway stops */
 	EXCHANGE_LINGER_MS = 2000,     /* after a refusal, for the client to read it before TCP is closed */
-	EXCHANGE_LINGER_MAX = 65536    /* bytes that it may still send then */
+	EXCHANGE_LINGER_MAX = 65536,   /* bytes that it may still send then, ... */
+	EXCHANGE_BODY_MS = 30000,      /* ... and for the rest of a body that was announced */
+	EXCHANGE_REDIRECTS_MAX = 10    /* local ones, of CGI programs, one after the other */
 };
 
 enum exchange_state {
 	EXCHANGE_HEAD,	 /* waits for a request's head */
 	EXCHANGE_BODY,	 /* a response is on its way */
+	EXCHANGE_CGI,	 /* a program makes it */
 	EXCHANGE_ASKED,	 /* the owner decides about an upgrade */
 	EXCHANGE_LINGER, /* the last response is on its way, input is thrown away */
 	EXCHANGE_PASSED, /* the stream is somebody else's now */
+	EXCHANGE_LEFT,	 /* the connection is closed, the program is made to end */
 	EXCHANGE_GONE
 };
 
@@ -50,7 +54,13 @@ struct exchange_hooks {
 	void (*on_upgrade)(void *arg, const struct exchange_upgrade *upgrade);
 	/* The connection has ended; its descriptor is closed. */
 	void (*on_gone)(void *arg);
+	/* A CGI program runs. What follows is on_gone, or on_run_over: it has ended. Returns whether there
+	 * may be another request then. */
+	void (*on_run)(void *arg);
+	bool (*on_run_over)(void *arg);
 };
+
+struct exchange_run;
 
 struct exchange {
 	struct gate *gate;
@@ -63,14 +73,19 @@ struct exchange {
 	void *arg;
 	enum exchange_state state;
 	struct event timer; /* of whatever is waited for */
+	uint64_t send_ms;   /* BODY: how long the client may take nothing */
 	unsigned n_requests;
-	size_t n_thrown; /* LINGER */
+	unsigned n_redirects;	  /* within this request */
+	uint64_t body_left;	  /* bytes of the request's body that have not come */
+	size_t n_thrown;	  /* LINGER */
+	struct exchange_run *run; /* of a CGI program; NULL: none */
 	/* Bytes received that are not answered yet: a part of a head, or what came behind one. NULL when
 	 * there are none. */
 	char *held;
 	size_t n_held;
 	struct http_scan scan;
 	bool keep_alive;      /* after this response */
+	bool incomplete;      /* BODY: it lacks its end, which only a reset can tell */
 	struct sender sender; /* BODY: of a file; idle otherwise */
 	struct access access; /* the request, for the log */
 };

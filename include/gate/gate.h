@@ -4,6 +4,7 @@
 #ifndef GATE_GATE_H
 #define GATE_GATE_H
 
+#include "base/entropy.h"
 #include "conf/config.h"
 #include "gate/limits.h"
 #include "net/loop.h"
@@ -30,6 +31,7 @@ struct gate {
 	/* What holds memory, counted in plain sessions: one that may compress counts for several, and those
 	 * that are still buried count too; and the most since free memory was given back to the system. */
 	size_t n_held, n_held_max;
+	struct entropy entropy;	     /* for ids */
 	void (*on_empty)(void *arg); /* while ending: the last session is gone */
 	void *arg;
 	bool ending;   /* nobody comes in any more */

@@ -19,7 +19,7 @@ struct limits_route {
 };
 
 struct limits {
-	atomic_uint pending;   /* places taken by connections that have not been upgraded */
+	atomic_uint pending;   /* connections that have not been upgraded, and run no CGI program */
 	atomic_uint sessions;  /* upgrades that were let in and have not ended */
 	atomic_uint processes; /* programs that run, are being started, or may be by who has the place */
 	atomic_uint arrivals;  /* connections that were ever here; wraps around */
@@ -40,6 +40,13 @@ void limits_done(struct limits *limits);		 /* when every place has been given ba
  */
 bool limits_take_pending(struct limits *limits, unsigned max);
 void limits_give_pending(struct limits *limits);
+
+/*
+ * A connection that has given its place back, for as long as it is counted otherwise, and is pending again.
+ * It is there, so it is counted in any case; false when that is one too many, and it should end soon.
+ */
+bool limits_retake_pending(struct limits *limits, unsigned max);
+bool limits_is_pending_full(const struct limits *limits, unsigned max); /* would that be one too many now? */
 
 /*
  * Lets a session in, or says which limit it would break. max_visitor: 0 is no limit; visitor: addr_visitor(),

@@ -45,6 +45,8 @@ void pulse_init(struct pulse *pulse, uint64_t now);
 void pulse_on_frame(struct pulse *pulse, uint64_t now);
 void pulse_on_queue(struct pulse *pulse, const struct pulse_sight *sight); /* bytes begin to wait */
 void pulse_on_ping(struct pulse *pulse, const struct pulse_sight *sight);  /* right before a ping is sent */
+/* The last bytes are sent, and none waited before them: the time of send_timeout begins with these. */
+void pulse_on_last(struct pulse *pulse, uint64_t now);
 
 /* Has it taken bytes since the last look? Looks. */
 bool pulse_moved(struct pulse *pulse, const struct pulse_sight *sight);
@@ -53,7 +55,8 @@ bool pulse_moved(struct pulse *pulse, const struct pulse_sight *sight);
 enum pulse_verdict pulse_check(
 	struct pulse *pulse, const struct pulse_limits *limits, const struct pulse_sight *sight);
 
-/* In how many milliseconds to look again, at least 1; UINT64_MAX: only when something happens. */
+/* In how many milliseconds to look again, at least 1; UINT64_MAX: only when something happens. Of the sight
+ * `taken` and `unsent` are not looked at. */
 uint64_t pulse_next(
 	const struct pulse *pulse, const struct pulse_limits *limits, const struct pulse_sight *sight);
 

@@ -6,6 +6,7 @@
 #define GATE_RECORD_H
 
 #include "backend/framing.h"
+#include "base/entropy.h"
 #include "conf/config.h"
 #include "gate/bridge.h"
 #include "gate/exchange.h"
@@ -21,6 +22,7 @@ struct record {
 	const struct addr *peer;
 	char id[RECORD_ID];	    /* that no other session has */
 	char *protocol;		    /* subprotocol that is answered, or NULL */
+	bool tty;		    /* ... which is ttyd's, on a terminal */
 	char *program;		    /* the file, of a `dir` route; else NULL */
 	struct framing_rules rules; /* the route's, with that subprotocol's framing */
 	struct permessage permessage;
@@ -30,9 +32,13 @@ struct record {
 	uint64_t began_at;
 };
 
+/* Makes an id. Returns 0 or -errno. */
+int record_make_id(struct entropy *entropy, char id[static RECORD_ID]);
+
 /* Begins: makes an id, chooses the subprotocol, negotiates the extension. ssl: of the connection, or NULL.
  * Returns 0 or -errno; record_done() is due in both cases. */
-int record_begin(struct record *record, uint64_t now, const struct exchange_upgrade *asked, const SSL *ssl);
+int record_begin(struct record *record, struct entropy *entropy, uint64_t now,
+	const struct exchange_upgrade *asked, const SSL *ssl);
 void record_done(struct record *record); /* also of one that never began */
 
 /* The longest message that the client may send, in bytes; 0 is no limit. */

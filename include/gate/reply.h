@@ -5,6 +5,7 @@
 #define GATE_REPLY_H
 
 #include "conf/config.h"
+#include "http/cgihead.h"
 #include "net/stream.h"
 
 struct reply {
@@ -20,7 +21,8 @@ struct reply {
 	uint64_t len;	      /* Content-Length */
 	unsigned retry_after; /* seconds, 0 for none */
 	bool is_file;	      /* about a static file: what caches must know, and that there are ranges */
-	bool allow;	      /* names the methods that there are (405) */
+	bool is_page;	      /* about one of the console's files: caches must ask, and there are no ranges */
+	const char *allow;    /* Allow: the methods that there are (405), or NULL */
 	bool upgrade;	      /* names the protocol version that there is (426) */
 	bool close;	      /* the last one on this connection */
 	const struct route_conf *route; /* whose header and header_http are added, or NULL */
@@ -32,6 +34,20 @@ struct reply {
  * header_http do not name them. A 304 has no Content-Length (RFC 9110 8.6).
  */
 int reply_send(struct stream *stream, const struct reply *reply);
+
+/* The head of a response that a CGI program gives; its document is the caller's to send. */
+struct reply_program {
+	const struct cgihead *head; /* none that is local */
+	bool has_length;
+	uint64_t len; /* Content-Length */
+	bool chunked; /* the document goes out in chunks (http/chunk.h) */
+	bool close;
+	const struct route_conf *route;
+};
+
+/* Sends it. Returns as above. Of headers that the route adds too (header, header_http) only the route's are
+ * sent, but of cookies all. */
+int reply_send_program(struct stream *stream, const struct reply_program *reply);
 
 /* What a 101 says (RFC 6455 4.2.2): Sec-WebSocket-Accept, -Protocol and -Extensions; NULL: not there. */
 struct reply_switch {

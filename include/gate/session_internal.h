@@ -19,6 +19,7 @@
 enum session_state {
 	SESSION_OPEN,	 /* accepted; what comes before TLS or HTTP is read */
 	SESSION_REQUEST, /* HTTP */
+	SESSION_RUN,	 /* HTTP; a CGI program runs, and is what counts of it */
 	SESSION_CONNECT, /* the backend is being started, or its want is about to be told */
 	SESSION_REFUSED, /* the handshake was answered to say why there is no backend */
 	SESSION_BRIDGED,
@@ -53,8 +54,9 @@ struct session {
 	const char *overdue; /* which of the two has ended it, or NULL */
 };
 
-/* session.c: the one place where the state changes, and the counts that follow from it. */
-void session_set_state(struct session *session, enum session_state state);
+/* session.c: the one place where the state changes, and the counts that follow from it. Returns false when it
+ * is back among the pending, and one too many of them. */
+bool session_set_state(struct session *session, enum session_state state);
 
 /* session.c: says how much it holds from now on, in plain sessions. */
 void session_weigh(struct session *session, size_t weight);
@@ -80,6 +82,10 @@ void session_drain(struct session *session);
 
 /* session.c: HTTP has ended without an upgrade. */
 void session_on_gone(void *arg);
+
+/* session.c: a CGI program runs; it has ended, and the client is there. */
+void session_on_run(void *arg);
+bool session_on_run_over(void *arg);
 
 /* session_start.c: a correct opening handshake. */
 void session_on_upgrade(void *arg, const struct exchange_upgrade *upgrade);

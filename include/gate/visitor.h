@@ -11,8 +11,9 @@
 #include "net/stream.h"
 
 enum {
-	VISITOR_CLOSE_MS = 5000, /* from our close frame's leaving to the client's */
-	VISITOR_LINGER_MS = 2000 /* from the last close frame to the client's end of TCP */
+	VISITOR_CLOSE_MS = 5000,  /* from our close frame's leaving to the client's */
+	VISITOR_LINGER_MS = 2000, /* from the last close frame to the client's end of TCP */
+	VISITOR_PEEK_MS = 2000	  /* from a look whether a client that is not read is there to the next */
 };
 
 /*

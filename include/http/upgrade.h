@@ -44,12 +44,8 @@ int upgrade_check(struct upgrade *out, const struct http_request *request);
 int upgrade_status(int error);
 const char *upgrade_reason(int error); /* one line */
 
-/* Once, before the first handshake. Returns 0 or -ENOMEM. */
-int upgrade_init(void);
-
-/* Sec-WebSocket-Accept for a key that upgrade_check() gave (4.2.2 step 5.4), NUL-terminated. Returns 0 or
- * -ENOMEM. */
-int upgrade_accept(struct text key, char out[UPGRADE_ACCEPT_SIZE]);
+/* Sec-WebSocket-Accept for a key that upgrade_check() gave (4.2.2 step 5.4), NUL-terminated. */
+void upgrade_accept(struct text key, char out[UPGRADE_ACCEPT_SIZE]);
 
 /*
  * Chooses the subprotocol to answer. `known`: our list, best first (n may be 0: then the first one offered).

@@ -14,9 +14,10 @@
  * Finds the addresses that a name of kind ADDR_TCP stands for: a host name has as many as it has, "*" both
  * families; with port 0 they all get one that the kernel chose. Shows that each is free by binding it without
  * SO_REUSEPORT, with which a second gateway would share it silently; nothing stays bound. Stores at most
- * `max` in out and their number in *n. Returns 0 or -errno.
+ * `max` in out and their number in *n. Returns 0 or -errno; of a name that has no address *why then says so
+ * in words, else it stays as it is.
  */
-int bind_find(const struct addr_name *name, struct addr *out, size_t max, size_t *n);
+int bind_find(const struct addr_name *name, struct addr *out, size_t max, size_t *n, const char **why);
 
 /* Why the name can't be listened on, in words: strerror(), or better where the remedy is known. */
 const char *bind_error(const struct addr_name *name, int error);

@@ -19,9 +19,14 @@ struct end {
 	char reason[124]; /* NUL-terminated, UTF-8, may be empty; as much as fits into a close frame */
 	bool abrupt;	  /* not an orderly end: the stream may not be complete */
 	bool in_message;  /* ... and it broke off within a message */
+	bool killed;	  /* a program: by a signal that was not ours */
 };
 
 struct endpoint;
+
+/* The marks of back-pressure: who is read into a buffer stops being read when less than this part of it is
+ * free, and goes on when less than that part is taken. */
+enum { ENDPOINT_LEAST = 16, ENDPOINT_LOW = 2 };
 
 /* on_ready and on_failed are NULL for an endpoint that is joined already. */
 struct endpoint_hooks {

@@ -11,6 +11,7 @@
 #include "base/log.h"
 
 #include <event2/event.h>
+#include <event2/event_struct.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -35,8 +36,11 @@ struct mail {
 	void (*deliver)(struct loop *loop, struct mail *mail);
 };
 
-/* Bytes read at once at most. */
-enum { LOOP_SCRATCH = 65536 };
+enum {
+	LOOP_HEADROOM = 64, /* bytes for a header of what was read, in front of it; a line of the cache */
+	/* Bytes read at once at most: a message of 64 KiB, which is what many send, with its header. */
+	LOOP_SCRATCH = 65536 + LOOP_HEADROOM
+};
 
 struct loop {
 	struct mailbox *mailbox; /* what other threads sent; the only thing here that they may touch, through
@@ -44,13 +48,15 @@ struct loop {
 	struct event_base *base;
 	struct log *log;
 	struct grave *graveyard;
-	uint8_t *scratch; /* LOOP_SCRATCH bytes: every read of this thread goes here first, and may once what
-			     lies there was flushed */
+	uint8_t *scratch; /* LOOP_SCRATCH bytes, and LOOP_HEADROOM in front of them: every read of this thread
+			     goes here first, and may once what lies there was flushed */
 	struct batch *batch;   /* writes of this turn, net/batch.h */
 	struct outbox *outbox; /* TLS records of this call, net/outbox.h */
 	uint64_t n_events; /* that exist, for SIGUSR2 and the tests; timers are counted among them and beside
 			      them */
 	uint64_t n_timers;
+	unsigned n_floods, n_floods_before; /* streams that had more to read than a read brings, in this turn
+					     * and in the last one */
 	uint64_t n_dropped; /* bytes of queues that were thrown away; whoever gives free memory back to the
 			     * system sets it to 0 */
 	bool stopping;
@@ -95,6 +101,22 @@ void loop_event_init(
 void loop_event_done(struct loop *loop, struct event *event);
 struct event *loop_event_new(struct loop *loop, int fd, short what, event_callback_fn fn, void *arg);
 void loop_event_free(struct loop *loop, struct event *event);
+
+/* Does the kernel tell of it? */
+static inline bool loop_event_is_watched(const struct event *event)
+{
+	return (event->ev_evcallback.evcb_flags & EVLIST_INSERTED) != 0;
+}
+
+/* Is it waited for, or about to be called? event_pending() says the same, by more calls. */
+static inline bool loop_event_is_set(const struct event *event)
+{
+	return (event->ev_evcallback.evcb_flags &
+		       (EVLIST_TIMEOUT | EVLIST_INSERTED | EVLIST_ACTIVE | EVLIST_ACTIVE_LATER)) != 0;
+}
+
+/* event_del(), for events that are stopped in each session: most of these are not set then. */
+void loop_event_stop(struct event *event);
 
 /* (Re)starts a timer; 0 is the next turn. Returns 0 or -ENOMEM, of a timer that was not set before: for who
  * is lost without it. */

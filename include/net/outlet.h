@@ -11,9 +11,11 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-/* Zeroed but for fd to begin. */
+/* Zeroed but for fd and is_socket to begin. */
 struct outlet {
 	int fd;			/* the owner's; non-blocking */
+	bool is_socket;		/* as far as one knows, net/transfer.h */
+	bool corked;		/* what is put now is followed at once, net/transfer.h (`more`) */
 	struct evbuffer *queue; /* NULL while empty */
 	uint64_t n_written;	/* bytes that the kernel has taken */
 };
@@ -40,6 +42,10 @@ struct outlet_peer {
 	uint64_t unread_max;
 };
 void outlet_ask_peer(const struct outlet *outlet, struct outlet_peer *out);
+
+/* Has the kernel take no more than about `max` bytes that it can't send yet, for who would rather not say
+ * what is old by the time that it comes; what it does not take is queued. Of TCP. */
+void outlet_limit_unsent(const struct outlet *outlet, int max);
 
 /* Bytes of memory that the queue holds (an upper bound), 0 while it is empty. */
 size_t outlet_cost(const struct outlet *outlet);

@@ -49,11 +49,14 @@ struct stream {
 			    * the kernel: of TLS, records */
 	enum stream_read read;
 	enum stream_write write;
-	int write_error;   /* of STREAM_WRITE_BROKEN */
-	size_t read_max;   /* bytes for one read */
-	struct pump *pump; /* NULL: plain */
-	size_t unasked;	   /* bytes that TLS made by itself while something was queued */
-	bool yielding;	   /* stream_yield() */
+	int write_error;     /* of STREAM_WRITE_BROKEN */
+	size_t read_max;     /* bytes for one read */
+	struct pump *pump;   /* NULL: plain */
+	size_t unasked;	     /* bytes that TLS made by itself while something was queued */
+	bool yielding;	     /* stream_yield() */
+	bool doomed;	     /* stream_doom() */
+	bool gathers;	     /* stream_gather() */
+	uint8_t extra_reads; /* in a turn, beside the first; stream_read_on() */
 	struct event readable, writable;
 };
 
@@ -92,6 +95,9 @@ void stream_close(struct stream *stream);
 /* As stream_close(), but a TCP peer sees a reset instead of an orderly end, and no close_notify. */
 void stream_reset(struct stream *stream);
 
+/* stream_reset() is to follow: where TLS fails before that, our side is not ended, which would come first. */
+void stream_doom(struct stream *stream);
+
 bool stream_is_open(const struct stream *stream);
 bool stream_has_queue(const struct stream *stream); /* bytes wait for the peer */
 bool stream_is_paused(const struct stream *stream); /* stream_allow(0) holds, and more may come */
@@ -102,11 +108,16 @@ bool stream_is_over(const struct stream *stream); /* both are */
 
 /*
  * Sends bytes; stream_flush() must follow before the callback returns. Bytes in the thread's scratch buffer
- * must not be changed before that (large pieces of it are only pointed at); others need to live only for the
- * call. Never fails: what cannot be sent is reported by on_broken.
+ * must not be changed before that (they may only be pointed at), and those in front of them may be by it;
+ * others need to live only for the call. Never fails: what cannot be sent is reported by on_broken.
  */
 void stream_send(struct stream *stream, const void *data, size_t len);
 void stream_flush(struct stream *stream);
+
+/* The same for data behind a header of at most LOOP_HEADROOM bytes, which is put in front of it where that is
+ * possible, so that both leave as one piece. */
+void stream_send_behind(
+	struct stream *stream, const void *header, size_t n_header, const void *data, size_t len);
 
 /*
  * Sends at most `len` bytes of a file from `offset`, behind all that was sent before. Returns how many it
@@ -114,6 +125,14 @@ void stream_flush(struct stream *stream);
  * be read. No flush is needed. A TLS stream reads the file into the scratch buffer.
  */
 long stream_send_file(struct stream *stream, int fd, uint64_t offset, size_t len);
+
+/* Has a socket's peer ended its side, or reset the connection, though nobody reads? It can't be seen while it
+ * has sent more than the kernel takes. */
+bool stream_peer_has_left(const struct stream *stream);
+
+/* Has a socket's connection failed (a reset, a time-out of TCP) though nobody reads or writes? One that the
+ * peer has ended in order has not. */
+bool stream_has_failed(const struct stream *stream);
 
 /* Bytes of memory held by the queue (an upper bound), 0 when nothing waits. */
 size_t stream_queued(const struct stream *stream);
@@ -130,6 +149,15 @@ uint64_t stream_taken(const struct stream *stream);
 /* Has on_sent called on the next turn though nothing is queued, for who has more to send than one turn should
  * take. */
 void stream_yield(struct stream *stream);
+
+/* It reads a terminal's master, which gives 4 KiB at once at most: several of those are one on_data from now
+ * on, as far as stream_allow() lets them. */
+void stream_gather(struct stream *stream);
+
+/* A flood of it is read several times in a turn, 256 KiB at most, and 512 KiB of all floods of the thread,
+ * from now on: for who makes one message of a read, however long. Each on_data is followed by a look at what
+ * stream_allow() says. Not of TLS. */
+void stream_read_on(struct stream *stream);
 
 /* Reads at most `max` bytes at once; 0 stops reading. */
 void stream_allow(struct stream *stream, size_t max);

@@ -1,6 +1,6 @@
 /*
- * exposure: programs, keys and tokens that anybody could download, because they lie in a directory of static
- * files.
+ * exposure: programs, keys, tokens and configurations that anybody could download, because they lie in a
+ * directory of static files.
  */
 #ifndef RUN_EXPOSURE_H
 #define RUN_EXPOSURE_H
@@ -15,20 +15,21 @@
  */
 void exposure_warn(struct log *log, const struct config *config);
 
-/* What may not be: the file or directory, the static directory, and a sentence that says why not. */
+/* What may not be: the file or directory, the key that names it and that one's section, the static directory,
+ * and a sentence that says why not. */
 struct exposure {
-	const char *what, *static_dir, *sentence;
+	const char *what, *key, *kind, *name, *static_dir, *sentence;
 };
 
 /*
- * Finds the first TLS key that would be served, or the first directory of programs (`dir`) that lies in a
- * static one, or has one in it: then whatever is put there is both. Or the first file of tokens (`targets`)
- * that would be served, or directory of them. Returns whether there is one: that is a
- * mistake. A directory that is not there is not found here.
+ * Finds the first TLS key that would be served, or the first directory of programs (`dir`, `cgi`) that lies
+ * in a static one, or has one in it: then whatever is put there is both. Or the first file of tokens
+ * (`targets`) that would be served, or directory of them; or the first file of the configuration. Returns
+ * whether there is one: that is a mistake. A directory that is not there is not found here.
  */
 bool exposure_find(const struct config *config, struct exposure *out);
 
-/* Would a TLS key be served, programs, or tokens? That is logged, and -EPERM; else 0. */
+/* Would a TLS key be served, programs, the configuration, or tokens? That is logged, and -EPERM; else 0. */
 int exposure_check(struct log *log, const struct config *config);
 
 #endif

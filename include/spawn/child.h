@@ -1,11 +1,11 @@
 /*
- * child: from fork to execve, for the spawner only: it is single-threaded, and the caller of fork().
+ * child: from a process's birth to execve, for the spawner only: it is single-threaded and handles no signal.
  */
 #ifndef SPAWN_CHILD_H
 #define SPAWN_CHILD_H
 
-#include "conf/config.h"
 #include "spawn/identity.h"
+#include "spawn/stdio.h"
 #include "spawn/wire.h"
 
 #include <stdbool.h>
@@ -28,7 +28,6 @@ struct child_world {
 	mode_t umask;			 /* (mode_t)-1: the spawner's */
 	const char *directory;		 /* NULL: the spawner's */
 	const struct identity *identity; /* NULL: the spawner's */
-	enum stderr_to stderr_to;
 };
 
 /* What runs, and how. */
@@ -36,22 +35,27 @@ struct child_plan {
 	const char *file; /* an absolute path, never searched for */
 	char *const *argv, *const *envp;
 	const struct child_world *world;
+	const char *directory; /* unless the world has one; NULL: the spawner's */
+	bool may_wait; /* its file or directory may take long to be opened: the spawner does not wait. Nor
+			  does it for one with an identity */
+	struct stdio_plan stdio;
 };
 
 /* A child on its way to execve. */
 struct child {
 	pid_t pid;
-	int error_fd; /* non-blocking: end of file when execve succeeded, else see child_read_error() */
-	/* Non-blocking, close-on-exec: writes its stdin, reads its stdout, reads its stderr; the last is -1
-	 * when it goes elsewhere. */
-	int stdio[3];
+	int error_fd; /* non-blocking: end of file when execve succeeded, else see child_read_error(); or -1:
+			 how it went is known already */
+	int error;    /* then: 0, or -errno with the step that failed; it is about to exit */
+	char step[CHILD_STEP];
+	int stdio[3]; /* our ends, as in struct stdio */
 };
 
 /*
- * Forks. In the child, in this order: every signal at its default and none blocked; a session of its own; the
- * pipes as 0, 1 and 2 (or stderr as the plan says), and nothing else of ours; limits, umask, directory and
- * identity of the plan; SIGKILL when the spawner dies, which a change of identity would undo; no_new_privs;
- * execve. Returns 0, or -errno with the step that failed.
+ * Starts one. In the child, in this order: every signal at its default; a session of its own; none
+ * blocked; 0, 1 and 2 as the plan says, and nothing else of ours; its terminal, if it has one; limits, umask,
+ * directory and identity of the plan; SIGKILL when the spawner dies, which a change of identity would undo;
+ * no_new_privs; execve. Returns 0, or -errno with the step that failed.
  */
 int child_start(const struct child_plan *plan, struct child *out, const char **step);
 
@@ -59,8 +63,9 @@ int child_start(const struct child_plan *plan, struct child *out, const char **s
  * that is not known yet. */
 int child_read_error(int error_fd, char step[CHILD_STEP]);
 
-/* Gives every signal its default disposition and unblocks all. */
-void child_reset_signals(void);
+/* For the spawner before its first child: gives all signals their default dispositions, blocks what must not
+ * end it and unblocks all others. */
+void child_settle_signals(void);
 
 /* Signals the group of a leader that has not been reaped; nothing when it is not there yet. */
 void child_signal_group(pid_t pid, int signo);

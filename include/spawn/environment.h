@@ -6,6 +6,8 @@
 
 #include "conf/config.h"
 
+#include <stdbool.h>
+
 /* The strings that every program of a route gets, sorted, each name once; they belong to the configuration
  * and to the environment that they were chosen from. */
 struct environment {
@@ -14,9 +16,14 @@ struct environment {
 };
 
 /* Takes the route's env, and what its pass_env names of `all`, an environment in execve's form, and env does
- * not. Returns 0 or -ENOMEM. */
-int environment_init(struct environment *environment, const struct route_conf *route, char *const *all);
+ * not; then those of `others`, in the same form or NULL, whose names are not there yet. Returns 0 or -ENOMEM.
+ */
+int environment_init(struct environment *environment, const struct route_conf *route, char *const *all,
+	char *const *others);
 void environment_done(struct environment *environment);
+
+/* Is there a variable of this name? */
+bool environment_has(const struct environment *environment, const char *name);
 
 /*
  * Makes the environment of one program, sorted by name, each name once: `session` (NAME=VALUE, each

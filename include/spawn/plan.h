@@ -8,6 +8,7 @@
 #include "spawn/child.h"
 #include "spawn/environment.h"
 #include "spawn/identity.h"
+#include "spawn/login.h"
 
 /* Does a route start programs? */
 bool plan_has_program(const struct route_conf *route);
@@ -17,6 +18,9 @@ struct plan {
 	const struct route_conf *route;
 	struct child_world world;
 	struct environment environment;
+	struct login login;	     /* of routes with terminal, as the next one */
+	struct environment terminal; /* what a program on a terminal gets: the other one and login's */
+	bool is_local;		  /* its one program and its directory are where opening them takes no time */
 	struct identity identity; /* what world.identity points to, unless that is another route's */
 };
 

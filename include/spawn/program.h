@@ -7,6 +7,7 @@
 #include "spawn/child.h"
 #include "spawn/idmap.h"
 #include "spawn/poller.h"
+#include "spawn/sweep.h"
 #include "spawn/wire.h"
 
 #include <stdbool.h>
@@ -16,6 +17,7 @@ struct programs {
 	struct poller *poller;
 	struct idmap map;
 	struct idmap *leaders; /* this and other workers' programs by their pids */
+	struct sweep *sweep;   /* for those on terminals */
 	size_t n_unwatched;    /* for program_reap_unwatched() */
 	/* Sends WIRE_STARTED (with descriptors as for wire_message_new()), WIRE_FAILED, WIRE_EXITED. Must not
 	 * call back into this module. */
@@ -31,10 +33,12 @@ void program_refuse(struct programs *programs, uint64_t id, const char *step, in
 
 bool program_exists(const struct programs *programs, uint64_t id);
 
-/* Signals the group of a running program; nothing when there is none. */
+/* Signals the group of a running program, or, on a terminal, every process of its session, and then HUP and
+ * TERM are followed by CONT. Nothing when there is none. */
 void program_signal(struct programs *programs, uint64_t id, int signo);
 
-/* Kills the program and its group; it is forgotten once it was reaped. Nothing when there is none. */
+/* Kills the program and its group, or its session; it is forgotten once it was reaped. Nothing when there is
+ * none. */
 void program_release(struct programs *programs, uint64_t id);
 void program_release_all(struct programs *programs);
 

@@ -17,6 +17,7 @@ struct service {
 	struct plans plans;
 	struct idmap leaders; /* all programs, by their pid */
 	struct strays strays;
+	struct sweep sweep;
 	struct watch on_child; /* SIGCHLD as bytes; not waited for once has_ended */
 	bool has_ended;	       /* a child, since strays were looked for */
 	int64_t looked_ms;     /* when that was, on the monotonic clock */

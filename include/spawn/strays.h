@@ -38,6 +38,9 @@ void strays_done(struct strays *strays);
  * and orphans are the next subreaper's, or init's. */
 bool strays_are_found(const struct strays *strays);
 
+/* Calls fn for each child of this process that the list has, also for those that are known. */
+void strays_each(struct strays *strays, void (*fn)(struct strays *strays, pid_t pid, void *arg), void *arg);
+
 /* Reaps those that have ended. Returns whether there was one: then there may be more, which the kernel's list
  * has kept back because it was changing. */
 bool strays_reap(struct strays *strays);

@@ -15,10 +15,11 @@
 #include <stdint.h>
 
 enum wire_kind {
-	WIRE_START,   /* worker: id, generation, route, value = bytes of the entry; entry and env follow */
-	WIRE_SIGNAL,  /* worker: id, value = signal */
+	WIRE_START,  /* worker: id, generation, route, kind of program, size of its terminal, value = bytes of
+		      * the entry; entry and env follow */
+	WIRE_SIGNAL, /* worker: id, value = signal */
 	WIRE_RELEASE, /* worker: id */
-	WIRE_STARTED, /* spawner: id, value = pid; carries the descriptors */
+	WIRE_STARTED, /* spawner: id, value = pid; carries the descriptors: one, where stdout is stdin's */
 	WIRE_FAILED,  /* spawner: id, value = errno; the step's name follows; the spawner has forgotten id */
 	WIRE_EXITED,  /* spawner: id, value = wait status */
 };
@@ -35,7 +36,9 @@ struct wire_header {
 	uint64_t id; /* of the child, chosen by the worker, unique on its socket */
 	uint32_t generation, route;
 	int32_t value;
-	uint32_t n_fds; /* descriptors that come with the first byte; at most WIRE_FDS */
+	uint32_t n_fds;		/* descriptors that come with the first byte; at most WIRE_FDS */
+	uint32_t program;	/* enum spawn_kind */
+	uint16_t columns, rows; /* as in struct spawn_request */
 };
 
 /* A message that waits to be sent. */

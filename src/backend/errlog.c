@@ -31,7 +31,7 @@ static void errlog_emit(struct errlog *errlog, const char *line, size_t len)
 	errlog->n_lines++;
 	struct text text = { .ptr = line, .len = len };
 	log_info(errlog->loop->log, "stderr", LOG_STR("id", errlog->session), LOG_STR("route", errlog->route),
-		LOG_TEXT("line", text));
+		LOG_STR("program", errlog->program), LOG_TEXT("line", text));
 }
 
 /* Keeps a part of a line until the rest comes; what is beyond the limit, or memory, is left out. */
@@ -75,6 +75,14 @@ void errlog_feed(struct errlog *errlog, const char *data, size_t len)
 	}
 }
 
+/* Reads it no more. */
+static void errlog_close_fd(struct errlog *errlog)
+{
+	loop_event_done(errlog->loop, &errlog->readable);
+	close(errlog->fd);
+	errlog->fd = -1;
+}
+
 /* Something was written to stderr, or it is closed: reads once. */
 static void errlog_on_readable(evutil_socket_t fd, short what, void *arg)
 {
@@ -85,7 +93,7 @@ static void errlog_on_readable(evutil_socket_t fd, short what, void *arg)
 	if (n > 0)
 		errlog_feed(errlog, (const char *)errlog->loop->scratch, (size_t)n);
 	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
-		event_del(&errlog->readable);
+		errlog_close_fd(errlog);
 }
 
 /* Begins to read. */
@@ -112,22 +120,15 @@ void errlog_drain(struct errlog *errlog, int fd)
 	}
 }
 
-/* Logs what is still there, and closes. */
-static void errlog_close_fd(struct errlog *errlog)
-{
-	errlog_drain(errlog, errlog->fd);
-	loop_event_done(errlog->loop, &errlog->readable);
-	close(errlog->fd);
-	errlog->fd = -1;
-}
-
 /* The end: the last line is whole. */
 void errlog_close(struct errlog *errlog)
 {
 	if (errlog->loop == NULL)
 		return;
-	if (errlog->fd >= 0)
+	if (errlog->fd >= 0) {
+		errlog_drain(errlog, errlog->fd); /* what is still there */
 		errlog_close_fd(errlog);
+	}
 	errlog_emit_kept(errlog);
 	if (errlog->n_lost > 0)
 		log_warning(errlog->loop->log, "stderr lines not logged", LOG_STR("id", errlog->session),

@@ -2,30 +2,44 @@
  * heirs: when an output that does not close has ended.
  *
  * Owns the step and the timer; the descriptor is the channel's. What counts is told by the bytes that a pipe
- * holds at a moment, not by finding it empty: who writes without end would never let it be. Runs on its
- * loop's thread.
+ * holds at a moment, not by finding it empty: who writes without end would never let it be. Of a terminal the
+ * kernel tells only the part that was made ready to read, so there it is the one or the other, whichever
+ * comes first: found empty, or more read than it can have held. Runs on its loop's thread.
  */
 #include "backend/heirs.h"
 
 #include "base/must.h"
 
+#include <poll.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
+
+/* Bytes that a terminal can hold for its master, at least; it was seen to take 22 KiB. */
+enum { HEIRS_TERMINAL = 65536 };
+
+/* What lies there now, at most. To poll a terminal moves what was written to it to where it is seen. */
+static uint64_t heirs_waiting(const struct heirs *heirs)
+{
+	struct pollfd look = { .fd = heirs->channel->stream.rfd, .events = POLLIN };
+	int n = 0;
+
+	if (heirs->on_terminal)
+		return poll(&look, 1, 0) > 0 && (look.revents & POLLIN) != 0 ? HEIRS_TERMINAL : 0;
+	return ioctl(look.fd, FIONREAD, &n) == 0 ? (uint64_t)n : 0;
+}
 
 /* What has been read, and what lies there now. */
 static uint64_t heirs_output(const struct heirs *heirs)
 {
-	const struct channel *channel = heirs->channel;
-	int waiting = 0;
-
-	if (ioctl(channel->stream.rfd, FIONREAD, &waiting) != 0)
-		waiting = 0;
-	return channel->n_output + (uint64_t)waiting;
+	return heirs->channel->n_output + heirs_waiting(heirs);
 }
 
 /* The one place where the step changes, and with it what counts and what the timer is for. */
 static void heirs_enter(struct heirs *heirs, enum heirs_step step)
 {
 	must(step > heirs->step);
+	if (heirs->step == HEIRS_NONE && step != HEIRS_OVER)
+		heirs->on_terminal = isatty(heirs->channel->stream.rfd);
 	heirs->step = step;
 	switch (step) {
 	case HEIRS_OWN:
@@ -43,9 +57,20 @@ static void heirs_enter(struct heirs *heirs, enum heirs_step step)
 	}
 }
 
+/* No more counts than what was read and what is still there. */
+static void heirs_shrink(struct heirs *heirs)
+{
+	uint64_t output = heirs_output(heirs);
+
+	if (output < heirs->until)
+		heirs->until = output;
+}
+
 /* Goes on when that was the last of what counts. */
 void heirs_on_output(struct heirs *heirs)
 {
+	if (heirs->on_terminal && heirs->channel->n_output < heirs->until)
+		heirs_shrink(heirs);
 	if (heirs->channel->n_output < heirs->until)
 		return;
 	if (heirs->step == HEIRS_OWN) {
@@ -67,10 +92,7 @@ void heirs_cut(struct heirs *heirs)
  * waited for. */
 static void heirs_look(struct heirs *heirs)
 {
-	uint64_t output = heirs_output(heirs);
-
-	if (output < heirs->until)
-		heirs->until = output;
+	heirs_shrink(heirs);
 	loop_timer_set(&heirs->timer, HEIRS_LOOK_MS);
 	heirs_on_output(heirs);
 }

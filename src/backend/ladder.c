@@ -16,7 +16,7 @@ enum { LADDER_LOOK_MS = 5 }; /* between two looks at what the program has not re
 /* Sends a signal and remembers that it was ours. The last thing that is done: it may be the end of us. */
 static void ladder_send(struct ladder *ladder, int signo)
 {
-	ladder->sent_stop |= signo == ladder->route->stop_signal;
+	ladder->sent_stop |= signo == ladder->stop_signal;
 	ladder->sent_kill |= signo == SIGKILL;
 	ladder->send_signal(ladder->arg, signo);
 }
@@ -43,7 +43,7 @@ static void ladder_enter(struct ladder *ladder, enum ladder_step step)
 		return;
 	case LADDER_SIGNALLED:
 		loop_timer_set(&ladder->timer, route->stop_grace_ms);
-		ladder_send(ladder, route->stop_signal);
+		ladder_send(ladder, ladder->stop_signal);
 		return;
 	case LADDER_KILLED:
 		event_del(&ladder->timer);
@@ -107,11 +107,14 @@ static void ladder_on_timer(evutil_socket_t fd, short what, void *arg)
 
 /* Nobody is to be ended yet. */
 void ladder_init(struct ladder *ladder, struct loop *loop, const struct route_conf *route,
-	struct channel *channel, void (*send_signal)(void *arg, int signo), void *arg)
+	struct channel *channel, int stop_signal, void (*send_signal)(void *arg, int signo), void *arg)
 {
-	*ladder = (struct ladder){
-		.loop = loop, .route = route, .channel = channel, .send_signal = send_signal, .arg = arg
-	};
+	*ladder = (struct ladder){ .loop = loop,
+		.route = route,
+		.channel = channel,
+		.stop_signal = stop_signal,
+		.send_signal = send_signal,
+		.arg = arg };
 	loop_event_init(loop, &ladder->timer, -1, 0, ladder_on_timer, ladder);
 }
 
@@ -167,6 +170,5 @@ bool ladder_has_signalled(const struct ladder *ladder)
 /* Tells a death that we wanted from one that happened. */
 bool ladder_has_sent(const struct ladder *ladder, int signo)
 {
-	return (ladder->sent_stop && signo == ladder->route->stop_signal) ||
-	       (ladder->sent_kill && signo == SIGKILL);
+	return (ladder->sent_stop && signo == ladder->stop_signal) || (ladder->sent_kill && signo == SIGKILL);
 }

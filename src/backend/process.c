@@ -1,5 +1,5 @@
 /*
- * process: a session's program on pipes.
+ * process: a session's program, on pipes or on a terminal.
  *
  * Owns the channel on its stdin and stdout, and its stderr; the order of its end is in process_end.c. How it
  * is made to end is backend/ladder.h, how long its heirs may talk backend/heirs.h; the process itself belongs
@@ -9,8 +9,10 @@
 
 #include "backend/process_internal.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 /* Its stdout is closed, and all that was in it was passed on. */
@@ -99,16 +101,24 @@ static int process_open_stderr(struct process *process, int fd)
 		return 0;
 	int error = errlog_open(&process->errlog, process->endpoint.loop, errtag != NULL ? -1 : fd,
 		process->params.session, process->params.route->pattern);
+	if (process->params.kind == SPAWN_CGI || process->params.route->dir != NULL)
+		process->errlog.program = process->params.program;
 	if (errtag != NULL)
 		errtag_open(errtag, &process->endpoint, fd, &process->channel.stream, &process->errlog,
 			&process_errtag_hooks);
 	return error;
 }
 
+/* Is its file there? */
+static bool process_is_there(const struct process *process)
+{
+	return access(process->params.program, F_OK) == 0;
+}
+
 /* Why a file could not be executed: for a script the errno alone leads astray. */
 static const char *process_execve_error(const struct process *process, int error)
 {
-	if (error == ENOENT && access(process->params.program, F_OK) == 0)
+	if (error == ENOENT && process_is_there(process))
 		return "the interpreter that its #! line names is not there (or the line ends in CR LF)";
 	if (error == ENOEXEC)
 		return "Exec format error: it has no #! line, or is for another machine";
@@ -120,6 +130,7 @@ static void process_on_failed(void *arg, const char *step, int error)
 {
 	struct process *process = arg;
 	char reason[256];
+	bool script = strcmp(step, "execve") == 0 && error == ENOENT && process_is_there(process);
 	process_release(process);
 	process->ended = true;
 	if (strcmp(step, "execve") == 0)
@@ -128,7 +139,8 @@ static void process_on_failed(void *arg, const char *step, int error)
 	else
 		snprintf(
 			reason, sizeof(reason), "%s: %s: %s", process->params.program, step, strerror(error));
-	process->endpoint.hooks->on_failed(process->endpoint.arg, error, reason);
+	process->endpoint.hooks->on_failed(
+		process->endpoint.arg, script ? PROCESS_NO_INTERPRETER : error, reason);
 }
 
 /* It runs; but it is not used when its stderr can't be read. */
@@ -136,7 +148,10 @@ static void process_on_started(void *arg, pid_t pid, const int fds[3])
 {
 	struct process *process = arg;
 	process->pid = pid;
+	process->on_terminal = fds[STDIN_FILENO] == fds[STDOUT_FILENO];
 	channel_open(&process->channel, fds[STDOUT_FILENO], fds[STDIN_FILENO]);
+	if (process->on_terminal || process->is_unbuffered)
+		stream_gather(&process->channel.stream);
 	int error = process_open_stderr(process, fds[STDERR_FILENO]);
 	if (error != 0)
 		process_on_failed(process, "stderr", -error);
@@ -158,6 +173,9 @@ static int process_start(struct endpoint *endpoint)
 	struct spawn_request request = {
 		.generation = process->params.generation,
 		.route = process->params.route_index,
+		.kind = process->params.kind,
+		.columns = process->params.columns,
+		.rows = process->params.rows,
 		.entry = process->params.entry,
 		.env = process->params.env,
 	};
@@ -168,7 +186,8 @@ static int process_start(struct endpoint *endpoint)
 /* The visitor's piece for its stdin. */
 static int process_send(struct endpoint *endpoint, const struct piece *piece)
 {
-	return channel_send(&((struct process *)endpoint)->channel, piece);
+	struct process *process = (struct process *)endpoint;
+	return process->deaf ? 0 : channel_send(&process->channel, piece);
 }
 
 /* The turn's pieces leave. */
@@ -204,7 +223,7 @@ static void process_finish(struct endpoint *endpoint, const struct end *end)
 	(void)end;
 	channel_leave(&process->channel);
 	process->left = true;
-	ladder_begin(&process->ladder, process->channel.half);
+	ladder_begin(&process->ladder, process->channel.half && !process->on_terminal);
 	if (ladder_has_signalled(&process->ladder))
 		event_active(&process->late, EV_TIMEOUT, 1);
 }
@@ -212,21 +231,23 @@ static void process_finish(struct endpoint *endpoint, const struct end *end)
 /*
  * The visitor broke off. In the middle of a message the signal comes before the end of its stdin, so that
  * half a command is never taken for a whole one; but after what came before, which may be more than a pipe
- * holds.
+ * holds. A terminal has no such end, and its messages are keys.
  */
 static void process_abort(struct endpoint *endpoint, const struct end *end)
 {
 	struct process *process = (struct process *)endpoint;
+	bool in_message = end->in_message && !process->on_terminal;
+
 	if (process->ended)
 		return;
 	channel_flush(&process->channel);
 	channel_mute(&process->channel);
 	if (process->errtag != NULL)
 		errtag_mute(process->errtag);
-	if (end->in_message && process->ladder.step > LADDER_NONE)
+	if (in_message && process->ladder.step > LADDER_NONE)
 		ladder_hurry(&process->ladder);
 	else
-		ladder_begin(&process->ladder, end->in_message);
+		ladder_begin(&process->ladder, in_message);
 }
 
 /* Frees it after the turn. */
@@ -271,16 +292,28 @@ static const struct endpoint_ops process_ops = {
 	.describe = process_describe,
 };
 
-/* A program that is not started. */
+/* The signal that ends such a program. An interactive shell ignores TERM. */
+static int process_stop_signal(const struct route_conf *route, bool terminal)
+{
+	if (route->stop_signal != 0)
+		return route->stop_signal;
+	return terminal ? SIGHUP : SIGTERM;
+}
+
+/* A program that is not started. What a route says of its sessions' programs does not hold for those of cgi,
+ * nor what it says of pipes for a terminal. */
 struct endpoint *process_new(
 	struct loop *loop, const struct process_params *params, const struct endpoint_hooks *hooks, void *arg)
 {
 	const struct route_conf *route = params->route;
-	bool tagged = route->stderr_to == STDERR_TAGGED;
+	bool of_session = params->kind == SPAWN_SESSION;
+	bool terminal = of_session && route->terminal, piped = of_session && !route->terminal;
+	bool tagged = piped && route->stderr_to == STDERR_TAGGED;
 	struct process *process = arena_alloc(&loop->arena, sizeof(*process));
 	struct errtag *errtag = tagged ? arena_alloc(&loop->arena, sizeof(*errtag)) : NULL;
 
 	if (process == NULL || (tagged && errtag == NULL)) {
+		arena_free(&loop->arena, errtag);
 		arena_free(&loop->arena, process);
 		return NULL;
 	}
@@ -288,13 +321,32 @@ struct endpoint *process_new(
 		(struct endpoint){ .ops = &process_ops, .hooks = hooks, .arg = arg, .loop = loop };
 	process->params = *params;
 	process->errtag = errtag;
+	process->deaf = terminal && !route->write;
+	process->is_unbuffered = piped && route->unbuffer;
 	if (tagged)
 		errtag->fd = -1;
-	ladder_init(&process->ladder, loop, route, &process->channel, process_signal, process);
+	ladder_init(&process->ladder, loop, route, &process->channel, process_stop_signal(route, terminal),
+		process_signal, process);
 	loop_event_init(loop, &process->late, -1, 0, process_on_late, process);
 	heirs_init(&process->heirs, loop, &process->channel, route->closing_wait_ms);
 	channel_init(&process->channel, &process->endpoint, &params->rules,
 		tagged ? &process_tagged_hooks : &process_channel_hooks);
-	process->channel.eof_message = route->eof_message;
+	process->channel.eof_message = piped && route->eof_message;
 	return &process->endpoint;
+}
+
+/* Tells the kernel, which tells the program. */
+void process_resize(struct endpoint *endpoint, uint16_t columns, uint16_t rows)
+{
+	const struct process *process = (const struct process *)endpoint;
+	struct winsize size = { .ws_col = columns, .ws_row = rows };
+
+	if (process->on_terminal && stream_is_open(&process->channel.stream))
+		ioctl(process->channel.stream.rfd, TIOCSWINSZ, &size);
+}
+
+/* Nothing else changes: the ladder is for a program that is to end. */
+void process_end_input(struct endpoint *endpoint)
+{
+	stream_finish(&((struct process *)endpoint)->channel.stream);
 }

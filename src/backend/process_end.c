@@ -25,6 +25,7 @@ static struct end process_end_of(const struct process *process)
 	if (WIFSIGNALED(status) && ladder_has_sent(&process->ladder, WTERMSIG(status)))
 		return end;
 	end.code = waitstatus_code(status);
+	end.killed = WIFSIGNALED(status);
 	if (end.code != 1000)
 		waitstatus_text(status, end.reason);
 	return end;
@@ -129,6 +130,13 @@ void process_on_late(evutil_socket_t fd, short what, void *arg)
 		process_cut(process);
 }
 
+/* Says so to whoever may hold its output back. */
+static void process_tell_exit(struct process *process)
+{
+	if (process->params.on_exited != NULL && !process->stdout_ended && !process->ended)
+		process->params.on_exited(process->endpoint.arg);
+}
+
 /* It exited; its output may still be on the way. */
 void process_on_exited(void *arg, int status)
 {
@@ -137,6 +145,7 @@ void process_on_exited(void *arg, int status)
 	process->status = status;
 	waitstatus_text(status, process->how);
 	ladder_stop(&process->ladder);
+	process_tell_exit(process);
 	if (!process->stdout_ended)
 		heirs_begin(&process->heirs);
 	process_check_end(process);
@@ -149,6 +158,7 @@ void process_on_lost(void *arg)
 	process->exited = process->lost = true;
 	snprintf(process->how, sizeof(process->how), "the process that starts programs died");
 	ladder_stop(&process->ladder);
+	process_tell_exit(process);
 	if (process->stdout_ended || process->cut)
 		process_check_end(process);
 	else

@@ -11,7 +11,6 @@
 #include "base/must.h"
 #include "base/shortage.h"
 #include "net/dial.h"
-#include "net/keepalive.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -170,8 +169,6 @@ static void reach_on_dialled(void *arg, int fd, int error, const char *reason)
 		reach_go_on(reach, error, reason);
 		return;
 	}
-	if (reach_at(reach)->name.kind == ADDR_TCP)
-		keepalive_set(fd, reach->route->send_timeout_ms);
 	error = reach_send_proxy(reach, fd);
 	if (error == 0) {
 		reach->fn(reach->arg, fd, 0, reason);

@@ -88,10 +88,11 @@ struct rotation_route *rotation_of(struct rotation *rotation, size_t route_index
 	return &rotation->routes[route_index];
 }
 
-/* Its turn among all sessions of the route. */
+/* Its turn among all sessions of the route. Where there is but one service nobody asks: each count would take
+ * the cache line from the other workers. */
 void rotation_begin(struct rotation_walk *walk)
 {
-	walk->turn = atomic_fetch_add(&walk->route->turns, 1);
+	walk->turn = walk->route->n > 1 ? atomic_fetch_add(&walk->route->turns, 1) : 0;
 }
 
 /* Is it left alone by this session? */
@@ -211,10 +212,12 @@ bool rotation_failed(struct rotation_walk *walk, uint64_t now)
 	return atomic_exchange(&service->rest_till, now + ROTATION_REST_MS) == 0;
 }
 
-/* It is there for everybody. */
+/* It is there for everybody, as it nearly always was: then nothing is written. */
 bool rotation_reached(struct rotation_walk *walk)
 {
-	return atomic_exchange(&walk->route->services[walk->at].rest_till, 0) != 0;
+	atomic_ullong *rest_till = &walk->route->services[walk->at].rest_till;
+
+	return atomic_load(rest_till) != 0 && atomic_exchange(rest_till, 0) != 0;
 }
 
 /* The next session may look whether it is back. */

@@ -12,7 +12,6 @@
 #include "base/must.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 /* Reports the end of its output, once. */
@@ -22,21 +21,28 @@ void tcp_report_eof(struct tcp *tcp, uint16_t code, const char *reason)
 		return;
 	tcp->eof = true;
 	struct end end = { .code = code, .abrupt = code != 1000 };
-	snprintf(end.reason, sizeof(end.reason), "%s", code == 1000 ? "" : reason);
-	snprintf(tcp->how, sizeof(tcp->how), "%s", reason);
+	text_copy(end.reason, sizeof(end.reason), text_of(code == 1000 ? "" : reason));
+	text_copy(tcp->how, sizeof(tcp->how), text_of(reason));
 	tcp->endpoint.hooks->on_eof(tcp->endpoint.arg, &end);
 }
 
-/* The one place where the state changes. An end that is under way is looked at by the timer. */
+/* Will the service's own end be told by an event? Mostly it is there before it is worth a look. */
+static bool tcp_hears_of_end(const struct tcp *tcp)
+{
+	return tcp->state == TCP_FINISHING && !stream_has_ended(&tcp->channel.stream);
+}
+
+/* The one place where the state changes. An end that is under way is looked at by the timer; when that can't
+ * be set, now. */
 void tcp_enter(struct tcp *tcp, enum tcp_state state)
 {
 	must(state > tcp->state || (state == TCP_DIALLING && tcp->state == TCP_SHAKING));
 	tcp->state = state;
 	tcp->moved_at = loop_now(tcp->endpoint.loop);
-	if (state == TCP_FINISHING || state == TCP_ABORTING)
-		loop_timer_set(&tcp->timer, 0);
-	else
-		event_del(&tcp->timer);
+	if (state != TCP_FINISHING && state != TCP_ABORTING)
+		loop_event_stop(&tcp->timer);
+	else if (loop_timer_set(&tcp->timer, tcp_hears_of_end(tcp) ? TCP_LOOK_MS : 0) != 0)
+		event_active(&tcp->timer, EV_TIMEOUT, 1);
 }
 
 /* Looks for no service any more. */
@@ -55,13 +61,22 @@ static void tcp_uncount(struct tcp *tcp)
 	tcp->counted = NULL;
 }
 
+/* Closes its connection. A service that was not told an end, or not all that came before it, must not see one
+ * in good order. */
+static void tcp_close(struct tcp *tcp)
+{
+	if (tcp->state >= TCP_OPEN && tcp->channel.stream.write != STREAM_WRITE_SHUT)
+		stream_reset(&tcp->channel.stream);
+	channel_done(&tcp->channel);
+}
+
 /* Nothing is left of it. */
 void tcp_gone(struct tcp *tcp)
 {
 	if (tcp->state == TCP_GONE)
 		return;
 	tcp_enter(tcp, TCP_GONE);
-	channel_done(&tcp->channel);
+	tcp_close(tcp);
 	tcp_uncount(tcp);
 	tcp_report_eof(tcp, 1000, "left");
 	tcp->endpoint.hooks->on_closed(tcp->endpoint.arg);
@@ -74,7 +89,15 @@ void tcp_reset(struct tcp *tcp)
 	tcp_gone(tcp);
 }
 
-/* Its side has ended; with ours also ended, the connection has. */
+/* Has the service all that it was sent, and our end of TLS? That of TCP behind it, which the kernel counts as
+ * a byte, it may not have yet. */
+static bool tcp_has_all(const struct stream *stream)
+{
+	return stream->write == STREAM_WRITE_SHUT && stream_unsent(stream) <= 1;
+}
+
+/* Its side has ended; with ours also ended, the connection has. One that is to be reset may go on taking what
+ * comes before that. */
 static void tcp_on_eof(struct endpoint *endpoint, int error)
 {
 	struct tcp *tcp = (struct tcp *)endpoint;
@@ -87,12 +110,13 @@ static void tcp_on_eof(struct endpoint *endpoint, int error)
 	if (error == 0 && !late)
 		error = tcp->write_error;
 	/* Services that are told the end of TLS often just close; whoever told them has closed, too. */
-	bool curt = error == EPROTO && tcp->state == TCP_FINISHING;
+	bool curt = error == EPROTO && tcp->state == TCP_FINISHING && tcp_has_all(&tcp->channel.stream);
 	tcp_report_eof(tcp, error == 0 || curt ? 1000 : 1011,
 		error == 0	     ? "closed"
 		: failure[0] != '\0' ? failure
 				     : strerror(error));
-	if (error != 0 || stream_is_shut(&tcp->channel.stream))
+	bool dead = error != 0 && error != EPROTO;
+	if (tcp->state == TCP_ABORTING ? dead : error != 0 || stream_is_shut(&tcp->channel.stream))
 		tcp_gone(tcp);
 }
 
@@ -137,7 +161,18 @@ void tcp_opened(struct tcp *tcp)
 	tcp->counted = reach_settle(tcp->reach);
 	tcp_leave_reach(tcp);
 	tcp_enter(tcp, TCP_OPEN);
+	tcp_guard_later(tcp);
 	tcp->endpoint.hooks->on_ready(tcp->endpoint.arg);
+}
+
+/* Plain bytes, of which a read is a message, cost next to nothing here, so that a flood of them is read on
+ * for a while; what is cut into messages or compressed would keep the others of this thread waiting. */
+static void tcp_open_plain(struct tcp *tcp, int fd)
+{
+	channel_open(&tcp->channel, fd, fd);
+	if (tcp->channel.decoder.rules.framing == FRAMING_STREAM && !tcp->route->deflate)
+		stream_read_on(&tcp->channel.stream);
+	tcp_opened(tcp);
 }
 
 /* Connected, or none of them could be. */
@@ -151,8 +186,7 @@ static void tcp_on_reached(void *arg, int fd, int error, const char *reason)
 	} else if (reach_at(tcp->reach)->tls) {
 		tcp_shake(tcp, fd);
 	} else {
-		channel_open(&tcp->channel, fd, fd);
-		tcp_opened(tcp);
+		tcp_open_plain(tcp, fd);
 	}
 }
 
@@ -217,6 +251,7 @@ static void tcp_abort(struct endpoint *endpoint, const struct end *end)
 		stream_close(&tcp->channel.stream);
 	channel_flush(&tcp->channel);
 	channel_mute(&tcp->channel);
+	stream_doom(&tcp->channel.stream);
 	tcp_enter(tcp, TCP_ABORTING);
 }
 
@@ -227,16 +262,13 @@ static void tcp_free(struct grave *grave)
 	arena_free(&tcp->endpoint.loop->arena, tcp);
 }
 
-/* Takes it down in any state. A service that we have not told of an end must not see one in good order: it
- * may have been sent more. */
+/* Takes it down in any state. */
 static void tcp_destroy(struct endpoint *endpoint)
 {
 	struct tcp *tcp = (struct tcp *)endpoint;
-	if (tcp->state >= TCP_OPEN && !stream_is_shut(&tcp->channel.stream))
-		stream_reset(&tcp->channel.stream);
 	tcp_leave_reach(tcp);
 	tcp_uncount(tcp);
-	channel_done(&tcp->channel);
+	tcp_close(tcp);
 	tls_unref(tcp->tls);
 	loop_event_done(endpoint->loop, &tcp->timer);
 	loop_bury(endpoint->loop, &endpoint->grave, tcp_free);
@@ -246,8 +278,8 @@ static void tcp_destroy(struct endpoint *endpoint)
 static void tcp_describe(const struct endpoint *endpoint, char who[static 128], char how[static 64])
 {
 	const struct tcp *tcp = (const struct tcp *)endpoint;
-	snprintf(who, 128, "%s", (tcp->reach != NULL ? reach_at(tcp->reach) : tcp->upstream)->uri);
-	snprintf(how, 64, "%s", tcp->how);
+	text_copy(who, 128, text_of((tcp->reach != NULL ? reach_at(tcp->reach) : tcp->upstream)->uri));
+	text_copy(how, 64, text_of(tcp->how));
 }
 
 static const struct endpoint_ops tcp_ops = {

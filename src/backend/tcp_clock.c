@@ -1,14 +1,35 @@
 /*
- * tcp_clock: a service's one timer: does it take what it is sent, and does it end when it should?
+ * tcp_clock: a service's one timer: does it take what it is sent, does it end when it should, and is it
+ * looked after by the kernel?
  *
  * Runs on its loop's thread.
  */
 #include "backend/tcp_internal.h"
 
+#include "net/keepalive.h"
+
 enum {
-	TCP_LOOK_MS = 50, /* between two looks at an end that is under way */
-	TCP_LOOKS = 8	  /* at the progress of an open service within send_timeout; how exact that is */
+	TCP_LOOKS = 8,	    /* at the progress of an open service within send_timeout; how exact that is */
+	TCP_GUARD_MS = 5000 /* well before any time of net/keepalive.h, and after many a session's end */
 };
+
+_Static_assert((int)TCP_GUARD_MS < (int)KEEPALIVE_MARGIN_MS, "as if it had been so from the start");
+
+/* Has the kernel find out when the service's machine is gone. */
+static void tcp_guard(struct tcp *tcp)
+{
+	if (tcp->guarded || tcp->upstream->name.kind != ADDR_TCP)
+		return;
+	tcp->guarded = true;
+	keepalive_set(tcp->channel.stream.rfd, tcp->route->send_timeout_ms);
+}
+
+/* Five calls that a short session is spared. */
+void tcp_guard_later(struct tcp *tcp)
+{
+	if (tcp->upstream->name.kind == ADDR_TCP && loop_timer_set(&tcp->timer, TCP_GUARD_MS) != 0)
+		tcp_guard(tcp);
+}
 
 /* Notes whether the service has gone on taking its input. */
 static void tcp_look(struct tcp *tcp, uint64_t now)
@@ -39,8 +60,8 @@ static void tcp_check_finish(struct tcp *tcp, uint64_t now)
 	else if (tcp->drained_at != 0 && ((quiet >= TCP_DRAIN_MS && !stream_is_paused(stream)) ||
 						 now - tcp->drained_at >= TCP_DRAIN_MAX_MS))
 		tcp_gone(tcp);
-	else
-		loop_timer_set(&tcp->timer, TCP_LOOK_MS);
+	else if (loop_timer_set(&tcp->timer, TCP_LOOK_MS) != 0)
+		tcp_gone(tcp); /* which nobody would look at again */
 }
 
 /* Aborting: the reset must not overtake what was received before, as long as the service goes on taking it.
@@ -48,9 +69,8 @@ static void tcp_check_finish(struct tcp *tcp, uint64_t now)
 static void tcp_check_abort(struct tcp *tcp, uint64_t now)
 {
 	tcp_look(tcp, now);
-	if (stream_unsent(&tcp->channel.stream) > 0 && now - tcp->moved_at < TCP_ABORT_MS)
-		loop_timer_set(&tcp->timer, TCP_LOOK_MS);
-	else
+	bool wait = stream_unsent(&tcp->channel.stream) > 0 && now - tcp->moved_at < TCP_ABORT_MS;
+	if (!wait || loop_timer_set(&tcp->timer, TCP_LOOK_MS) != 0)
 		tcp_reset(tcp);
 }
 
@@ -60,11 +80,12 @@ static void tcp_arm(struct tcp *tcp)
 	loop_timer_set(&tcp->timer, tcp->route->send_timeout_ms / TCP_LOOKS + 1);
 }
 
-/* Begins to look. */
+/* Begins to look. The timer is not the guard's any more. */
 void tcp_watch(struct tcp *tcp)
 {
 	if (tcp->watched || tcp->state != TCP_OPEN || !stream_has_queue(&tcp->channel.stream))
 		return;
+	tcp_guard(tcp);
 	tcp->watched = true;
 	tcp->taken = stream_taken(&tcp->channel.stream);
 	tcp->moved_at = loop_now(tcp->endpoint.loop);
@@ -84,6 +105,9 @@ static void tcp_stalled(struct tcp *tcp)
 /* Open: does it take what waits for it? */
 static void tcp_check_open(struct tcp *tcp, uint64_t now)
 {
+	tcp_guard(tcp);
+	if (!tcp->watched)
+		return;
 	tcp_look(tcp, now);
 	tcp->watched = stream_has_queue(&tcp->channel.stream);
 	if (!tcp->watched)

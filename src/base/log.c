@@ -1,41 +1,17 @@
 /*
- * log: the ring of lines and the thread that writes them. Owns the ring, the thread and where it writes to
- * (logtarget); not what is written in one go (logbatch), nor how a line reads (logline). Whoever logs holds
- * the lock for a memcpy; the writer holds it to copy a batch out and writes without it, so a stuck target
- * stops nobody. Any thread after log_start().
+ * log: the ring of lines, on the side of those who log. Owns the ring, the thread (log_writer.c) and where it
+ * writes to (logtarget); not what is written in one go (logbatch), nor how a line reads (logline). Whoever
+ * logs holds the lock for a memcpy. Any thread after log_start().
  */
-#include "base/log.h"
+#include "base/log_internal.h"
 
-#include "base/logbatch.h"
-#include "base/logring.h"
+#include "base/clock.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-struct log {
-	enum log_format format;
-	struct logline_websocketd websocketd;
-	struct logtarget early;	 /* who starts us reads it */
-	struct logtarget target; /* the writer's, once it runs; `early`, unless log_open() found another */
-	_Atomic enum log_level level;
-	_Atomic uint64_t dropped; /* lines lost in all */
-	bool started;
-	pthread_t writer;
-
-	pthread_mutex_t lock;	  /* of all that follows */
-	pthread_cond_t wake;	  /* the writer has something to do */
-	pthread_cond_t rest;	  /* the writer has nothing to do, or is done */
-	bool reopening, stopping; /* what it is to do besides writing */
-	bool idle, done;
-	bool abandoned;	 /* log_free() gave up waiting: the writer frees the log */
-	uint64_t untold; /* lost lines of which the log has not spoken yet */
-	struct logring ring;
-};
 
 /* Makes the lock and the conditions, which wait by the monotonic clock; glibc has nothing to fail there. */
 static void log_init_lock(struct log *log)
@@ -45,16 +21,16 @@ static void log_init_lock(struct log *log)
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_mutex_init(&log->lock, NULL);
-	pthread_cond_init(&log->wake, &attr);
+	logbell_init(&log->bell, &attr);
 	pthread_cond_init(&log->rest, &attr);
 	pthread_condattr_destroy(&attr);
 }
 
 /* Frees a log that no thread uses any more. */
-static void log_destroy(struct log *log)
+void log_destroy(struct log *log)
 {
 	pthread_cond_destroy(&log->rest);
-	pthread_cond_destroy(&log->wake);
+	logbell_done(&log->bell);
 	pthread_mutex_destroy(&log->lock);
 	logtarget_close(&log->target);
 	free(log);
@@ -117,7 +93,7 @@ uint64_t log_dropped(const struct log *log)
 }
 
 /* Counts lines that nobody will read; the lock is held, or there is only one thread yet. */
-static void log_lose(struct log *log, uint64_t n)
+void log_lose(struct log *log, uint64_t n)
 {
 	atomic_fetch_add_explicit(&log->dropped, n, memory_order_relaxed);
 	log->untold += n;
@@ -125,7 +101,7 @@ static void log_lose(struct log *log, uint64_t n)
 
 /* Formats a line of now with its newline, as the target wants it; returns its length, 0 when it is not
  * wanted. */
-static size_t log_format(const struct log *log, const struct logtarget *target, char out[LOG_LINE],
+size_t log_format(const struct log *log, const struct logtarget *target, char out[LOG_LINE],
 	enum log_level level, const char *sentence, const struct log_field *fields)
 {
 	struct timespec now;
@@ -147,17 +123,21 @@ static size_t log_format(const struct log *log, const struct logtarget *target, 
 }
 
 /* Puts a line into the ring, or counts it as lost. */
-static void log_push(struct log *log, const char *line, size_t len)
+static void log_push(struct log *log, enum log_level level, const char *line, size_t len)
 {
+	bool rested;
+
 	if (len == 0)
 		return;
 	pthread_mutex_lock(&log->lock);
+	rested = log->idle;
 	if (logring_push(&log->ring, line, len)) {
 		log->idle = false;
-		pthread_cond_signal(&log->wake);
+		log->n_new++;
+		log->hurried |= level == LOG_ERROR; /* it may be the last one */
 	} else
 		log_lose(log, 1);
-	pthread_mutex_unlock(&log->lock);
+	logbell_unlock(&log->bell, &log->lock, rested || log_is_pressed(log));
 }
 
 /* Writes a line at once, since there is no writer yet; counts it unless the ring has it as well. */
@@ -180,7 +160,7 @@ void log_write(struct log *log, enum log_level level, const char *sentence, cons
 	if (!log->started)
 		log_write_early(log, level, sentence, fields);
 	if (log->started || log->target.kind != LOG_TARGET_STDERR)
-		log_push(log, line, log_format(log, &log->target, line, level, sentence, fields));
+		log_push(log, level, line, log_format(log, &log->target, line, level, sentence, fields));
 	errno = saved;
 }
 
@@ -192,91 +172,8 @@ bool log_reopen(struct log *log)
 	pthread_mutex_lock(&log->lock);
 	log->reopening = true;
 	log->idle = false;
-	pthread_cond_signal(&log->wake);
-	pthread_mutex_unlock(&log->lock);
+	logbell_unlock(&log->bell, &log->lock, true);
 	return true;
-}
-
-/* Ends the batch with a line of the writer's own. */
-static void log_add(const struct log *log, struct logbatch *batch, enum log_level level, const char *sentence,
-	const struct log_field *fields)
-{
-	batch->len += log_format(log, &log->target, batch->lines + batch->len, level, sentence, fields);
-}
-
-/* Opens the file again, for this batch already; when that fails the old one is kept, and says so. */
-static void log_do_reopen(struct log *log, struct logbatch *batch)
-{
-	int error = logtarget_reopen(&log->target);
-	const struct log_field fields[] = { LOG_STR("path", log->target.path),
-		LOG_STR("error", error == 0 ? NULL : strerror(-error)), { .key = NULL } };
-
-	if (error != 0) {
-		log_add(log, batch, LOG_ERROR, "cannot open the log file again", fields);
-		return;
-	}
-	batch->torn = false;
-	if (log_enabled(log, LOG_INFO))
-		log_add(log, batch, LOG_INFO, "log file opened again", fields);
-}
-
-/* Does all that there is to do once: opens again, writes a batch. The lock is held, but not meanwhile. */
-static void log_turn(struct log *log, struct logbatch *batch)
-{
-	bool reopening = log->reopening;
-	uint64_t n_lost;
-
-	batch->len = logring_take(&log->ring, batch->lines, LOG_BATCH);
-	batch->told = log->untold;
-	log->untold = 0;
-	log->reopening = false;
-	pthread_mutex_unlock(&log->lock);
-	if (reopening)
-		log_do_reopen(log, batch);
-	if (batch->told > 0)
-		log_add(log, batch, LOG_WARNING, "log lines lost",
-			(const struct log_field[]){ LOG_U64("count", batch->told), { .key = NULL } });
-	n_lost = logbatch_write(batch, &log->target);
-	pthread_mutex_lock(&log->lock);
-	if (batch->failed)
-		log->untold += batch->told;
-	log_lose(log, n_lost);
-}
-
-/*
- * Waits for something to do; false when there is nothing and never will be. The lock is held. Lost lines
- * alone are nothing to wake for: where the ring was full there are lines, and a broken target is tried again
- * with the next one.
- */
-static bool log_wait(struct log *log)
-{
-	while (log->ring.used == 0 && !log->reopening) {
-		log->idle = true;
-		pthread_cond_broadcast(&log->rest);
-		if (log->stopping)
-			return false;
-		pthread_cond_wait(&log->wake, &log->lock);
-	}
-	return true;
-}
-
-/* The writer thread: turn after turn, until the log is freed and the ring is empty. */
-static void *log_run(void *arg)
-{
-	struct log *log = arg;
-	struct logbatch batch = { .len = 0 };
-	bool abandoned;
-
-	pthread_mutex_lock(&log->lock);
-	while (log_wait(log))
-		log_turn(log, &batch);
-	log->done = true;
-	abandoned = log->abandoned;
-	pthread_cond_broadcast(&log->rest);
-	pthread_mutex_unlock(&log->lock);
-	if (abandoned)
-		log_destroy(log);
-	return NULL;
 }
 
 /* Starts a thread that no signal is delivered to, SIGPIPE neither; 0 or an errno. */
@@ -309,14 +206,9 @@ int log_start(struct log *log)
 /* Waits for what the writer says when it rests; false when it has not by then. The lock is held. */
 static bool log_await(struct log *log, const bool *said, unsigned wait_ms)
 {
-	struct timespec deadline;
+	const struct timespec deadline = logbell_time(clock_now_ms() + wait_ms);
 	int error = 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &deadline);
-	deadline.tv_sec += wait_ms / 1000;
-	deadline.tv_nsec += (long)(wait_ms % 1000) * 1000000;
-	deadline.tv_sec += deadline.tv_nsec / 1000000000;
-	deadline.tv_nsec %= 1000000000;
 	while (!*said && !error)
 		error = pthread_cond_timedwait(&log->rest, &log->lock, &deadline);
 	return *said;
@@ -330,6 +222,9 @@ bool log_flush(struct log *log, unsigned wait_ms)
 	if (!log->started)
 		return true;
 	pthread_mutex_lock(&log->lock);
+	log->hurried = !log->idle;
+	if (log->hurried)
+		logbell_call(&log->bell);
 	idle = log_await(log, &log->idle, wait_ms);
 	pthread_mutex_unlock(&log->lock);
 	return idle;
@@ -342,7 +237,7 @@ static bool log_stop(struct log *log, unsigned wait_ms)
 
 	pthread_mutex_lock(&log->lock);
 	log->stopping = true;
-	pthread_cond_signal(&log->wake);
+	logbell_call(&log->bell);
 	done = log_await(log, &log->done, wait_ms);
 	log->abandoned = !done;
 	pthread_mutex_unlock(&log->lock);

@@ -4,13 +4,13 @@
  */
 #include "base/logline_internal.h"
 
+#include "base/calendar.h"
 #include "base/must.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 enum { LOGLINE_UNIT = 12 }; /* the longest escape: two surrogates */
 
@@ -57,6 +57,23 @@ bool logline_addf(struct logline *line, const char *format, ...)
 	if (len < 0 || (size_t)len >= sizeof(piece))
 		line->cut = true;
 	return logline_add(line, piece, line->cut ? 0 : (size_t)len);
+}
+
+/* Adds a string. */
+static bool logline_add_string(struct logline *line, const char *string)
+{
+	return logline_add(line, string, strlen(string));
+}
+
+/* Adds a number, of `width` digits at least. By hand, as all that is in most lines: printf takes ten times as
+ * long, and a line that each session has was half of what the session cost apart from the kernel. */
+static bool logline_add_number(struct logline *line, uint64_t number, size_t width)
+{
+	char digits[20], *at = digits + sizeof(digits);
+
+	for (; number > 0 || width > 0; number /= 10, width -= width > 0)
+		*--at = (char)('0' + number % 10);
+	return logline_add(line, at, (size_t)(digits + sizeof(digits) - at));
 }
 
 /* Whether the byte is written as it is between quotes. */
@@ -115,12 +132,25 @@ static size_t logline_escape_unit(struct text *in, char out[LOGLINE_UNIT + 1])
 		0xd800 + (c >> 10 & 0x3ff), 0xdc00 + (c & 0x3ff));
 }
 
+/* Adds the bytes that a text begins with and that are written as they are, as many as there is room for.
+ * Returns what is behind them. */
+static struct text logline_add_plain(struct logline *line, struct text in)
+{
+	size_t len = 0, room = line->cut ? 0 : line->room - line->len;
+
+	while (len < in.len && len < room && logline_is_plain(in.ptr[len]))
+		len++;
+	if (len > 0)
+		logline_add(line, in.ptr, len);
+	return text_slice(in, len);
+}
+
 /* Adds text escaped, as many characters of it as there is room for. */
 void logline_add_escaped(struct logline *line, struct text in)
 {
 	char unit[LOGLINE_UNIT + 1];
 
-	while (in.len > 0) {
+	for (in = logline_add_plain(line, in); in.len > 0; in = logline_add_plain(line, in)) {
 		size_t len = logline_escape_unit(&in, unit);
 
 		if (!logline_add(line, unit, len))
@@ -167,13 +197,16 @@ static bool logline_add_value(struct logline *line, struct text value)
 /* Adds a key and what stands between it and its value. */
 static bool logline_add_key(struct logline *line, const char *key)
 {
-	return logline_addf(line, line->format == LOG_FORMAT_JSON ? ",\"%s\":" : " %s=", key);
+	bool json = line->format == LOG_FORMAT_JSON;
+	return logline_add_string(line, json ? ",\"" : " ") && logline_add_string(line, key) &&
+	       logline_add_string(line, json ? "\":" : "=");
 }
 
 /* Adds a time span in seconds. */
 static bool logline_add_ms(struct logline *line, uint64_t ms)
 {
-	return logline_addf(line, "%" PRIu64 ".%03u", ms / 1000, (unsigned)(ms % 1000));
+	return logline_add_number(line, ms / 1000, 1) && logline_add(line, ".", 1) &&
+	       logline_add_number(line, ms % 1000, 3);
 }
 
 /* Adds key and value, the value of a text cut short if need be, or neither. */
@@ -187,7 +220,7 @@ static void logline_add_field(struct logline *line, const struct log_field *fiel
 		done = done && logline_add_value(line, field->text);
 		break;
 	case LOG_FIELD_U64:
-		done = done && logline_addf(line, "%" PRIu64, field->u64);
+		done = done && logline_add_number(line, field->u64, 1);
 		break;
 	case LOG_FIELD_I64:
 		done = done && logline_addf(line, "%" PRId64, field->i64);
@@ -200,32 +233,50 @@ static void logline_add_field(struct logline *line, const struct log_field *fiel
 		line->len = start;
 }
 
+/* Adds the date and the time of day. */
+static void logline_add_time(struct logline *line, uint64_t when_us, const char *between)
+{
+	const struct calendar utc = calendar_at((int64_t)(when_us / 1000000));
+
+	logline_add_number(line, (uint64_t)utc.year, 4);
+	logline_add(line, "-", 1);
+	logline_add_number(line, (uint64_t)utc.month + 1, 2);
+	logline_add(line, "-", 1);
+	logline_add_number(line, (uint64_t)utc.day, 2);
+	logline_add_string(line, between);
+	logline_add_number(line, (uint64_t)utc.hour, 2);
+	logline_add(line, ":", 1);
+	logline_add_number(line, (uint64_t)utc.minute, 2);
+	logline_add(line, ":", 1);
+	logline_add_number(line, (uint64_t)utc.second, 2);
+	logline_add(line, ".", 1);
+	logline_add_number(line, when_us / 1000 % 1000, 3);
+	logline_add(line, "Z", 1);
+}
+
 /* Adds what every line begins with: priority, time, level. */
 static void logline_add_head(struct logline *line, bool prefix, uint64_t when_us, enum log_level level)
 {
-	char date[32], clock[32];
-	time_t seconds = (time_t)(when_us / 1000000);
-	unsigned ms = (unsigned)(when_us / 1000 % 1000);
-	struct tm utc;
-
-	gmtime_r(&seconds, &utc);
-	strftime(date, sizeof(date), "%F", &utc);
-	strftime(clock, sizeof(clock), "%T", &utc);
 	if (prefix)
 		logline_addf(line, "<%d>", logline_priority(level));
 	switch (line->format) {
 	case LOG_FORMAT_TEXT:
-		if (!prefix)
-			logline_addf(line, "%s %s.%03uZ ", date, clock, ms);
-		logline_addf(line, "%s ", LOGLINE_LEVELS[level].text);
+		if (!prefix) {
+			logline_add_time(line, when_us, " ");
+			logline_add(line, " ", 1);
+		}
+		logline_add_string(line, LOGLINE_LEVELS[level].text);
+		logline_add(line, " ", 1);
 		break;
 	case LOG_FORMAT_LOGFMT:
-		logline_addf(
-			line, "ts=%sT%s.%03uZ level=%s msg=", date, clock, ms, LOGLINE_LEVELS[level].name);
+		logline_add_string(line, "ts=");
+		logline_add_time(line, when_us, "T");
+		logline_addf(line, " level=%s msg=", LOGLINE_LEVELS[level].name);
 		break;
 	case LOG_FORMAT_JSON:
-		logline_addf(line, "{\"ts\":\"%sT%s.%03uZ\",\"level\":\"%s\",\"msg\":", date, clock, ms,
-			LOGLINE_LEVELS[level].name);
+		logline_add_string(line, "{\"ts\":\"");
+		logline_add_time(line, when_us, "T");
+		logline_addf(line, "\",\"level\":\"%s\",\"msg\":", LOGLINE_LEVELS[level].name);
 		break;
 	}
 }

@@ -31,40 +31,16 @@ static bool text_is_ows(char c)
 	return c == ' ' || c == '\t';
 }
 
-/* Views a C string without its NUL. */
-struct text text_of(const char *cstr)
+/* Looks at all of it at once first: that is how it is written mostly. */
+bool text_folds_alike(const char *a, const char *b, size_t len)
 {
-	return (struct text){ .ptr = cstr, .len = cstr != NULL ? strlen(cstr) : 0 };
-}
-
-/* Compares byte for byte; memcmp() must not see the NULL of an empty text. */
-bool text_equal(struct text a, struct text b)
-{
-	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
-}
-
-/* Compares with ASCII letters folded. */
-bool text_equal_nocase(struct text a, struct text b)
-{
-	if (a.len != b.len)
-		return false;
-	for (size_t i = 0; i < a.len; i++) {
-		if (text_lower(a.ptr[i]) != text_lower(b.ptr[i]))
+	if (len > 0 && text_lower(a[0]) == text_lower(b[0]) && memcmp(a, b, len) == 0)
+		return true;
+	for (size_t i = 0; i < len; i++) {
+		if (text_lower(a[i]) != text_lower(b[i]))
 			return false;
 	}
 	return true;
-}
-
-/* Compares with a C string. */
-bool text_is(struct text a, const char *cstr)
-{
-	return text_equal(a, text_of(cstr));
-}
-
-/* Compares with a C string, ASCII letters folded. */
-bool text_is_nocase(struct text a, const char *cstr)
-{
-	return text_equal_nocase(a, text_of(cstr));
 }
 
 /* Whether the first bytes are those of `prefix`. */
@@ -114,6 +90,16 @@ bool text_next(struct text *rest, char sep, struct text *piece)
 	*piece = text_trim((struct text){ rest->ptr, len });
 	*rest = text_slice(*rest, end != NULL ? len + 1 : len);
 	return true;
+}
+
+/* Copies what fits. snprintf() would do, in ten times as long. */
+void text_copy(char *out, size_t size, struct text a)
+{
+	size_t len = a.len < size ? a.len : size - 1;
+
+	if (len > 0)
+		memcpy(out, a.ptr, len);
+	out[len] = '\0';
 }
 
 /* Copies to the heap. */

@@ -255,11 +255,6 @@ void argv_take(struct argv_state *state, const struct argv_option *option, const
 	state->origin = pool_printf(&state->draft.pool, "--%s", option->name);
 	if (!option->file && state->without_file == NULL)
 		state->without_file = state->origin;
-	if (option->kind == ARGV_LATER) {
-		errors_add(&state->errors, ERRORS_USAGE, NULL,
-			"option --%s is not supported yet by this version", option->name);
-		return;
-	}
 	if (option->kind == ARGV_NOT) {
 		errors_add(&state->errors, ERRORS_USAGE, state->origin, "is refused: %s", option->help);
 		return;

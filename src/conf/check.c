@@ -120,9 +120,13 @@ static void check_targets(
 				upgrades[i]);
 		first = upgrades[i];
 	}
-	leads |= first != NULL || draft_given(draft, section, "static") != NULL;
+	leads |= first != NULL || draft_given(draft, section, "static") != NULL ||
+		 draft_given(draft, section, "cgi") != NULL;
 	if (!leads)
-		check_complain(draft, section, "has none of exec, connect, dir, targets, static and console");
+		check_complain(
+			draft, section, "has none of exec, connect, dir, targets, cgi, static and console");
+	if (route->cgi_dir != NULL && !route->prefix)
+		check_complain(draft, section, "has cgi, so its path ends in /*");
 	if (route->dir != NULL && !route->prefix)
 		check_complain(draft, section, "has dir, so its path ends in /*");
 	if (route->targets != NULL && route->target_by == TARGET_BY_PATH && !route->prefix)
@@ -177,17 +181,44 @@ static const char *check_useless_for_service(const struct route_conf *route, con
 	return NULL;
 }
 
+/* Goes by what the key is about, where that is what an upgrade reaches. */
+static const char *check_useless_without_session(const struct route_conf *route, const struct option *option)
+{
+	bool of_programs = option->flags & OPTION_PROGRAM;
+	bool reaches = route->exec.n > 0 || route->dir != NULL || (route->is_service && !of_programs);
+
+	if (!(option->flags & OPTION_SESSION) || reaches)
+		return NULL;
+	return of_programs ? "without exec or dir" : "without exec, dir, connect or targets";
+}
+
+/* Goes by what the key is about, where that is a program. Those of cgi are on pipes beside a terminal. */
+static const char *check_useless_for_program(const struct route_conf *route, const struct option *option)
+{
+	bool has_pipes = !route->terminal || (route->cgi_dir != NULL && !(option->flags & OPTION_SESSION));
+
+	if (option->flags & OPTION_TERMINAL && !route->terminal)
+		return "without terminal = yes";
+	if (option->flags & OPTION_PIPES && !has_pipes)
+		return "with terminal = yes";
+	return NULL;
+}
+
 /* Goes by what the key is about. */
 const char *check_useless(const struct route_conf *route, const struct option *option)
 {
-	bool program = route->exec.n > 0 || route->dir != NULL;
+	bool program = route->exec.n > 0 || route->dir != NULL || route->cgi_dir != NULL;
 
 	if (option->flags & OPTION_PROGRAM && route->is_service && !program)
 		return route->targets != NULL ? "with targets" : "with connect";
 	if (option->flags & OPTION_SERVICE && program && !route->is_service)
 		return route->dir != NULL ? "with dir" : "with exec";
+	if (check_useless_without_session(route, option) != NULL)
+		return check_useless_without_session(route, option);
 	if (check_useless_for_service(route, option) != NULL)
 		return check_useless_for_service(route, option);
+	if (program && check_useless_for_program(route, option) != NULL)
+		return check_useless_for_program(route, option);
 	if (option->flags & OPTION_SEPARATOR && !check_may_frame(route, FRAMING_LINES, FRAMING_NUL))
 		return "in this framing, only in lines and nul";
 	if (option->flags & OPTION_TYPE && !check_may_type(route))
@@ -234,6 +265,24 @@ static void check_service_tls(
 		check_complain(draft, section, "has one of tls_cert and tls_key; they are a pair");
 }
 
+/* Can what flows be a terminal's: bytes without bounds? */
+static void check_terminal(
+	struct draft *draft, const struct route_conf *route, const struct draft_section *section)
+{
+	enum framing framing = route->framing;
+
+	if (!route->terminal)
+		return;
+	for (size_t i = 0; i <= route->subprotocols.names.n; i++) {
+		if (framing != FRAMING_UNSET && framing != FRAMING_STREAM && framing != FRAMING_TEXT_STREAM &&
+			framing != FRAMING_BASE64)
+			check_complain(draft, section,
+				"has terminal and a framing that is none of stream, text-stream and base64");
+		if (i < route->subprotocols.names.n)
+			framing = route->subprotocols.framings[i];
+	}
+}
+
 /* All of it. */
 void check_route(struct draft *draft, const struct config *config, const struct route_conf *route,
 	const struct draft_section *section)
@@ -243,4 +292,5 @@ void check_route(struct draft *draft, const struct config *config, const struct 
 	check_effects(draft, route, section);
 	check_pass_env(draft, route, section);
 	check_service_tls(draft, route, section);
+	check_terminal(draft, route, section);
 }

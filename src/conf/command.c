@@ -159,6 +159,8 @@ static int command_check(const char *path)
 		return -EISDIR;
 	if (!S_ISREG(st.st_mode))
 		return -EACCES;
+	if (!(st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)))
+		return -ENOEXEC;
 	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? -errno : 0;
 }
 
@@ -188,7 +190,7 @@ static int command_search(struct pool *pool, const char *word, char **path)
 
 		if (found == 0)
 			return command_make_absolute(pool, candidate, path);
-		if (found == -EACCES)
+		if (found == -EACCES || found == -ENOEXEC)
 			error = found;
 		if (!dir[len])
 			return error;
@@ -229,7 +231,8 @@ static void command_parse(const struct value *value, void *conf)
 				? "; no shell reads it, and words in one pair of quotes are one word"
 				: "");
 	else if (error)
-		value_complain(value, ERRORS_FAILED, "%.200s: %s", name, strerror(-error));
+		value_complain(value, ERRORS_FAILED, "%.200s: %s", name,
+			error == -ENOEXEC ? "not executable (chmod +x)" : strerror(-error));
 }
 
 /* Writes the words, quoted where they have to be. */

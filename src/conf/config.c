@@ -20,9 +20,11 @@
 /* The listener of a configuration that names none. */
 static const char config_listener[] = "listen default", config_address[] = "127.0.0.1:8080";
 
-/* What a reference leads to: the part that others see, and what frees it. */
+/* What a reference leads to: the part that others see, and what frees it. The count, which each session of
+ * each worker writes, has a cache line without what they read. */
 struct snapshot {
 	struct config config;
+	char apart[64];
 	atomic_uint refs;
 	struct pool pool;
 };
@@ -160,6 +162,16 @@ static bool config_fill_pattern(
 	return true;
 }
 
+/* Sets the defaults that depend on other keys. A terminal is its session's: without a program for one, what
+ * [defaults] say of it does nothing, as with all that stands there. */
+static void config_choose(
+	struct config_build *build, struct route_conf *route, const struct draft_section *section)
+{
+	route->terminal = route->terminal && (route->exec.n > 0 || route->dir != NULL);
+	if (draft_given(build->draft, section, "framing") == NULL)
+		route->framing = route->is_service || route->terminal ? FRAMING_STREAM : FRAMING_LINES;
+}
+
 /* Reads the routes; those with a broken pattern are checked as well, but no other is compared with them. */
 static void config_fill_routes(struct config_build *build)
 {
@@ -173,8 +185,7 @@ static void config_fill_routes(struct config_build *build)
 		bool good = config_fill_pattern(build, route, section);
 
 		config_fill_route(build, route, section);
-		if (draft_given(build->draft, section, "framing") == NULL)
-			route->framing = route->is_service ? FRAMING_STREAM : FRAMING_LINES;
+		config_choose(build, route, section);
 		check_route(build->draft, config, route, section);
 		if (good)
 			config->n_routes++;
@@ -195,6 +206,16 @@ static void config_check_defaults(struct config_build *build)
 	}
 }
 
+/* Keeps the names of the files for those who look where they lie. */
+static void config_name_files(struct config_build *build)
+{
+	struct pool *pool = &build->snapshot->pool;
+	const struct conf_list *names = &build->draft->file_names;
+
+	for (size_t i = 0; i < names->n; i++)
+		pool_append(pool, &build->snapshot->config.files, pool_copy(pool, text_of(names->items[i])));
+}
+
 /* Builds all of it; with one mistake there is no snapshot. */
 const struct config *config_build(struct draft *draft)
 {
@@ -212,6 +233,7 @@ const struct config *config_build(struct draft *draft)
 		addresses_check(draft);
 		config_check_defaults(&build);
 		config_fill_routes(&build);
+		config_name_files(&build);
 	}
 	if (snapshot == NULL || draft->pool.failed || snapshot->pool.failed)
 		errors_add(draft->errors, ERRORS_FAILED, NULL, "%s", strerror(ENOMEM));

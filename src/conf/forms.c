@@ -71,6 +71,19 @@ static void forms_fill_address(struct argv_state *state)
 		forms_put_address(state, state->guise->address, NULL);
 }
 
+/* Does an option or a --set give this key of the route? */
+static bool forms_has(const struct argv_state *state, const char *key)
+{
+	return draft_given(&state->draft, state->route, key) != NULL;
+}
+
+/* Is there something that an upgrade reaches? */
+static bool forms_connects(const struct argv_state *state)
+{
+	return forms_has(state, "exec") || forms_has(state, "connect") || forms_has(state, "dir") ||
+	       forms_has(state, "targets");
+}
+
 /* Takes what --set gives, and fills in what nobody gave: the address, and the console. */
 static void forms_fill(struct argv_state *state)
 {
@@ -84,8 +97,8 @@ static void forms_fill(struct argv_state *state)
 	for (size_t i = 0; i < state->sockets.n; i++)
 		draft_put(draft, state->listen, "address", state->sockets.items[i], "--unixsocket");
 	websocketd_complete(state);
-	if (draft_given(draft, state->route, "static") == NULL &&
-		draft_given(draft, state->route, "console") == NULL)
+	bool others = forms_has(state, "static") || (forms_has(state, "cgi") && !forms_connects(state));
+	if (!others && !forms_has(state, "console"))
 		draft_put(draft, state->route, "console", "yes", NULL);
 }
 
@@ -197,31 +210,23 @@ static void forms_put_origins(struct argv_state *state)
 		draft_put(&state->draft, state->route, "origins", same ? "same" : "any", "--sameorigin");
 }
 
-/* Does an option or a --set say where upgrades go? */
-static bool forms_has(const struct argv_state *state, const char *key)
-{
-	return draft_given(&state->draft, state->route, key) != NULL;
-}
-
 /* Checks that it is said, and once, where requests go. */
 static void forms_check_target(struct argv_state *state, int n)
 {
 	static const char *const others[][2] = { { "connect", "--connect=URI" }, { "dir", "--dir=DIR" } };
-	bool serves = n > 0 || forms_has(state, "exec") || forms_has(state, "static") ||
-		      forms_has(state, "targets");
+	bool serves = n > 0 || forms_connects(state) || forms_has(state, "static") || forms_has(state, "cgi");
 
 	for (size_t i = 0; i < 2; i++) {
 		if (n > 0 && forms_has(state, others[i][0]))
 			errors_add(&state->errors, ERRORS_USAGE, NULL, "give a COMMAND or %s, not both",
 				others[i][1]);
-		serves |= forms_has(state, others[i][0]);
 	}
 	if (n == 0 && forms_has(state, "connect") && forms_has(state, "dir"))
 		errors_add(&state->errors, ERRORS_USAGE, NULL, "give --connect=URI or --dir=DIR, not both");
 	if (!serves)
 		errors_add(&state->errors, ERRORS_USAGE, NULL,
 			"nothing to serve: give a COMMAND, %s (see --help)",
-			state->guise == &guise_websocketd ? "--dir=DIR or --staticdir=DIR"
+			state->guise == &guise_websocketd ? "--dir=DIR, --staticdir=DIR or --cgidir=DIR"
 							  : "--dir=DIR, --connect=URI or --config=FILE");
 }
 

@@ -47,6 +47,7 @@ const char help_usage_own[] =
 	"  wsluice --config=FILE                      whatever the file says\n"
 	"\n"
 	"Try: wsluice --port=8080 vmstat 1, and open http://localhost:8080/\n"
+	"or, for a terminal there: wsluice --set terminal=yes bash\n"
 	"\n";
 
 const char help_usage_websocketd[] =

@@ -296,8 +296,10 @@ static void ini_open(struct draft *draft, const struct ini *parent, const char *
 		why = "includes itself";
 	else if (++draft->files > INI_FILES_MAX)
 		why = "is one file too many";
-	else
+	else {
+		pool_append(&draft->pool, &draft->file_names, pool_copy(&draft->pool, text_of(name)));
 		ini_read_file(draft, parent, stream, name);
+	}
 	if (why != NULL)
 		errors_add(draft->errors, ERRORS_FAILED, origin, "%s: %s", name, why);
 	if (stream != NULL)

@@ -7,11 +7,12 @@ const struct manners manners_own = {
 	.status_busy = 503,
 	.status_redirect = 308,
 	.status_plain = 426,
+	.status_program = 502,
 	.gateway_interface = "CGI/1.1",
 	.server_software = "wsluice/" WSLUICE_VERSION,
 	.exit_cannot_start = 1,
 	.origin_option = "--origin=",
-	.page_advice = "To have a test page here: --devconsole on the command line",
+	.page_option = "--devconsole",
 };
 
 const struct manners manners_websocketd = {
@@ -20,13 +21,14 @@ const struct manners manners_websocketd = {
 	.status_busy = 429,
 	.status_redirect = 302,
 	.status_plain = 404,
+	.status_program = 500,
 	.any_host = true,
 	.loose_cgi = true,
 	.gateway_interface = "websocketd-CGI/0.1",
 	.server_software = "websocketd/" WSLUICE_VERSION,
 	.exit_cannot_start = 3,
 	.origin_option = "--origin=",
-	.page_advice = "To have a test page here: --devconsole on the command line",
+	.page_option = "--devconsole",
 };
 
 const struct manners manners_websockify = {
@@ -35,10 +37,11 @@ const struct manners manners_websockify = {
 	.status_busy = 503,
 	.status_redirect = 308,
 	.status_plain = 405,
+	.status_program = 502,
 	.any_host = true,
 	.gateway_interface = "CGI/1.1",
 	.server_software = "wsluice/" WSLUICE_VERSION,
 	.exit_cannot_start = 1,
 	.origin_option = "--set origins=",
-	.page_advice = "To have files here: --web=DIR on the command line",
+	.page_option = "--web=DIR",
 };

@@ -62,6 +62,8 @@ static const struct option_word options_refuse_as[] = { { "http", REFUSE_AS_HTTP
 static const struct option_word options_stderr[] = { { "log", STDERR_LOG }, { "merge", STDERR_MERGE },
 	{ "tagged", STDERR_TAGGED }, { "discard", STDERR_DISCARD }, { NULL, 0 } };
 
+static const struct option_word options_auths[] = { { "none", AUTH_NONE }, { NULL, 0 } };
+
 static const struct option_word options_balances[] = { { "first", BALANCE_FIRST },
 	{ "round-robin", BALANCE_ROUND_ROBIN }, { "least-sessions", BALANCE_LEAST_SESSIONS },
 	{ "hash-ip", BALANCE_HASH_IP }, { NULL, 0 } };
@@ -98,7 +100,7 @@ const struct option options[] = {
 	{ GATEWAY(max_sessions_per_ip), .key = "max_sessions_per_ip", .type = &value_number, .otherwise = "0", .max = MILLIONS,
 	  .help = "Sessions from one address; IPv6 counts by /64, 0 is no limit." },
 	{ GATEWAY(max_pending), .key = "max_pending", .type = &value_number, .otherwise = "512", .min = 1, .max = MILLIONS,
-	  .help = "Connections that have not been upgraded yet, or only to be told by a close frame why there is no session for them (refuse_as = close); more wait in the kernel's backlog." },
+	  .help = "Connections that have not been upgraded yet, or only to be told by a close frame why there is no session for them (refuse_as = close), without those that a CGI program answers (max_processes); more wait in the kernel's backlog." },
 	{ GATEWAY(max_processes), .key = "max_processes", .type = &value_number, .otherwise = "1024", .min = 1, .max = MILLIONS,
 	  .help = "Programs in all; the next one gets 503 and Retry-After." },
 	{ GATEWAY(shutdown_grace_ms), .key = "shutdown_grace", .type = &value_time, .otherwise = "30s", .max = LONGEST,
@@ -149,14 +151,16 @@ const struct option options[] = {
 	  .help = "A directory of programs that an upgrade reaches, instead of exec: the path descends directories until it meets an executable file, the rest is PATH_INFO. Never outside it." },
 	{ ROUTE(targets), .key = "targets", .type = &place_targets, .otherwise = "", .flags = OPTION_PATH,
 	  .help = "A file of lines \"token: URI\", or a directory of such files, that picks the service by the token that a client shows (see target_by), instead of connect. What websockify reads in its token files is read too. Looked at for each session, and read again when it has changed: at most 2 MiB, 20,000 lines and 5,000 files. A token that is not in it is 404, and 502 when it can't be read; while it can't for want of descriptors or memory, what it said before counts." },
+	{ ROUTE(cgi_dir), .key = "cgi", .type = &place_directory, .otherwise = "", .flags = OPTION_PATH,
+	  .help = "What a plain request gets: the output of a CGI/1.1 program (RFC 3875) of this directory. The path descends directories until it meets an executable file, the rest is PATH_INFO. Never outside it." },
 	{ ROUTE(static_dir), .key = "static", .type = &place_directory, .otherwise = "", .flags = OPTION_PATH,
-	  .help = "What a plain request gets: files of this directory." },
+	  .help = "What a plain request gets (after cgi): files of this directory." },
 	{ ROUTE(console), .key = "console", .type = &value_bool, .otherwise = "no",
-	  .help = "What a plain request gets (after static): the built-in test page." },
+	  .help = "What a plain request gets (after cgi and static): the built-in test page; where the program runs on a terminal, a page with a terminal." },
 	{ ROUTE(listen), .key = "listen", .type = &items_listeners, .otherwise = "", .flags = OPTION_LIST,
 	  .help = "The listeners that the route answers on; when empty, all." },
 	{ ROUTE(framing), .key = "framing", .type = &value_word, .otherwise = "", .words = options_framings,
-	  .help = "How messages map to bytes; when empty, lines for exec and dir, stream for connect. lines: a message is a line. stream, text-stream: payload as it is, each chunk that comes is a message. nul: ends with a NUL. length8 to length64: the length in so many bits in front, le for little endian. netstring. records: a type byte (t text, b binary; T and B: more of this message follows), four bytes of length, payload. base64: as stream, but each message is base64 text, both ways; what is none closes with 1007. With a length in front a message is held until it is whole: what is more than the length can say, or than 16 MiB, closes with 1009." },
+	  .help = "How messages map to bytes; when empty, lines for exec and dir, stream for connect and with terminal = yes, which takes stream, text-stream and base64 only. lines: a message is a line. stream, text-stream: payload as it is, each chunk that comes is a message. nul: ends with a NUL. length8 to length64: the length in so many bits in front, le for little endian. netstring. records: a type byte (t text, b binary; T and B: more of this message follows), four bytes of length, payload. base64: as stream, but each message is base64 text, both ways; what is none closes with 1007. With a length in front a message is held until it is whole: what is more than the length can say, or than 16 MiB, closes with 1009." },
 	{ ROUTE(messages), .key = "messages", .type = &value_choice, .otherwise = "", .flags = OPTION_TYPE, .words = options_messages,
 	  .help = "Type of the messages sent to the client; when empty, text for lines, nul and text-stream, binary for the others. records have types of their own, base64 is text. Both types are accepted from the client and treated alike." },
 	{ ROUTE(newlines), .key = "newlines", .type = &value_word, .otherwise = "pass", .flags = OPTION_SEPARATOR, .words = options_newlines,
@@ -168,8 +172,8 @@ const struct option options[] = {
 	{ ROUTE(subprotocols), .key = "subprotocols", .type = &lists_subprotocols, .otherwise = "", .flags = OPTION_LIST,
 	  .help = "Subprotocols that are answered, best first; NAME=FRAMING also sets the framing for that choice; where a service has stream, base64 has the framing of that name without saying so, and text.ircv3.net and binary.ircv3.net have lines, of the type that their names say. When empty, the first one that the client offers." },
 	{ ROUTE(origins), .key = "origins", .type = &items_origins, .otherwise = "same", .flags = OPTION_LIST,
-	  .help = "Web pages that may connect. same: those that came from this host and port, by https where clients speak TLS; any (or *): all; null: pages opened from disk. Giving any value replaces the default. A client without an Origin header is no browser and may always." },
-	{ ROUTE(stderr_to), .key = "stderr", .type = &value_word, .otherwise = "log", .flags = OPTION_PROGRAM, .words = options_stderr,
+	  .help = "Web pages that may connect, and POST to a CGI program. same: those that came from this host and port, by https where clients speak TLS; any (or *): all; null: pages opened from disk. Giving any value replaces the default. A client without an Origin header is no browser and may always." },
+	{ ROUTE(stderr_to), .key = "stderr", .type = &value_word, .otherwise = "log", .flags = OPTION_PROGRAM | OPTION_PIPES, .words = options_stderr,
 	  .help = "A program's stderr: log (a line of the log for each of its lines), merge (into stdout), tagged (to the client and the log; each text message is JSON then, as websocketd's --passstderr has it: {\"stream\":\"stderr\",\"data\":\"a line\"}, or stdout; binary messages are stdout as it is), or discard." },
 	{ ROUTE(env), .key = "env", .type = &items_env, .otherwise = "", .flags = OPTION_PROGRAM | OPTION_LIST,
 	  .help = "NAME=VALUE: a variable that the program gets; one on a line." },
@@ -189,14 +193,20 @@ const struct option options[] = {
 	  .help = "Descriptors of each of its processes (RLIMIT_NOFILE)." },
 	{ ROUTE(limit_processes), .key = "limit_processes", .type = &value_number, .otherwise = "0", .flags = OPTION_PROGRAM, .max = MILLIONS,
 	  .help = "Processes and threads (RLIMIT_NPROC): the kernel counts all of the user, so it is of use with a run_as of its own, and does not bind root." },
+	{ ROUTE(terminal), .key = "terminal", .type = &value_bool, .otherwise = "no", .flags = OPTION_PROGRAM | OPTION_SESSION,
+	  .help = "Run the program on a pseudo-terminal: shells, editors, whatever draws on a screen. Clients that choose the subprotocol tty speak ttyd's protocol; to others it is a stream of bytes. A listener on another address than loopback needs tls_client_ca, or auth = none in the route." },
+	{ ROUTE(write), .key = "write", .type = &value_bool, .otherwise = "yes", .flags = OPTION_PROGRAM | OPTION_SESSION | OPTION_TERMINAL,
+	  .help = "Whether what a client types reaches the terminal. If not, it can still resize, pause and resume it." },
+	{ ROUTE(unbuffer), .key = "unbuffer", .type = &value_bool, .otherwise = "no", .flags = OPTION_PROGRAM | OPTION_SESSION | OPTION_PIPES,
+	  .help = "Give the program a pseudo-terminal as its stdout only, which changes no byte, so that it prints each line at once. Programs hold output back that goes to a pipe." },
 	{ ROUTE(spawn_rate), .key = "spawn_rate", .type = &value_number, .otherwise = "0", .flags = OPTION_PROGRAM, .max = 1000000,
 	  .help = "Program starts a second on this route, and so many at once; the next one gets 503 and Retry-After. 0 is no limit." },
-	{ ROUTE(eof_message), .key = "eof_message", .type = &value_bool, .otherwise = "no",
+	{ ROUTE(eof_message), .key = "eof_message", .type = &value_bool, .otherwise = "no", .flags = OPTION_SESSION | OPTION_PIPES,
 	  .help = "Whether an empty message from the client ends the program's input (or half-closes TCP), while its output goes on; what is sent after it is dropped." },
 	{ ROUTE(max_sessions), .key = "max_sessions", .type = &value_number, .otherwise = "0", .max = MILLIONS,
 	  .help = "Sessions of this route; the next one gets 503 and Retry-After. 0 is no limit." },
-	{ ROUTE(stop_signal), .key = "stop_signal", .type = &value_signal, .otherwise = "TERM", .flags = OPTION_PROGRAM, .words = options_signals,
-	  .help = "Sent to the program's process group after closing_wait, when the client has gone or the program goes on after it closed its stdout." },
+	{ ROUTE(stop_signal), .key = "stop_signal", .type = &value_signal, .otherwise = "", .flags = OPTION_PROGRAM, .words = options_signals,
+	  .help = "When empty, TERM, and HUP on a terminal (CGI programs have none). Sent to the program's process group after closing_wait, when the client has gone or the program goes on after it closed its stdout." },
 	{ ROUTE(stop_grace_ms), .key = "stop_grace", .type = &value_time, .otherwise = "5s", .flags = OPTION_PROGRAM, .max = LONGEST,
 	  .help = "From that signal to KILL." },
 	{ ROUTE(closing_wait_ms), .key = "closing_wait", .type = &value_time, .otherwise = "100ms", .max = LONGEST,
@@ -206,13 +216,13 @@ const struct option options[] = {
 	{ ROUTE(buffer), .key = "buffer", .type = &value_size, .otherwise = "256k", .min = 16 * KIB, .max = GIB,
 	  .help = "Memory held for each direction before the faster side is stopped. A line or record that waits for its end comes on top: up to 64k, as it is sent up to 192k (bad bytes become U+FFFD) or, with stderr = tagged, 384k." },
 	{ ROUTE(send_timeout_ms), .key = "send_timeout", .type = &value_time, .otherwise = "60s", .min = 1, .max = LONGEST,
-	  .help = "A client that accepts no byte for this long while bytes wait is cut. So is a service: its client is closed with 1011. A program may take its time." },
+	  .help = "A client that accepts no byte for this long while bytes wait is cut. So is a service: its client is closed with 1011. The body of a request to a CGI program that does not come on for this long ends the run, with 408 if nothing was answered yet. A program may take its time." },
 	{ ROUTE(idle_timeout_ms), .key = "idle_timeout", .type = &value_time, .otherwise = "0", .max = LONGEST,
 	  .help = "A session without a message for this long is closed with 1001; 0 is never. A client that has not taken that, and all that waits before it, within send_timeout is cut." },
 	{ ROUTE(max_lifetime_ms), .key = "max_lifetime", .type = &value_time, .otherwise = "0", .max = LONGEST,
 	  .help = "A session that has lasted for this long, since its handshake came, is closed with 1001; 0 is never. A client that has not taken that, and all that waits before it, within send_timeout is cut." },
 	{ ROUTE(ping_interval_ms), .key = "ping_interval", .type = &value_time, .otherwise = "30s", .max = LONGEST,
-	  .help = "A client that was silent for this long gets a ping; 0 is never. It also finds a client that was reset while nothing was read from it, since its service or program takes nothing." },
+	  .help = "A client that was silent for this long gets a ping; 0 is never. A client that is reset is found without one, also while nothing is read from it since its service or program takes nothing." },
 	{ ROUTE(ping_timeout_ms), .key = "ping_timeout", .type = &value_time, .otherwise = "20s", .min = 1, .max = LONGEST,
 	  .help = "No frame for this long after a ping ends the session." },
 	{ ROUTE(deflate), .key = "deflate", .type = &value_bool, .otherwise = "no",
@@ -245,6 +255,8 @@ const struct option options[] = {
 	  .help = "PEM file with the private key of tls_cert." },
 	{ ROUTE(target_by), .key = "target_by", .type = &value_word, .otherwise = "query", .flags = OPTION_SERVICE | OPTION_TARGETS, .words = options_target_by,
 	  .help = "Where the token for targets is: query (?token=), path (the one segment behind the route's), or host (the Host header, without its port, in any case; names are no secrets, and the log may show them). With path the log shows nothing of paths that no route has, or that may be meant for this one." },
+	{ ROUTE(auth), .key = "auth", .type = &value_choice, .otherwise = "", .words = options_auths,
+	  .help = "none: everybody who reaches the listener may use the route, also a terminal on an address that is not loopback, which is refused without it." },
 	{ ROUTE(header), .key = "header", .type = &lists_headers, .otherwise = "", .flags = OPTION_LIST,
 	  .help = "Added to every response." },
 	{ ROUTE(header_ws), .key = "header_ws", .type = &lists_headers, .otherwise = "", .flags = OPTION_LIST,
@@ -300,8 +312,7 @@ int options_section_find(struct text name, enum option_section *out)
 }
 
 /* Keys that a later version has: whoever asks for one has not misspelled another. */
-static const char *const options_later[] = { "admin", "auth", "auth_realm", "cgi", "terminal", "unbuffer",
-	"write" };
+static const char *const options_later[] = { "admin", "auth_realm" };
 
 /* Prefers a key of the section that begins so to the same key of another section, and that to one that is
  * only spelled alike. */
@@ -310,6 +321,10 @@ char *options_hint(enum option_section section, const char *key, char out[96])
 	const char *names[OPTIONS_MAX];
 	size_t n = 0;
 
+	if (section == OPTION_LISTEN && strcmp(key, "port") == 0) {
+		snprintf(out, 96, "; the port is part of address (127.0.0.1:80)");
+		return out;
+	}
 	for (size_t i = 0; i < options_n; i++) {
 		if (options[i].section == options_section_keys(section))
 			names[n++] = options[i].key;

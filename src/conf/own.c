@@ -106,6 +106,7 @@ const struct argv_option own_options[] = {
 	{ "origin", ARGV_VALUE, .arg = "ORIGIN", .key = "origins", .help = "web pages that may connect: same (the default), any, HOST[:PORT]; repeatable", .there = "web pages that may connect: any (the default), same, HOST[:PORT]; repeatable" },
 	{ "sameorigin", ARGV_FLAG, .take = own_take_sameorigin, .help = "only pages from this host and port; =false lets any connect", .there = "only pages from this host and port" },
 	{ "staticdir", ARGV_VALUE, .arg = "DIR", .key = "static", .help = "serve the files of a directory to plain requests" },
+	{ "cgidir", ARGV_VALUE, .arg = "DIR", .key = "cgi", .help = "run the CGI program of a directory that the path of a plain request names" },
 	{ "reverselookup", ARGV_FLAG, .take = websocketd_take_reverselookup, .help = "look up the name of each client for REMOTE_HOST" },
 	{ "devconsole", ARGV_FLAG, .key = "console", .help = "serve the test page; the default without --staticdir", .there = "serve the test page to plain requests" },
 	{ "maxframesize", ARGV_VALUE, .arg = "BYTES", .take = websocketd_take_maxframesize, .help = "largest message from a client; 0, the default, is no limit", .there = "largest message from a client, 1048576 by default; 0 is no limit" },
@@ -113,7 +114,6 @@ const struct argv_option own_options[] = {
 	{ "header", ARGV_VALUE, .arg = "HEADER", .key = "header", .help = "\"Name: value\" added to every response; repeatable" },
 	{ "header-ws", ARGV_VALUE, .arg = "HEADER", .key = "header_ws", .help = "... to responses that upgrade" },
 	{ "header-http", ARGV_VALUE, .arg = "HEADER", .key = "header_http", .help = "... to all other responses" },
-	{ .name = "cgidir", .kind = ARGV_LATER },
 	{ .name = NULL },
 };
 /* clang-format on */

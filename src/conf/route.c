@@ -96,7 +96,7 @@ bool route_same(const struct route_conf *a, const struct route_conf *b)
 }
 
 /* Whether the route answers on this listener. */
-static bool route_on_listener(const struct route_conf *route, const char *listener)
+bool route_is_on(const struct route_conf *route, const char *listener)
 {
 	for (size_t i = 0; i < route->listen.n; i++) {
 		if (strcmp(route->listen.items[i], listener) == 0)
@@ -141,7 +141,7 @@ struct route_match route_find(
 	for (size_t i = 0; i < config->n_routes; i++) {
 		const struct route_conf *route = &config->routes[i];
 
-		if (route_on_listener(route, listener) && route_matches(route, host, path) &&
+		if (route_is_on(route, listener) && route_matches(route, host, path) &&
 			(match.route == NULL || route_is_better(route, match.route))) {
 			match.route = route;
 		}

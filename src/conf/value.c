@@ -333,7 +333,7 @@ const struct value_type value_tls_word = { NULL, value_parse_word, value_format_
 const struct value_type value_tls_client = { NULL, value_parse_word, value_format_number,
 	value_count_tls_client };
 const struct value_type value_choice = { NULL, value_parse_word, value_format_number, value_count_choice };
-const struct value_type value_signal = { NULL, value_parse_signal, value_format_number, NULL };
+const struct value_type value_signal = { NULL, value_parse_signal, value_format_number, value_count_choice };
 const struct value_type value_mode = { "an octal file mode (0660)", value_parse_mode, value_format_mode,
 	NULL };
 const struct value_type value_umask = { "an octal file mode (0027)", value_parse_mode, value_format_mode,

@@ -176,6 +176,15 @@ static void websocketd_check_stderr(struct argv_state *state)
 			"give --binary or --passstderr, not both: what is tagged are lines");
 }
 
+/* Checks that nothing else is to answer plain requests beside the console. */
+static void websocketd_check_console(struct argv_state *state, const char *key, const char *option)
+{
+	if (draft_given(&state->draft, state->route, key) == NULL)
+		return;
+	errors_add(&state->errors, ERRORS_USAGE, NULL, "give --devconsole or %s, not both", option);
+	state->status = WEBSOCKETD_CONTRADICTION;
+}
+
 /* Fills in defaults; what it forbids has a status of its own. */
 void websocketd_complete(struct argv_state *state)
 {
@@ -193,10 +202,9 @@ void websocketd_complete(struct argv_state *state)
 	draft_fill(draft, state->route, "pass_env", "PATH LD_LIBRARY_PATH");
 	draft_fill(draft, state->route, "console", "no");
 	websocketd_complete_log(state);
-	if (draft_given(draft, state->route, "static") != NULL && console != NULL &&
-		strcmp(console->text, "yes") == 0) {
-		errors_add(&state->errors, ERRORS_USAGE, NULL, "give --devconsole or --staticdir, not both");
-		state->status = WEBSOCKETD_CONTRADICTION;
+	if (console != NULL && strcmp(console->text, "yes") == 0) {
+		websocketd_check_console(state, "static", "--staticdir");
+		websocketd_check_console(state, "cgi", "--cgidir");
 	}
 }
 

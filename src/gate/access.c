@@ -118,17 +118,25 @@ static char *access_make_url(const struct http_request *request, const struct ac
 	return url;
 }
 
+/* Adds a mark to the path, behind at most ACCESS_PATH bytes with the NUL. */
+static void access_mark(struct access *access, const char *mark)
+{
+	size_t len = strlen(access->path);
+
+	text_copy(access->path + len, sizeof(access->path) - len, text_of(mark));
+}
+
 /* Keeps what the log needs. */
 void access_remember(struct access *access, const struct config *config, const struct client *client,
 	const struct http_request *request)
 {
 	struct access_path path = access_look_at(config, request->path);
-	size_t room = sizeof(access->path) - sizeof("***?***"), len = path.shown.len;
 
 	access_forget(access);
-	snprintf(access->method, sizeof(access->method), "%.*s", TEXT_ARG(request->method));
-	snprintf(access->path, sizeof(access->path), "%.*s%s%s", (int)(len < room ? len : room),
-		path.shown.ptr, path.hidden, request->has_query ? "?***" : "");
+	text_copy(access->method, sizeof(access->method), request->method);
+	text_copy(access->path, ACCESS_PATH, path.shown);
+	access_mark(access, path.hidden);
+	access_mark(access, request->has_query ? "?***" : "");
 	access->handshake = http_request_has_token(request, "Upgrade", "websocket");
 	if (config->log_websocketd != LOG_WEBSOCKETD_OFF)
 		access->url = access_make_url(request, &path, client->secure);
@@ -142,11 +150,16 @@ void access_forget(struct access *access)
 }
 
 /* What websocketd says of a plain request: who has answered it. */
-static const char *access_plain_words(
-	const struct config *config, const struct entrance *entrance, int status, const char *otherwise)
+static const char *access_plain_words(const struct config *config, const struct entrance *entrance,
+	const struct access_outcome *outcome, const char *otherwise)
 {
+	int status = outcome->status;
 	const struct route_conf *route = &config->routes[0]; /* under that name there is one */
 
+	if (outcome->id != NULL && (status < 400 || outcome->reason == NULL))
+		return "CGI";
+	if (outcome->id != NULL)
+		return otherwise;
 	if (status == 404)
 		return "NOT FOUND";
 	if (status >= 400)
@@ -158,15 +171,20 @@ static const char *access_plain_words(
 
 /* The line in websocketd's log, which has no status but by its words. */
 static void access_log_there(const struct access *access, struct log *log, const struct config *config,
-	const struct entrance *entrance, int status, const char *reason)
+	const struct entrance *entrance, const struct access_outcome *outcome)
 {
+	int status = outcome->status;
+	const char *reason = outcome->reason != NULL ? outcome->reason : "";
 	const char *sentence = "request", *words;
 	char otherwise[ACCESS_WORDS];
 
 	snprintf(otherwise, sizeof(otherwise), "%s%s",
-		access->handshake ? "Unable to Upgrade: " : "BAD REQUEST: ", reason);
+		access->handshake     ? "Unable to Upgrade: "
+		: outcome->id != NULL ? "CGI: "
+				      : "BAD REQUEST: ",
+		reason);
 	if (!access->handshake)
-		words = access_plain_words(config, entrance, status, otherwise);
+		words = access_plain_words(config, entrance, outcome, otherwise);
 	else if (status == 429 && strcmp(reason, "max_processes") == 0) {
 		sentence = "limit reached";
 		words = "Max of possible forks already active, upgrade rejected";
@@ -179,18 +197,25 @@ static void access_log_there(const struct access *access, struct log *log, const
 
 /* Writes it in the words of the log. */
 void access_log(const struct access *access, struct log *log, const struct config *config,
-	const struct entrance *entrance, const struct addr *peer, int status, uint64_t bytes,
-	const char *reason)
+	const struct entrance *entrance, const struct addr *peer, const struct access_outcome *outcome)
 {
 	char text[ADDR_TEXT];
 
 	if (config->log_websocketd != LOG_WEBSOCKETD_OFF) {
-		access_log_there(access, log, config, entrance, status, reason != NULL ? reason : "");
-		return;
+		access_log_there(access, log, config, entrance, outcome);
+	} else if (outcome->id == NULL) {
+		log_info(log, "request", LOG_STR("peer", addr_format(peer, text)),
+			LOG_STR("method", access->method), LOG_STR("path", access->path),
+			LOG_U64("status", outcome->status), LOG_U64("bytes", outcome->bytes),
+			LOG_STR("reason", outcome->reason));
+	} else {
+		log_info(log, "request", LOG_STR("id", outcome->id), LOG_STR("peer", addr_format(peer, text)),
+			LOG_STR("method", access->method), LOG_STR("path", access->path),
+			LOG_U64("status", outcome->status), LOG_U64("bytes", outcome->bytes),
+			LOG_STR("program", outcome->program), LOG_STR("backend", outcome->backend),
+			LOG_U64("in_bytes", outcome->in_bytes), LOG_MS("duration", outcome->duration_ms),
+			LOG_STR("end", outcome->end), LOG_STR("reason", outcome->reason));
 	}
-	log_info(log, "request", LOG_STR("peer", addr_format(peer, text)), LOG_STR("method", access->method),
-		LOG_STR("path", access->path), LOG_U64("status", status), LOG_U64("bytes", bytes),
-		LOG_STR("reason", reason));
 }
 
 /* One block: the struct, then both texts. */

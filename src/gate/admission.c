@@ -6,6 +6,7 @@
  */
 #include "gate/admission.h"
 
+#include "backend/process.h"
 #include "base/shortage.h"
 #include "net/dial.h"
 #include "ws/message.h"
@@ -70,8 +71,6 @@ static enum admission_limit admission_enter_gateway(
 static enum admission_limit admission_enter_program(struct admission *admission,
 	const struct gateway_conf *conf, const struct route_conf *route, uint64_t now)
 {
-	if (route->is_service)
-		return ADMISSION_OK;
 	if (!limits_take_process(admission->limits, conf->max_processes))
 		return ADMISSION_PROCESSES;
 	admission->program = true;
@@ -92,7 +91,20 @@ static enum admission_limit admission_take(struct admission *admission, const st
 		return ADMISSION_ROUTE;
 	}
 	admission->session = true;
-	return admission_enter_program(admission, conf, route, now);
+	return route->is_service ? ADMISSION_OK : admission_enter_program(admission, conf, route, now);
+}
+
+/* Is it let in? If not, it gives back what it has, and is told why. */
+static bool admission_judge(struct admission *admission, const struct config *config,
+	enum admission_limit limit, struct refusal *out)
+{
+	if (limit == ADMISSION_OK)
+		return true;
+	admission_leave(admission);
+	int status =
+		limit == ADMISSION_PROCESSES ? config->manners->status_busy : admission_words[limit].status;
+	admission_refuse(out, status, admission_words[limit].key, admission_words[limit].sentence);
+	return false;
 }
 
 /* Lets it in, or says why not. */
@@ -106,14 +118,16 @@ bool admission_enter(struct admission *admission, struct limits *limits, const s
 		.route = (size_t)(route - config->routes),
 		.visitor = conf->max_sessions_per_ip > 0 ? addr_visitor(peer) : 0,
 	};
-	enum admission_limit limit = admission_take(admission, conf, route, now);
-	if (limit == ADMISSION_OK)
-		return true;
-	admission_leave(admission);
-	int status =
-		limit == ADMISSION_PROCESSES ? config->manners->status_busy : admission_words[limit].status;
-	admission_refuse(out, status, admission_words[limit].key, admission_words[limit].sentence);
-	return false;
+	return admission_judge(admission, config, admission_take(admission, conf, route, now), out);
+}
+
+/* It is no session. */
+bool admission_enter_run(struct admission *admission, struct limits *limits, const struct config *config,
+	const struct route_conf *route, uint64_t now, struct refusal *out)
+{
+	*admission = (struct admission){ .limits = limits, .route = (size_t)(route - config->routes) };
+	return admission_judge(
+		admission, config, admission_enter_program(admission, &config->gateway, route, now), out);
 }
 
 /* The program has ended. */
@@ -135,44 +149,60 @@ void admission_leave(struct admission *admission)
 	admission->session = false;
 }
 
-/* What the client is told of services where the system's words for an errno would mislead. */
+/* What the client is told where the system's words for an errno would mislead. */
 static const struct {
+	bool service;
 	int error;
 	const char *sentence;
-} admission_service_words[] = {
-	{ EPROTO, "TLS with what this route leads to failed; the log of the gateway says why." },
-	{ DIAL_UNKNOWN_NAME, "The name of what this route leads to could not be found." },
+} admission_errors[] = {
+	{ true, EPROTO, "TLS with what this route leads to failed; the log of the gateway says why." },
+	{ true, DIAL_UNKNOWN_NAME, "The name of what this route leads to could not be found." },
+	{ false, PROCESS_NO_INTERPRETER,
+		"The program of this route could not be started: its first line names an interpreter that is "
+		"not there." },
 };
 
 /* Says why there is no backend. */
-static void admission_explain(char out[static REFUSAL_SENTENCE], const struct route_conf *route, int error)
+static void admission_explain(char out[static REFUSAL_SENTENCE], bool service, int error)
 {
-	for (size_t i = 0; i < sizeof(admission_service_words) / sizeof(admission_service_words[0]); i++) {
-		if (!route->is_service || error != admission_service_words[i].error)
+	for (size_t i = 0; i < sizeof(admission_errors) / sizeof(admission_errors[0]); i++) {
+		if (service != admission_errors[i].service || error != admission_errors[i].error)
 			continue;
-		snprintf(out, REFUSAL_SENTENCE, "%s", admission_service_words[i].sentence);
+		snprintf(out, REFUSAL_SENTENCE, "%s", admission_errors[i].sentence);
 		return;
 	}
 	snprintf(out, REFUSAL_SENTENCE, "%s: %s.",
-		route->is_service ? "What this route leads to could not be reached"
-				  : "The program of this route could not be started",
+		service ? "What this route leads to could not be reached"
+			: "The program of this route could not be started",
 		strerror(error));
 }
 
 /* A service that can't be reached is a bad gateway (1014), a program that can't be started our own failure.
  */
-void admission_no_backend(struct refusal *out, const struct route_conf *route, int error, const char *reason)
+static void admission_without(struct refusal *out, bool service, int error, const char *reason)
 {
 	char sentence[sizeof(out->sentence)];
 
-	admission_explain(sentence, route, error);
+	admission_explain(sentence, service, error);
 	admission_refuse(out, 503, reason, sentence);
 	/* Also of processes, or places in a unix socket's queue; and of ports of ours for one service. */
 	if (shortage_is(error) || error == EAGAIN || error == EADDRNOTAVAIL)
 		return;
 	out->status = error == ETIMEDOUT ? 504 : 502;
-	out->code = route->is_service ? CLOSE_BAD_GATEWAY : CLOSE_INTERNAL;
+	out->code = service ? CLOSE_BAD_GATEWAY : CLOSE_INTERNAL;
 	out->later = false;
+}
+
+/* What the route leads to. */
+void admission_no_backend(struct refusal *out, const struct route_conf *route, int error, const char *reason)
+{
+	admission_without(out, route->is_service, error, reason);
+}
+
+/* Whatever else the route leads to. */
+void admission_no_program(struct refusal *out, int error, const char *reason)
+{
+	admission_without(out, false, error, reason);
 }
 
 /* Which service it is to be is not known. */

@@ -1,13 +1,12 @@
 /*
- * answer: the decisions of HTTP, in the order in which they are made: Host, route, handshake, Origin; or
- * file, console, 426.
+ * answer: the decisions of HTTP, in the order in which they are made: Host, route, handshake, Origin;
+ * what a request gets that asks for no upgrade is in answer_plain.c.
  *
- * Holds nothing and sends nothing; a file that it found is open. What a refusal repeats of the client's words
+ * Holds nothing and sends nothing. What a refusal repeats of the client's words
  * is cut and reduced to printable ASCII. Runs on its loop's thread.
  */
-#include "gate/answer.h"
+#include "gate/answer_internal.h"
 
-#include "gate/console.h"
 #include "gate/scripts.h"
 
 #include <arpa/inet.h>
@@ -72,20 +71,20 @@ static bool answer_host_allowed(
 }
 
 /* A refusal; the advice is a line or more for people. */
-__attribute__((format(printf, 4, 5))) static void answer_refuse(
-	struct answer *out, int status, const char *reason, const char *advice, ...)
+void answer_refuse(struct answer *out, int status, const char *reason, const char *advice, ...)
 {
 	va_list args;
 	out->kind = ANSWER_REFUSE;
 	out->status = status;
 	out->reason = reason;
+	out->allow = status == 405 ? "GET, HEAD" : NULL;
 	va_start(args, advice);
 	vsnprintf(out->advice, sizeof(out->advice), advice, args);
 	va_end(args);
 }
 
 /* A response; without a file, which the caller adds. */
-static void answer_reply(struct answer *out, const struct reply *reply, const char *reason)
+void answer_reply(struct answer *out, const struct reply *reply, const char *reason)
 {
 	out->kind = ANSWER_REPLY;
 	out->reason = reason;
@@ -161,45 +160,6 @@ static void answer_refuse_origin(struct answer *out, const struct config *config
 		"Pages of the origin \"%s\" may not connect to this route. To allow it: %s.\n", word, how);
 }
 
-/* Has the path as it was sent an escaped slash? Such a name can't be told from a path. (A backslash is
- * nothing that file_open() or scripts_find() would look for.) */
-static bool answer_hides_slash(struct text path)
-{
-	for (size_t i = 0; i + 2 < path.len; i++) {
-		struct text escape = { .ptr = path.ptr + i, .len = 3 };
-		if (text_is_nocase(escape, "%2f"))
-			return true;
-	}
-	return false;
-}
-
-/* Finds the program of a `dir` route that the path leads to. Returns 0 or a scripts_error. */
-static int answer_find_entry(struct answer *out, const struct http_request *request)
-{
-	struct route_match *match = &out->match;
-
-	if (answer_hides_slash(request->path))
-		return SCRIPTS_NONE;
-	int error = scripts_find(match->route->dir, match->path_info, &match->entry);
-	if (error != 0)
-		return error;
-	match->script_name.len += 1 + match->entry.len;
-	match->path_info = text_slice(match->path_info, 1 + match->entry.len);
-	return 0;
-}
-
-/* There is no program to start, or none can be looked for. */
-static void answer_refuse_entry(struct answer *out, int error)
-{
-	if (error == SCRIPTS_FAILED)
-		answer_refuse(out, 503, "programs could not be looked for",
-			"The programs of this route could not be looked for.\n");
-	else
-		answer_refuse(out, 404,
-			error == SCRIPTS_NOT_EXECUTABLE ? "the file is not executable" : "no such program",
-			"There is no such program.\n");
-}
-
 /* May a page of this origin have the route? websocketd's --sameorigin and --origin hold both. */
 static bool answer_origin_allowed(const struct answer *out, const struct config *config,
 	const struct client *client, const struct http_request *request, struct text origin)
@@ -213,100 +173,33 @@ static bool answer_origin_allowed(const struct answer *out, const struct config 
 						request->host_port, client->secure));
 }
 
+/* Who names no origin is no page. */
+bool answer_bars_origin(struct answer *out, const struct config *config, const struct client *client,
+	const struct http_request *request)
+{
+	const struct http_header *origin = http_request_header(request, "Origin");
+
+	if (origin == NULL || answer_origin_allowed(out, config, client, request, origin->value))
+		return false;
+	answer_refuse_origin(out, config, origin->value);
+	return true;
+}
+
 /* An opening handshake that is correct as HTTP: is there something behind it, and may this page have it? */
 static void answer_upgrade(struct answer *out, const struct config *config, const struct client *client,
 	const struct http_request *request)
 {
 	const struct route_conf *route = out->match.route;
-	const struct http_header *origin = http_request_header(request, "Origin");
 	int error = 0;
 
 	if (route == NULL || (route->exec.n == 0 && !route->is_service && route->dir == NULL))
 		answer_refuse(out, 404, "no such route", "Nothing answers a WebSocket on this path.\n");
-	else if (origin != NULL && !answer_origin_allowed(out, config, client, request, origin->value))
-		answer_refuse_origin(out, config, origin->value);
+	else if (answer_bars_origin(out, config, client, request))
+		return;
 	else if (route->dir != NULL && (error = answer_find_entry(out, request)) != 0)
 		answer_refuse_entry(out, error);
 	else
 		out->kind = ANSWER_UPGRADE;
-}
-
-/* The console's page, script or style. */
-static void answer_console(struct answer *out, const struct http_request *request)
-{
-	struct console_file file = console_find(request->query);
-	struct reply reply = {
-		.status = 200,
-		.type = file.type,
-		.policy = CONSOLE_POLICY,
-		.body = text_is(request->method, "HEAD") ? NULL : file.bytes.ptr,
-		.len = file.bytes.len,
-		.route = out->match.route,
-	};
-	answer_reply(out, &reply, "console");
-}
-
-/* A directory was named without its slash: the same path with one, which must not begin like the name of
- * another host, and the same query. */
-static void answer_redirect(struct answer *out, const struct http_request *request)
-{
-	struct text path = request->path;
-	struct reply reply = { .status = 301, .location = out->location, .route = out->match.route };
-
-	while (path.len > 1 && path.ptr[1] == '/')
-		path = text_slice(path, 1);
-	snprintf(out->location, sizeof(out->location), "%.*s/%s%.*s", TEXT_ARG(path),
-		request->has_query ? "?" : "", TEXT_ARG(request->query));
-	answer_reply(out, &reply, "directory");
-}
-
-/* A route's static files. Returns 0, or FILE_NONE or FILE_OUTSIDE: nothing of that name may be served. */
-static int answer_static(struct answer *out, const struct http_request *request)
-{
-	const struct route_conf *route = out->match.route;
-	struct text path = route->prefix ? out->match.path_info : text_of("/");
-	struct site *site = &out->site;
-
-	if (answer_hides_slash(request->path))
-		return FILE_NONE;
-	int error = site_find(site, request, route, path);
-	if (error == FILE_NONE || error == FILE_OUTSIDE)
-		return error;
-	if (error == FILE_DIRECTORY)
-		answer_redirect(out, request);
-	else if (error < 0)
-		answer_refuse(out, 500, "file could not be opened", "The file could not be opened.\n");
-	else {
-		answer_reply(out, &site->reply, site->reason);
-		out->file = site->file;
-	}
-	return 0;
-}
-
-/* A request that asks for no upgrade. */
-static void answer_plain(struct answer *out, const struct config *config, const struct http_request *request)
-{
-	const struct route_conf *route = out->match.route;
-	int error = 0, missing = FILE_NONE;
-
-	if (route == NULL)
-		answer_refuse(out, 404, "no such route", "Nothing answers on this path.\n");
-	else if (route->static_dir != NULL && (missing = answer_static(out, request)) == 0)
-		return;
-	else if (route->console)
-		answer_console(out, request);
-	else if (route->dir != NULL && (error = answer_find_entry(out, request)) != 0)
-		answer_refuse_entry(out, error);
-	else if (route->dir == NULL && route->static_dir != NULL)
-		answer_refuse(out, 404,
-			missing == FILE_OUTSIDE ? "a symlink that leads out of the directory"
-						: "no such file",
-			"There is no such file.\n");
-	else
-		answer_refuse(out, config->manners->status_plain, "not a WebSocket",
-			"This path is for WebSocket clients. %s.\n",
-			config->command_line ? config->manners->page_advice
-					     : "To have a test page here: console = yes in its route");
 }
 
 /* To the same target elsewhere; "*" in the base URL is the host that was asked for. */
@@ -343,7 +236,7 @@ void answer_decide(struct answer *out, const struct config *config, const struct
 		return;
 	}
 	const struct listen_conf *listen = &config->listens[entrance->listen];
-	if (listen->redirect_to != NULL) {
+	if (listen->redirect_to != NULL && (answer_only_asks(request) || text_is(request->method, "POST"))) {
 		answer_elsewhere(out, config, listen, request);
 		return;
 	}
@@ -352,7 +245,8 @@ void answer_decide(struct answer *out, const struct config *config, const struct
 		answer_refuse(out, 400, "bad path", "The path can't be decoded.\n");
 		return;
 	}
-	int wanted = upgrade_check(&out->upgrade, request);
+	/* With another method it is no handshake, and gets what it is for others (405, where none is). */
+	int wanted = answer_only_asks(request) ? upgrade_check(&out->upgrade, request) : 0;
 	if (wanted < 0) {
 		const char *reason = upgrade_reason(wanted);
 		answer_refuse(out, upgrade_status(wanted), reason, "Not a correct WebSocket handshake: %s\n",
@@ -364,7 +258,7 @@ void answer_decide(struct answer *out, const struct config *config, const struct
 	if (wanted > 0)
 		answer_upgrade(out, config, client, request);
 	else
-		answer_plain(out, config, request);
+		answer_plain(out, config, entrance, client, request, path);
 }
 
 /* Says what is wrong with the head. */

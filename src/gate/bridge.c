@@ -1,13 +1,9 @@
 /*
  * bridge: what one side says, the other one gets; who is faster waits.
  *
- * Owns the marks of the back-pressure and the counters; the endpoints belong to the session. Runs on its
- * loop's thread.
+ * Owns the back-pressure and the counters; the endpoints belong to the session. Runs on its loop's thread.
  */
 #include "gate/bridge.h"
-
-/* A side stops being read when less than this part of the buffer could be read, and goes on at half of it. */
-enum { BRIDGE_LEAST = 16, BRIDGE_LOW = 2 };
 
 /*
  * What becomes of a byte that is read. From a visitor, framing adds no more than the frame's header took.
@@ -20,7 +16,7 @@ static const size_t bridge_growth[] = { [BRIDGE_VISITOR] = 1, [BRIDGE_BACKEND] =
 size_t bridge_allowance(int reader, size_t buffer, size_t used, bool *stopped)
 {
 	size_t room = used < buffer ? (buffer - used) / bridge_growth[reader] : 0;
-	*stopped = room < buffer / BRIDGE_LEAST || (*stopped && used >= buffer / BRIDGE_LOW);
+	*stopped = room < buffer / ENDPOINT_LEAST || (*stopped && used >= buffer / ENDPOINT_LOW);
 	return *stopped ? 0 : room;
 }
 

@@ -18,13 +18,13 @@ const STABLE_MS = 10000;   // a session that lasted this long begins with the sh
 
 const CODES = {
 	1000: 'normal end', 1001: 'going away', 1002: 'protocol error', 1003: 'unacceptable data',
-	1005: 'no code given', 1006: 'connection lost; the log of the gateway says why',
+	1005: 'no code given', 1006: 'connection lost; if the gateway is there, its log says why',
 	1007: 'invalid UTF-8', 1008: 'policy violation', 1009: 'message too big', 1010: 'extension missing',
 	1011: 'backend failed', 1012: 'gateway restarts', 1013: 'try again later', 1014: 'backend unreachable',
 	1015: 'TLS handshake failed',
 };
-const REFUSED = 'refused; the log of the gateway says why, and with refuse_as = close, if a limit, the program or the ' +
-	'service is why, so does this page';
+const REFUSED = 'not reached, or refused: then the log of the gateway says why, and with refuse_as = close, if a limit, the ' +
+	'program or the service is why, so does this page';
 const ENDINGS = { '': '', lf: '\n', crlf: '\r\n' };
 const MARKS = { in: '←', out: '→', note: '·', bad: '×' };
 
@@ -508,8 +508,12 @@ document.addEventListener('visibilitychange', () => {
 
 if (matchMedia('(pointer: coarse)').matches)
 	page.input.placeholder = 'Message';
+// By that name the console is asked for where it is not the page itself; it means nothing to a program.
+const named = location.search === '?console';
 if (page.url.value === '') // nobody was quicker
-	page.url.value = location.protocol.replace(/^http/, 'ws') + '//' + location.host + location.pathname + location.search;
+	page.url.value = location.protocol.replace(/^http/, 'ws') + '//' + location.host + location.pathname + (named ? '' : location.search);
+if (named)
+	fetch('?terminal', { method: 'HEAD' }).then((response) => { page.terminal.hidden = !response.ok; }, () => {});
 document.title = location.pathname + ' – wsluice console';
 
 // The page comes with its buttons disabled: one that is pressed before there is anybody to listen would submit its form.

@@ -4,13 +4,11 @@
  * Owns what was received and not yet answered, and the timer. What leaves is gate/exchange_send.c's business.
  * Runs on its loop's thread.
  */
+#include "base/must.h"
 #include "gate/exchange_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* Bytes read before an upgrade is answered; one read more at most. */
-enum { EXCHANGE_EARLY_MAX = 16384 };
 
 /* Enters a state and sets the time that it may last; 0 is without limit. */
 void exchange_enter(struct exchange *exchange, enum exchange_state state, uint64_t ms)
@@ -19,44 +17,7 @@ void exchange_enter(struct exchange *exchange, enum exchange_state state, uint64
 	if (ms > 0)
 		loop_timer_set(&exchange->timer, ms);
 	else
-		event_del(&exchange->timer);
-}
-
-/* Closes the connection and tells the owner. */
-void exchange_gone(struct exchange *exchange)
-{
-	if (exchange->state == EXCHANGE_GONE)
-		return;
-	exchange_enter(exchange, EXCHANGE_GONE, 0);
-	stream_close(exchange->stream);
-	exchange->hooks->on_gone(exchange->arg);
-}
-
-/* Forgets what was received and not answered. */
-static void exchange_drop_held(struct exchange *exchange)
-{
-	free(exchange->held);
-	exchange->held = NULL;
-	exchange->n_held = 0;
-}
-
-/* Has the last response left, and the client ended its side? */
-static bool exchange_is_over(const struct exchange *exchange)
-{
-	return exchange->state == EXCHANGE_LINGER && stream_is_over(exchange->stream);
-}
-
-/* No more responses: ends our side of TCP and waits for the client's end, so that no reset overtakes the last
- * response. */
-void exchange_linger(struct exchange *exchange)
-{
-	exchange_drop_held(exchange);
-	sender_drop(&exchange->sender);
-	stream_finish(exchange->stream);
-	stream_allow(exchange->stream, LOOP_SCRATCH);
-	exchange_enter(exchange, EXCHANGE_LINGER, EXCHANGE_LINGER_MS);
-	if (exchange_is_over(exchange))
-		loop_timer_set(&exchange->timer, 0);
+		loop_event_stop(&exchange->timer);
 }
 
 /* Answers the next request once its head is there. Returns the head's length, 0 when there was none. */
@@ -71,26 +32,28 @@ static size_t exchange_next(struct exchange *exchange, const char *data, size_t 
 		return 0;
 	exchange->scan = (struct http_scan){ 0 };
 	exchange->n_requests++;
-	int error = head < 0 ? (int)head : http_request_parse(&request, data, (size_t)head);
-	if (error < 0) {
+	int error = head < 0 ? (int)head : http_request_parse_scanned(&request, data, (size_t)head);
+	struct text text = { data, head > 0 ? (size_t)head : 0 };
+	if (error < 0 && error != HTTP_BAD_METHOD) {
 		if (head > 0) /* as far as it was understood */
 			access_remember(&exchange->access, exchange->config, exchange->client, &request);
 		answer_bad_head(&answer, error);
-		exchange_act(exchange, NULL, &answer);
+		exchange_act(exchange, text, NULL, &answer);
 		return 0;
 	}
 	client_of_request(exchange->client, &exchange->direct, listen, &request, exchange->gate->loop->log);
 	access_remember(&exchange->access, exchange->config, exchange->client, &request);
+	exchange->body_left = request.content_length;
 	/* What is behind a handshake that came to nothing are frames: never another request. */
 	exchange->keep_alive = request.keep_alive && exchange->n_requests < EXCHANGE_REQUESTS_MAX &&
-			       !exchange->gate->ending && !exchange->access.handshake;
+			       !exchange->gate->ending && !exchange->access.handshake && error == 0;
 	answer_decide(&answer, exchange->config, exchange->entrance, exchange->client, &request);
-	exchange_act(exchange, &request, &answer);
+	exchange_act(exchange, text, &request, &answer);
 	return (size_t)head;
 }
 
 /* Keeps bytes for later. Returns whether there was memory for them; without it the connection is gone. */
-static bool exchange_hold(struct exchange *exchange, const void *data, size_t len)
+bool exchange_hold(struct exchange *exchange, const void *data, size_t len)
 {
 	if (len == 0)
 		return true;
@@ -109,8 +72,12 @@ static bool exchange_hold(struct exchange *exchange, const void *data, size_t le
  * How much is read: a response must be out before the next request is looked at. While the owner decides,
  * first frames are read too, so that a client which leaves meanwhile is noticed.
  */
-static void exchange_allow(struct exchange *exchange)
+void exchange_allow(struct exchange *exchange)
 {
+	if (exchange->state == EXCHANGE_CGI) {
+		stream_allow(exchange->stream, exchange_cgi_allowance(exchange));
+		return;
+	}
 	bool waits = exchange->state == EXCHANGE_BODY ||
 		     (exchange->state == EXCHANGE_ASKED && exchange->n_held >= EXCHANGE_EARLY_MAX);
 	stream_allow(exchange->stream, waits ? 0 : LOOP_SCRATCH);
@@ -123,6 +90,8 @@ static void exchange_feed(struct exchange *exchange, const char *data, size_t le
 
 	if (exchange->state <= EXCHANGE_ASKED && exchange_hold(exchange, data + used, len - used))
 		exchange_allow(exchange);
+	else if (exchange->state == EXCHANGE_LINGER)
+		exchange_throw(exchange, len - used);
 }
 
 /* Looks at what is held, which is a head in parts or the requests behind one that is answered. */
@@ -136,16 +105,23 @@ static void exchange_feed_held(struct exchange *exchange)
 }
 
 /* A response is out: waits for the next request, which may be there already, or ends. */
-static void exchange_turn(struct exchange *exchange)
+void exchange_turn(struct exchange *exchange)
 {
 	exchange_pump(exchange);
 	while (exchange_answered(exchange)) {
-		if (!exchange->keep_alive || stream_has_ended(exchange->stream)) {
+		if (exchange->incomplete) {
+			stream_reset(exchange->stream);
+			exchange_gone(exchange);
+			return;
+		}
+		if (!exchange->keep_alive || exchange->body_left > 0 || stream_has_ended(exchange->stream)) {
 			exchange_linger(exchange);
 			return;
 		}
+		must(exchange->run == NULL);
 		access_forget(&exchange->access);
 		*exchange->client = exchange->direct;
+		exchange->n_redirects = 0;
 		exchange_enter(exchange, EXCHANGE_HEAD, EXCHANGE_KEEPALIVE_MS);
 		exchange_feed_held(exchange);
 		exchange_pump(exchange);
@@ -158,12 +134,12 @@ static void exchange_on_data(void *arg, uint8_t *data, size_t len)
 	struct exchange *exchange = arg;
 
 	if (exchange->state == EXCHANGE_LINGER) {
-		exchange->n_thrown += len;
-		if (exchange->n_thrown > EXCHANGE_LINGER_MAX)
-			exchange_gone(exchange);
+		exchange_throw(exchange, len);
 		return;
 	}
-	if (exchange->state == EXCHANGE_ASKED && exchange_hold(exchange, data, len))
+	size_t used = exchange->state == EXCHANGE_CGI ? exchange_cgi_feed(exchange, data, len) : 0;
+	if ((exchange->state == EXCHANGE_ASKED || exchange->state == EXCHANGE_CGI) &&
+		exchange_hold(exchange, data + used, len - used))
 		exchange_allow(exchange);
 	if (exchange->state != EXCHANGE_HEAD)
 		return;
@@ -183,7 +159,7 @@ static void exchange_on_data(void *arg, uint8_t *data, size_t len)
 /* Goes on with a response, which has all its time again. */
 static void exchange_go_on(struct exchange *exchange)
 {
-	loop_timer_set(&exchange->timer, EXCHANGE_SEND_MS);
+	loop_timer_set(&exchange->timer, exchange->send_ms);
 	exchange_turn(exchange);
 }
 
@@ -196,6 +172,8 @@ static void exchange_on_sent(void *arg)
 		exchange_gone(exchange);
 	else if (exchange->state == EXCHANGE_BODY)
 		exchange_go_on(exchange);
+	else if (exchange->state == EXCHANGE_CGI)
+		exchange_cgi_on_sent(exchange);
 }
 
 /* The one line of a connection that came to no request since TLS did not come about, or broke. */
@@ -207,7 +185,11 @@ static void exchange_log_tls(const struct exchange *exchange, const char *reason
 		LOG_STR("listen", exchange->entrance->name), LOG_STR("reason", reason));
 }
 
-/* The client ended its side; a response on its way is still read by it. */
+/*
+ * The client ended its side; a response on its way is still read by it. But while a program still makes the
+ * response it is taken to have left: a browser's closed tab looks the same, and the program would go on for
+ * nobody. The log has 499, as nginx calls that.
+ */
 static void exchange_on_eof(void *arg, int error)
 {
 	struct exchange *exchange = arg;
@@ -222,7 +204,8 @@ static void exchange_on_eof(void *arg, int error)
 		exchange_log_tls(exchange, failure);
 	/* First frames that are here already are for the backend, whether or not the client waits for an
 	 * answer. */
-	bool left = exchange->state == EXCHANGE_ASKED && exchange->n_held == 0;
+	bool left = (exchange->state == EXCHANGE_ASKED && exchange->n_held == 0) ||
+		    exchange->state == EXCHANGE_CGI;
 	if (error != 0 || exchange->state == EXCHANGE_HEAD || left || exchange_is_over(exchange))
 		exchange_gone(exchange);
 	else
@@ -251,6 +234,10 @@ static void exchange_on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 
+	if (exchange->state == EXCHANGE_CGI) {
+		exchange_cgi_on_timer(exchange);
+		return;
+	}
 	if (exchange->state == EXCHANGE_BODY && sender_is_looking(&exchange->sender)) {
 		exchange_go_on(exchange);
 		return;
@@ -293,6 +280,7 @@ void exchange_done(struct exchange *exchange)
 {
 	if (exchange->gate == NULL)
 		return;
+	exchange_run_drop(exchange, "cut");
 	exchange_drop_held(exchange);
 	access_forget(&exchange->access);
 	sender_drop(&exchange->sender);
@@ -308,18 +296,4 @@ char *exchange_take_rest(struct exchange *exchange, size_t *len)
 	exchange->held = NULL;
 	exchange->n_held = 0;
 	return rest;
-}
-
-/* A client that was let in is not sent away before it could ask; one that has been answered is. */
-void exchange_drain(struct exchange *exchange)
-{
-	uint64_t ms = exchange->config->listens[exchange->entrance->listen].handshake_timeout_ms;
-
-	exchange->keep_alive = false;
-	if (exchange->state != EXCHANGE_HEAD)
-		return;
-	if (exchange->n_requests > 0 && exchange->n_held == 0)
-		exchange_gone(exchange);
-	else
-		loop_timer_set(&exchange->timer, ms < EXCHANGE_DRAIN_MS ? ms : EXCHANGE_DRAIN_MS);
 }

@@ -11,10 +11,15 @@
 #include <string.h>
 
 /* The one line of a plain request or refusal. */
-static void exchange_log(const struct exchange *exchange, int status, uint64_t bytes, const char *reason)
+void exchange_log(struct exchange *exchange, int status, uint64_t bytes, const char *reason)
 {
-	access_log(&exchange->access, exchange->gate->loop->log, exchange->config, exchange->entrance,
-		&exchange->client->addr, status, bytes, reason);
+	struct access_outcome outcome = { .status = status, .bytes = bytes, .reason = reason };
+
+	if (exchange->run != NULL)
+		exchange_run_note(exchange, status, bytes, reason);
+	else
+		access_log(&exchange->access, exchange->gate->loop->log, exchange->config, exchange->entrance,
+			&exchange->client->addr, &outcome);
 }
 
 /* Sends a response; BODY is over when all of it is with the stream (exchange_turn). */
@@ -23,9 +28,12 @@ static void exchange_reply(struct exchange *exchange, const struct answer *answe
 	struct reply reply = answer->reply;
 	bool body = reply.body != NULL || answer->file.fd >= 0;
 
+	if (exchange->body_left > 0)
+		exchange->keep_alive = false;
 	reply.close = !exchange->keep_alive;
 	exchange_log(exchange, reply.status, body ? reply.len : 0, answer->reason);
 	sender_begin(&exchange->sender, exchange->stream, &answer->file, EXCHANGE_SEND_MS);
+	exchange->send_ms = EXCHANGE_SEND_MS;
 	exchange_enter(exchange, EXCHANGE_BODY, EXCHANGE_SEND_MS);
 	if (reply_send(exchange->stream, &reply) != 0)
 		exchange_gone(exchange);
@@ -45,23 +53,6 @@ static void exchange_ask(
 	};
 	exchange_enter(exchange, EXCHANGE_ASKED, 0);
 	exchange->hooks->on_upgrade(exchange->arg, &upgrade);
-}
-
-/* Does what was decided about a request. */
-void exchange_act(struct exchange *exchange, const struct http_request *request, const struct answer *answer)
-{
-	switch (answer->kind) {
-	case ANSWER_REFUSE:
-		exchange_refuse(exchange, answer->status, answer->reason, answer->advice,
-			answer->status == 503 ? 1 : 0);
-		return;
-	case ANSWER_REPLY:
-		exchange_reply(exchange, answer);
-		return;
-	case ANSWER_UPGRADE:
-		exchange_ask(exchange, request, answer);
-		return;
-	}
 }
 
 /* Sends as much of the file as goes now. One that can't be completed ends in a cut connection, never in wrong
@@ -91,27 +82,54 @@ bool exchange_answered(const struct exchange *exchange)
 	       !stream_has_queue(exchange->stream);
 }
 
-/* Every refusal is the last response of its connection. */
-void exchange_refuse(
-	struct exchange *exchange, int status, const char *reason, const char *advice, unsigned retry_after)
+/* Sends a refusal. Every one is the last response of its connection. */
+static void exchange_send_refusal(
+	struct exchange *exchange, struct reply *reply, const char *reason, const char *advice)
 {
-	struct reply reply = {
-		.status = status,
-		.type = "text/plain; charset=utf-8",
-		.body = strcmp(exchange->access.method, "HEAD") == 0 ? NULL : advice,
-		.len = strlen(advice),
-		.retry_after = retry_after,
-		.allow = status == 405,
-		.upgrade = status == 426,
-		.close = true,
-	};
-	exchange_log(exchange, status, reply.body == NULL ? 0 : reply.len, reason);
-	if (reply_send(exchange->stream, &reply) != 0) {
+	reply->type = "text/plain; charset=utf-8";
+	reply->body = strcmp(exchange->access.method, "HEAD") == 0 ? NULL : advice;
+	reply->len = strlen(advice);
+	reply->upgrade = reply->status == 426;
+	reply->close = true;
+	exchange_log(exchange, reply->status, reply->body == NULL ? 0 : reply->len, reason);
+	if (reply_send(exchange->stream, reply) != 0) {
 		exchange_gone(exchange);
 		return;
 	}
 	stream_flush(exchange->stream);
 	exchange_linger(exchange);
+}
+
+/* Refuses in the words of somebody else. */
+void exchange_refuse(
+	struct exchange *exchange, int status, const char *reason, const char *advice, unsigned retry_after)
+{
+	struct reply reply = { .status = status, .retry_after = retry_after };
+	exchange_send_refusal(exchange, &reply, reason, advice);
+}
+
+/* Does what was decided about a request. */
+void exchange_act(struct exchange *exchange, struct text head, const struct http_request *request,
+	const struct answer *answer)
+{
+	struct reply refusal = {
+		.status = answer->status, .allow = answer->allow, .retry_after = answer->status == 503 ? 1 : 0
+	};
+
+	switch (answer->kind) {
+	case ANSWER_REFUSE:
+		exchange_send_refusal(exchange, &refusal, answer->reason, answer->advice);
+		return;
+	case ANSWER_REPLY:
+		exchange_reply(exchange, answer);
+		return;
+	case ANSWER_CGI:
+		exchange_cgi_begin(exchange, head, request, answer);
+		return;
+	case ANSWER_UPGRADE:
+		exchange_ask(exchange, request, answer);
+		return;
+	}
 }
 
 /* Sends the 101. What is wrong with the stream from now on is said to its next owner. */

@@ -30,8 +30,8 @@ static void framer_put(struct framer *framer, struct frame_header *header, const
 {
 	uint8_t out[FRAME_HEADER_MAX];
 
-	stream_send(framer->stream, out, frame_encode(header, out));
-	stream_send(framer->stream, payload, (size_t)header->len);
+	size_t n = frame_encode(header, out);
+	stream_send_behind(framer->stream, out, n, payload, (size_t)header->len);
 }
 
 /* The opcode of a message's next frame. */

@@ -136,7 +136,19 @@ bool limits_take_pending(struct limits *limits, unsigned max)
 	return taken;
 }
 
-/* It was upgraded, or is gone. */
+/* Counts it. */
+bool limits_retake_pending(struct limits *limits, unsigned max)
+{
+	return atomic_fetch_add(&limits->pending, 1) < max;
+}
+
+/* Looks only. */
+bool limits_is_pending_full(const struct limits *limits, unsigned max)
+{
+	return atomic_load(&limits->pending) >= max;
+}
+
+/* It was upgraded, is gone, or runs a program. */
 void limits_give_pending(struct limits *limits)
 {
 	limits_give(&limits->pending);

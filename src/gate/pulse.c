@@ -23,6 +23,12 @@ void pulse_on_queue(struct pulse *pulse, const struct pulse_sight *sight)
 	pulse->taken = sight->taken;
 }
 
+/* How much was taken is seen at the next look. */
+void pulse_on_last(struct pulse *pulse, uint64_t now)
+{
+	pulse->moved_at = now;
+}
+
 /* What is taken from now on, be it the ping itself, came after it. */
 void pulse_on_ping(struct pulse *pulse, const struct pulse_sight *sight)
 {

@@ -13,15 +13,19 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 /* 64 random bits: nobody guesses another session's. */
-static int record_make_id(struct record *record)
+int record_make_id(struct entropy *entropy, char id[static RECORD_ID])
 {
-	uint64_t id;
-	if (getrandom(&id, sizeof(id), 0) != sizeof(id))
-		return -errno;
-	snprintf(record->id, sizeof(record->id), "%016llx", (unsigned long long)id);
+	static const char digits[] = "0123456789abcdef";
+	uint64_t number;
+
+	int error = entropy_take(entropy, &number, sizeof(number));
+	if (error != 0)
+		return error;
+	for (int i = RECORD_ID - 2; i >= 0; i--, number >>= 4)
+		id[i] = digits[number & 15];
+	id[RECORD_ID - 1] = '\0';
 	return 0;
 }
 
@@ -75,18 +79,38 @@ static struct framing_rules record_rules_of(const struct route_conf *route, stru
 	return rules;
 }
 
+/* What ttyd's clients ask for. */
+static const char *const record_tty = "tty";
+
+/* The place of the subprotocol that is answered among those that were offered, or what is below 0. */
+static int record_choose(const struct route_conf *route, const struct upgrade *upgrade)
+{
+	const struct subprotocol_list *known = &route->subprotocols;
+	int choice = -1;
+
+	if (route->terminal && known->names.n == 0)
+		choice = upgrade_choose_protocol(upgrade, &record_tty, 1);
+	if (choice >= 0)
+		return choice;
+	return upgrade_choose_protocol(upgrade, (const char *const *)known->names.items, known->names.n);
+}
+
 /* Which subprotocol is answered, if any, and what framing follows from it. */
 static int record_choose_protocol(struct record *record, const struct upgrade *upgrade)
 {
-	const struct subprotocol_list *known = &record->route->subprotocols;
-	int choice =
-		upgrade_choose_protocol(upgrade, (const char *const *)known->names.items, known->names.n);
+	const struct route_conf *route = record->route;
+	int choice = record_choose(route, upgrade);
 
-	record->rules = framing_rules_of(record->route, FRAMING_UNSET);
+	record->rules = framing_rules_of(route, FRAMING_UNSET);
 	if (choice < 0)
 		return 0;
-	record->rules = record_rules_of(record->route, upgrade->protocols[choice]);
-	record->protocol = text_dup(upgrade->protocols[choice]);
+	struct text name = upgrade->protocols[choice];
+	record->rules = record_rules_of(route, name);
+	record->tty = route->terminal && text_is(name, record_tty) &&
+		      record_framing_of(route, name) == FRAMING_UNSET;
+	if (record->tty)
+		record->rules = (struct framing_rules){ .framing = FRAMING_STREAM };
+	record->protocol = text_dup(name);
 	return record->protocol == NULL ? -ENOMEM : 0;
 }
 
@@ -105,7 +129,8 @@ static int record_name_program(struct record *record, struct text entry)
 }
 
 /* Fills it. */
-int record_begin(struct record *record, uint64_t now, const struct exchange_upgrade *asked, const SSL *ssl)
+int record_begin(struct record *record, struct entropy *entropy, uint64_t now,
+	const struct exchange_upgrade *asked, const SSL *ssl)
 {
 	const struct route_conf *route = record->route;
 
@@ -115,7 +140,7 @@ int record_begin(struct record *record, uint64_t now, const struct exchange_upgr
 	record->began_at = now;
 	if (ssl != NULL)
 		record->certificate = clientcert_subject(ssl);
-	int error = record_make_id(record);
+	int error = record_make_id(entropy, record->id);
 	if (error == 0)
 		error = record_name_program(record, asked->match->entry);
 	record->access = access_session_new(
@@ -152,6 +177,8 @@ void record_log_begin(
 		access_session_log(record->access, log, "session began", record->id, record->peer, "");
 		return;
 	}
+	if (!log_enabled(log, LOG_DEBUG))
+		return;
 	backend->ops->describe(backend, who, how);
 	log_debug(log, "session began", LOG_STR("id", record->id), LOG_STR("route", record->route->pattern),
 		LOG_STR("peer", addr_format(record->peer, peer)), LOG_STR("protocol", record->protocol),
@@ -177,6 +204,8 @@ void record_log_end(const struct record *record, struct log *log, uint64_t now, 
 	const struct bridge_side *in = &bridge->side[BRIDGE_VISITOR], *out = &bridge->side[BRIDGE_BACKEND];
 	char peer[ADDR_TEXT], who[128], how[64], nobody[128], why[64] = "", agreed[PERMESSAGE_TEXT];
 
+	if (!log_enabled(log, LOG_INFO))
+		return;
 	record_describe(record, backend, who, how);
 	if (visitor != NULL)
 		visitor->ops->describe(visitor, nobody, why);

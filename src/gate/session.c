@@ -25,7 +25,8 @@ enum {
 /* Which state may follow which. */
 static const unsigned session_may_follow[SESSION_STATES] = {
 	[SESSION_OPEN] = 1u << SESSION_REQUEST | 1u << SESSION_DEAD,
-	[SESSION_REQUEST] = 1u << SESSION_CONNECT | 1u << SESSION_DEAD,
+	[SESSION_REQUEST] = 1u << SESSION_RUN | 1u << SESSION_CONNECT | 1u << SESSION_DEAD,
+	[SESSION_RUN] = 1u << SESSION_REQUEST | 1u << SESSION_DEAD,
 	[SESSION_CONNECT] =
 		1u << SESSION_REQUEST | 1u << SESSION_REFUSED | 1u << SESSION_BRIDGED | 1u << SESSION_DEAD,
 	[SESSION_REFUSED] = 1u << SESSION_DEAD,
@@ -33,10 +34,22 @@ static const unsigned session_may_follow[SESSION_STATES] = {
 	[SESSION_CLOSING] = 1u << SESSION_DEAD,
 };
 
-/* Is the connection one that has no backend (yet)? Its place was taken before it was accepted. */
+/* Is the connection one that has no backend (yet), and no program? Its place was taken before it was
+ * accepted. */
 static bool session_is_pending(enum session_state state)
 {
-	return state <= SESSION_REFUSED;
+	return state <= SESSION_REFUSED && state != SESSION_RUN;
+}
+
+/* Gives its place back, or takes one again. Returns false when that is one too many. */
+static bool session_count_pending(const struct session *session, enum session_state next)
+{
+	bool was = session_is_pending(session->state), is = session_is_pending(next);
+
+	if (was && !is)
+		limits_give_pending(session->gate->limits);
+	return was || !is ||
+	       limits_retake_pending(session->gate->limits, session->config->gateway.max_pending);
 }
 
 /* Is it one with both sides? */
@@ -46,16 +59,16 @@ static bool session_is_upgraded(enum session_state state)
 }
 
 /* The one place where the state changes, and the counts that follow from it. */
-void session_set_state(struct session *session, enum session_state state)
+bool session_set_state(struct session *session, enum session_state state)
 {
 	must(session_may_follow[session->state] & 1u << state);
-	if (session_is_pending(session->state) && !session_is_pending(state))
-		limits_give_pending(session->gate->limits);
+	bool room = session_count_pending(session, state);
 	if (session_is_upgraded(session->state) && !session_is_upgraded(state))
 		limits_serve(session->gate->limits);
 	session->gate->n_upgraded += session_is_upgraded(state);
 	session->gate->n_upgraded -= session_is_upgraded(session->state);
 	session->state = state;
+	return room;
 }
 
 /* When most of many sessions have left, or some with much that nobody took: malloc itself gives back the end
@@ -235,12 +248,24 @@ void session_on_gone(void *arg)
 	session_die(session);
 }
 
+/* The program counts (max_processes): many that stream keep no handshake out. */
+void session_on_run(void *arg)
+{
+	session_set_state(arg, SESSION_RUN);
+}
+
+/* The connection counts again. */
+bool session_on_run_over(void *arg)
+{
+	return session_set_state(arg, SESSION_REQUEST);
+}
+
 /* Asks one session to end. */
 void session_drain(struct session *session)
 {
 	if (session->state == SESSION_OPEN)
 		preface_drain(session->preface);
-	else if (session->state == SESSION_REQUEST)
+	else if (session->state == SESSION_REQUEST || session->state == SESSION_RUN)
 		exchange_drain(session->exchange);
 	else if (session->state != SESSION_CONNECT) /* who is about to be let in is told then */
 		session_end(session, CLOSE_GOING_AWAY, "going away");
@@ -251,7 +276,7 @@ void session_drain_plain(struct gate *gate)
 {
 	for (struct session *session = gate->sessions, *next; session != NULL; session = next) {
 		next = session->next;
-		if (session->state <= SESSION_REQUEST)
+		if (session->state <= SESSION_RUN)
 			session_drain(session);
 	}
 }

@@ -15,6 +15,8 @@
 static const struct exchange_hooks session_exchange_hooks = {
 	.on_upgrade = session_on_upgrade,
 	.on_gone = session_on_gone,
+	.on_run = session_on_run,
+	.on_run_over = session_on_run_over,
 };
 
 /* The stream has no owner but the exchange from the start; these are never called. */

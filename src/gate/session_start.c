@@ -8,6 +8,7 @@
 
 #include "backend/process.h"
 #include "backend/tcp.h"
+#include "backend/terminal.h"
 #include "gate/environ.h"
 #include "gate/herald.h"
 #include "gate/visitor.h"
@@ -17,7 +18,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SESSION_WEIGHT = 2 * 1024 }; /* bytes, about, of one held */
+enum {
+	SESSION_WEIGHT = 2 * 1024, /* bytes, about, of one held */
+	/* Of a terminal's output, in the kernel: what waits there still comes after a Ctrl-C. */
+	SESSION_UNSENT_MAX = 64 * 1024
+};
 
 /* Answers the handshake. Returns 0 or -ENOMEM. */
 static int session_accept(struct session *session)
@@ -59,6 +64,8 @@ static void session_bridge(struct session *session)
 
 	session_set_state(session, SESSION_BRIDGED);
 	session_watch(session);
+	if (session->record.route->terminal)
+		outlet_limit_unsent(&session->stream.out, SESSION_UNSENT_MAX);
 	record_log_begin(&session->record, loop->log, loop_now(loop), session->backend);
 	bridge_init(&session->bridge, session->record.route->buffer, session_on_over, session);
 	bridge_join(&session->bridge, session->visitor, session->backend);
@@ -205,6 +212,18 @@ static struct endpoint *session_new_service(struct session *session, struct text
 	return tcp_new(gate->loop, &params, &session_backend_hooks, session);
 }
 
+/* The client's own first message has started the program, in vain: it is told as one whose handshake waits.
+ */
+static void session_on_unstarted(void *arg, int error, const char *reason, struct end *out)
+{
+	const struct session *session = arg;
+	struct refusal refusal;
+
+	admission_no_backend(&refusal, session->record.route, error, reason);
+	out->code = refusal.code;
+	snprintf(out->reason, sizeof(out->reason), "%s", refusal.sentence);
+}
+
 /* The program of the route, not yet begun. entry and env are only needed for the start. */
 static struct endpoint *session_new_program(struct session *session, struct text entry, struct text env)
 {
@@ -223,7 +242,10 @@ static struct endpoint *session_new_program(struct session *session, struct text
 		.on_released = session_on_released,
 		.arg = session,
 	};
-	return process_new(gate->loop, &params, &session_backend_hooks, session);
+	if (!session->record.tty)
+		return process_new(gate->loop, &params, &session_backend_hooks, session);
+	struct terminal_params terminal = { .process = params, .on_unstarted = session_on_unstarted };
+	return terminal_new(gate->loop, &terminal, &session_backend_hooks, session);
 }
 
 /* Starts the backend, NULL when there was no memory for it. Returns 0 or -errno. */
@@ -281,9 +303,11 @@ static int session_begin(struct session *session, const struct exchange_upgrade 
 {
 	session->record.route = upgrade->match->route;
 	session->record.peer = &session->client.addr;
-	int error = record_begin(
-		&session->record, loop_now(session->gate->loop), upgrade, session_client_ssl(session));
-	return error != 0 ? error : upgrade_accept(upgrade->upgrade->key, session->accept);
+	int error = record_begin(&session->record, &session->gate->entropy, loop_now(session->gate->loop),
+		upgrade, session_client_ssl(session));
+	if (error == 0)
+		upgrade_accept(upgrade->upgrade->key, session->accept);
+	return error;
 }
 
 /* On a route with targets: picks the service. Returns whether there is one; else the client has been told. */

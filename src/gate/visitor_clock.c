@@ -6,19 +6,26 @@
  */
 #include "gate/visitor_internal.h"
 
-enum { VISITOR_LOOK_MS = 100 }; /* between two looks at what a client that is to end has taken */
+#include <errno.h>
 
-/* What the pulse is taken from. */
-struct pulse_sight visitor_look(const struct visitor *visitor)
+/* What of it the kernel need not be asked for, which is all that pulse_next() wants. */
+static struct pulse_sight visitor_glance(const struct visitor *visitor)
 {
 	const struct stream *stream = visitor->stream;
 	return (struct pulse_sight){
 		.now = loop_now(visitor->endpoint.loop),
-		.taken = stream_taken(stream),
 		.queued = stream_has_queue(stream),
-		.unsent = stream_unsent(stream) > 0,
 		.paused = stream_is_paused(stream) || intake_waits(&visitor->intake),
 	};
+}
+
+/* What the pulse is taken from. */
+struct pulse_sight visitor_look(const struct visitor *visitor)
+{
+	struct pulse_sight sight = visitor_glance(visitor);
+	sight.taken = stream_taken(visitor->stream);
+	sight.unsent = stream_unsent(visitor->stream) > 0;
+	return sight;
 }
 
 /* The route's limits; a client that has closed is not pinged. */
@@ -32,17 +39,21 @@ static struct pulse_limits visitor_limits(const struct visitor *visitor)
 	};
 }
 
-/* While the session is open: the next time to look at the pulse. */
+/* While the session is open: the next time to look at the pulse, or whether a client that is not read is
+ * there: of that one no event tells. */
 void visitor_arm(struct visitor *visitor)
 {
-	struct pulse_sight sight = visitor_look(visitor);
+	struct pulse_sight sight = visitor_glance(visitor);
 	struct pulse_limits limits = visitor_limits(visitor);
 	uint64_t ms = pulse_next(&visitor->pulse, &limits, &sight);
 
+	visitor->peeks = stream_is_paused(visitor->stream);
+	if (visitor->peeks && ms > VISITOR_PEEK_MS)
+		ms = VISITOR_PEEK_MS;
 	if (ms != UINT64_MAX)
 		loop_timer_set(&visitor->timer, ms);
 	else
-		event_del(&visitor->timer);
+		loop_event_stop(&visitor->timer);
 }
 
 /* When the first byte has to wait, wherever that came to pass, the clock of send_timeout starts. */
@@ -56,6 +67,15 @@ void visitor_watch(struct visitor *visitor)
 	struct pulse_sight sight = visitor_look(visitor);
 	pulse_on_queue(&visitor->pulse, &sight);
 	visitor_arm(visitor);
+}
+
+/* A timer that is set once stays when it is read again: who pauses often costs one for each look. */
+void visitor_watch_pause(struct visitor *visitor)
+{
+	bool open = visitor->state == VISITOR_OPEN || visitor->state == VISITOR_CLOSE_RECEIVED;
+
+	if (open && !visitor->peeks && stream_is_paused(visitor->stream))
+		visitor_arm(visitor);
 }
 
 /* Sends a ping. */
@@ -90,6 +110,10 @@ static void visitor_check_life(struct visitor *visitor)
 	struct pulse_sight sight = visitor_look(visitor);
 	struct pulse_limits limits = visitor_limits(visitor);
 
+	if (sight.paused && stream_has_failed(visitor->stream)) {
+		stream_break(visitor->stream, ECONNRESET);
+		return;
+	}
 	switch (pulse_check(&visitor->pulse, &limits, &sight)) {
 	case PULSE_PING_TIMEOUT:
 		visitor_reset(visitor, "ping timeout");

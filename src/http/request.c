@@ -1,7 +1,7 @@
 /*
- * request: finds the end of a request's head in bytes that come in any pieces, then takes the head apart.
- * Holds no bytes, allocates nothing, does not decode the path and knows nothing of routes or WebSockets
- * beyond the rules that hold for every request. Pure; any thread.
+ * request: takes the head of a request apart, which request_scan.c has found. Holds no bytes, allocates
+ * nothing, does not decode the path and knows nothing of routes or WebSockets beyond the rules that hold for
+ * every request. Pure; any thread.
  */
 #include "http/request.h"
 #include "base/authority.h"
@@ -11,86 +11,6 @@
 
 /* The largest Content-Length: what a double, and so every other parser on the way, holds exactly. */
 #define REQUEST_LENGTH_MAX (UINT64_C(1) << 53)
-
-/* What the next byte belongs to; kept in http_scan.state, so the first one is where a scan begins. */
-enum { REQUEST_TLS_HANDSHAKE = 0x16 }; /* the first byte of TLS (RFC 8446 5.1) */
-
-enum request_scan_state { SCAN_REQUEST_LINE, SCAN_CR, SCAN_LINE_START, SCAN_HEADER, SCAN_LAST_CR };
-
-/* Passes over the bytes that an unfinished line may hold, up to `end` or the longest line. */
-static void request_scan_run(struct http_scan *scan, const char *buf, size_t end)
-{
-	unsigned class = scan->state == SCAN_REQUEST_LINE ? CHARS_LINE : CHARS_VALUE;
-	size_t line_end = scan->line + HTTP_LINE_MAX;
-	size_t stop = end < line_end ? end : line_end;
-
-	if (scan->state == SCAN_REQUEST_LINE || scan->state == SCAN_HEADER)
-		scan->seen += chars_span((struct text){ buf + scan->seen, stop - scan->seen }, class);
-}
-
-/* Judges the byte that ended a run: the line's CR, or an error. */
-static int request_scan_line_end(struct http_scan *scan, char c)
-{
-	bool first = scan->state == SCAN_REQUEST_LINE;
-
-	if (c == '\r' && scan->seen > scan->line) {
-		scan->state = SCAN_CR;
-		return 0;
-	}
-	if (scan->seen == scan->line + HTTP_LINE_MAX)
-		return first ? HTTP_URI_TOO_LONG : HTTP_HEAD_TOO_LARGE;
-	if (c == '\n')
-		return HTTP_BAD_NEWLINE;
-	if (first && scan->seen == 0 && c == REQUEST_TLS_HANDSHAKE)
-		return HTTP_BAD_TLS;
-	return first ? HTTP_BAD_LINE : HTTP_BAD_VALUE;
-}
-
-/* Judges one byte and moves the state. Returns 1 at the end of the head, 0 before, or an error. */
-static int request_scan_byte(struct http_scan *scan, char c)
-{
-	switch ((enum request_scan_state)scan->state) {
-	case SCAN_CR:
-		if (c != '\n')
-			return HTTP_BAD_NEWLINE;
-		scan->state = SCAN_LINE_START;
-		scan->line = scan->seen + 1;
-		return 0;
-	case SCAN_LAST_CR:
-		return c == '\n' ? 1 : HTTP_BAD_NEWLINE;
-	case SCAN_LINE_START:
-		if (c == ' ' || c == '\t')
-			return HTTP_BAD_FOLD;
-		scan->state = c == '\r' ? SCAN_LAST_CR : SCAN_HEADER;
-		if (c == '\r' || chars_is(c, CHARS_VALUE))
-			return 0;
-		break;
-	case SCAN_REQUEST_LINE:
-	case SCAN_HEADER:
-		break;
-	}
-	return request_scan_line_end(scan, c);
-}
-
-/* Goes on where the last call ended; every byte is judged once and in order, so the pieces don't matter. */
-long http_request_scan(struct http_scan *scan, const char *buf, size_t len, size_t max)
-{
-	size_t end = len < max ? len : max;
-
-	for (;;) {
-		int verdict;
-
-		request_scan_run(scan, buf, end);
-		if (scan->seen == end)
-			return len < max ? 0 : HTTP_HEAD_TOO_LARGE;
-		verdict = request_scan_byte(scan, buf[scan->seen]);
-		if (verdict < 0)
-			return verdict;
-		scan->seen++;
-		if (verdict > 0)
-			return (long)scan->seen;
-	}
-}
 
 /* Cuts off what is before the first `mark`, and the mark. False when there is none. */
 static bool request_cut(struct text *rest, char mark, struct text *piece)
@@ -131,22 +51,22 @@ static bool request_has_good_escapes(struct text target)
 	return true;
 }
 
-/* Checks the target and finds its path and query. */
-static int request_parse_target(struct http_request *out)
+/* Checks a target and finds its path and query. */
+int http_request_retarget(struct http_request *out, struct text target)
 {
-	struct text rest = out->target;
+	struct text rest = target, path;
 
 	if (!text_starts_with(rest, "/") || !chars_all(rest, CHARS_TARGET) || !request_has_good_escapes(rest))
 		return HTTP_BAD_TARGET;
-	out->has_query = request_cut(&rest, '?', &out->path);
-	if (out->has_query)
-		out->query = rest;
-	else
-		out->path = rest;
+	out->target = target;
+	out->has_query = request_cut(&rest, '?', &path);
+	out->path = out->has_query ? path : rest;
+	out->query = out->has_query ? rest : text_of(NULL);
 	return 0;
 }
 
-/* Takes the request line apart. Its grammar is judged before what it asks for. */
+/* Takes the request line apart. Its grammar is judged before what it asks for; the method is judged last of
+ * all. */
 static int request_parse_line(struct http_request *out, struct text line)
 {
 	struct text rest = line;
@@ -159,13 +79,13 @@ static int request_parse_line(struct http_request *out, struct text line)
 	minor = request_parse_version(rest);
 	if (!chars_all(out->method, CHARS_TOKEN) || out->target.len == 0 || minor == HTTP_BAD_LINE)
 		return HTTP_BAD_LINE;
-	error = request_parse_target(out);
+	error = http_request_retarget(out, out->target);
 	if (error < 0)
 		return error;
 	if (minor < 0)
 		return minor;
 	out->minor = minor;
-	return text_is(out->method, "GET") || text_is(out->method, "HEAD") ? 0 : HTTP_BAD_METHOD;
+	return 0;
 }
 
 /* Adds the header that a line holds. */
@@ -180,28 +100,34 @@ static int request_parse_header(struct http_request *out, struct text line)
 		return HTTP_BAD_NAME;
 	header->value = text_trim(line);
 	out->n_headers++;
+	uint64_t bit = http_request_bit(header->name.len);
+	out->lens_twice |= out->lens & bit;
+	out->lens |= bit;
 	return 0;
 }
 
-/* How many headers have that name. */
-static size_t request_count(const struct http_request *request, const char *name)
+/* Do several headers have that name? */
+static bool request_repeats(const struct http_request *request, struct text name)
 {
-	struct text wanted = text_of(name);
 	size_t n = 0;
 
+	if ((request->lens_twice & http_request_bit(name.len)) == 0)
+		return false;
 	for (size_t i = 0; i < request->n_headers; i++)
-		n += text_equal_nocase(request->headers[i].name, wanted);
-	return n;
+		n += text_equal_nocase(request->headers[i].name, name);
+	return n > 1;
 }
 
 /* Refuses headers that came twice and may come once, else two readers could believe different ones. */
 static int request_check_repeats(const struct http_request *request)
 {
 	static const char *const once[] = { "Origin", "Upgrade", "Sec-WebSocket-Key", "Sec-WebSocket-Version",
-		"Authorization", "Content-Length" };
+		"Authorization", "Content-Length", "Content-Type" };
 
+	if (request->lens_twice == 0)
+		return 0;
 	for (size_t i = 0; i < sizeof(once) / sizeof(once[0]); i++) {
-		if (request_count(request, once[i]) > 1)
+		if (request_repeats(request, text_of(once[i])))
 			return HTTP_BAD_REPEAT;
 	}
 	return 0;
@@ -215,25 +141,54 @@ static int request_read_host(struct http_request *out)
 
 	if (header == NULL)
 		return out->minor == 0 ? 0 : HTTP_BAD_HOST;
-	if (request_count(out, "Host") > 1 || !authority_parse(&authority, header->value))
+	if (request_repeats(out, text_of("Host")) || !authority_parse(&authority, header->value))
 		return HTTP_BAD_HOST;
 	out->host = authority.host;
 	out->host_port = authority.port;
 	return 0;
 }
 
-/* Refuses every sign of a body: neither a GET nor a HEAD has one here. */
+/* Is it a method that never has a body here? */
+static bool request_is_bodiless(const struct http_request *request)
+{
+	return text_is(request->method, "GET") || text_is(request->method, "HEAD");
+}
+
+/* Reads how long the body is. None may be with GET or HEAD, none beside an Upgrade, and none whose length is
+ * not told. */
 static int request_check_body(struct http_request *out)
 {
 	const struct http_header *length = http_request_header(out, "Content-Length");
+	bool tunnel = http_request_header(out, "Upgrade") != NULL;
 
+	out->has_length = length != NULL;
 	if (length != NULL && !text_to_u64(length->value, REQUEST_LENGTH_MAX, &out->content_length))
 		return HTTP_BAD_LENGTH;
-	if (http_request_header(out, "Transfer-Encoding") == NULL)
-		return out->content_length > 0 ? HTTP_BAD_BODY : 0;
 	/* Two lengths, or a body where a tunnel was asked for, is how requests are smuggled: no mere 501. */
-	return length != NULL || http_request_header(out, "Upgrade") != NULL ? HTTP_BAD_BODY
-									     : HTTP_BAD_CODING;
+	if (http_request_header(out, "Transfer-Encoding") != NULL)
+		return length != NULL || tunnel ? HTTP_BAD_BODY : HTTP_BAD_CODING;
+	return out->content_length > 0 && (tunnel || request_is_bodiless(out)) ? HTTP_BAD_BODY : 0;
+}
+
+/* Reads what the client expects: nothing, or to be told to send its body, which HTTP/1.0 can't be told and
+ * does not wait for (RFC 9110 10.1.1). */
+static int request_check_expect(struct http_request *out)
+{
+	const struct http_header *expect = http_request_header(out, "Expect");
+
+	if (expect == NULL)
+		return 0;
+	if (out->content_length == 0 || request_repeats(out, text_of("Expect")) ||
+		!text_is_nocase(expect->value, "100-continue"))
+		return HTTP_BAD_EXPECT;
+	out->expects_continue = out->minor == 1;
+	return 0;
+}
+
+/* Is it one of the methods that are known here? */
+static int request_check_method(const struct http_request *request)
+{
+	return request_is_bodiless(request) || text_is(request->method, "POST") ? 0 : HTTP_BAD_METHOD;
 }
 
 /* Applies the rules about headers once all of them are there. */
@@ -245,29 +200,31 @@ static int request_check_headers(struct http_request *out)
 		error = request_read_host(out);
 	if (error == 0)
 		error = request_check_body(out);
-	if (error == 0 && http_request_header(out, "Expect") != NULL)
-		error = HTTP_BAD_EXPECT;
+	if (error == 0)
+		error = request_check_expect(out);
 	if (error == 0 && http_request_header(out, "HTTP2-Settings") != NULL)
 		error = HTTP_BAD_H2;
 	if (error == 0)
 		out->keep_alive =
 			!http_request_has_token(out, "Connection", "close") &&
 			(out->minor == 1 || http_request_has_token(out, "Connection", "keep-alive"));
-	return error;
+	return error == 0 ? request_check_method(out) : error;
 }
 
-/* Scans first, so that below every line is known to end with CRLF and the last one to be empty. */
-int http_request_parse(struct http_request *out, const char *head, size_t len)
+/* Nothing was read; what room there is for headers stays as it is. */
+static void request_clear(struct http_request *out)
 {
-	struct http_scan scan = { 0 };
-	long end = http_request_scan(&scan, head, len, len + 1);
+	memset(out, 0, offsetof(struct http_request, headers));
+}
+
+/* Every line is known to end with CRLF and the last one to be empty. */
+int http_request_parse_scanned(struct http_request *out, const char *head, size_t len)
+{
 	struct text rest = { head, len }, line;
 	int error;
 
-	*out = (struct http_request){ 0 };
-	if (end < 0)
-		return (int)end;
-	if ((size_t)end != len || !request_cut(&rest, '\r', &line))
+	request_clear(out);
+	if (!request_cut(&rest, '\r', &line))
 		return HTTP_BAD_LINE;
 	error = request_parse_line(out, line);
 	while (error == 0) {
@@ -279,13 +236,25 @@ int http_request_parse(struct http_request *out, const char *head, size_t len)
 	return error;
 }
 
+/* Scans first. */
+int http_request_parse(struct http_request *out, const char *head, size_t len)
+{
+	struct http_scan scan = { 0 };
+	long end = http_request_scan(&scan, head, len, len + 1);
+
+	if (end > 0 && (size_t)end == len)
+		return http_request_parse_scanned(out, head, len);
+	request_clear(out);
+	return end < 0 ? (int)end : HTTP_BAD_LINE;
+}
+
 /* Status and words of every error; the number of a row is the error's, without its sign. */
 static const struct request_refusal {
 	int status;
 	const char *reason;
 } request_refusals[] = {
 	[-HTTP_BAD_LINE] = { 400, "The request line is not METHOD SP TARGET SP HTTP/1.1." },
-	[-HTTP_BAD_METHOD] = { 405, "Only GET and HEAD are answered here." },
+	[-HTTP_BAD_METHOD] = { 405, "Only GET, HEAD and POST are known here." },
 	[-HTTP_BAD_TARGET] = { 400,
 		"The request target is not a path of printable ASCII and whole escapes." },
 	[-HTTP_BAD_VERSION] = { 505, "Only HTTP/1.1 and HTTP/1.0 are spoken here." },
@@ -297,7 +266,7 @@ static const struct request_refusal {
 	[-HTTP_BAD_CODING] = { 501, "Transfer codings are not supported in requests." },
 	[-HTTP_BAD_REPEAT] = { 400, "A header came twice that may come once." },
 	[-HTTP_BAD_BODY] = { 400, "This request may not have a body." },
-	[-HTTP_BAD_EXPECT] = { 417, "Expectations are not supported." },
+	[-HTTP_BAD_EXPECT] = { 417, "Nothing is expected here but 100-continue, with a body." },
 	[-HTTP_HEAD_TOO_LARGE] = { 431, "The headers are too long or too many." },
 	[-HTTP_URI_TOO_LONG] = { 414, "The request line is too long." },
 	[-HTTP_BAD_NEWLINE] = { 400, "Every line must end with CR LF, and neither may stand alone." },
@@ -326,12 +295,10 @@ const char *http_request_reason(int error)
 }
 
 /* Looks from the first header on. */
-const struct http_header *http_request_header(const struct http_request *request, const char *name)
+const struct http_header *http_request_find(const struct http_request *request, struct text name)
 {
-	struct text wanted = text_of(name);
-
 	for (size_t i = 0; i < request->n_headers; i++) {
-		if (text_equal_nocase(request->headers[i].name, wanted))
+		if (text_equal_nocase(request->headers[i].name, name))
 			return &request->headers[i];
 	}
 	return NULL;
@@ -342,6 +309,8 @@ bool http_request_has_token(const struct http_request *request, const char *name
 {
 	struct text wanted = text_of(name), wanted_token = text_of(token);
 
+	if ((request->lens & http_request_bit(wanted.len)) == 0)
+		return false;
 	for (size_t i = 0; i < request->n_headers; i++) {
 		struct text rest = request->headers[i].value, piece;
 

@@ -3,6 +3,7 @@
  * has, and its body, is for those who answer. No state, any thread.
  */
 #include "http/response.h"
+#include "base/calendar.h"
 #include "base/chars.h"
 #include "base/must.h"
 
@@ -10,6 +11,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+enum { RESPONSE_JOINED = 256 };
 
 /* Looks the status up in the order of its number. */
 const char *http_status_phrase(int status)
@@ -20,21 +23,38 @@ const char *http_status_phrase(int status)
 	} phrases[] = {
 		{ 101, "Switching Protocols" },
 		{ 200, "OK" },
+		{ 201, "Created" },
+		{ 202, "Accepted" },
+		{ 203, "Non-Authoritative Information" },
+		{ 204, "No Content" },
+		{ 205, "Reset Content" },
 		{ 206, "Partial Content" },
+		{ 300, "Multiple Choices" },
 		{ 301, "Moved Permanently" },
 		{ 302, "Found" },
+		{ 303, "See Other" },
 		{ 304, "Not Modified" },
+		{ 307, "Temporary Redirect" },
 		{ 308, "Permanent Redirect" },
 		{ 400, "Bad Request" },
+		{ 401, "Unauthorized" },
+		{ 402, "Payment Required" },
 		{ 403, "Forbidden" },
 		{ 404, "Not Found" },
 		{ 405, "Method Not Allowed" },
+		{ 406, "Not Acceptable" },
 		{ 408, "Request Timeout" },
+		{ 409, "Conflict" },
+		{ 410, "Gone" },
+		{ 411, "Length Required" },
 		{ 412, "Precondition Failed" },
+		{ 413, "Content Too Large" },
 		{ 414, "URI Too Long" },
+		{ 415, "Unsupported Media Type" },
 		{ 416, "Range Not Satisfiable" },
 		{ 417, "Expectation Failed" },
 		{ 421, "Misdirected Request" },
+		{ 422, "Unprocessable Content" },
 		{ 426, "Upgrade Required" },
 		{ 429, "Too Many Requests" },
 		{ 431, "Request Header Fields Too Large" },
@@ -53,51 +73,122 @@ const char *http_status_phrase(int status)
 	return "Unknown";
 }
 
-/* Keeps a time within the years that have four digits. */
-static time_t response_clamp_time(time_t when)
+/* Writes a number of two digits. */
+static void response_put_two(char *out, int n)
 {
-	const time_t first = -62167219200, last = 253402300799;
-
-	if (when < first)
-		return first;
-	return when > last ? last : when;
+	out[0] = (char)('0' + n / 10);
+	out[1] = (char)('0' + n % 10);
 }
 
-/* Names days and months itself: strftime() would take the locale's. */
+/* Names days and months itself: strftime() would take the locale's. By hand: this is on the way of every
+ * session, and printf is ten times as long about it. */
 char *http_date(time_t when, char out[HTTP_DATE_SIZE])
 {
 	static const char days[][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
 	static const char months[][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
 		"Oct", "Nov", "Dec" };
-	struct tm tm;
-	int len;
+	const struct calendar utc = calendar_at(when);
 
-	when = response_clamp_time(when);
-	must(gmtime_r(&when, &tm) != NULL);
-	len = snprintf(out, HTTP_DATE_SIZE, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday],
-		tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
-	must(len == HTTP_DATE_SIZE - 1);
+	memcpy(out, "www, dd mmm yyyy hh:mm:ss GMT", HTTP_DATE_SIZE);
+	memcpy(out, days[utc.weekday], 3);
+	response_put_two(out + 5, utc.day);
+	memcpy(out + 8, months[utc.month], 3);
+	response_put_two(out + 12, utc.year / 100);
+	response_put_two(out + 14, utc.year % 100);
+	response_put_two(out + 17, utc.hour);
+	response_put_two(out + 20, utc.minute);
+	response_put_two(out + 23, utc.second);
 	return out;
 }
 
+/* Does a value end the line that it is written on? */
+static bool response_breaks_line(struct text value)
+{
+	return value.len > 0 &&
+	       (memchr(value.ptr, '\r', value.len) != NULL || memchr(value.ptr, '\n', value.len) != NULL);
+}
+
+/* Appends runs of bytes, joined first where they are short: each evbuffer_add() costs more than its bytes. */
+static int response_add(struct evbuffer *out, const struct text *parts, size_t n)
+{
+	char joined[RESPONSE_JOINED];
+	size_t len = 0;
+	int error = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (parts[i].len > sizeof(joined) - len) {
+			error |= evbuffer_add(out, joined, len);
+			len = 0;
+		}
+		if (parts[i].len > sizeof(joined)) {
+			error |= evbuffer_add(out, parts[i].ptr, parts[i].len);
+		} else if (parts[i].len > 0) { /* an empty one may be NULL */
+			memcpy(joined + len, parts[i].ptr, parts[i].len);
+			len += parts[i].len;
+		}
+	}
+	return (error | evbuffer_add(out, joined, len)) < 0 ? -ENOMEM : 0;
+}
+
 /* Writes the two lines that every response has. */
-int http_response_begin(struct evbuffer *out, int status, time_t now)
+int http_response_begin_as(struct evbuffer *out, int status, struct text phrase, time_t now)
 {
 	char date[HTTP_DATE_SIZE];
 
 	must(status >= 100 && status <= 599);
-	return evbuffer_add_printf(out, "HTTP/1.1 %d %s\r\nDate: %s\r\n", status, http_status_phrase(status),
-		       http_date(now, date)) < 0
-		       ? -ENOMEM
-		       : 0;
+	must(!response_breaks_line(phrase));
+	if (phrase.len == 0)
+		phrase = text_of(http_status_phrase(status));
+	char digits[] = { (char)('0' + status / 100), 0, 0 };
+	response_put_two(digits + 1, status % 100);
+	struct text parts[] = { text_of("HTTP/1.1 "), { digits, 3 }, text_of(" "), phrase,
+		text_of("\r\nDate: "), text_of(http_date(now, date)), text_of("\r\n") };
+	return response_add(out, parts, sizeof(parts) / sizeof(parts[0]));
+}
+
+/* The same in our words. */
+int http_response_begin(struct evbuffer *out, int status, time_t now)
+{
+	return http_response_begin_as(out, status, (struct text){ 0 }, now);
+}
+
+/* Appends a run of bytes. Returns where it ends. */
+static char *response_put(char *at, const char *bytes, size_t len)
+{
+	memcpy(at, bytes, len);
+	return at + len;
+}
+
+/* By itself, since it is on the way of every session and always the same. */
+size_t http_response_switch(char out[HTTP_SWITCH_SIZE], const char *accept, time_t now)
+{
+	static const char before[] = "HTTP/1.1 101 Switching Protocols\r\nDate: ",
+			  after[] = "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ";
+	char date[HTTP_DATE_SIZE];
+	size_t len = strlen(accept);
+
+	must(sizeof(before) + sizeof(after) + sizeof(date) + len < HTTP_SWITCH_SIZE &&
+		!response_breaks_line((struct text){ accept, len }));
+	char *at = response_put(out, before, sizeof(before) - 1);
+	at = response_put(at, http_date(now, date), sizeof(date) - 1);
+	at = response_put(at, after, sizeof(after) - 1);
+	at = response_put(at, accept, len);
+	return (size_t)(response_put(at, "\r\n", 2) - out);
 }
 
 /* Writes one line. A line break in it would let its author write our headers, so that is a bug of ours. */
+int http_response_header_text(struct evbuffer *out, struct text name, struct text value)
+{
+	must(chars_all(name, CHARS_TOKEN));
+	must(!response_breaks_line(value));
+	struct text parts[] = { name, text_of(": "), value, text_of("\r\n") };
+	return response_add(out, parts, sizeof(parts) / sizeof(parts[0]));
+}
+
+/* The same of strings. */
 int http_response_header(struct evbuffer *out, const char *name, const char *value)
 {
-	must(chars_all(text_of(name), CHARS_TOKEN));
-	must(strpbrk(value, "\r\n") == NULL);
-	return evbuffer_add_printf(out, "%s: %s\r\n", name, value) < 0 ? -ENOMEM : 0;
+	return http_response_header_text(out, text_of(name), text_of(value));
 }
 
 /* Writes a number, as lengths and seconds are written. */

@@ -44,8 +44,8 @@ int bind_addr(const struct addr *at, bool shared, int backlog)
 	return listen(fd, backlog) == 0 ? fd : bind_undo(fd, errno);
 }
 
-/* getaddrinfo for a place to listen on. */
-static struct addrinfo *bind_resolve(const struct addr_name *name)
+/* getaddrinfo for a place to listen on. Returns NULL and says why when the name has no address. */
+static struct addrinfo *bind_resolve(const struct addr_name *name, const char **why)
 {
 	char service[8];
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
@@ -53,7 +53,11 @@ static struct addrinfo *bind_resolve(const struct addr_name *name)
 
 	snprintf(service, sizeof(service), "%u", name->port);
 	const char *host = strcmp(name->host, "*") == 0 ? NULL : name->host;
-	return getaddrinfo(host, service, &hints, &found) == 0 ? found : NULL;
+	int error = getaddrinfo(host, service, &hints, &found);
+	if (error == 0)
+		return found;
+	*why = error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error);
+	return NULL;
 }
 
 /* Port 0 must give every address of a name the same port: the one that the first was given. */
@@ -82,9 +86,9 @@ static int bind_try(const struct addrinfo *at, uint16_t port, struct addr *out)
 }
 
 /* Tries every address of a name. */
-int bind_find(const struct addr_name *name, struct addr *out, size_t max, size_t *n)
+int bind_find(const struct addr_name *name, struct addr *out, size_t max, size_t *n, const char **why)
 {
-	struct addrinfo *found = bind_resolve(name);
+	struct addrinfo *found = bind_resolve(name, why);
 	int error = 0, missing = -EADDRNOTAVAIL;
 
 	*n = 0;

@@ -33,6 +33,7 @@ struct dial {
 	size_t n_attempts, next;       /* attempts[next] is begun next */
 	size_t n_open;
 	struct event stagger, deadline;
+	unsigned timeout_ms;
 	unsigned retry_ms; /* of a unix socket with a full backlog */
 	int error;	   /* of the last address that failed */
 	dial_fn fn;
@@ -72,14 +73,14 @@ void dial_cancel(struct dial *dial)
 	loop_bury(dial->loop, &dial->grave, dial_free);
 }
 
-/* Reports the end of it. */
-static void dial_finish(struct dial *dial, int fd, int error, const char *what)
+/* Reports that it came to nothing. */
+static void dial_fail(struct dial *dial, int error, const char *what)
 {
 	char place[300], reason[512];
 
 	snprintf(reason, sizeof(reason), "connect to %s: %s", addr_name_format(&dial->name, place), what);
 	dial_cancel(dial);
-	dial->fn(dial->arg, fd, error, reason);
+	dial->fn(dial->arg, -1, error, reason);
 }
 
 /* The winner: small messages leave at once. */
@@ -93,19 +94,24 @@ static void dial_win(struct dial *dial, struct dial_attempt *attempt)
 	dial->n_open--;
 	if (dial->name.kind == ADDR_TCP)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	dial_finish(dial, fd, 0, "connected");
+	dial_cancel(dial);
+	dial->fn(dial->arg, fd, 0, "connected");
 }
 
 /*
- * Has it found itself? Where nobody listens on a port that the kernel also gives to who connects, that may be
- * the port of this very socket, and then both ends are one (RFC 9293 3.5, simultaneous open).
+ * Whom has it found? Where nobody listens on a port that the kernel also gives to who connects, that may be
+ * the port of this very socket, and then both ends are one (RFC 9293 3.5, simultaneous open). Returns 0,
+ * ECONNREFUSED for itself, or ENOTCONN.
  */
-static bool dial_is_self(int fd)
+static int dial_look(int fd)
 {
 	struct addr own = { .len = sizeof(own.u) }, peer = { .len = sizeof(peer.u) };
 
-	return getsockname(fd, &own.u.sa, &own.len) == 0 && getpeername(fd, &peer.u.sa, &peer.len) == 0 &&
-	       own.u.sa.sa_family != AF_UNIX && own.len == peer.len && memcmp(&own.u, &peer.u, own.len) == 0;
+	if (getpeername(fd, &peer.u.sa, &peer.len) != 0)
+		return ENOTCONN;
+	if (peer.u.sa.sa_family == AF_UNIX || getsockname(fd, &own.u.sa, &own.len) != 0)
+		return 0;
+	return own.len == peer.len && memcmp(&own.u, &peer.u, own.len) == 0 ? ECONNREFUSED : 0;
 }
 
 /* What came of an attempt: 0 or an errno. */
@@ -116,7 +122,7 @@ static int dial_result(int fd)
 
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
 		return errno;
-	return error == 0 && dial_is_self(fd) ? ECONNREFUSED : error;
+	return error == 0 && dial_look(fd) == ECONNREFUSED ? ECONNREFUSED : error;
 }
 
 /* Keeps the last error; but that we had no port for an address, or no such family, says nothing of a service
@@ -159,8 +165,14 @@ static int dial_attempt_begin(struct dial *dial, struct dial_attempt *attempt)
 	attempt->fd = fd;
 	dial->n_open++;
 	loop_event_init(dial->loop, &attempt->writable, fd, EV_WRITE, dial_on_writable, attempt);
-	event_add(&attempt->writable, NULL);
 	return 0;
+}
+
+/* Waits for what comes of an attempt. Without memory for that the deadline ends it. */
+static void dial_attempt_wait(struct dial *dial, struct dial_attempt *attempt)
+{
+	event_add(&attempt->writable, NULL);
+	loop_timer_set(&dial->stagger, DIAL_STAGGER_MS);
 }
 
 /* A unix socket with a full backlog says EAGAIN, and there is nothing to poll: the same again in a while. A
@@ -171,24 +183,45 @@ static void dial_retry(struct dial *dial)
 	dial->retry_ms = 2 * dial->retry_ms < DIAL_STAGGER_MS ? 2 * dial->retry_ms : DIAL_STAGGER_MS;
 }
 
-/* Begins with the next address that can be begun; when all have failed, it is over. */
+/* From now on there is something to wait for: still in the turn of the start, so that no time is lost.
+ * Returns false when that can't be bounded; then it is over. */
+static bool dial_wait(struct dial *dial)
+{
+	if (loop_event_is_set(&dial->deadline) || loop_timer_set(&dial->deadline, dial->timeout_ms) == 0)
+		return true;
+	dial_fail(dial, ENOMEM, strerror(ENOMEM));
+	return false;
+}
+
+/* Begins with the next address that can be begun; when all have failed, it is over. A service on this
+ * machine is there when connect() returns, though that says EINPROGRESS: there is nothing to wait for. */
 static void dial_step(struct dial *dial)
 {
 	while (dial->next < dial->n_attempts) {
-		int error = dial_attempt_begin(dial, &dial->attempts[dial->next]);
+		struct dial_attempt *attempt = &dial->attempts[dial->next];
+		int error = dial_attempt_begin(dial, attempt);
 		if (error == EAGAIN) {
-			dial_retry(dial);
+			if (dial_wait(dial))
+				dial_retry(dial);
 			return;
 		}
 		dial->next++;
+		if (error == 0)
+			error = dial_look(attempt->fd);
 		if (error == 0) {
-			loop_timer_set(&dial->stagger, DIAL_STAGGER_MS);
+			dial_win(dial, attempt);
 			return;
 		}
+		if (error == ENOTCONN) {
+			if (dial_wait(dial))
+				dial_attempt_wait(dial, attempt);
+			return;
+		}
+		dial_attempt_end(attempt);
 		dial_note(dial, error);
 	}
 	if (dial->n_open == 0)
-		dial_finish(dial, -1, dial->error, strerror(dial->error));
+		dial_fail(dial, dial->error, strerror(dial->error));
 }
 
 /* Time for the next address. */
@@ -206,7 +239,7 @@ static void dial_on_deadline(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	dial_finish(arg, -1, ETIMEDOUT, strerror(ETIMEDOUT));
+	dial_fail(arg, ETIMEDOUT, strerror(ETIMEDOUT));
 }
 
 /* Puts the families in turn, beginning with the first address's, each in the resolver's order. Returns 0 or
@@ -245,13 +278,13 @@ static void dial_on_resolved(void *arg, const struct addr *addrs, size_t n, cons
 	struct dial *dial = arg;
 	dial->query = NULL;
 	if (n == 0) {
-		dial_finish(dial, -1, DIAL_UNKNOWN_NAME, reason);
+		dial_fail(dial, DIAL_UNKNOWN_NAME, reason);
 		return;
 	}
 	if (dial_interleave(dial, addrs, n) == 0)
 		dial_step(dial);
 	else
-		dial_finish(dial, -1, ENOMEM, strerror(ENOMEM));
+		dial_fail(dial, ENOMEM, strerror(ENOMEM));
 }
 
 /* The one address of a unix socket. */
@@ -263,7 +296,8 @@ static int dial_set_unix(struct dial *dial)
 	return dial_interleave(dial, &addr, 1);
 }
 
-/* Takes the addresses that need no lookup, or asks for them. Returns 0 or -ENOMEM. */
+/* Takes the addresses that need no lookup, or asks for them, which takes of the time. Returns 0 or -ENOMEM.
+ */
 static int dial_find(struct dial *dial, struct resolver *resolver)
 {
 	struct addr addrs[RESOLVER_ADDRS_MAX];
@@ -273,11 +307,14 @@ static int dial_find(struct dial *dial, struct resolver *resolver)
 		return dial_set_unix(dial);
 	if ((n = resolver_known(resolver, dial->loop, &dial->name, addrs)) > 0)
 		return dial_interleave(dial, addrs, n);
+	if (loop_timer_set(&dial->deadline, dial->timeout_ms) != 0)
+		return -ENOMEM;
 	dial->query = resolver_ask(resolver, dial->loop, &dial->name, dial_on_resolved, dial);
 	return dial->query == NULL ? -ENOMEM : 0;
 }
 
-/* Begins: the first attempt comes on the next turn, so that no result is reported from within. */
+/* Begins: the first attempt comes as a callback of its own, still in this turn, so that no result is reported
+ * from within. */
 struct dial *dial_start(struct loop *loop, struct resolver *resolver, const struct addr_name *name,
 	unsigned timeout_ms, dial_fn fn, void *arg)
 {
@@ -288,13 +325,16 @@ struct dial *dial_start(struct loop *loop, struct resolver *resolver, const stru
 		.name = *name,
 		.fn = fn,
 		.arg = arg,
+		.timeout_ms = timeout_ms,
 		.retry_ms = DIAL_RETRY_MS,
 		.error = ETIMEDOUT };
 	loop_event_init(loop, &dial->stagger, -1, 0, dial_on_stagger, dial);
 	loop_event_init(loop, &dial->deadline, -1, 0, dial_on_deadline, dial);
-	if (loop_timer_set(&dial->deadline, timeout_ms) == 0 && dial_find(dial, resolver) == 0 &&
-		(dial->query != NULL || loop_timer_set(&dial->stagger, 0) == 0))
-		return dial;
-	dial_cancel(dial);
-	return NULL;
+	if (dial_find(dial, resolver) != 0) {
+		dial_cancel(dial);
+		return NULL;
+	}
+	if (dial->query == NULL)
+		event_active(&dial->stagger, EV_TIMEOUT, 1);
+	return dial;
 }

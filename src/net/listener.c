@@ -80,12 +80,11 @@ static bool listener_is_transient(int error)
 	       error == ENONET || error == ENOPROTOOPT;
 }
 
-/* Small messages leave at once; a unix socket has no such option. */
-static void listener_set_nodelay(int fd, const struct addr *peer)
+/* Small messages leave at once: what is accepted inherits that (tcp(7)). A unix socket has no such option. */
+static void listener_set_nodelay(int fd)
 {
 	int on = 1;
-	if (peer->u.sa.sa_family == AF_INET || peer->u.sa.sa_family == AF_INET6)
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
 /* Accepts one. Returns 0 when there may be more, -EBUSY without room for it, -EAGAIN when nobody waits, or
@@ -104,7 +103,6 @@ static int listener_accept(struct listener *listener)
 	if (listener->warned)
 		log_info(listener->loop->log, "accepting connections again");
 	listener->warned = false;
-	listener_set_nodelay(client, &peer);
 	listener->hooks->on_accept(listener->arg, client, &peer);
 	return 0;
 }
@@ -157,6 +155,7 @@ int listener_new(
 		.loop = loop, .fd = fd, .hooks = hooks, .arg = arg, .reserve = listener_reserve()
 	};
 	int error = listener->reserve < 0 ? -errno : 0;
+	listener_set_nodelay(fd);
 	listener->acceptable =
 		loop_event_new(loop, fd, EV_READ | EV_PERSIST, listener_on_acceptable, listener);
 	listener->retry = loop_event_new(loop, -1, 0, listener_on_retry, listener);

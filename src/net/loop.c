@@ -102,6 +102,13 @@ void loop_post(struct loop *loop, struct mail *mail, void (*deliver)(struct loop
 	pthread_mutex_unlock(&mailbox->lock);
 }
 
+/* Makes the scratch buffer. */
+static uint8_t *loop_new_scratch(void)
+{
+	uint8_t *memory = aligned_alloc(LOOP_HEADROOM, LOOP_HEADROOM + LOOP_SCRATCH);
+	return memory == NULL ? NULL : memory + LOOP_HEADROOM;
+}
+
 /* Makes the event base and the memory that the thread's reads and writes share. */
 int loop_init(struct loop *loop, struct log *log)
 {
@@ -116,7 +123,7 @@ int loop_init(struct loop *loop, struct log *log)
 	loop->base = event_base_new_with_config(config);
 	event_config_free(config);
 
-	loop->scratch = malloc(LOOP_SCRATCH);
+	loop->scratch = loop_new_scratch();
 	loop->batch = batch_new();
 	loop->outbox = outbox_new();
 	int error = -ENOMEM;
@@ -146,7 +153,8 @@ void loop_done(struct loop *loop)
 	arena_done(&loop->arena);
 	batch_free(loop->batch);
 	outbox_free(loop->outbox);
-	free(loop->scratch);
+	if (loop->scratch != NULL)
+		free(loop->scratch - LOOP_HEADROOM);
 	if (loop->base != NULL)
 		event_base_free(loop->base);
 	memset(loop, 0, sizeof(*loop));
@@ -157,6 +165,8 @@ void loop_run(struct loop *loop)
 {
 	while (!loop->stopping) {
 		must(event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY) >= 0);
+		loop->n_floods_before = loop->n_floods;
+		loop->n_floods = 0;
 		loop_empty_graveyard(loop);
 	}
 }
@@ -188,7 +198,7 @@ void loop_bury(struct loop *loop, struct grave *grave, void (*free_fn)(struct gr
 static void loop_count(struct loop *loop, const struct event *event, int step)
 {
 	loop->n_events += (uint64_t)step;
-	if (event_get_fd(event) < 0)
+	if (event->ev_fd < 0)
 		loop->n_timers += (uint64_t)step;
 }
 
@@ -203,7 +213,7 @@ void loop_event_init(
 /* Takes an event out of the loop for good. */
 void loop_event_done(struct loop *loop, struct event *event)
 {
-	event_del(event);
+	loop_event_stop(event);
 	loop_count(loop, event, -1);
 }
 
@@ -223,6 +233,13 @@ void loop_event_free(struct loop *loop, struct event *event)
 		return;
 	loop_count(loop, event, -1);
 	event_free(event);
+}
+
+/* Asks before it calls. */
+void loop_event_stop(struct event *event)
+{
+	if (loop_event_is_set(event))
+		event_del(event);
 }
 
 /* Starts or moves a timer. */

@@ -7,6 +7,7 @@
 #include "net/outlet.h"
 
 #include "base/buffer.h"
+#include "net/transfer.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -38,7 +39,7 @@ int outlet_put(struct outlet *outlet, const struct iovec *iov, int n, size_t len
 
 	if (outlet->queue == NULL) {
 		do
-			done = writev(outlet->fd, iov, n);
+			done = transfer_write(outlet->fd, &outlet->is_socket, iov, n, outlet->corked);
 		while (done < 0 && errno == EINTR);
 		if (done < 0 && errno != EAGAIN)
 			return -errno;
@@ -92,6 +93,12 @@ void outlet_ask_peer(const struct outlet *outlet, struct outlet_peer *out)
 	out->is_gone = info.tcpi_state == TCP_CLOSE;
 	if ((info.tcpi_options & TCPI_OPT_WSCALE) != 0)
 		out->unread_max = (uint64_t)2 * OUTLET_WINDOW_MAX << info.tcpi_snd_wscale;
+}
+
+/* By default that is as much as the send buffer has room for, which grows to megabytes. */
+void outlet_limit_unsent(const struct outlet *outlet, int max)
+{
+	setsockopt(outlet->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &max, sizeof(max));
 }
 
 /* What the queue costs. */

@@ -1,9 +1,9 @@
 /*
  * pump: TLS of one connection, between a socket and the thread's outbox.
  *
- * Owns the SSL object and what is known about how it ended. OpenSSL reads the socket through a BIO of its
- * own, with read-ahead, and writes into the outbox through the outbox's, which never says "later". Decides
- * nothing and logs nothing. Runs on its loop's thread.
+ * Owns the SSL object and what is known about how it ended. OpenSSL reads the socket, with read-ahead, and
+ * writes into the outbox, which never says "later", both through the outbox's BIO. Decides nothing and logs
+ * nothing. Runs on its loop's thread.
  */
 #include "net/pump.h"
 
@@ -23,6 +23,7 @@ enum { PUMP_REASON = 128 };
 
 struct pump {
 	SSL *ssl;
+	struct outbox_wire wire;
 	struct tls *tls;    /* OpenSSL looks into it during the handshake */
 	bool begun;	    /* pump_read() was called: before that our own hello may be due */
 	bool established;   /* the handshake is over */
@@ -57,20 +58,14 @@ static int pump_on_verify(int good, X509_STORE_CTX *store)
 	return good;
 }
 
-/* Gives the connection its two BIOs; it owns them from here on. */
-static bool pump_attach(SSL *ssl, int fd, struct outbox *outbox)
+/* Gives the connection its BIO, which it owns from here on. */
+static bool pump_attach(struct pump *pump)
 {
-	BIO *in = BIO_new_socket(fd, BIO_NOCLOSE);
-	BIO *out = outbox_bio(outbox);
+	BIO *bio = outbox_bio(&pump->wire);
 
-	if (in == NULL || out == NULL) {
-		BIO_free(in);
-		BIO_free(out);
-		return false;
-	}
-	SSL_set0_rbio(ssl, in);
-	SSL_set0_wbio(ssl, out);
-	return true;
+	if (bio != NULL)
+		SSL_set_bio(pump->ssl, bio, bio);
+	return bio != NULL;
 }
 
 /* Begins to wait for a handshake, or to make one. */
@@ -79,9 +74,10 @@ struct pump *pump_new(struct tls *tls, const char *host, int fd, struct outbox *
 	struct pump *pump = calloc(1, sizeof(*pump));
 	if (pump == NULL)
 		return NULL;
+	pump->wire = (struct outbox_wire){ .outbox = outbox, .fd = fd };
 	pump->tls = tls_ref(tls);
 	pump->ssl = host == NULL ? tls_accept(tls) : tls_client_connect(tls, host);
-	if (pump->ssl == NULL || !pump_attach(pump->ssl, fd, outbox)) {
+	if (pump->ssl == NULL || !pump_attach(pump)) {
 		pump_free(pump);
 		return NULL;
 	}
@@ -208,10 +204,18 @@ static void pump_restrict(struct pump *pump)
 	pump->established |= !shaking;
 }
 
+/* Forgets what OpenSSL complained of before, which it would take for what is wrong now. To look is much
+ * cheaper than to clear. */
+static void pump_forget(void)
+{
+	if (ERR_peek_error() != 0)
+		ERR_clear_error();
+}
+
 /* Takes one step: of the handshake, or a record, of which there are `n` bytes. */
 static void pump_step(struct pump *pump, uint8_t *out, size_t size, size_t *n)
 {
-	ERR_clear_error();
+	pump_forget();
 	errno = 0;
 	int result = pump->established ? SSL_read_ex(pump->ssl, out, size, n) : SSL_do_handshake(pump->ssl);
 	if (result != 1) {
@@ -229,6 +233,7 @@ long pump_read(struct pump *pump, void *out, size_t size)
 
 	pump->begun = true;
 	pump->starved = false;
+	pump->wire.drained = false;
 	while (got < size && !pump->over && !pump->starved && pump->established == established) {
 		size_t n = 0;
 		pump_step(pump, (uint8_t *)out + got, size - got, &n);
@@ -257,7 +262,7 @@ int pump_write(struct pump *pump, const void *data, size_t len)
 		return -EPROTO;
 	while (len > 0) {
 		size_t n = 0;
-		ERR_clear_error();
+		pump_forget();
 		if (!SSL_write_ex(pump->ssl, at, len, &n))
 			return SSL_get_error(pump->ssl, 0) == SSL_ERROR_WANT_WRITE ? -ENOMEM : -EPROTO;
 		at += n;
@@ -272,7 +277,6 @@ void pump_finish(struct pump *pump)
 	if (pump->failed || pump->finished || !pump->established)
 		return;
 	pump->finished = true;
-	ERR_clear_error();
 	SSL_shutdown(pump->ssl);
 }
 

@@ -1,17 +1,19 @@
 /*
- * stream: reading and writing one connection on bare events.
+ * stream: one connection on bare events: its state, reading, trying again what the kernel did not take, and
+ * its ends. What is sent goes through stream_send.c and stream_file.c.
  *
- * Owns the descriptors, the two events, TLS's pump and the queue of what the kernel did not take. Knows
- * nothing of what the bytes mean; back-pressure is decided above (gate/bridge.c) and arrives as
- * stream_allow(). Runs on its loop's thread.
+ * Owns the descriptors, the two events, TLS's pump and the queue. Knows nothing of what the bytes mean;
+ * back-pressure is decided above (gate/bridge.c) and arrives as stream_allow(). Runs on its loop's thread.
  */
-#include "net/stream.h"
+#include "net/stream_internal.h"
 
 #include "base/must.h"
 #include "net/batch.h"
 #include "net/pump.h"
+#include "net/transfer.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,7 +21,11 @@ enum {
 	/* Bytes that a peer which reads nothing may make us queue by records of its own (alerts, key
 	   updates). */
 	STREAM_UNASKED_MAX = 65536,
-	STREAM_DRAIN_READS = 4 /* of what is thrown away before a connection is closed */
+	STREAM_READS = 4,	/* of a flood, in a turn (stream_read_on()) */
+	STREAM_TURN_READS = 8,	/* ... of all floods, as far as that is not less than one each */
+	STREAM_FLOOD = 65536,	/* bytes; a read of that many, and of all that it may bring, is of a flood */
+	STREAM_DRAIN_READS = 4, /* of what is thrown away before a connection is closed */
+	STREAM_GATHER = 1024	/* bytes; when a read of a terminal brings less there is hardly more */
 };
 
 /* Waits for an event, but `at_once` no longer than until the next turn. A kernel that has no memory for that
@@ -29,8 +35,8 @@ static void stream_want(struct stream *stream, struct event *event, bool want, b
 	static const struct timeval now = { 0, 0 };
 
 	if (!want)
-		event_del(event);
-	else if (event_add(event, at_once ? &now : NULL) != 0)
+		loop_event_stop(event);
+	else if ((at_once || !loop_event_is_watched(event)) && event_add(event, at_once ? &now : NULL) != 0)
 		stream_break(stream, ENOMEM);
 }
 
@@ -41,7 +47,7 @@ static bool stream_has_pending(const struct stream *stream)
 }
 
 /* The one place where interest in events is derived from the state. */
-static void stream_update(struct stream *stream)
+void stream_update(struct stream *stream)
 {
 	bool waits = stream->out.queue != NULL && stream->write <= STREAM_WRITE_FINISHING;
 
@@ -83,28 +89,6 @@ static void stream_shut(struct stream *stream)
 	stream->out.fd = -1;
 }
 
-/* Gives bytes to the kernel, `len` in all, and what it does not take to the queue. */
-static void stream_push(struct stream *stream, const struct iovec *iov, int n, size_t len)
-{
-	int error = outlet_put(&stream->out, iov, n, len);
-
-	if (error != 0)
-		stream_break(stream, -error);
-	else if (stream->out.queue != NULL)
-		stream_update(stream);
-}
-
-/* Sends the records that TLS made: of what we send, or of its own (handshake, alerts). */
-static void stream_push_outbox(struct stream *stream)
-{
-	struct outbox *outbox = stream->loop->outbox;
-	struct iovec iov = { .iov_base = outbox->bytes, .iov_len = outbox->len };
-
-	if (outbox->len > 0 && stream->write <= STREAM_WRITE_FINISHING)
-		stream_push(stream, &iov, 1, outbox->len);
-	outbox->len = 0;
-}
-
 /* TLS has failed: its alert may be on its way, and closing with input unread would reset the connection
  * before the peer has read it. */
 static void stream_fail_tls(struct stream *stream)
@@ -112,21 +96,35 @@ static void stream_fail_tls(struct stream *stream)
 	for (int i = 0; i < STREAM_DRAIN_READS; i++)
 		if (read(stream->rfd, stream->loop->scratch, LOOP_SCRATCH) <= 0)
 			break;
-	if (stream->write != STREAM_WRITE_OPEN || pump_met_http(stream->pump))
+	if (stream->write != STREAM_WRITE_OPEN || pump_met_http(stream->pump) || stream->doomed)
 		return;
 	stream->write = STREAM_WRITE_FINISHING;
 	if (stream->out.queue == NULL)
 		stream_shut(stream);
 }
 
-/* Reads into the scratch buffer. Returns how many bytes, 0 at the end, or -errno. */
+/* Reads a descriptor; a terminal again as long as there is much. What ended that is found by the next read.
+ */
+static ssize_t stream_read_fd(struct stream *stream, uint8_t *data, size_t max)
+{
+	ssize_t n = transfer_read(stream->rfd, &stream->out.is_socket, data, max), last = n;
+
+	while (stream->gathers && last >= STREAM_GATHER && (size_t)n < max) {
+		last = read(stream->rfd, data + n, max - (size_t)n);
+		n += last > 0 ? last : 0;
+	}
+	return n;
+}
+
+/* Reads into the scratch buffer. Returns how many bytes, 0 at the end, or -errno. That nobody has a terminal
+ * open any more is EIO to the other end of it. */
 static ssize_t stream_read(struct stream *stream)
 {
 	uint8_t *scratch = stream->loop->scratch;
 
 	if (stream->pump == NULL) {
-		ssize_t n = read(stream->rfd, scratch, stream->read_max);
-		return n < 0 ? -errno : n;
+		ssize_t n = stream_read_fd(stream, scratch, stream->read_max);
+		return n < 0 && errno != EIO ? -errno : n < 0 ? 0 : n;
 	}
 	ssize_t n = pump_read(stream->pump, scratch, stream->read_max);
 	stream->unasked += stream->loop->outbox->len;
@@ -140,17 +138,23 @@ static ssize_t stream_read(struct stream *stream)
 	return n;
 }
 
-/* Reads once; level-triggered, so what is left comes on the next turn, after everybody else had theirs. */
-static void stream_on_readable(evutil_socket_t fd, short what, void *arg)
+/* The handshake is over, and its owner hears of it before the first bytes, which are often right behind it
+ * and then read at once. After a stop there is room for none, and a stream that was closed has none. */
+static ssize_t stream_opened(struct stream *stream, ssize_t n)
 {
-	struct stream *stream = arg;
-	(void)fd;
-	(void)what;
-
-	bool shaking = stream_in_handshake(stream);
-	ssize_t n = stream_read(stream);
-	if (shaking && !stream_in_handshake(stream) && stream->hooks->on_open != NULL)
+	if (stream->hooks->on_open != NULL)
 		stream->hooks->on_open(stream->arg);
+	return n == -EAGAIN && stream_has_pending(stream) ? stream_read(stream) : n;
+}
+
+/* Reads once, and passes it on. Returns whether there is more for certain, and may be read. */
+static bool stream_take(struct stream *stream)
+{
+	bool shaking = stream_in_handshake(stream);
+	size_t max = stream->read_max;
+	ssize_t n = stream_read(stream);
+	if (shaking && !stream_in_handshake(stream))
+		n = stream_opened(stream, n);
 	if (n > 0) {
 		stream->hooks->on_data(stream->arg, stream->loop->scratch, (size_t)n);
 		must(stream->loop->batch->owner == NULL);
@@ -162,6 +166,44 @@ static void stream_on_readable(evutil_socket_t fd, short what, void *arg)
 	} else if (stream->pump != NULL && stream_is_open(stream)) {
 		stream_update(stream); /* the next look, which may be due without the socket */
 	}
+	return n >= STREAM_FLOOD && (size_t)n == max && stream->pump == NULL &&
+	       stream->read == STREAM_READ_ON && stream->read_max >= STREAM_FLOOD;
+}
+
+/* How often a flood may be read once more in this turn. Many floods get less each, since all that they bring
+ * comes before the next message of any other session; and what reading on saves, the turn, they share. */
+static unsigned stream_share(const struct stream *stream)
+{
+	const struct loop *loop = stream->loop;
+	unsigned n = loop->n_floods > loop->n_floods_before ? loop->n_floods : loop->n_floods_before;
+	unsigned share = STREAM_TURN_READS / n;
+
+	if (share <= 1)
+		return 0;
+	return share - 1 < stream->extra_reads ? share - 1 : stream->extra_reads;
+}
+
+/* Reads as often as it may in a turn; level-triggered, so what is left comes on the next one, after everybody
+ * else had theirs. */
+static void stream_on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct stream *stream = arg;
+	(void)fd;
+	(void)what;
+
+	if (!stream_take(stream))
+		return;
+	stream->loop->n_floods++;
+	for (unsigned left = stream_share(stream); left > 0 && stream_take(stream); left--)
+		continue;
+}
+
+/* Was it woken though nothing can be written, since nobody has the terminal open? That would go on for ever.
+ */
+static bool stream_is_hung_up(const struct stream *stream)
+{
+	struct pollfd look = { .fd = stream->out.fd };
+	return poll(&look, 1, 0) > 0 && (look.revents & POLLHUP) != 0;
 }
 
 /* Writes what is queued. */
@@ -182,6 +224,8 @@ static void stream_on_writable(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	int moved = outlet_retry(&stream->out);
+	if (moved == 0 && stream_is_hung_up(stream))
+		moved = -EPIPE;
 	if (moved < 0)
 		stream_break(stream, -moved);
 	if (moved <= 0)
@@ -211,9 +255,12 @@ int stream_open_tls(struct stream *stream, struct loop *loop, int fd, struct tls
 void stream_open(struct stream *stream, struct loop *loop, int rfd, int wfd, const struct stream_hooks *hooks,
 	void *arg)
 {
-	*stream = (struct stream){
-		.loop = loop, .hooks = hooks, .arg = arg, .rfd = rfd, .out.fd = wfd, .read_max = LOOP_SCRATCH
-	};
+	*stream = (struct stream){ .loop = loop,
+		.hooks = hooks,
+		.arg = arg,
+		.rfd = rfd,
+		.out = { .fd = wfd, .is_socket = rfd == wfd },
+		.read_max = LOOP_SCRATCH };
 	loop_event_init(loop, &stream->readable, rfd, EV_READ | EV_PERSIST, stream_on_readable, stream);
 	loop_event_init(loop, &stream->writable, wfd, EV_WRITE | EV_PERSIST, stream_on_writable, stream);
 	stream_update(stream);
@@ -275,56 +322,10 @@ void stream_reset(struct stream *stream)
 	stream_release(stream);
 }
 
-/* Encrypts the batch. */
-static void stream_encrypt(struct stream *stream, const struct batch *batch)
+/* A reset follows what the peer still takes. */
+void stream_doom(struct stream *stream)
 {
-	int error = 0;
-
-	for (int i = 0; error == 0 && i < batch->n; i++)
-		error = pump_write(stream->pump, batch->iov[i].iov_base, batch->iov[i].iov_len);
-	stream_push_outbox(stream);
-	if (error != 0)
-		stream_break(stream, -error);
-}
-
-/* Gives the batch to the kernel, and what it does not take to the queue. */
-void stream_flush(struct stream *stream)
-{
-	struct batch *batch = stream->loop->batch;
-
-	if (batch->owner != stream)
-		return;
-	if (stream->pump != NULL && !pump_met_http(stream->pump))
-		stream_encrypt(stream, batch);
-	else
-		stream_push(stream, batch->iov, batch->n, batch->len);
-	batch_clear(batch);
-}
-
-/* Are these bytes in the scratch buffer, where they stay until the callback returns? */
-static bool stream_in_scratch(const struct stream *stream, const void *data)
-{
-	uintptr_t at = (uintptr_t)data, scratch = (uintptr_t)stream->loop->scratch;
-	return at >= scratch && at < scratch + LOOP_SCRATCH;
-}
-
-/* Adds bytes to the batch of this callback. */
-void stream_send(struct stream *stream, const void *data, size_t len)
-{
-	struct batch *batch = stream->loop->batch;
-
-	if (stream->write != STREAM_WRITE_OPEN || len == 0)
-		return;
-	if (batch->owner != stream && batch->owner != NULL)
-		stream_flush(batch->owner);
-	if (batch->owner == stream && !batch_has_room(batch, len))
-		stream_flush(stream);
-	if (stream->write != STREAM_WRITE_OPEN)
-		return;
-	batch->owner = stream;
-	batch_add(batch, data, len);
-	if (len > BATCH_COPY_MAX && !stream_in_scratch(stream, data))
-		stream_flush(stream);
+	stream->doomed = true;
 }
 
 /* Lets others have their turn: the next poll says again that it is writable. */
@@ -332,6 +333,18 @@ void stream_yield(struct stream *stream)
 {
 	stream->yielding = stream->write == STREAM_WRITE_OPEN;
 	stream_update(stream);
+}
+
+/* Its reads are of a terminal. */
+void stream_gather(struct stream *stream)
+{
+	stream->gathers = true;
+}
+
+/* Its reads are cheap to pass on. */
+void stream_read_on(struct stream *stream)
+{
+	stream->extra_reads = STREAM_READS - 1;
 }
 
 /* Sets how much one read may bring; 0 stops reading. */
@@ -347,13 +360,16 @@ void stream_allow(struct stream *stream, size_t max)
 	stream_update(stream);
 }
 
-/* Ends our side after what is queued. */
+/* Ends our side after what is queued. The last bytes, TLS's too, and the end of TCP are one segment: one way
+ * through the kernel, and one wake of the peer. */
 void stream_finish(struct stream *stream)
 {
 	if (stream->write != STREAM_WRITE_OPEN)
 		return;
+	stream->out.corked = true;
 	stream_flush(stream);
 	stream_finish_tls(stream);
+	stream->out.corked = false;
 	if (stream->write != STREAM_WRITE_OPEN)
 		return;
 	stream->write = STREAM_WRITE_FINISHING;

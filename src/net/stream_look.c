@@ -7,6 +7,7 @@
 #include "net/pump.h"
 
 #include <linux/sockios.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 
 /* For those who look. */
@@ -55,6 +56,22 @@ bool stream_is_paused(const struct stream *stream)
 bool stream_has_ended(const struct stream *stream)
 {
 	return stream->read == STREAM_READ_EOF;
+}
+
+/* Asks the kernel, which tells it without a read. */
+bool stream_peer_has_left(const struct stream *stream)
+{
+	struct pollfd peer = { .fd = stream->rfd, .events = POLLRDHUP };
+
+	return poll(&peer, 1, 0) > 0 && (peer.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+/* Asks the kernel: an error waits for whoever reads or writes next. */
+bool stream_has_failed(const struct stream *stream)
+{
+	struct pollfd peer = { .fd = stream->rfd };
+
+	return poll(&peer, 1, 0) > 0 && (peer.revents & POLLERR) != 0;
 }
 
 /* Can nothing be sent any more? */

@@ -18,8 +18,10 @@ void bounds_prepare(const struct config *config, struct limits *limits)
 /* Remembers when somebody was here last: now, if anybody is, or has been since it was looked. */
 static void bounds_look(struct bounds *bounds, uint64_t now)
 {
-	unsigned arrivals = atomic_load(&bounds->limits->arrivals);
-	bool here = atomic_load(&bounds->limits->pending) > 0 || atomic_load(&bounds->limits->sessions) > 0;
+	const struct limits *limits = bounds->limits;
+	unsigned arrivals = atomic_load(&limits->arrivals);
+	bool here = atomic_load(&limits->pending) > 0 || atomic_load(&limits->sessions) > 0 ||
+		    atomic_load(&limits->processes) > 0; /* a CGI program's client is neither of these */
 
 	if (here || arrivals != bounds->arrivals)
 		bounds->active_at = now;

@@ -6,7 +6,6 @@
 
 #include "backend/rotation.h"
 #include "gate/targets.h"
-#include "http/upgrade.h"
 #include "run/bounds.h"
 
 #include <errno.h>
@@ -33,9 +32,9 @@ static int crew_make_workers(
 int crew_init(
 	struct crew *crew, struct log *log, const struct config *config, unsigned n, struct helper *spawner)
 {
-	int error = upgrade_init();
+	int error = limits_init(&crew->limits, config->n_routes);
 
-	if (error != 0 || (error = limits_init(&crew->limits, config->n_routes)) != 0)
+	if (error != 0)
 		return error;
 	bounds_prepare(config, &crew->limits);
 	crew->rotation = rotation_new(config);

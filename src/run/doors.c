@@ -64,12 +64,12 @@ static int doors_open_addr(struct doors *doors, size_t listen, const struct addr
 	return error;
 }
 
-/* A TCP address, or all those of a host name. */
-static int doors_open_tcp(struct doors *doors, size_t listen, const struct addr_name *name)
+/* A TCP address, or all those of a host name; *why says in words that it has none. */
+static int doors_open_tcp(struct doors *doors, size_t listen, const struct addr_name *name, const char **why)
 {
 	struct addr found[DOORS_ADDRS_MAX];
 	size_t n;
-	int error = bind_find(name, found, DOORS_ADDRS_MAX, &n);
+	int error = bind_find(name, found, DOORS_ADDRS_MAX, &n, why);
 
 	for (size_t i = 0; error == 0 && i < n; i++)
 		error = doors_open_addr(doors, listen, &found[i]);
@@ -137,7 +137,7 @@ static int doors_open_one(struct doors *doors, size_t listen, const char *addres
 
 	switch (name.kind) {
 	case ADDR_TCP:
-		error = doors_open_tcp(doors, listen, &name);
+		error = doors_open_tcp(doors, listen, &name, &why);
 		break;
 	case ADDR_UNIX:
 		error = doors_open_unix(doors, listen, &name);

@@ -42,6 +42,14 @@ static bool exposure_is_said(const struct config *config, size_t n, const char *
 	return false;
 }
 
+/* Says where the file or directory is written. */
+static void exposure_name(struct exposure *out, const char *key, const char *kind, const char *name)
+{
+	out->key = key;
+	out->kind = kind;
+	out->name = name;
+}
+
 /* Looks at one key. */
 static bool exposure_has_key(const struct config *config, const char *key, struct exposure *out)
 {
@@ -63,13 +71,17 @@ static bool exposure_find_key(const struct config *config, struct exposure *out)
 	for (size_t i = 0; i < config->n_listens; i++) {
 		const struct conf_list *keys = &config->listens[i].tls_key;
 		for (size_t k = 0; k < keys->n; k++)
-			if (exposure_has_key(config, keys->items[k], out))
+			if (exposure_has_key(config, keys->items[k], out)) {
+				exposure_name(out, "tls_key", "listen", config->listens[i].name);
 				return true;
+			}
 	}
 	for (size_t i = 0; i < config->n_routes; i++) {
 		const char *key = config->routes[i].tls_service_key;
-		if (key != NULL && exposure_has_key(config, key, out))
+		if (key != NULL && exposure_has_key(config, key, out)) {
+			exposure_name(out, "tls_key", "route", config->routes[i].pattern);
 			return true;
+		}
 	}
 	return false;
 }
@@ -105,6 +117,28 @@ static bool exposure_find_targets(const struct config *config, struct exposure *
 			.static_dir = by->static_dir,
 			.sentence = "anybody could download the tokens of targets: they lie in a static "
 				    "directory; move them out of there" };
+		exposure_name(out, "targets", "route", config->routes[i].pattern);
+		return true;
+	}
+	return false;
+}
+
+/* Looks at the files of the configuration itself: `env` and `header` may hold secrets. */
+static bool exposure_find_files(const struct config *config, struct exposure *out)
+{
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < config->files.n; i++) {
+		const char *file = config->files.items[i];
+		const struct route_conf *by =
+			realpath(file, path) == NULL ? NULL : exposure_find_route(config, path);
+		if (by == NULL)
+			continue;
+		*out = (struct exposure){ .what = file,
+			.static_dir = by->static_dir,
+			.sentence = "anybody could download the configuration: it lies in a static "
+				    "directory; move it out of there" };
+		exposure_name(out, "static", "route", by->pattern);
 		return true;
 	}
 	return false;
@@ -127,16 +161,27 @@ static bool exposure_overlaps(const char *programs, const char *pages, struct ex
 	return out->sentence != NULL;
 }
 
-/* Looks at each directory of programs, with each static one: they may be those of different routes. */
+/* Compares a directory of programs with each static one: that may be of another route. */
+static bool exposure_find_overlap(const struct config *config, const char *programs, struct exposure *out)
+{
+	for (size_t i = 0; programs != NULL && i < config->n_routes; i++) {
+		const char *pages = config->routes[i].static_dir;
+		if (pages != NULL && exposure_overlaps(programs, pages, out))
+			return true;
+	}
+	return false;
+}
+
+/* Looks at each directory of programs, those of CGI too. */
 static bool exposure_find_programs(const struct config *config, struct exposure *out)
 {
 	for (size_t i = 0; i < config->n_routes; i++) {
-		const char *programs = config->routes[i].dir;
-		for (size_t k = 0; programs != NULL && k < config->n_routes; k++) {
-			const char *pages = config->routes[k].static_dir;
-			if (pages != NULL && exposure_overlaps(programs, pages, out))
-				return true;
-		}
+		const struct route_conf *route = &config->routes[i];
+		bool sessions = exposure_find_overlap(config, route->dir, out);
+		if (!sessions && !exposure_find_overlap(config, route->cgi_dir, out))
+			continue;
+		exposure_name(out, sessions ? "dir" : "cgi", "route", route->pattern);
+		return true;
 	}
 	return false;
 }
@@ -151,6 +196,7 @@ static bool exposure_bears_tokens(const struct config *config)
 bool exposure_find(const struct config *config, struct exposure *out)
 {
 	return exposure_find_key(config, out) || exposure_find_programs(config, out) ||
+	       exposure_find_files(config, out) ||
 	       (!exposure_bears_tokens(config) && exposure_find_targets(config, out));
 }
 

@@ -14,6 +14,7 @@
 #include "run/counters.h"
 #include "run/ending.h"
 #include "run/exposure.h"
+#include "run/guard.h"
 #include "run/helper.h"
 #include "run/inherited.h"
 #include "run/logging.h"
@@ -159,6 +160,12 @@ static int server_open_doors(struct server *server)
 	return doors_open(&server->doors, server->config, &acceptors, &server->inherited);
 }
 
+/* Once it is known what is bound, and before anybody is let in. */
+static int server_check_guard(struct server *server)
+{
+	return guard_check(server->log, server->config, server->doors.entrances, server->doors.n_entrances);
+}
+
 /* Has signals come as bytes. */
 static int server_take_signals(struct server *server)
 {
@@ -225,6 +232,7 @@ static int server_watch_certificates(struct server *server)
 static int server_announce(struct server *server)
 {
 	exposure_warn(server->log, server->config);
+	guard_warn(server->log, server->config, server->doors.entrances, server->doors.n_entrances);
 	announce(server->log, server->config, &server->doors, server->crew.n);
 	return 0;
 }
@@ -274,6 +282,7 @@ static const struct server_step {
 	{ "prepare", server_prepare },
 	{ NULL, server_read_certificates },
 	{ NULL, server_open_doors },
+	{ NULL, server_check_guard },
 	{ NULL, server_drop_rights },
 	{ "watch the certificates", server_watch_certificates },
 	{ NULL, server_read_targets },

@@ -9,11 +9,15 @@
 #include "gate/targets.h"
 #include "run/certificates.h"
 #include "run/exposure.h"
+#include "run/guard.h"
 #include "spawn/privileges.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+enum { TRIAL_RING = 1 << 16, TRIAL_WAIT_MS = 1000 };
 
 /* Could the log be opened? Who could not become `user` is not the one who starts the gateway, and so what is
  * closed to them may be open then. */
@@ -33,15 +37,29 @@ static int trial_check_log(const struct gateway_conf *gateway)
 	return error;
 }
 
-/* Would a TLS key be served, or programs? */
+/* Would a TLS key be served, programs, or what else nobody may read? */
 static int trial_check_exposure(const struct config *config)
 {
 	struct exposure found;
 
 	if (!exposure_find(config, &found))
 		return 0;
-	fprintf(stderr, "%s: %s (static = %s)\n", found.what, found.sentence, found.static_dir);
+	fprintf(stderr, "[%s %s] %s: %s: %s (static = %s)\n", found.kind, found.name, found.key, found.what,
+		found.sentence, found.static_dir);
 	return -EPERM;
+}
+
+/* Says what the start would warn of, in its words. The addresses are those that are written;
+ * whether programs will be root's depends on who starts it. */
+static void trial_warn(const struct config *config)
+{
+	struct log *log = log_new(STDERR_FILENO, LOG_WARNING, LOG_FORMAT_LOGFMT, TRIAL_RING);
+
+	if (log == NULL)
+		return;
+	exposure_warn(log, config);
+	guard_warn(log, config, NULL, 0);
+	log_free(log, TRIAL_WAIT_MS);
 }
 
 /* Says every mistake, not just the first. */
@@ -51,9 +69,11 @@ int trial_run(const struct config *config)
 	int certificates = certificates_check(config, stderr);
 	int exposure = trial_check_exposure(config);
 	int targets = targets_check(config, stderr);
+	int guard = guard_try(config, stderr);
 
-	if (log != 0 || certificates != 0 || exposure != 0 || targets != 0)
+	if (log != 0 || certificates != 0 || exposure != 0 || targets != 0 || guard != 0)
 		return 1;
+	trial_warn(config);
 	if (puts("ok") >= 0 && fflush(stdout) == 0)
 		return 0;
 	fprintf(stderr, "wsluice: cannot write: %s\n", strerror(errno));

@@ -1,16 +1,22 @@
 /*
- * child: pipes, fork, and what the child does between fork and execve.
+ * child: a process is born, and what it does between that and execve.
  *
- * Owns the order of the steps and their names in error messages. After the fork only async-signal-safe calls
- * are made. Does not decide what runs and does not wait for anything. Runs in the spawner.
+ * Owns the order of the steps and their names in error messages. What can be executed at once is born as by
+ * vfork(): it shares the spawner's memory, none of which is copied, and the spawner goes on when it has
+ * executed its file or failed. What may have to wait gets a copy, so that nobody waits with it, and so does
+ * who becomes somebody else. Only async-signal-safe calls are made, and nothing is written but a stack and
+ * the reason of a failure. Does not decide what runs. Runs in the spawner.
  */
 #include "spawn/child.h"
 
 #include "base/must.h"
+#include "spawn/pty.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdalign.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -18,132 +24,122 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What the child writes to its error pipe; small enough to be written at once. */
+/* What the child says when it fails; small enough to be written to a pipe at once. */
 struct child_error {
 	int error;
 	char step[CHILD_STEP];
 };
 
-/* Up to four pipes; [i][0] reads, [i][1] writes. The first three are stdin, stdout, stderr. */
-enum { PIPE_ERROR = 3, PIPES };
-
-struct child_pipes {
-	int ends[PIPES][2];
+/* What a child begins with. */
+struct child_birth {
+	const struct child_plan *plan;
+	const struct stdio *stdio;
+	pid_t spawner;
+	int error_fd; /* where it says that it has failed; -1: in `error`, in memory that it shares */
+	struct child_error error;
 };
 
-/* The child's end of a pipe: it only reads its stdin. */
-static int *child_end(struct child_pipes *pipes, int i)
-{
-	return &pipes->ends[i][i == STDIN_FILENO ? 0 : 1];
-}
+enum {
+	CHILD_FIRST_FD = STDERR_FILENO + 1, /* behind its 0, 1 and 2: the error pipe, if there is one */
+	CHILD_STACK = 16 * 1024
+};
 
-/* Our end of a pipe. */
-static int *child_our_end(struct child_pipes *pipes, int i)
-{
-	return &pipes->ends[i][i == STDIN_FILENO ? 1 : 0];
-}
+/* A sanitizer that keeps account of threads takes what shares our memory for one of them. */
+#if defined(__SANITIZE_THREAD__)
+static const bool child_shares = false;
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+static const bool child_shares = false;
+#else
+static const bool child_shares = true;
+#endif
+#else
+static const bool child_shares = true;
+#endif
 
-/* Closes a descriptor if it is there. */
-static void child_close(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
+/* Of one that never returns a sanitizer would go on to keep the marks that it made around its locals. */
+#define CHILD_UNMARKED __attribute__((no_sanitize("address")))
 
-/* Closes all ends that are still there. */
-static void child_pipes_close(struct child_pipes *pipes)
-{
-	for (int i = 0; i < PIPES; i++) {
-		child_close(&pipes->ends[i][0]);
-		child_close(&pipes->ends[i][1]);
-	}
-}
-
-/* Has the program's stderr a pipe of its own? */
-static bool child_has_stderr(const struct child_plan *plan)
-{
-	return plan->world->stderr_to == STDERR_LOG || plan->world->stderr_to == STDERR_TAGGED;
-}
-
-/* Makes the pipes; only our ends are non-blocking. Returns 0 or -errno. */
-static int child_pipes_open(struct child_pipes *pipes, const struct child_plan *plan)
-{
-	for (int i = 0; i < PIPES; i++)
-		pipes->ends[i][0] = pipes->ends[i][1] = -1;
-	for (int i = 0; i < PIPES; i++) {
-		if (i == STDERR_FILENO && !child_has_stderr(plan))
-			continue;
-		if (pipe2(pipes->ends[i], O_CLOEXEC) < 0 ||
-			fcntl(*child_our_end(pipes, i), F_SETFL, O_NONBLOCK) < 0) {
-			int error = errno;
-			child_pipes_close(pipes);
-			return -error;
-		}
-	}
-	return 0;
-}
+/* What must not end the spawner: only the end of the gateway does. Blocked, not ignored: a child then needs
+ * one call to have all signals as a program is to find them. */
+static const int child_blocked[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2 };
 
 /*
- * Gives every signal its default disposition and unblocks all. By the system call, since the C library keeps
- * two signals of its own from sigaction(2), and they may have been inherited as ignored (posix_spawn(3)
- * leaves them so); all zero is SIG_DFL.
+ * Gives every signal its default disposition, and blocks those of the spawner. By the system call, since the
+ * C library keeps two signals of its own from sigaction(2), and they may have been inherited as ignored
+ * (posix_spawn(3) leaves them so); all zero is SIG_DFL.
  */
-void child_reset_signals(void)
+void child_settle_signals(void)
 {
 	static const unsigned long default_action[8];
-	sigset_t none;
+	sigset_t blocked;
 
 	for (int signo = 1; signo < NSIG; signo++)
 		syscall(SYS_rt_sigaction, signo, default_action, NULL,
 			NSIG / 8); /* fails for KILL and STOP */
+	sigemptyset(&blocked);
+	for (size_t i = 0; i < sizeof(child_blocked) / sizeof(child_blocked[0]); i++)
+		sigaddset(&blocked, child_blocked[i]);
+	sigprocmask(SIG_SETMASK, &blocked, NULL);
+}
+
+/* Drops what the spawner's group was sent while the child belonged to it, and unblocks all signals. */
+static void child_welcome_signals(void)
+{
+	static const struct timespec at_once;
+	sigset_t all, none;
+
+	sigfillset(&all);
+	while (sigtimedwait(&all, NULL, &at_once) > 0)
+		continue;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 /* Says which step failed, and ends the child. */
-static _Noreturn void child_fail(int error_fd, const char *step)
+static _Noreturn void child_fail(struct child_birth *birth, const char *step)
 {
 	struct child_error error = { .error = errno };
 	strncpy(error.step, step, sizeof(error.step) - 1);
-	ssize_t n = write(error_fd, &error, sizeof(error));
-	(void)n; /* nobody is left to be told */
+	if (birth->error_fd < 0) {
+		birth->error = error;
+	} else {
+		ssize_t n = write(birth->error_fd, &error, sizeof(error));
+		(void)n; /* nobody is left to be told */
+	}
 	_exit(127);
 }
 
-/* What becomes stderr. */
-static int child_find_stderr(struct child_pipes *pipes, const struct child_plan *plan)
+/* The same for what returns its error. */
+static void child_check(struct child_birth *birth, int error, const char *step)
 {
-	if (child_has_stderr(plan))
-		return *child_end(pipes, STDERR_FILENO);
-	if (plan->world->stderr_to == STDERR_MERGE)
-		return *child_end(pipes, STDOUT_FILENO);
-	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	if (null < 0)
-		child_fail(*child_end(pipes, PIPE_ERROR), "open /dev/null");
-	return null;
+	if (error == 0)
+		return;
+	errno = -error;
+	child_fail(birth, step);
 }
 
-/* Makes 0, 1, 2 of the pipes, 3 of the error pipe, and nothing else. Returns the error pipe's new number. */
-static int child_arrange_fds(struct child_pipes *pipes, const struct child_plan *plan)
+/* Makes 0, 1, 2 of what was made for them, 3 of the error pipe, if there is one, and nothing else. */
+static void child_arrange_fds(struct child_birth *birth)
 {
-	int error_fd = *child_end(pipes, PIPE_ERROR);
-	*child_end(pipes, STDERR_FILENO) = child_find_stderr(pipes, plan);
-	/* The spawner's own 0, 1 and 2 are open, so that no end is in the way of another. */
-	for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++) {
-		if (dup2(*child_end(pipes, i), i) < 0)
-			child_fail(error_fd, "dup2");
+	unsigned next = CHILD_FIRST_FD;
+
+	child_check(birth, stdio_arrange(birth->stdio), "dup2");
+	if (birth->error_fd >= 0) {
+		if (birth->error_fd != CHILD_FIRST_FD && dup3(birth->error_fd, CHILD_FIRST_FD, O_CLOEXEC) < 0)
+			child_fail(birth, "dup2");
+		birth->error_fd = CHILD_FIRST_FD;
+		next++;
 	}
-	if (error_fd != PIPE_ERROR && dup3(error_fd, PIPE_ERROR, O_CLOEXEC) < 0)
-		child_fail(error_fd, "dup2");
-	if (close_range(PIPE_ERROR + 1, ~0U, 0) < 0)
-		child_fail(PIPE_ERROR, "close_range");
-	return PIPE_ERROR;
+	if (close_range(next, ~0U, 0) < 0)
+		child_fail(birth, "close_range");
 }
 
 /* Sets the limits. A sandbox may refuse to set what needs no setting. */
-static void child_limit(const struct child_world *world, int error_fd)
+static void child_limit(struct child_birth *birth)
 {
+	const struct child_world *world = birth->plan->world;
+
 	for (unsigned i = 0; i < world->n_limits; i++) {
 		const struct child_limit *limit = &world->limits[i];
 		struct rlimit now;
@@ -151,79 +147,131 @@ static void child_limit(const struct child_world *world, int error_fd)
 			now.rlim_max == limit->limit.rlim_max)
 			continue;
 		if (setrlimit(limit->resource, &limit->limit) < 0)
-			child_fail(error_fd, limit->step);
+			child_fail(birth, limit->step);
 	}
 }
 
-/* Becomes who it is to be. */
-static void child_become(const struct identity *identity, int error_fd)
+/* Goes into the world of its route, and becomes who it is to be. */
+static void child_enter(struct child_birth *birth)
 {
-	const char *step;
-	int error = identity_become(identity, &step);
-	if (error == 0)
-		return;
-	errno = -error;
-	child_fail(error_fd, step);
-}
+	const struct child_world *world = birth->plan->world;
+	const char *directory = world->directory != NULL ? world->directory : birth->plan->directory;
+	const char *step = "";
 
-/* Goes into the world of its route. */
-static void child_enter(const struct child_world *world, int error_fd)
-{
-	child_limit(world, error_fd);
+	child_limit(birth);
 	if (world->umask != (mode_t)-1)
 		umask(world->umask);
-	if (world->directory != NULL && chdir(world->directory) < 0)
-		child_fail(error_fd, "chdir");
-	if (world->identity != NULL)
-		child_become(world->identity, error_fd);
+	if (directory != NULL && chdir(directory) < 0)
+		child_fail(birth, "chdir");
+	if (world->identity != NULL) {
+		int error = identity_become(world->identity, &step);
+		child_check(birth, error, step);
+	}
 }
 
 /* The child's life up to execve. */
-static _Noreturn void child_run(const struct child_plan *plan, struct child_pipes *pipes, pid_t spawner)
+CHILD_UNMARKED static int child_run(void *arg)
 {
-	child_reset_signals();
+	struct child_birth *birth = arg;
+	const struct child_plan *plan = birth->plan;
+
 	if (setsid() < 0)
-		child_fail(*child_end(pipes, PIPE_ERROR), "setsid");
-	int error_fd = child_arrange_fds(pipes, plan);
-	child_enter(plan->world, error_fd);
+		child_fail(birth, "setsid");
+	child_welcome_signals();
+	child_arrange_fds(birth);
+	if (plan->stdio.kind == STDIO_TERMINAL)
+		child_check(birth, pty_control(STDIN_FILENO), "take the terminal");
+	child_enter(birth);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-		child_fail(error_fd, "prctl");
-	if (getppid() != spawner) { /* it died before the prctl */
-		errno = ESRCH;
-		child_fail(error_fd, "getppid");
-	}
+		child_fail(birth, "prctl");
+	if (getppid() != birth->spawner) /* it died before the prctl */
+		child_check(birth, -ESRCH, "getppid");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		child_fail(error_fd, "no_new_privs");
+		child_fail(birth, "no_new_privs");
 	execve(plan->file, plan->argv, plan->envp);
-	child_fail(error_fd, "execve");
+	child_fail(birth, "execve");
 }
 
-/* Makes the pipes and forks. */
+/* Has a child begin, on a stack of its own within ours. Without an
+ * error pipe this returns when it has executed its file or has failed. Returns its pid or -errno. */
+CHILD_UNMARKED static pid_t child_clone(struct child_birth *birth)
+{
+	alignas(16) char stack[CHILD_STACK];
+	int flags = birth->error_fd < 0 ? CLONE_VM | CLONE_VFORK | SIGCHLD : SIGCHLD;
+	pid_t pid = clone(child_run, stack + sizeof(stack), flags, birth);
+
+	return pid < 0 ? -errno : pid;
+}
+
+/* Makes the pipe that tells of errors, to be read without blocking. Returns 0 or -errno. */
+static int child_open_error(int ends[2])
+{
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	if (fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0)
+		return 0;
+	int error = errno;
+	close(ends[0]);
+	close(ends[1]);
+	return -error;
+}
+
+/* Has one begin that may have to wait. Returns 0, or -errno with the step that failed. */
+static int child_fork(struct child_birth *birth, struct child *out, const char **step)
+{
+	int ends[2];
+	int error = child_open_error(ends);
+	*step = "pipe";
+	if (error != 0)
+		return error;
+	birth->error_fd = ends[1];
+	out->error_fd = ends[0];
+	out->pid = child_clone(birth);
+	*step = "fork";
+	close(ends[1]);
+	if (out->pid > 0)
+		return 0;
+	close(ends[0]);
+	return out->pid;
+}
+
+/* Has one begin, and end or execute its file. Returns as child_fork() does. */
+static int child_vfork(struct child_birth *birth, struct child *out, const char **step)
+{
+	out->pid = child_clone(birth);
+	*step = "fork";
+	if (out->pid < 0)
+		return out->pid;
+	out->error = -birth->error.error;
+	memcpy(out->step, birth->error.step, sizeof(out->step));
+	return 0;
+}
+
+/*
+ * Does it get a copy of our memory? What shares it holds us up until execve, and from a change of identity on
+ * any process of that user may stop it, for ever: nobody would be started or stopped any more. (He can't
+ * trace it: such a change takes that away from the memory, which would be ours.)
+ */
+static bool child_is_apart(const struct child_plan *plan)
+{
+	return !child_shares || plan->may_wait || plan->world->identity != NULL;
+}
+
+/* Makes its descriptors and has it begin. */
 int child_start(const struct child_plan *plan, struct child *out, const char **step)
 {
-	struct child_pipes pipes;
-	int rc = child_pipes_open(&pipes, plan);
-	if (rc < 0) {
-		*step = "pipe";
-		return rc;
-	}
-	pid_t spawner = getpid();
-	pid_t pid = fork();
-	if (pid == 0)
-		child_run(plan, &pipes, spawner);
-	if (pid < 0) {
-		rc = -errno;
-		child_pipes_close(&pipes);
-		*step = "fork";
-		return rc;
-	}
-	for (int i = 0; i < PIPES; i++)
-		child_close(child_end(&pipes, i));
-	out->pid = pid;
-	out->error_fd = *child_our_end(&pipes, PIPE_ERROR);
-	for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++)
-		out->stdio[i] = *child_our_end(&pipes, i);
-	return 0;
+	struct stdio stdio;
+	struct child_birth birth = { .plan = plan, .stdio = &stdio, .spawner = getpid(), .error_fd = -1 };
+	int error = stdio_open(&stdio, &plan->stdio, step);
+	if (error != 0)
+		return error;
+	*out = (struct child){ .error_fd = -1 };
+	error = child_is_apart(plan) ? child_fork(&birth, out, step) : child_vfork(&birth, out, step);
+	stdio_close(stdio.theirs);
+	if (error != 0)
+		stdio_close(stdio.ours);
+	memcpy(out->stdio, stdio.ours, sizeof(out->stdio));
+	return error;
 }
 
 /* Reads what the child may have written. */

@@ -57,13 +57,33 @@ static void environment_add(struct environment *environment, char *string)
 	environment->strings[environment->n++] = string;
 }
 
-/* Chooses the strings that every program of a route gets. */
-int environment_init(struct environment *environment, const struct route_conf *route, char *const *all)
+/* Counts the strings of a list that ends with NULL. */
+static size_t environment_length(char *const *strings)
 {
 	size_t n = 0;
-	while (all[n] != NULL)
+	while (strings[n] != NULL)
 		n++;
-	*environment = (struct environment){ .strings = calloc(route->env.n + n + 1, sizeof(char *)) };
+	return n;
+}
+
+/* Looks for a name among the strings. */
+bool environment_has(const struct environment *environment, const char *name)
+{
+	for (size_t i = 0; i < environment->n; i++) {
+		size_t len = strcspn(environment->strings[i], "=");
+		if (strlen(name) == len && memcmp(environment->strings[i], name, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Chooses the strings that every program of a route gets. */
+int environment_init(struct environment *environment, const struct route_conf *route, char *const *all,
+	char *const *others)
+{
+	size_t n = environment_length(all), n_others = others != NULL ? environment_length(others) : 0;
+	size_t room = route->env.n + n + n_others + 1;
+	*environment = (struct environment){ .strings = calloc(room, sizeof(char *)) };
 	if (environment->strings == NULL)
 		return -ENOMEM;
 	for (size_t i = route->env.n; i-- > 0;) /* the last word on a name counts */
@@ -72,6 +92,8 @@ int environment_init(struct environment *environment, const struct route_conf *r
 		if (environment_passes(&route->pass_env, all[i]))
 			environment_add(environment, all[i]);
 	}
+	for (size_t i = 0; i < n_others; i++)
+		environment_add(environment, others[i]);
 	qsort(environment->strings, environment->n, sizeof(char *), environment_sort);
 	return 0;
 }
@@ -101,7 +123,8 @@ static void environment_merge(char **first, size_t n_first, char *const *second,
 {
 	for (size_t i = 0, j = 0; i < n_first || j < n_second;) {
 		int order = i == n_first ? 1 : j == n_second ? -1 : environment_compare(first[i], second[j]);
-		char *next = order <= 0 ? first[i] : second[j];
+		char *next = order <= 0 ? first[i++] : second[j++];
+		j += order == 0;
 		for (; i < n_first && environment_compare(first[i], next) == 0; i++)
 			;
 		for (; j < n_second && environment_compare(second[j], next) == 0; j++)

@@ -44,12 +44,15 @@ void idmap_remove(struct idmap *map, struct idmap_node *node)
 	map->n--;
 }
 
-/* Visits every node. */
+/* Visits every node, and no chain behind the last. */
 void idmap_each(struct idmap *map, void (*fn)(struct idmap_node *node))
 {
-	for (size_t i = 0; i < IDMAP_BUCKETS; i++) {
+	size_t left = map->n;
+
+	for (size_t i = 0; i < IDMAP_BUCKETS && left > 0; i++) {
 		for (struct idmap_node *node = map->buckets[i], *next; node != NULL; node = next) {
 			next = node->next;
+			left--;
 			fn(node);
 		}
 	}

@@ -6,16 +6,18 @@
  */
 #include "spawn/plan.h"
 
+#include "spawn/local.h"
 #include "spawn/privileges.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-/* Does it run one command, or any of a directory? */
+/* Does it run one command, or any of a directory, for sessions or for plain requests? */
 bool plan_has_program(const struct route_conf *route)
 {
-	return route->exec_path != NULL || route->dir != NULL;
+	return route->exec_path != NULL || route->dir != NULL || route->cgi_dir != NULL;
 }
 
 /* Adds a limit. */
@@ -91,19 +93,51 @@ static int plan_init_identity(struct plans *plans, struct plan *plan)
 	return identity_init(&plan->identity, route->run_as_user, route->run_as_uid, route->run_as_gid);
 }
 
+/* Who its programs are. */
+static uid_t plan_user(const struct plan *plan)
+{
+	const struct identity *identity = plan->world.identity;
+	return identity != NULL && identity->uid != (uid_t)-1 ? identity->uid : geteuid();
+}
+
+/* What its programs on terminals find. Returns 0 or -errno. */
+static int plan_init_terminal(struct plan *plan, char *const *all)
+{
+	const struct environment *chosen = &plan->environment;
+	bool lang = !environment_has(chosen, "LANG") && !environment_has(chosen, "LC_ALL") &&
+		    !environment_has(chosen, "LC_CTYPE");
+	int error = login_init(&plan->login, plan_user(plan), lang);
+	if (error != 0)
+		return error;
+	return environment_init(&plan->terminal, plan->route, all, plan->login.strings);
+}
+
+/* Are the program, of a route with one, and the directory where opening them takes no time? */
+static bool plan_is_local(const struct route_conf *route)
+{
+	return (route->exec_path == NULL || local_is(route->exec_path)) &&
+	       (route->directory == NULL || local_is(route->directory));
+}
+
 /* Prepares a route. Returns 0, or -errno with the step that failed. */
 static int plan_init(
 	struct plans *plans, struct plan *plan, const struct plan_sources *from, const char **step)
 {
 	const struct route_conf *route = plan->route;
-	plan->world.stderr_to = route->stderr_to;
 	plan->world.directory = route->directory;
 	plan->world.umask = route->umask;
+	plan->is_local = plan_is_local(route);
 	plan_init_limits(plan, from->files);
 	*step = "choose the environment";
-	int error = environment_init(&plan->environment, route, from->environment);
+	int error = environment_init(&plan->environment, route, from->environment, NULL);
+	if (error != 0)
+		return error;
 	*step = "find the groups of run_as";
-	return error == 0 && from->changes ? plan_init_identity(plans, plan) : error;
+	error = from->changes ? plan_init_identity(plans, plan) : 0;
+	if (error != 0 || !route->terminal)
+		return error;
+	*step = "choose the environment of terminals";
+	return plan_init_terminal(plan, from->environment);
 }
 
 /* Prepares every route that has programs. */
@@ -131,6 +165,8 @@ void plan_done_all(struct plans *plans)
 {
 	for (size_t i = 0; i < plans->n; i++) {
 		environment_done(&plans->items[i].environment);
+		environment_done(&plans->items[i].terminal);
+		login_done(&plans->items[i].login);
 		identity_done(&plans->items[i].identity);
 	}
 	identity_done(&plans->gateway);

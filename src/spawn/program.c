@@ -1,11 +1,12 @@
 /*
  * program: the life of each program that the spawner runs.
  *
- * Owns the child process and the gateway's ends of its pipes until they are sent. A program is STARTING until
- * its error pipe ends, RUNNING until its pidfd says that it exited, EXITED until its worker releases it. Only
- * then it is reaped: as long as its pid is taken, signals to its group can't hit anybody else. Each state
- * waits for one descriptor at most. A program whose descriptor can't be waited for is killed and UNWATCHED:
- * it may take its time to end, and nobody waits for it here. Runs in the spawner.
+ * Owns the child process and the gateway's ends of its pipes until they are sent. A program that may take
+ * long to begin is STARTING until its error pipe ends; then, or at once, it is RUNNING until its pidfd says
+ * that it exited, EXITED until its worker releases it. Only then it is reaped: as long as its pid is taken,
+ * signals to its group can't hit anybody else. Each state waits for one descriptor at most. A program whose
+ * descriptor can't be waited for is killed and UNWATCHED: it may take its time to end, and nobody waits for
+ * it here. Runs in the spawner.
  */
 #include "spawn/program.h"
 
@@ -13,6 +14,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -29,6 +31,8 @@ struct program {
 	enum program_state state;
 	struct watch watch; /* STARTING: the error pipe; RUNNING: the pidfd; else none */
 	struct child child;
+	bool has_terminal; /* then `session` is all that it leads */
+	struct sweep_session session;
 	bool released; /* killed; nothing more is said of it; reaped as soon as it has exited */
 };
 
@@ -70,6 +74,14 @@ static void program_unwatch(struct program *program)
 	close(fd);
 }
 
+/* Signals all that the program is: its group, or its session. */
+static void program_reach(struct program *program, int signo)
+{
+	child_signal_group(program->child.pid, signo);
+	if (program->has_terminal)
+		sweep_signal(program->programs->sweep, &program->session, signo);
+}
+
 /* Reaps a program that has exited, and forgets it. */
 static void program_reap(struct program *program)
 {
@@ -79,15 +91,33 @@ static void program_reap(struct program *program)
 	free(program);
 }
 
+/* Nobody is left of its session. */
+static void program_on_session_end(struct sweep_session *session)
+{
+	program_reap((struct program *)((char *)session - offsetof(struct program, session)));
+}
+
+/* Ends what is left of a program that has exited, and then reaps it. */
+static void program_bury(struct program *program)
+{
+	if (program->has_terminal)
+		sweep_end(program->programs->sweep, &program->session);
+	else
+		program_reap(program);
+}
+
 /* Kills a program that nobody wants any more, and reaps it, now or when it has exited. */
 static void program_drop(struct program *program)
 {
 	program->released = true;
 	program_close_stdio(program);
-	if (program->state == PROGRAM_EXITED)
-		program_reap(program);
-	else
-		child_kill(program->child.pid);
+	if (program->state == PROGRAM_EXITED) {
+		program_bury(program);
+		return;
+	}
+	child_kill(program->child.pid);
+	if (program->has_terminal)
+		sweep_signal(program->programs->sweep, &program->session, SIGKILL);
 }
 
 /* Kills a program that can't be waited for. */
@@ -105,7 +135,8 @@ static void program_reap_node(struct idmap_node *node)
 	if (program->state != PROGRAM_UNWATCHED || !child_has_exited(program->child.pid))
 		return;
 	program->programs->n_unwatched--;
-	program_reap(program);
+	program->state = PROGRAM_EXITED;
+	program_bury(program);
 }
 
 /* Looks at all, when there are any. */
@@ -127,7 +158,7 @@ static void program_on_exit(void *owner, uint32_t events)
 	program_unwatch(program);
 	program->state = PROGRAM_EXITED;
 	if (program->released) {
-		program_reap(program);
+		program_bury(program);
 		return;
 	}
 	struct wire_header header = { .kind = WIRE_EXITED, .id = program->node.id };
@@ -163,24 +194,20 @@ static void program_announce(struct program *program)
 	program->programs->answer(program->programs->arg, &header, NULL, fds);
 }
 
-/* Learns how execve went, and from then on waits for the exit, also of a child that is about to give up. */
-static void program_on_error_pipe(void *owner, uint32_t events)
+/* How execve went is known: from now on its exit is waited for, also that of a child that is about to give
+ * up. */
+static void program_begin(struct program *program, int failed, const char *step)
 {
-	struct program *program = owner;
 	struct programs *programs = program->programs;
 	uint64_t id = program->node.id;
 	bool wanted = !program->released;
-	char step[CHILD_STEP] = "pidfd_open";
-	(void)events;
-	int failed = child_read_error(program->watch.fd, step);
-	if (failed > 0)
-		return;
-	/* Closed first: its number is then free for the pidfd, even when all others are taken. */
-	program_unwatch(program);
-	program->state = PROGRAM_RUNNING;
 	int watched = program_watch_exit(program);
-	if (failed == 0)
+
+	program->state = PROGRAM_RUNNING;
+	if (failed == 0 && watched < 0) {
 		failed = watched;
+		step = "pidfd_open";
+	}
 	if (failed == 0 && wanted) {
 		program_announce(program);
 		return;
@@ -193,8 +220,22 @@ static void program_on_error_pipe(void *owner, uint32_t events)
 		program_refuse(programs, id, step, -failed);
 }
 
-/* Forks. NULL leaves -errno, and the step that failed. */
-static struct program *program_fork(
+/* Learns how execve went. */
+static void program_on_error_pipe(void *owner, uint32_t events)
+{
+	struct program *program = owner;
+	char step[CHILD_STEP];
+	(void)events;
+	int failed = child_read_error(program->watch.fd, step);
+	if (failed > 0)
+		return;
+	/* Closed first: its number is then free for the pidfd, even when all others are taken. */
+	program_unwatch(program);
+	program_begin(program, failed, step);
+}
+
+/* Has a child begin. NULL leaves -errno, and the step that failed. */
+static struct program *program_new(
 	struct programs *programs, const struct child_plan *plan, const char **step, int *error)
 {
 	struct program *program = calloc(1, sizeof(*program));
@@ -217,15 +258,22 @@ void program_start(struct programs *programs, uint64_t id, const struct child_pl
 {
 	const char *step;
 	int error;
-	struct program *program = program_fork(programs, plan, &step, &error);
+	struct program *program = program_new(programs, plan, &step, &error);
 	if (program == NULL) {
 		program_refuse(programs, id, step, -error);
 		return;
 	}
 	program->node.id = id;
 	program->leader.id = (uint64_t)program->child.pid;
+	program->has_terminal = plan->stdio.kind == STDIO_TERMINAL;
+	program->session.node.id = program->leader.id;
+	program->session.on_end = program_on_session_end;
 	idmap_insert(&programs->map, &program->node);
 	idmap_insert(programs->leaders, &program->leader);
+	if (program->child.error_fd < 0) {
+		program_begin(program, program->child.error, program->child.step);
+		return;
+	}
 	error = poller_add(programs->poller, &program->watch, program->child.error_fd, EPOLLIN);
 	if (error == 0)
 		return;
@@ -234,12 +282,15 @@ void program_start(struct programs *programs, uint64_t id, const struct child_pl
 	program_refuse(programs, id, "epoll_ctl", -error);
 }
 
-/* Signals a program's group. */
+/* Signals a program; on a terminal also its jobs, which hear nothing else while they are stopped. */
 void program_signal(struct programs *programs, uint64_t id, int signo)
 {
 	struct program *program = program_find(programs, id);
-	if (program != NULL && !program->released)
-		child_signal_group(program->child.pid, signo);
+	if (program == NULL || program->released)
+		return;
+	program_reach(program, signo);
+	if (program->has_terminal && (signo == SIGHUP || signo == SIGTERM))
+		program_reach(program, SIGCONT);
 }
 
 /* Ends a program for good. */

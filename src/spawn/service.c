@@ -2,16 +2,17 @@
  * service: takes the workers' requests, has programs started and ended, and looks after what they leave
  * behind.
  *
- * Owns one socket for each worker and decides whether and what to run; how a program lives and dies is
+ * Owns one socket for each worker; whether and what to run is spawn/launch.c's, how a program lives and dies
  * spawn/program.c's. Single-threaded, in the spawner only.
  */
 #include "spawn/service.h"
 
 #include "base/clock.h"
-#include "spawn/entry.h"
+#include "spawn/launch.h"
 #include "spawn/spawn.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -21,9 +22,6 @@
 
 /* A client with more than this in answers that it hasn't read is not read from. */
 enum { SERVICE_BACKLOG = 256 * 1024 };
-
-/* The snapshot that was there at the fork. */
-enum { SERVICE_GENERATION = 1 };
 
 /* Strays are looked for when a child of ours has ended, but not more often than this. */
 enum { SERVICE_STRAYS_MS = 250 };
@@ -73,67 +71,12 @@ static void service_client_answer(
 	service_client_update(client);
 }
 
-/* Finds the file to run, which the caller frees if it is *found. Returns 0 or -errno. */
-static int service_find_file(const struct route_conf *route, struct text entry, char **found)
-{
-	*found = NULL;
-	if (route->dir != NULL)
-		return entry_resolve(route->dir, entry, found);
-	return entry.len == 0 ? 0 : -EINVAL;
-}
-
-/* Starts the program of a plan: the file of a directory that was found, or the one that there is. */
-static void service_run(
-	struct service_client *client, uint64_t id, const struct plan *plan, char *file, char **envp)
-{
-	char *const argv[] = { file, NULL };
-	struct child_plan child = { .envp = envp, .world = &plan->world };
-	child.file = file != NULL ? file : plan->route->exec_path;
-	child.argv = file != NULL ? argv : plan->route->exec.items;
-	program_start(&client->programs, id, &child);
-}
-
-/* Makes what a start of a plan needs. The body begins with the entry. */
-static void service_prepare(
-	struct service_client *client, const struct wire_received *received, const struct plan *plan)
-{
-	uint64_t id = received->header.id;
-	struct text entry = { received->body.ptr, (size_t)received->header.value };
-	struct text env = { received->body.ptr + entry.len, received->body.len - entry.len };
-	char *file, **envp;
-	int rc = service_find_file(plan->route, entry, &file);
-	if (rc < 0) {
-		program_refuse(&client->programs, id, "entry", -rc);
-		return;
-	}
-	rc = environment_new(&plan->environment, env, &envp);
-	if (rc < 0) {
-		program_refuse(&client->programs, id, "request", -rc);
-	} else {
-		service_run(client, id, plan, file, envp);
-		free(envp);
-	}
-	free(file);
-}
-
-/* Starts the program of a route. */
-static void service_start(struct service_client *client, const struct wire_received *received)
-{
-	const struct plans *plans = &client->service->plans;
-	const struct wire_header *header = &received->header;
-	if (header->generation != SERVICE_GENERATION)
-		program_refuse(&client->programs, header->id, "generation", ESTALE);
-	else if (header->route >= plans->n || !plan_has_program(plans->items[header->route].route))
-		program_refuse(&client->programs, header->id, "route", EINVAL);
-	else
-		service_prepare(client, received, &plans->items[header->route]);
-}
-
 /* Is it a start that may be read? */
 static bool service_is_start(const struct service_client *client, const struct wire_header *header)
 {
-	return !program_exists(&client->programs, header->id) && header->value >= 0 &&
-	       header->value <= SPAWN_ENTRY_MAX && (uint32_t)header->value <= header->len &&
+	return !program_exists(&client->programs, header->id) && header->program <= SPAWN_CGI &&
+	       header->value >= 0 && header->value <= SPAWN_ENTRY_MAX &&
+	       (uint32_t)header->value <= header->len &&
 	       header->len - (uint32_t)header->value <= SPAWN_ENV_MAX;
 }
 
@@ -145,7 +88,7 @@ static int service_client_handle(struct service_client *client, const struct wir
 	case WIRE_START:
 		if (!service_is_start(client, header))
 			return -EPROTO;
-		service_start(client, received);
+		launch_start(&client->programs, &client->service->plans, received);
 		return 0;
 	case WIRE_SIGNAL:
 		if (header->len != 0 || header->value < 1 || header->value >= NSIG)
@@ -165,14 +108,26 @@ static int service_client_handle(struct service_client *client, const struct wir
 	return -EPROTO;
 }
 
+/* Has the worker gone? It may have while a start was waited for. */
+static bool service_client_has_left(const struct service_client *client)
+{
+	struct pollfd look = { .fd = client->wire.fd };
+	return poll(&look, 1, 0) > 0;
+}
+
 /* Reads once and does what was asked. Returns 0 or -errno: the client is lost. */
 static int service_client_read(struct service_client *client)
 {
 	struct wire_received received;
+	bool has_started = false;
 	int rc = wire_read(&client->wire);
 	if (rc < 0)
 		return rc;
 	while ((rc = wire_next(&client->wire, &received)) > 0) {
+		bool starts = received.header.kind == WIRE_START;
+		if (has_started && starts && service_client_has_left(client))
+			return -ECONNRESET;
+		has_started |= starts;
 		rc = service_client_handle(client, &received);
 		if (rc < 0)
 			return rc;
@@ -203,6 +158,7 @@ static int service_client_init(struct service_client *client, struct service *se
 	client->service = service;
 	client->programs.poller = &service->poller;
 	client->programs.leaders = &service->leaders;
+	client->programs.sweep = &service->sweep;
 	client->programs.answer = service_client_answer;
 	client->programs.arg = client;
 	client->watch.on_ready = service_client_on_ready;
@@ -234,6 +190,7 @@ static int service_watch_children(struct service *service)
 	int error = strays_init(&service->strays, service_is_leader, service);
 	if (error != 0)
 		return error;
+	sweep_init(&service->sweep, &service->strays);
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &child, NULL);
@@ -298,16 +255,23 @@ static void service_look(struct service *service)
 	service->has_ended |= strays_reap(&service->strays);
 }
 
-/* Does what comes first; -1 waits without limit. */
+/* The shorter one of two waits; -1 is without limit. */
+static int service_earlier(int a, int b)
+{
+	if (a < 0 || b < 0)
+		return a < 0 ? b : a;
+	return a < b ? a : b;
+}
+
+/* Waits for what comes first, at most so long, and does it. */
 static void service_turn(struct service *service, int timeout_ms)
 {
-	int due = service_strays_due(service);
-	if (due == 0)
+	int due = service_earlier(service_strays_due(service), sweep_due(&service->sweep));
+	poller_turn(&service->poller, service_earlier(due, timeout_ms));
+	if (service_strays_due(service) == 0)
 		service_look(service);
-	else if (due < 0 || (timeout_ms >= 0 && timeout_ms < due))
-		poller_turn(&service->poller, timeout_ms);
-	else
-		poller_turn(&service->poller, due);
+	if (sweep_due(&service->sweep) == 0)
+		sweep_look(&service->sweep);
 }
 
 /* Serves, then ends what is left, as far as it can be ended. */

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* Messages are small and each with descriptors takes a read of its own; then others have their turn. */
 enum { SPAWN_READS = 16 };
@@ -101,6 +102,8 @@ static int spawn_client_on_started(struct spawn_client *client, struct wire_rece
 		spawn_child_fail(child, sent ? "recvmsg" : "sendmsg", sent ? EMFILE : ETOOMANYREFS);
 		return 0;
 	}
+	if (received->header.n_fds == 1)
+		received->fds[STDOUT_FILENO] = received->fds[STDIN_FILENO];
 	child->state = SPAWN_RUNNING;
 	child->hooks->started(child->arg, received->header.value, received->fds);
 	return 0;
@@ -157,20 +160,22 @@ static int spawn_client_handle(struct spawn_client *client, struct wire_received
 	return -EPROTO;
 }
 
-/* Reads once. Returns the number of bytes, 0 when there is nothing more, or -errno. */
+/* Reads once. Returns 1 when there may be more, since only descriptors end a read before all was read, 0 when
+ * there is not, or -errno. */
 static int spawn_client_read(struct spawn_client *client)
 {
 	struct wire_received received;
-	int n = wire_read(&client->wire);
-	if (n <= 0)
-		return n;
-	int rc;
+	unsigned n_sets = client->wire.n_sets;
+	int rc = wire_read(&client->wire);
+	if (rc <= 0)
+		return rc;
+	bool more = client->wire.n_sets > n_sets;
 	while ((rc = wire_next(&client->wire, &received)) > 0) {
 		rc = spawn_client_handle(client, &received);
 		if (rc < 0 || client->freed)
 			return rc;
 	}
-	return rc < 0 ? rc : n;
+	return rc < 0 ? rc : more;
 }
 
 /* Lets go of the socket. */
@@ -280,6 +285,9 @@ static struct wire_message *spawn_start_message(const struct spawn_request *requ
 		return NULL;
 	header.generation = request->generation;
 	header.route = request->route;
+	header.program = request->kind;
+	header.columns = request->columns;
+	header.rows = request->rows;
 	header.value = (int32_t)request->entry.len;
 	if (request->entry.len > 0)
 		memcpy(body, request->entry.ptr, request->entry.len);

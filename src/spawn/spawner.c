@@ -22,9 +22,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What must not end the spawner: only the end of the gateway does. */
-static const int spawner_ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2 };
-
 /* What the gateway hears before it goes on: how the start went. Small enough to be written at once. */
 struct spawner_report {
 	int error; /* 0 or -errno */
@@ -52,9 +49,7 @@ static void spawner_close_others(const int *ends, unsigned n)
 /* Becomes the spawner as far as signals, name and descriptors go. */
 static void spawner_settle(const int *ends, unsigned n)
 {
-	child_reset_signals();
-	for (size_t i = 0; i < sizeof(spawner_ignored) / sizeof(spawner_ignored[0]); i++)
-		signal(spawner_ignored[i], SIG_IGN);
+	child_settle_signals();
 	prctl(PR_SET_NAME, "wsluice-spawner");
 	spawner_close_others(ends, n);
 }

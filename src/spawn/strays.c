@@ -25,9 +25,8 @@ struct strays_found {
 	size_t n, reaped, refused; /* all, and who had ended, and who may not be killed */
 };
 
-/* Calls fn for each child of this process that the list has. */
-static void strays_each(
-	struct strays *strays, void (*fn)(struct strays *strays, pid_t pid, void *arg), void *arg)
+/* Reads the list, in pieces. */
+void strays_each(struct strays *strays, void (*fn)(struct strays *strays, pid_t pid, void *arg), void *arg)
 {
 	char list[4096]; /* decimal numbers, each with a space behind */
 	pid_t pid = 0;

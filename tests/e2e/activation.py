@@ -5,7 +5,7 @@ import socket
 import subprocess
 import threading
 
-from gateway import Gateway
+from gateway import START, Gateway
 from wait import eventually
 
 
@@ -37,7 +37,7 @@ class Notify:
         """The values of one variable, in order."""
         return [message[name] for message in list(self.messages) if name in message]
 
-    def wait(self, name, value, timeout=15):
+    def wait(self, name, value, timeout=30):
         eventually(
             lambda: value in self.said(name), lambda: f"{name}={value} was not said: {self.messages}", timeout
         )
@@ -101,7 +101,7 @@ class Activated(Gateway):
         eventually(
             self.find_addresses,
             lambda: f"{shlex.join(map(str, self.argv))} does not listen:\n{self.log_text()}",
-            20,
+            START,
         )
         self.mark()
 

@@ -1,6 +1,7 @@
 """TCP and unix services for tests, each connection served by a function on a thread of its own."""
 import errno
 import functools
+import os
 import random
 import socket
 import struct
@@ -16,7 +17,7 @@ class Service:
     def __init__(self, handler, path=None, host="127.0.0.1"):
         self.handler = handler
         self.connections = []
-        self.received = b""
+        self.gathered = bytearray()
         self.at_eof = 0  # connections whose peer has ended its side
         self.resets = 0
         self.errors = []
@@ -53,15 +54,24 @@ class Service:
         """One read whose bytes are kept."""
         data = sock.recv(n)
         with self.lock:
-            self.received += data
+            self.gathered += data
             self.at_eof += not data
         return data
 
+    @property
+    def received(self):
+        """What has come so far, on all connections; may be set back."""
+        return bytes(self.gathered)
+
+    @received.setter
+    def received(self, data):
+        self.gathered = bytearray(data)
+
     def wait_received(self, data):
         eventually(
-            lambda: len(self.received) >= len(data), lambda: f"{len(self.received)} of {len(data)} bytes arrived"
+            lambda: len(self.gathered) >= len(data), lambda: f"{len(self.gathered)} of {len(data)} bytes arrived"
         )
-        assert self.received == data
+        assert self.gathered == data
 
     def close(self):
         self.listener.shutdown(socket.SHUT_RDWR)
@@ -122,14 +132,15 @@ def reset(sock):
     sock.close()
 
 
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8  # of pytest's, one of eight at most
 given = set()
 
 
-def free_port():
-    """A port for somebody to listen on who can't choose one: below those that the kernel gives away, so that nobody gets
-    it meanwhile."""
+def free_port(ports=range(10000, 30000)):
+    """A port for somebody to listen on who can't choose one: below those that the kernel gives away, and not one of
+    another worker's, so that nobody gets it meanwhile."""
     while True:
-        port = random.randrange(10000, 30000)
+        port = random.choice(ports[WORKER::8])
         with socket.socket() as sock:
             try:
                 sock.bind(("", port))
@@ -138,6 +149,11 @@ def free_port():
         if port not in given:
             given.add(port)
             return port
+
+
+def low_port():
+    """One for which rights are needed."""
+    return free_port(range(600, 1024))
 
 
 @functools.cache

@@ -37,6 +37,7 @@ BACKENDS = ("program", "service")
 KEEP = Path(__file__).with_name("keep.pl")
 PACED = 200  # up to so many writes the gateway is given time to read each by itself
 IN_THE_KERNEL = 32768  # so much can be sent by who does not read
+PATIENCE = 120  # seconds without a byte: 65536 records of one byte take their time on a busy machine
 # By so much the memory of a gateway may grow in a whole file: its sanitizer keeps 16 MiB of what was freed, and gives no size of
 # block back that was needed once (69 MiB were seen after messages of 16 MiB with zlib between). It finds leaks by itself.
 MEMORY = 128 << 20
@@ -109,8 +110,13 @@ def fragments(opcode, parts, between=b"", **options):
 
 
 def backends_of(case):
-    """Over which of them it is played: both, but with --tls one, since neither knows what carries the client's bytes."""
-    return (BACKENDS[zlib.crc32(case.name.encode()) % 2],) if gateway.over_tls else BACKENDS
+    """Over which of them it is played: both, but with --tls one, since neither knows what carries the client's bytes. Nor
+    does who reads the frames: of cases that come in one write, and end as most do, one in three is played over TLS."""
+    if not gateway.over_tls:
+        return BACKENDS
+    number = zlib.crc32(case.name.encode())
+    like_most = case.ends in ("closes", "fails") and case.chop is None and isinstance(case.sends, bytes)
+    return () if like_most and number // 2 % 3 else (BACKENDS[number % 2],)
 
 
 def each(cases):
@@ -349,6 +355,7 @@ class Ground:
         place = f"/{'kept' if keeps and backend == 'program' else backend}/{self.sets.index(case.route)}"
         before = len(self.echo.kept)
         with self.gateway.ws(place + f"/{n}" * place.startswith("/kept"), headers=case.headers) as raw:
+            raw.sock.settimeout(PATIENCE)
             hearing = Hearing(raw, case.inflate and case.inflate())
             if keeps and backend == "program":
                 eventually((self.kept / n).exists, "the program does not begin")

@@ -197,6 +197,7 @@ def sshd():
         settings.update({"AuthorizedKeysFile": directory / "user.pub", "StrictModes": "no", "UsePAM": "no"})
         settings.update({"PermitRootLogin": "prohibit-password", "PasswordAuthentication": "no", "UseDNS": "no"})
         settings.update({"KbdInteractiveAuthentication": "no", "Subsystem": "sftp internal-sftp"})
+        settings["SetEnv"] = f"HOME={directory}"  # a user's own files may have a shell do slow things first
         text = "".join(f"{key} {value}\n" for key, value in settings.items())
         sshd_path = shutil.which("sshd", path=LOCALE["PATH"])  # it wants to be started by its whole path
         return [sshd_path, "-D", "-e", "-f", write(directory / "sshd_config", text)]

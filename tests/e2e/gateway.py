@@ -21,6 +21,9 @@ RELEASE = Path(os.environ.get("WSLUICE_RELEASE", ROOT / "build/wsluice"))
 COUNTERS = ("sessions", "descriptors", "events", "timers", "children", "pending")
 SECRET = "s3cr3t-token"  # tests put it into query strings; it must never be in a log
 
+START = 60  # seconds that a busy machine may take until a gateway listens
+EXIT = 40  # ... and until one that was told to end is gone
+
 over_tls = False  # every gateway whose test does not say otherwise (pytest --tls)
 
 
@@ -207,7 +210,7 @@ class Gateway:
             eventually(
                 self.find_addresses,
                 lambda: f"{shlex.join(map(str, self.argv))} does not listen:\n{self.log_text()}",
-                20,
+                START,
             )
             self.mark()
         return self
@@ -258,7 +261,7 @@ class Gateway:
     def signal(self, signo):
         self.process.send_signal(signo)
 
-    def exited(self, timeout=10):
+    def exited(self, timeout=EXIT):
         """Waits for its end and returns the status."""
         try:
             return self.process.wait(timeout)
@@ -353,6 +356,8 @@ class Gateway:
         self.baseline = self.counters()
         self.fds = descriptors_of(self.pid)
         self.spawner_pid = self.spawner
+        if self.spawner_pid:  # the pipe that has told that it was started is closed before it waits for work
+            eventually(lambda: process_state(self.spawner_pid) == "S", "the spawner does not come to rest")
         self.spawner_fds = descriptors_of(self.spawner_pid) if self.spawner_pid else {}
         for name in ("sessions", "children", "pending"):
             assert self.baseline[name] == 0, self.baseline
@@ -435,7 +440,7 @@ def looked_after():
             it.kill()
 
 
-def run(*argv, timeout=20, environment=None, program=None, name="wsluice", cwd=None, stdin=subprocess.DEVNULL):
+def run(*argv, timeout=START, environment=None, program=None, name="wsluice", cwd=None, stdin=subprocess.DEVNULL):
     """Runs the program to its end: (status, stdout, stderr)."""
     env = {
         "PATH": os.environ["PATH"],

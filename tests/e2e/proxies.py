@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from backends import free_port
-from gateway import ROOT
+from gateway import EXIT, ROOT, START
 from wait import eventually
 
 STREAM = "/usr/lib/nginx/modules/ngx_stream_module.so"  # of libnginx-mod-stream
@@ -53,13 +53,14 @@ def running(argv, directory, ports):
         eventually(
             lambda: process.poll() is not None or all(map(accepts, ports)),
             lambda: f"{argv[0]} does not listen:\n{log.read_text()}",
+            START,
         )
         assert process.poll() is None, f"{argv[0]} ended:\n{log.read_text()}"
         yield process
     finally:
         process.terminate()
         try:
-            process.wait(10)
+            process.wait(EXIT)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -89,7 +89,7 @@ def read(sock):
 
 def told(it, sock):
     """A handler of backends.service(): keeps the header, then echoes."""
-    sock.settimeout(15)
+    sock.settimeout(30)
     it.header = read(sock)
     while data := it.read(sock):
         sock.sendall(data)

@@ -1,4 +1,4 @@
-"""The command lines of docs/services.md, so that what stands there is what the tests run."""
+"""The command lines of docs/services.md and docs/terminals.md, so that what stands there is what the tests run."""
 import re
 import shlex
 import subprocess
@@ -10,10 +10,11 @@ import certs
 from gateway import ROOT
 
 PAGE = ROOT / "docs/services.md"
+TERMINALS = ROOT / "docs/terminals.md"
 
 
-def section_text(section):
-    return PAGE.read_text("utf-8").partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+def section_text(section, page=PAGE):
+    return page.read_text("utf-8").partition(f"\n## {section}\n")[2].partition("\n## ")[0]
 
 
 def module_text(section, gw):
@@ -23,11 +24,18 @@ def module_text(section, gw):
     return textwrap.dedent(found[0]).replace("8080", str(gw.port))
 
 
-def command(section, program="wsluice"):
+def command(section, program="wsluice", page=PAGE):
     """The words after the program's name in the first such line of a section."""
-    found = re.search(rf"^ +{re.escape(program)} ((?:.*\\\n)*.*)$", section_text(section), re.M)
-    assert found, f"{PAGE}: no {program} in {section}"
+    found = re.search(rf"^ +{re.escape(program)} ((?:.*\\\n)*.*)$", section_text(section, page), re.M)
+    assert found, f"{page}: no {program} in {section}"
     return shlex.split(found[1].replace("\\\n", " "))
+
+
+def files(page):
+    """The pieces of ini files on a page, each from its first section to the next line that is not indented."""
+    found = re.findall(r"^ {4}\[.*\n(?:(?: {4}.*)?\n)*", page.read_text("utf-8"), re.M)
+    assert found, f"{page}: no files"
+    return [textwrap.dedent(text) for text in found]
 
 
 def gateway_words(section, daemon):

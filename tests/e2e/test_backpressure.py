@@ -13,7 +13,7 @@ import wsraw
 from backends import service
 from gateway import rss_of
 from scripts import script
-from wait import eventually, plateau
+from wait import eventually, in_time, plateau
 from wsraw import BINARY, CLOSE, CONTINUATION, TEXT, frame
 
 KIB = 1024
@@ -52,14 +52,17 @@ def late_program(directory, then):
 
 
 def push(raw, data):
-    """Sends until nothing more is taken for a while; returns how much went out."""
-    view, sent = memoryview(data), 0
+    """Sends until nothing more is taken for a while, twice: once it may be that the gateway is not given the CPU. Returns
+    how much went out."""
+    view, sent, stuck_at = memoryview(data), 0, None
     raw.sock.settimeout(0.25)
-    try:
-        while sent < len(data):
+    while sent < len(data):
+        try:
             sent += raw.sock.send(view[sent : sent + (1 << 18)])
-    except TimeoutError:
-        pass
+        except TimeoutError:
+            if sent == stuck_at:
+                break
+            stuck_at = sent
     raw.sock.settimeout(60)
     return sent
 
@@ -94,8 +97,8 @@ def test_program_floods_and_clients_do_not_read(gateway, name):
         digest.update(data)
         n += len(data)
     assert got.code == 1000 and n == len(expected)
+    first.answer_close(got)  # before anything else: it has 5 s for that
     assert digest.digest() == hashlib.sha256(expected).digest()
-    first.answer_close(got)
     first.drop()
 
 
@@ -256,10 +259,10 @@ def test_buffer_is_what_is_held(gateway, buffer):
 def test_send_timeout(gateway):
     """A client that accepts nothing for so long is cut, and its program with it."""
     gw = gateway({"route /flood": {"exec": "cat /dev/zero", "framing": "stream", "send_timeout": "700ms"}})
-    ws = gw.ws("/flood", over=gw.connect(rcvbuf=4096))
     begin = time.monotonic()
+    ws = gw.ws("/flood", over=gw.connect(rcvbuf=4096))
     line = gw.wait_log("session ended")
-    assert 0.6 < time.monotonic() - begin < 5
+    assert 0.6 < time.monotonic() - begin < 20  # of the 60 s that it has by default
     assert "send" in str(line).lower()
     ws.drop()
 
@@ -277,17 +280,23 @@ def test_slow_reader_is_not_cut(gateway):
             }
         }
     )
-    ws = gw.ws("/flood", over=gw.connect(rcvbuf=4096))
-    begin, n = time.monotonic(), 0
 
-    def read_some():
-        nonlocal n
-        n += len(ws.sock.recv(20000))
-        return time.monotonic() - begin > 2.5
+    def read_slowly(tick):
+        eventually(lambda: gw.counters()["sessions"] == 0, "the session of before does not end")
+        gw.mark()
+        with gw.ws("/flood", over=gw.connect(rcvbuf=4096)) as ws:
+            begin = time.monotonic()
 
-    eventually(read_some, "time stands still")
-    assert gw.counters()["sessions"] == 1
-    ws.reset()
+            def read_some():
+                assert ws.sock.recv(20000), "it is cut"
+                tick()
+                return time.monotonic() - begin > 2.5
+
+            eventually(read_some, "time stands still")
+            assert not gw.logged("session ended") and gw.counters()["sessions"] == 1
+            ws.reset()
+
+    in_time(read_slowly, late=0.5)
 
 
 def test_stalled_sessions_do_not_disturb_others(gateway):
@@ -301,7 +310,7 @@ def test_stalled_sessions_do_not_disturb_others(gateway):
         for i in range(100):
             ws.send_text(str(i))
             assert ws.recv_text() == str(i)
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < 20  # one that waits for who is stalled waits for send_timeout
         ws.close()
     for one in stalled:
         one.reset()

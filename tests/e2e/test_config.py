@@ -254,7 +254,7 @@ def test_nothing_stays_of_a_failed_start(workers):
         sock.bind(("127.0.0.1", 0))
         sock.listen()
         status, _, err = run(
-            f"--port={sock.getsockname()[1]}", "--set", f"gateway.workers={workers}", "cat", timeout=5
+            f"--port={sock.getsockname()[1]}", "--set", f"gateway.workers={workers}", "cat"
         )
     assert status == 1 and "Address already in use" in err
 
@@ -634,3 +634,11 @@ def test_every_address(gateway):
     for address in ("127.0.0.1", "::1"):
         with gw.ws("/", over=gw.connect((address, gw.port))) as ws:
             ws.close()
+
+
+def test_address_whose_host_is_unknown():
+    """It says that there is no such name, not what the kernel says of addresses."""
+    status, out, err = run("--address=nosuch.invalid", "--port=0", "cat")
+    (line,) = [line for line in err.splitlines() if "cannot listen" in line]
+    assert (status, out) == (1, "") and "address=nosuch.invalid:0" in line, err
+    assert any(words in line for words in ("Name or service not known", "name resolution")), err

@@ -81,8 +81,8 @@ def GATEWAY(directory):
         "/ladder",
         f"log='{directory}/ladder'\nnote() {{ echo $1 $(date +%s%N) >>$log; }}\ntrap 'note TERM' TERM\n"
         "while read -r x; do :; done\nnote EOF\necho behind the end\nwhile :; do sleep 0.02; done",
-        closing_wait="200ms",
-        stop_grace="400ms",
+        closing_wait="1s",
+        stop_grace="1s",
     )
     for name in ("plain", "directory", "loop"):
         program(f"/exec-{name}", "")
@@ -117,15 +117,22 @@ def written_by(pid):
     return next(int(line.split()[1]) for line in lines if line.startswith("wchar"))
 
 
+def stopped_amid(pid):
+    """Stops a program, so that it writes no more; how much it has written."""
+    os.kill(pid, signal.SIGSTOP)
+    eventually(lambda: process_state(pid) == "T", "it goes on")
+    return written_by(pid)
+
+
 def standstill(gw, window=0.1):
     """Waits until the programs can write no more, or are gone."""
     plateau(lambda: [written_by(pid) for pid in gw.programs()], window=window)
 
 
-def listen(gw, path, client):
+def listen(gw, path, client, begin=Gateway.ws):
     """A session with such a client, whose program says so many times DATA. One that is late begins to read when the
     program has exited, one that stalls when nothing moves any more."""
-    ws = gw.ws(f"{path}?{CLIENTS[client]}", over=gw.connect(rcvbuf=None if client == "fast" else 4096))
+    ws = begin(gw, f"{path}?{CLIENTS[client]}", over=gw.connect(rcvbuf=None if client == "fast" else 4096))
     if client == "late":
         eventually(lambda: not gw.programs(), "the program does not end")
     if client == "stalling":
@@ -134,11 +141,12 @@ def listen(gw, path, client):
     return ws
 
 
-def hear(gw, ws, client):
-    """What the session says, up to its end: the payload, its types, the close code and its reason."""
+def hear(gw, ws, client, command=b""):
+    """What the session says, up to its end: the payload behind the command of each message, the close code, its reason."""
     parts, types, n = [], set(), 0
     while (got := ws.recv()).opcode != CLOSE:
-        parts.append(got.payload)
+        assert got.payload.startswith(command), got.payload[:80]
+        parts.append(got.payload[len(command) :])
         types.add(got.opcode)
         n += len(got.payload)
         if client == "slow" and n > 128 << 10:
@@ -212,7 +220,7 @@ def test_killed_from_outside_while_it_writes(gw):
         (pid,) = gw.programs()
         eventually(lambda: written_by(pid) > 64 << 10, "it writes nothing")
         standstill(gw)
-        before = written_by(pid)
+        before = stopped_amid(pid)
         os.kill(pid, signal.SIGKILL)
         payload, how = hear(gw, ws, "fast")
     assert how == end_of("KILL")
@@ -293,7 +301,7 @@ def test_ladder(gw):
     assert [name for name, _ in steps] == ["EOF", "TERM"]
     at = [int(ns) for _, ns in steps] + [died]
     waits = [(after - before) / 1e9 for before, after in zip(at, at[1:])]
-    assert 0.1 < waits[0] < 2 and 0.3 < waits[1] < 2, waits  # 200 and 400 ms, when it saw them
+    assert 0.3 < waits[0] < 4.5 and 0.3 < waits[1] < 4.5, waits  # a second, when it saw them; stop_grace is 5 s by default
     gw.wait_log("session ended", code_sent=1000)
 
 

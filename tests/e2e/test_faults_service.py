@@ -59,8 +59,8 @@ ROUTES = {
     "lines": {"framing": "lines"},
     "length": {"framing": "length16"},
     "netstring": {"framing": "netstring"},
-    "short": {"send_timeout": "1500ms"},
-    "pings": {"ping_interval": "50ms", "ping_timeout": "400ms"},
+    "short": {"send_timeout": "2s"},
+    "pings": {"ping_interval": "50ms", "ping_timeout": "3s"},
 }
 
 
@@ -134,7 +134,7 @@ def nowhere(kind, directory):
         with socket.socket(socket.AF_UNIX) as sock:
             sock.bind(str(directory / "nobody"))
         return f"unix:{directory / 'nobody'}"
-    return f"{kind}://127.0.0.1:{backends.free_port()}"
+    return f"{kind}://127.0.0.1:{backends.closed_port()}"
 
 
 def GATEWAY(directory):
@@ -144,7 +144,7 @@ def GATEWAY(directory):
     for kind, it in players.items():
         for name, keys in ROUTES.items():
             routes[f"route /{kind}/{name}"] = {**it.keys, **keys}
-        nobody = keys_for(kind, nowhere(kind, directory))
+        nobody = {**keys_for(kind, nowhere(kind, directory)), "connect_timeout": "1h"}
         for how in ("http", "close"):
             routes[f"route /{kind}/nobody/{how}"] = {**nobody, "refuse_as": how}
     gw = Gateway(directory, routes)
@@ -193,7 +193,6 @@ def silent_end(sock):
 @pytest.mark.parametrize("how", ["http", "close"])
 @kinds
 def test_nobody_is_there(gw, kind, how):
-    begin = time.monotonic()
     reason = "Connection refused"
     if how == "http":
         answer = gw.refused(f"/{kind}/nobody/http")
@@ -203,7 +202,6 @@ def test_nobody_is_there(gw, kind, how):
         with gw.ws(f"/{kind}/nobody/close") as ws:
             assert reason in ws.recv_close(1014).reason
         assert reason in gw.wait_log("session ended", code_sent=1014)["reason"]
-    assert time.monotonic() - begin < 2
     lines = [line["msg"] for line in gw.logged() if reason in str(line)]
     assert len(lines) == 2 and lines[0] == "service can't be reached", lines
 
@@ -245,7 +243,7 @@ def test_no_answer(gateway, tmp_path, kind):
             assert answer.status == 504 and "timed out" in answer.text
             assert close.response().status == 101
             assert "timed out" in close.recv_close(1014).reason
-        assert 0.28 < time.monotonic() - begin < 2
+        assert 0.28 < time.monotonic() - begin < 4.5  # of the 5 s that there are by default
         gw.wait_log("request", status=504)
         gw.wait_log("session ended", code_sent=1014)
 
@@ -257,7 +255,7 @@ def never_reads(heard, sock):
     """Until the connection is gone, which it finds out without reading."""
     poll = select.poll()
     poll.register(sock.fileno(), 0)  # POLLHUP and POLLERR are always told
-    return "gone" if poll.poll(20000) else "it goes on"
+    return "gone" if poll.poll(40000) else "it goes on"
 
 
 @kinds
@@ -372,6 +370,7 @@ def test_ends_with_much_on_its_way(gw, kind, then):
     """A reset may overtake what nobody has read, so the client has the beginning of it; an end is told as one."""
 
     def plays(heard, sock):
+        sock.recv(1)  # there is a session: before that it would be a service that can't be reached
         sock.sendall(DATA[:MIB])
         return leave(heard, sock, then)
 
@@ -605,7 +604,7 @@ def test_client_whose_link_is_down(tmp_path):
     """No word of it arrives: pings find out, send_timeout where bytes are on their way to it; the services are told as
     of a reset, and nothing is left."""
     with two_places() as (there, afar, address, cut), ExitStack() as stack:
-        keys = {"ping_interval": "100ms", "ping_timeout": "1s", "send_timeout": "1s"}
+        keys = {"ping_interval": "100ms", "ping_timeout": "2s", "send_timeout": "2s"}
         players = {kind: in_namespace(there, lambda: Player(kind, tmp_path)) for kind in KINDS}
         routes = {f"route /{kind}": {**it.keys, **keys} for kind, it in players.items()}
         for it in players.values():
@@ -631,7 +630,7 @@ def test_client_whose_link_is_down(tmp_path):
         for kind, it in players.items():
             assert it.told(0).end in CUT[kind] and it.told(1).end in CUT[kind]
         gw.wait_log("session ended", n=len(clients), code_received=1006)
-        assert 0.5 < time.monotonic() - begin < 6
+        assert 0.5 < time.monotonic() - begin < 15  # of the 20 s and more that there are by default
         assert {line["reason"] for line in gw.logged("session ended")} <= {"ping timeout", "send timeout"}
         for client in clients:
             client.leave()
@@ -664,7 +663,7 @@ def test_client_closes_and_ignores_the_rest(gw):
         clients.append(session(gw, kind, "short", floods, first=close_frame(1000), rcvbuf=4096))
     begin = time.monotonic()
     gw.wait_log("session ended", n=len(KINDS), code_received=1000)
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < 30  # of the 60 s by default
     for kind, ws in zip(KINDS, clients):
         assert gw.players[kind].told().data == b""
         ws.drop()

@@ -205,6 +205,28 @@ BAD = {
     },
     "length and coding": (head("Content-Length: 0", "Transfer-Encoding: chunked"), 400, 501),
     "a body with GET": (head("Content-Length: 5") + b"hello", 400),
+    # the same with a method that may have a body
+    **{
+        f"POST, Content-Length: {value}": (head(f"Content-Length: {value}", first="POST /console HTTP/1.1"), 400)
+        for value in ("-1", "+5", "5,5", "0x5", "", "18446744073709551621", "9007199254740993", "5 5")
+    },
+    "POST, two equal lengths": (
+        head("Content-Length: 5", "Content-Length: 5", first="POST /console HTTP/1.1") + b"hello",
+        400,
+    ),
+    "POST, two lengths": (head("Content-Length: 0", "Content-Length: 5", first="POST /console HTTP/1.1"), 400),
+    "POST, chunked": (head("Transfer-Encoding: chunked", first="POST /console HTTP/1.1") + b"0\r\n\r\n", 501),
+    "POST, length and coding": (
+        head("Content-Length: 5", "Transfer-Encoding: chunked", first="POST /console HTTP/1.1") + b"0\r\n\r\n",
+        400,
+    ),
+    "POST, length and Upgrade": (
+        head("Content-Length: 5", "Upgrade: h2c", first="POST /console HTTP/1.1") + b"hello",
+        400,
+    ),
+    "POST, two types": (head("Content-Type: a/b", "Content-Type: a/b", first="POST /console HTTP/1.1"), 400),
+    "POST, Expect without a body": (head("Expect: 100-continue", first="POST /console HTTP/1.1"), 417),
+    "POST, Expect something": (head("Expect: x", "Content-Length: 1", first="POST /console HTTP/1.1"), 417),
     # 16, 18
     "two Origins": (head("Origin: http://localhost", "Origin: http://localhost"), 400),
     "two Authorizations": (head("Authorization: Basic a", "Authorization: Basic a"), 400),
@@ -232,6 +254,55 @@ def test_refuses(gw, name, chunk):
 def test_405_names_the_methods(gw):
     answer = ask(gw, head(first="POST /console HTTP/1.1"))
     assert {word.strip() for word in answer.header("Allow").split(",")} == {"GET", "HEAD"}
+
+
+BODY = wsraw.request("/admin", host="localhost")
+
+
+@pytest.mark.parametrize(
+    "lines, first, status",
+    [
+        ([f"Content-Length: {len(BODY)}"], "POST /console HTTP/1.1", 405),
+        ([f"Content-Length: {len(BODY)}", "Expect: 100-continue"], "POST /console HTTP/1.1", 405),
+        ([f"Content-Length: {len(BODY)}", "Connection: keep-alive"], "POST /console HTTP/1.0", 405),
+        ([f"Content-Length: {len(BODY)}"], "POST /nothing HTTP/1.1", 0),
+        ([f"Content-Length: {len(BODY)}"], "POST /site/ HTTP/1.1", 405),
+        ([f"Content-Length: {len(BODY)}"], "PUT /console HTTP/1.1", 405),
+        ([f"Content-Length: {len(BODY)}"], "GET /console HTTP/1.1", 400),
+        (["Transfer-Encoding: chunked"], "POST /console HTTP/1.1", 501),
+        (["Content-Length: 0", "Transfer-Encoding: chunked"], "POST /console HTTP/1.1", 400),
+        (["Upgrade: websocket", f"Content-Length: {len(BODY)}"], "POST /ws HTTP/1.1", 400),
+        ([], "POST /console HTTP/1.1", 405),
+    ],
+    ids=str,
+)
+def test_a_body_is_no_request(gw, lines, first, status):
+    """What nobody reads is thrown away with its connection, whatever it looks like."""
+    data = "\r\n".join([first, "Host: localhost", *lines, "", ""]).encode() + BODY
+    for chunk in (None, 7):
+        gw.mark()
+        answer = ask(gw, data, chunk=chunk)
+        check_refusal(answer, *([status] if status else [404, 405]))
+        gw.wait_log("request")
+        gw.get("/console")
+        gw.wait_log("request", path="/console", status=200)
+        assert len(gw.logged("request")) == 2
+        assert not gw.logged("request", path="/admin")
+
+
+@pytest.mark.plain_only
+def test_a_body_is_no_request_where_all_is_elsewhere(gateway):
+    """A redirect keeps a connection, but not one with a body on it."""
+    gw = gateway({"route /ws": {"exec": "cat"}}, listen={"redirect_to": "https://*"}, tls=False)
+    post = "POST /x HTTP/1.1\r\nHost: localhost\r\n%s\r\n"
+    with gw.connect() as raw:
+        raw.send((post % "Content-Length: 0\r\n").encode())
+        assert raw.response().status == 308
+        raw.send((post % f"Content-Length: {len(BODY)}\r\n").encode() + BODY)
+        assert (answer := raw.response()).status == 308 and answer.header("Connection") == "close"
+        raw.ended()
+    gw.wait_log("request", n=2)
+    assert len(gw.logged("request", path="/x")) == len(gw.logged("request")) == 2
 
 
 def test_nothing_after_a_refusal_is_parsed(gw):

@@ -5,7 +5,7 @@ import time
 import pytest
 from backends import Service, echo
 from gateway import Gateway
-from wait import eventually
+from wait import eventually, in_time
 from wsraw import CLOSE
 
 plain = pytest.mark.plain_only("the clock does not know what carries a session; its unit test has the milliseconds")
@@ -45,11 +45,12 @@ def GATEWAY(directory):
     return it
 
 
-def talk(ws):
+def talk(ws, tick):
     """Says something as long as it is answered; returns the close frame."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         ws.send_text("x")
+        tick()
         got = ws.recv()
         if got.opcode == CLOSE:
             return got
@@ -60,12 +61,18 @@ def talk(ws):
 @pytest.mark.parametrize("path, ms", [("/life", 400), ("/program", 300), ("/both", 700)])
 def test_lifetime(gw, path, ms):
     """A session that is never idle: 1001, not before its time."""
-    with gw.ws(path) as ws:
-        got = talk(ws)
-        assert (got.code, got.reason) == (1001, "lifetime")
-        ws.answer_close(got)
-    line = gw.wait_log("session ended")
-    assert int(line["code_sent"]) == 1001 and ms <= 1000 * float(line["duration"]) < ms + 5000, line
+
+    def live(tick):
+        eventually(lambda: gw.counters()["sessions"] == 0, "the session of before does not end")
+        gw.mark()
+        with gw.ws(path) as ws:
+            got = talk(ws, tick)
+            assert (got.code, got.reason) == (1001, "lifetime")
+            ws.answer_close(got)
+        return gw.wait_log("session ended")
+
+    line = in_time(live, late=0.15)
+    assert int(line["code_sent"]) == 1001 and ms <= 1000 * float(line["duration"]) < ms + 20000, line
 
 
 @plain
@@ -98,7 +105,7 @@ def test_a_client_that_does_not_answer(gw):
             pass
         return len(gw.logged("session ended")) == 3
 
-    eventually(over, "a session is left", 20)
+    eventually(over, "a session is left")
     for ws in (silent, talks, deaf):
         ws.drop()
 
@@ -124,35 +131,41 @@ def test_a_client_that_reads_slowly(gw, path, why):
             assert slow.sock.recv(2048), "an end of file and no reset"
 
     with pytest.raises(ConnectionResetError):
-        eventually(was_reset, "it stays as long as it likes", 10)
-    assert len(reads) > 10
+        eventually(was_reset, "it stays as long as it likes")
+    assert len(reads) > 4
     line = gw.wait_log("session ended")
     assert line["reason"] == why and int(line["code_sent"]) == 1001, line
-    assert 880 <= 1000 * float(line["duration"]) < 3000, line  # timers are some milliseconds coarse
+    assert 880 <= 1000 * float(line["duration"]) < 20000, line  # timers are some milliseconds coarse
     slow.drop()
 
 
 def test_the_rest_is_read_slowly(gw):
     """A service that has ended leaves no idle session: what it said last may be read for longer than idle_timeout and
     send_timeout together."""
-    slow = gw.ws("/rest", over=gw.connect(rcvbuf=4096))
-    begin = last = time.monotonic()
-    got = b""
 
-    def has_read_for_long():
-        nonlocal last, got
-        if time.monotonic() - last > 0.05:
-            last = time.monotonic()
-            got += slow.sock.recv(2048)
-        return last - begin > 1.6
+    def read(tick):
+        eventually(lambda: gw.counters()["sessions"] == 0, "the session of before does not end")
+        gw.mark()
+        slow = gw.ws("/rest", over=gw.connect(rcvbuf=4096))
+        begin = last = time.monotonic()
+        got = b""
 
-    eventually(has_read_for_long, "the end of a slow read", 10)
-    assert gw.logged("session ended") == []
-    slow.sock.settimeout(10)
-    while got[-4:] != b"\x88\x02\x03\xe8":
-        more = slow.sock.recv(65536)
-        assert more, "the end came before the rest"
-        got += more
-    slow.drop()
-    line = gw.wait_log("session ended")
+        def has_read_for_long():
+            nonlocal last, got
+            if time.monotonic() - last > 0.05:
+                last = time.monotonic()
+                got += slow.sock.recv(2048)
+                tick()
+            return last - begin > 1.6
+
+        eventually(has_read_for_long, "the end of a slow read")
+        assert gw.logged("session ended") == []
+        while got[-4:] != b"\x88\x02\x03\xe8":
+            more = slow.sock.recv(65536)
+            assert more, "the end came before the rest"
+            got += more
+        slow.drop()
+        return got, gw.wait_log("session ended")
+
+    got, line = in_time(read, late=0.8)
     assert int(line["code_sent"]) == 1000 and int(line["out_bytes"]) == REST and len(got) > REST / 2, line

@@ -1,5 +1,4 @@
 """What is left of the rights that it was started with: user and group, capabilities instead of root, every step that may fail."""
-import contextlib
 import ctypes
 import errno
 import os
@@ -8,7 +7,6 @@ import pwd
 import shlex
 import shutil
 import signal
-import socket
 import struct
 import subprocess
 import tempfile
@@ -16,6 +14,7 @@ from pathlib import Path
 
 import certs
 import pytest
+from backends import low_port
 from gateway import alive, binary, children_of
 from wait import eventually
 
@@ -97,15 +96,6 @@ def everybody(gw):
     return [*threads, *spawner, program_status(gw)]
 
 
-def low_port():
-    """A port below 1024 that is free on loopback."""
-    for port in range(1023, 600, -1):
-        with contextlib.suppress(OSError), socket.socket() as sock:
-            sock.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError("no port below 1024 is free")
-
-
 def run_in_vain(directory, text, wrap=(), program=None, before=None):
     """A start with this ini file that must fail with status 1: its lines."""
     (directory / "vain.ini").write_text(text)
@@ -182,7 +172,9 @@ def test_root_stays(start, user):
 
 def test_root_without_programs(start, tmp_path):
     """Nothing runs as root but the gateway itself: no warning."""
-    gw = start({"route /*": {"static": tmp_path}})
+    site = tmp_path / "site"
+    site.mkdir()
+    gw = start({"route /*": {"static": site}})
     assert not [line for line in gw.log_lines() if line.get("level") == "warning"]
 
 
@@ -618,6 +610,7 @@ def test_run_as_when_the_spawner_dies(start):
         os.kill(gw.spawner, signal.SIGKILL)
         assert gw.exited() == 1
     gw.process = None
+    eventually(lambda: sum(map(alive, others)) <= 1, "more are left")
     left = [pid for pid in others if alive(pid)]
     assert len(left) == 1 and left[0] in of_other
     assert [line["processes"] for line in gw.logged(LEFT, level="warning")] == [1]
@@ -639,4 +632,4 @@ def test_run_as_is_killed_with_the_gateway(start):
 
         pids = eventually(everything, "not all is there") + [gw.spawner]
         gw.kill()
-        eventually(lambda: not any(map(alive, pids)), "it lives on", 1)
+        eventually(lambda: not any(map(alive, pids)), "it lives on")

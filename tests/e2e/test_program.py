@@ -78,8 +78,8 @@ def GATEWAY(directory):
         "/stdin-closed",
         "exec <&-\necho ready\nwhile [ ! -e '%s' ]; do sleep 0.01; done\necho done" % (directory / "go"),
     )
-    program("/good-bye", "cat\necho bye", closing_wait="5s")
-    program("/stays", "echo $$\nexec sleep 1000", closing_wait="50ms")
+    program("/good-bye", "cat\necho bye", closing_wait="20s")
+    program("/stays", "echo $$\nexec sleep 1000", closing_wait="50ms", stop_grace="1h")
     program(
         "/stubborn", "trap '' TERM HUP INT\necho $$\nwhile :; do sleep 1; done", closing_wait="50ms", stop_grace="200ms"
     )
@@ -88,7 +88,7 @@ def GATEWAY(directory):
         "trap 'echo usr1; exit 9' USR1\necho ready\nwhile :; do sleep 0.01; done",
         closing_wait="50ms",
         stop_signal="USR1",
-        stop_grace="5s",
+        stop_grace="1h",
     )
     program(
         "/tree", "sleep 1000 &\necho $!\nsh -c 'sleep 1000 & echo $!; wait'\n", closing_wait="50ms", stop_grace="200ms"
@@ -103,7 +103,7 @@ def GATEWAY(directory):
         "/command",
         "log='%s'\ntrap 'echo TERM >>$log; exit' TERM\nwhile read -r x; do echo \"$x\" >>$log; done\necho EOF >>$log\n"
         % (directory / "command.log"),
-        closing_wait="100ms",
+        closing_wait="20s",
     )
     # what they are given
     route("/fds", "ls /proc/self/fd")
@@ -330,7 +330,7 @@ def test_death_by_signal(gw, name):
     [
         ("/vanished", "No such file or directory", "vanishing: No such file or directory"),
         ("/no-format", "Exec format error", "no-shebang: Exec format error: it has no #! line"),
-        ("/no-interpreter", "No such file or directory", "no-interpreter: the interpreter that its #! line names"),
+        ("/no-interpreter", "an interpreter that is not there", "no-interpreter: the interpreter that its #! line names"),
     ],
 )
 def test_program_that_cannot_be_started(gw, path, words, logged):
@@ -376,14 +376,14 @@ def test_client_closes_and_hears_the_rest(gw):
         ws.ended()
 
 
-@pytest.mark.parametrize("path,limit", [("/stays", 3), ("/stubborn", 3)])
-def test_client_closes_and_the_program_stays(gw, path, limit):
+@pytest.mark.parametrize("path", ["/stays", "/stubborn"])
+def test_client_closes_and_the_program_stays(gw, path):
     """closing_wait, the signal, stop_grace, KILL."""
     with gw.ws(path) as ws:
         pid = int(ws.recv_text())
         begin = time.monotonic()
         assert ws.close().code == 1000
-        eventually(lambda: not alive(pid), "the program lives on", limit)
+        eventually(lambda: not alive(pid), "the program lives on")
         assert time.monotonic() - begin > 0.04
 
 
@@ -445,7 +445,7 @@ def test_closing_lets_the_program_end_by_itself(gw):
 
 
 def test_kill_of_the_gateway_leaves_nothing(gateway, tmp_path, n=20):
-    """SIGKILL, half of the programs ignoring TERM: none is alive a second later."""
+    """SIGKILL, half of the programs ignoring TERM: none is left alive."""
     stubborn = script(
         tmp_path, "stubborn.sh", "trap '' TERM HUP INT\nsleep 1000 &\necho $$ $!\nwhile :; do sleep 1; done\n"
     )
@@ -458,9 +458,7 @@ def test_kill_of_the_gateway_leaves_nothing(gateway, tmp_path, n=20):
     gw.process.kill()
     gw.exited()
     gw.process = None
-    eventually(
-        lambda: not [pid for pid in pids if alive(pid)], lambda: f"alive: {[pid for pid in pids if alive(pid)]}", 1
-    )
+    eventually(lambda: not any(map(alive, pids)), lambda: f"alive: {[pid for pid in pids if alive(pid)]}")
     for ws in clients:
         ws.drop()
 

@@ -144,7 +144,7 @@ def test_tls_ends_in_front(gw, fronts, shows):
 
 def test_look_of_haproxy(gw, fronts):
     """It says LOCAL, and it is nothing that the log is told of but for debugging."""
-    eventually(lambda: [line for line in gw.logged("PROXY header") if "client" not in line], "it does not look", 10)
+    eventually(lambda: [line for line in gw.logged("PROXY header") if "client" not in line], "it does not look")
     assert {line["level"] for line in gw.logged() if line["msg"] != "counters"} == {"debug"}
 
 

@@ -53,7 +53,7 @@ address = unix:{directory}/direct
 address = 127.0.0.1:0
 proxy_protocol = yes
 trusted_proxies = 127.0.0.0/8
-handshake_timeout = 400ms
+handshake_timeout = 1500ms
 [listen certificates]
 address = 127.0.0.1:0
 tls_certificate = {certs.run_pair().certificate}
@@ -325,8 +325,8 @@ def test_stop_meanwhile(gateway, sent):
     """Who is about to say who it is does not hold up the end."""
     gw = gateway(
         {"route /console": {"console": "yes"}},
-        listen={"proxy_protocol": "yes", "trusted_proxies": "127.0.0.1", "handshake_timeout": "60s"},
-        gateway={"shutdown_grace": "20s"},
+        listen={"proxy_protocol": "yes", "trusted_proxies": "127.0.0.1", "handshake_timeout": "1h"},
+        gateway={"shutdown_grace": "1h"},
         checked=False,
         tls=False,
     )
@@ -334,7 +334,7 @@ def test_stop_meanwhile(gateway, sent):
         raw.send(sent)
         eventually(lambda: gw.counters()["pending"] == 1, "it is not there")
         gw.signal(15)
-        assert gw.exited(8) == 0
+        assert gw.exited() == 0
         closed(raw)
 
 

@@ -63,7 +63,11 @@ def test_limit(gw):
     [
         ("/nobody", 1014, "What this route leads to could not be reached: Connection refused."),
         ("/no-name", 1014, "The name of what this route leads to could not be found."),
-        ("/no-interpreter", 1011, "The program of this route could not be started: No such file or directory."),
+        (
+            "/no-interpreter",
+            1011,
+            "The program of this route could not be started: its first line names an interpreter that is not there.",
+        ),
     ],
 )
 def test_backend(gw, path, code, sentence):
@@ -98,11 +102,15 @@ def test_black_hole(gateway):
 
 def test_rate(gw):
     """spawn_rate, and what it is over HTTP."""
-    with gw.ws("/rate") as first:
+    sentence = "Programs of this route are not started as fast as that. Try again later."
+
+    def refused():
         with gw.ws("/rate") as ws:
-            told(ws, 1013, "Programs of this route are not started as fast as that. Try again later.")
-        assert gw.wait_log("session ended", code_sent=1013, route="/rate")["reason"] == "spawn_rate"
-        first.close()
+            ws.send_close(1000)
+            return (got := ws.recv()).code == 1013 and got.reason == sentence
+
+    eventually(refused, "it is started however often")  # each second once
+    assert gw.wait_log("session ended", code_sent=1013, route="/rate")["reason"] == "spawn_rate"
 
 
 def test_out_of_descriptors(gateway):

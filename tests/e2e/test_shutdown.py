@@ -18,19 +18,17 @@ CAT = {"route /ws": {"exec": "cat"}, "route /console": {"console": "yes"}}
 @pytest.mark.parametrize("signo", [signal.SIGTERM, signal.SIGINT])
 def test_clients_are_told(gateway, signo):
     """1001 to each, nothing more is accepted, exit 0."""
-    gw = gateway(CAT, gateway={"workers": 4}, checked=False)
+    gw = gateway(CAT, gateway={"workers": 4, "shutdown_grace": "1h"}, checked=False)
     clients = [gw.ws("/ws") for _ in range(50)]
     for ws in clients:
         ws.send_text("x")
         assert ws.recv_text() == "x"
     programs = gw.programs()
-    begin = time.monotonic()
     gw.signal(signo)
     for ws in clients:
         ws.recv_close(1001)
         ws.drop()
     assert gw.exited() == 0
-    assert time.monotonic() - begin < 10
     gw.process = None
     assert not [pid for pid in programs if alive(pid)]
     with pytest.raises(ConnectionRefusedError):
@@ -39,11 +37,11 @@ def test_clients_are_told(gateway, signo):
 
 
 def test_stops_at_once_when_idle(gateway):
-    gw = gateway(CAT, checked=False)
-    gw.connect()
-    begin = time.monotonic()
+    """Whoever waits in vain waits for an hour."""
+    gw = gateway(CAT, gateway={"shutdown_grace": "1h"}, listen={"handshake_timeout": "1h"}, checked=False)
+    raw = gw.connect()
     gw.stop()
-    assert time.monotonic() - begin < 5
+    raw.drop()
 
 
 def answers(gw):
@@ -57,7 +55,7 @@ def answers(gw):
 
 
 def test_does_not_accept_while_it_drains(gateway):
-    gw = gateway(CAT, gateway={"shutdown_grace": "20s"}, checked=False)
+    gw = gateway(CAT, gateway={"shutdown_grace": "1h"}, checked=False)
     with gw.ws("/ws") as ws:
         gw.signal(signal.SIGTERM)
         assert ws.recv().code == 1001
@@ -83,7 +81,7 @@ def test_grace_ends(gateway, tmp_path):
     begin = time.monotonic()
     gw.signal(signal.SIGTERM)
     assert gw.exited() == 0
-    assert 0.6 < time.monotonic() - begin < 6
+    assert 0.6 < time.monotonic() - begin < 20  # of the 30 s that it has by default
     gw.process = None
     eventually(lambda: not alive(pid), "the program lives on")
     ws.drop()
@@ -92,12 +90,10 @@ def test_grace_ends(gateway, tmp_path):
 def test_second_signal_cuts(gateway):
     gw = gateway(CAT, gateway={"shutdown_grace": "1h"}, checked=False)
     ws = gw.ws("/ws")
-    begin = time.monotonic()
     gw.signal(signal.SIGTERM)
     assert ws.recv().code == 1001
     gw.signal(signal.SIGTERM)
     assert gw.exited() == 0
-    assert time.monotonic() - begin < 5
     gw.process = None
     ws.drop()
 
@@ -105,7 +101,7 @@ def test_second_signal_cuts(gateway):
 def test_last_words_are_still_delivered(gateway, tmp_path):
     """A program that ends when its input ends has what it says then forwarded."""
     gw = gateway(
-        {"route /ws": {"exec": script(tmp_path, "bye", "cat\necho bye\n"), "closing_wait": "5s"}}, checked=False
+        {"route /ws": {"exec": script(tmp_path, "bye", "cat\necho bye\n"), "closing_wait": "20s"}}, checked=False
     )
     with gw.ws("/ws") as ws:
         ws.send_text("x")
@@ -121,17 +117,15 @@ def test_last_words_are_still_delivered(gateway, tmp_path):
 
 
 def test_pending_connections_do_not_hold_it(gateway):
-    gw = gateway(CAT, gateway={"shutdown_grace": "20s"}, listen={"handshake_timeout": "20s"}, checked=False)
+    gw = gateway(CAT, gateway={"shutdown_grace": "1h"}, listen={"handshake_timeout": "1h"}, checked=False)
     half = gw.connect()
     half.send(wsraw.upgrade("/ws", gw.host)[:-2])
     eventually(lambda: gw.counters()["pending"] == 1, "not accepted")
-    begin = time.monotonic()
     gw.signal(signal.SIGTERM)
     assert half.response().status == 408
     half.ended()
     half.drop()
     gw.stop()
-    assert time.monotonic() - begin < 5
 
 
 def test_hup_is_said_and_ignored(gateway):
@@ -215,7 +209,7 @@ def test_unknown_owner(tmp_path, owner):
     file = tmp_path / "test.ini"
     file.write_text(f"[listen a]\naddress = unix:{tmp_path}/s\nowner = {owner}\n[route /]\nconsole = yes\n")
     for check in (["--check"], []):
-        status, _, err = run(f"--config={file}", *check, timeout=5)
+        status, _, err = run(f"--config={file}", *check)
         assert status == 1 and err.startswith(f"{file}:3: owner: there is no "), err
 
 
@@ -276,7 +270,7 @@ def test_churn_while_it_stops(gateway):
         raw.send(wsraw.upgrade("/ws", gw.host))
     gw.signal(signal.SIGTERM)
     gw.signal(signal.SIGUSR2)
-    assert gw.exited(20) == 0
+    assert gw.exited() == 0
     gw.process = None
     gw.check_sanitizer()
     for raw in half + clients[1::2]:

@@ -170,7 +170,7 @@ def test_key_that_would_be_served(beside):
     assert run("--check", *options) == (
         1,
         "",
-        f"{site}/key.pem: anybody could download a TLS key: it lies in a static directory; move it out of there "
+        f"[listen default] tls_key: {site}/key.pem: anybody could download a TLS key: it lies in a static directory; move it out of there "
         f"(static = {site})\n",
     )
 

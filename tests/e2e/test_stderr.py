@@ -63,17 +63,17 @@ def GATEWAY(directory):
         "printf 't\\0\\0\\0\\1\"b\\0\\0\\0\\1\\377T\\0\\0\\0\\1a'\necho err >&2\nread x\nprintf 't\\0\\0\\0\\1b'\n",
         framing="records",
     )
-    program("/heir", f"sleep 1000 >/dev/null &\necho $! >'{directory}/pid'\necho bye >&2", closing_wait="5s")
-    program("/heir-floods", f"yes >&2 >/dev/null &\necho $! >'{directory}/pid'\necho bye >&2", closing_wait="5s")
+    program("/heir", f"sleep 1000 >/dev/null &\necho $! >'{directory}/pid'\necho bye >&2", closing_wait="60s")
+    program("/heir-floods", f"yes >&2 >/dev/null &\necho $! >'{directory}/pid'\necho bye >&2", closing_wait="60s")
     program("/closed", "exec 2>&-\necho one\nread x\necho two")
-    program("/stdout-closed", "exec >&-\necho late >&2\nread x\necho later >&2", closing_wait="5s")
+    program("/stdout-closed", "exec >&-\necho late >&2\nread x\necho later >&2", closing_wait="60s")
     for framing, head in (("records", "t\\0\\1\\206\\240"), ("length32", "\\0\\1\\206\\240"), ("netstring", "100000:")):
         say = f"trap 'echo going >&2; exit 0' TERM\nprintf '{head}'\nhead -c 70000 /dev/zero | tr '\\0' x\n"
         program(f"/half-{framing}", f"{say}while :; do sleep 0.02; done", framing=framing, closing_wait="50ms")
     (directory / "fill.py").write_text(FILL.format(directory))
     (directory / "fill.py").chmod(0o755)
-    routes["route /fill"] = {"exec": directory / "fill.py", "stderr": "tagged", "closing_wait": "5s", "send_timeout": "1s"}
-    program("/good-bye", "cat\necho bye >&2", closing_wait="5s")
+    routes["route /fill"] = {"exec": directory / "fill.py", "stderr": "tagged", "closing_wait": "60s", "send_timeout": "1s"}
+    program("/good-bye", "cat\necho bye >&2", closing_wait="60s")
     return Gateway(directory, routes)
 
 
@@ -226,8 +226,9 @@ def test_tagged_waits_for_a_slow_client(gateway, tmp_path):
     gw = gateway({"route /": {"exec": script(tmp_path, "flood", "exec 3>&1\nexec yes >&2"), "stderr": "tagged"}})
     with gw.ws("/", over=gw.connect(rcvbuf=4096)) as ws:
         (pid,) = gw.programs()
+        eventually(lambda: written_by(pid) > 64 << 10, "it does not fill more than its pipe")
         before = plateau(lambda: written_by(pid))
-        assert 64 << 10 < before < 16 << 20
+        assert before < 16 << 20
         while written_by(pid) == before:
             for _ in range(1000):
                 assert ws.recv_text() == '{"stream":"stderr","data":"y"}'
@@ -297,7 +298,7 @@ def test_tagged_ends_with_the_program(gw, path):
     with gw.ws(path) as ws:
         said, end = tagged(ws)
     assert said["stdout"] == [] and "bye" in said["stderr"] and end == (1000, "")
-    eventually(lambda: not alive(int((gw.dir / "pid").read_text())), "it lives on", 3)
+    eventually(lambda: not alive(int((gw.dir / "pid").read_text())), "it lives on")
 
 
 def test_tagged_closed_stderr(gw):
@@ -351,7 +352,7 @@ def test_tagged_end_with_a_full_pipe(gw, client):
         elif client == "vanishes":
             ws.reset()
         gw.wait_log("session ended")
-    eventually(lambda: not alive(heir), "it lives on", 3)
+    eventually(lambda: not alive(heir), "it lives on")
 
 
 def test_tagged_when_the_client_vanishes(gw):

@@ -347,7 +347,7 @@ def test_tls(gateway, tmp_path):
                 assert ws.recv_bytes(1) == b"x"
                 ws.close()
             assert gw.refused(f"/system?token={token}").status == 502
-        assert gw.logged("session ended")[0]["backend"] == it.uri
+        assert gw.wait_log("session ended")["backend"] == it.uri
 
 
 # files that change

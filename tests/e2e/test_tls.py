@@ -158,7 +158,7 @@ def test_curl(gw, version):
         done = subprocess.run(
             ["curl", "-sS", protocol, f"--tlsv{version}", "--tls-max", version, "-w", "%{http_code} %{http_version}",
              "-o", "/dev/null", "--cacert", certs.run_authority().certificate, f"https://localhost:{gw.port}/page"],
-            capture_output=True, text=True, timeout=30, check=False, env={**os.environ, "no_proxy": "*"},
+            capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "no_proxy": "*"},
         )  # fmt: skip
         assert (done.returncode, done.stdout) == (0, "200 1.1"), done.stderr
 
@@ -203,7 +203,7 @@ def test_renegotiation_by_s_client(gw):
             client.stdin.write(b"R\n")
             client.stdin.flush()
             said = client.stdout.read().decode("utf-8", "replace")  # it ends by itself
-            assert client.wait(20) != 0 and "RENEGOTIATING" in said and "no renegotiation" in said, said
+            assert client.wait(60) != 0 and "RENEGOTIATING" in said and "no renegotiation" in said, said
         finally:
             client.kill()
 

@@ -127,14 +127,16 @@ STAGES = [nothing, half_hello, hello_of, first_record_of_second, second]
 @pytest.mark.parametrize("stage", STAGES)
 def test_stops_in_mid_handshake(gateway, stage, version):
     """Pending until handshake_timeout, then gone; others come in all the while."""
-    gw = gateway(ECHO, listen={**certs.run_pair().keys, "handshake_timeout": "700ms"}, tls=context())
+    keys = certs.run_pair().keys
+    hasty = {"listen hasty": {"address": "127.0.0.1:0", **keys, "handshake_timeout": "1s"}}
+    gw = gateway({**ECHO, **hasty}, listen=keys, tls=context())
     begin = time.monotonic()
-    with plain(gw) as raw:
+    with wsraw.connect(("127.0.0.1", int(gw.addresses[1].rpartition(":")[2]))) as raw:
         raw.send(stage(Handshake(raw, context(VERSIONS[version]))))
         eventually(lambda: gw.counters()["pending"] == 1, "it does not count")
         echoes(gw)
         assert is_closed(raw)
-    assert 0.6 < time.monotonic() - begin < 5
+    assert 0.9 < time.monotonic() - begin < 9  # of the 10 s that there are by default
     assert gw.counters()["pending"] == 0
     gw.wait_log("TLS failed")
 
@@ -159,7 +161,7 @@ def test_one_byte_a_second_is_not_enough(gateway):
                 return True
 
         eventually(trickle, "it is waited for")
-    assert 0.6 < time.monotonic() - begin < 5
+    assert 0.6 < time.monotonic() - begin < 9  # of the 10 s that there are by default
 
 
 def test_handshakes_count_as_pending(gateway):
@@ -167,7 +169,7 @@ def test_handshakes_count_as_pending(gateway):
     gw = gateway(
         ECHO,
         gateway={"max_pending": 3},
-        listen={**certs.run_pair().keys, "handshake_timeout": "1s"},
+        listen={**certs.run_pair().keys, "handshake_timeout": "2s"},
         tls=context(),
     )
     begin = time.monotonic()
@@ -176,7 +178,7 @@ def test_handshakes_count_as_pending(gateway):
         raw.send(half_hello(Handshake(raw, context())))
     eventually(lambda: gw.counters()["pending"] == 3, "they do not count")
     echoes(gw)
-    assert 0.6 < time.monotonic() - begin < 5, "it did not wait"
+    assert 1.6 < time.monotonic() - begin, "it did not wait"
     for raw in stalled:
         assert is_closed(raw)
         raw.drop()

@@ -6,7 +6,7 @@ import backends
 import pytest
 import wsraw
 from gateway import Gateway
-from wait import eventually
+from wait import eventually, in_time
 from wsraw import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame
 
 
@@ -19,8 +19,8 @@ def GATEWAY(directory):
             "route /echo": records,
             "route /tcp": {"connect": service.uri},
             "route /small": {**records, "max_message": 1000},
-            "route /keepalive": {**records, "ping_interval": "100ms", "ping_timeout": "400ms"},
-            "route /idle": {**records, "idle_timeout": "400ms"},
+            "route /keepalive": {**records, "ping_interval": "100ms", "ping_timeout": "600ms"},
+            "route /idle": {**records, "idle_timeout": "600ms"},
             "route /slow-pings": {**records, "ping_interval": "30s"},
         },
     )
@@ -52,17 +52,22 @@ def test_ping_flood_by_a_client_that_does_not_read(gw):
 
 def test_keepalive(gw):
     """A silent client that answers pings lives; each ping comes after the silence."""
-    with gw.ws("/keepalive") as ws:
-        for _ in range(8):
-            ping = ws.recv_frame()
-            assert ping.opcode == PING
-            ws.send_frame(PONG, ping.payload)
-        ws.close()
+
+    def answer(tick):
+        with gw.ws("/keepalive") as ws:
+            for _ in range(8):
+                ping = ws.recv_frame()
+                assert ping.opcode == PING
+                ws.send_frame(PONG, ping.payload)
+                tick()
+            ws.close()
+
+    in_time(answer, late=0.5)
 
 
 def test_keepalive_ends_a_dead_client(gw):
-    ws = gw.ws("/keepalive")
     begin = time.monotonic()
+    ws = gw.ws("/keepalive")
     assert ws.recv_frame().opcode == PING
     while True:
         try:
@@ -71,7 +76,7 @@ def test_keepalive_ends_a_dead_client(gw):
             break
         if got.opcode == CLOSE:
             break
-    assert 0.35 < time.monotonic() - begin < 3
+    assert 0.55 < time.monotonic() - begin < 15  # of the 20 s that it has by default
     line = gw.wait_log("session ended", route="/keepalive")
     assert "ping" in str(line).lower()
     ws.drop()
@@ -79,14 +84,19 @@ def test_keepalive_ends_a_dead_client(gw):
 
 def test_idle_timeout(gw):
     """Messages keep it open, pings don't; then 1001."""
-    with gw.ws("/idle") as ws:
-        begin = time.monotonic()
-        for i in range(10):
-            ws.send_text(str(i))
-            assert ws.recv_text() == str(i)
-            eventually(lambda: time.monotonic() - begin > 0.1 * i, "time stands still")
-        ws.recv_close(1001, "idle")
-        assert time.monotonic() - begin > 1.2
+
+    def talk(tick):
+        with gw.ws("/idle") as ws:
+            begin = time.monotonic()
+            for i in range(10):
+                ws.send_text(str(i))
+                assert ws.recv_text() == str(i)
+                tick()
+                eventually(lambda: time.monotonic() - begin > 0.1 * i, "time stands still")
+            ws.recv_close(1001, "idle")
+            assert time.monotonic() - begin > 1.35
+
+    in_time(talk, late=0.4)
     assert gw.wait_log("session ended", route="/idle")["code_sent"] == 1001
 
 

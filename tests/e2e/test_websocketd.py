@@ -191,6 +191,7 @@ def test_maxforks(there):
     line = gw.wait_log("Max of possible forks already active, upgrade rejected")
     assert (line["level"], line["category"], line["url"]) == ("ERROR", "http", f"http://{gw.host}/second")
     eventually(lambda: not gw.programs(), "the program is there")
+    eventually(lambda: gw.counters()["children"] == 0, "its place is taken")
     echo(gw)
 
 
@@ -274,8 +275,8 @@ def test_host(there):
     [
         (2, ["--prot=1", "cat"], "unknown option --prot; did you mean --port?"),
         (2, ["--port=x", "cat"], '--port: must be a port from 0 to 65535, not "x"'),
-        (1, [], "nothing to serve: give a COMMAND, --dir=DIR or --staticdir=DIR (see --help)"),
-        (1, ["--port=1"], "nothing to serve: give a COMMAND, --dir=DIR or --staticdir=DIR (see --help)"),
+        (1, [], "nothing to serve: give a COMMAND, --dir=DIR, --staticdir=DIR or --cgidir=DIR (see --help)"),
+        (1, ["--port=1"], "nothing to serve: give a COMMAND, --dir=DIR, --staticdir=DIR or --cgidir=DIR (see --help)"),
         (1, ["no-such-command"], "exec: no-such-command: command not found"),
         (1, ["--loglevel=loud", "cat"], None),
         (1, ["--ssl", "cat"], "--ssl: needs --sslcert=FILE and --sslkey=FILE"),
@@ -285,6 +286,7 @@ def test_host(there):
         (1, ["--maxframesize=-1", "cat"], None),
         (3, ["--ssl", "--sslcert=/no/such", "--sslkey=/etc/passwd", "cat"], None),
         (4, ["--devconsole", "--staticdir=/etc", "cat"], "give --devconsole or --staticdir, not both"),
+        (4, ["--devconsole", "--cgidir=/etc", "cat"], "give --devconsole or --cgidir, not both"),
     ],
 )
 def test_mistakes(status, argv, words):
@@ -536,7 +538,7 @@ def test_reverselookup(either):
         assert (env["REMOTE_ADDR"], env["REMOTE_HOST"]) == ("127.0.0.1", host)
 
 
-@pytest.mark.parametrize("ms, seconds, said", [("0", 60, "term"), ("2000", 0.5, "done")])
+@pytest.mark.parametrize("ms, seconds, said", [("0", 60, "term"), ("20000", 0.5, "done")])
 def test_closems(either, tmp_path, ms, seconds, said):
     """So much longer until the signal."""
     path = script(
@@ -582,14 +584,147 @@ def test_sslca(there, tmp_path):
         echo(gw, over=gw.connect(tls=certs.run_context()))
 
 
-def test_cgidir():
-    """Not there yet, which is said."""
-    for name, status in (("wsluice", 2), ("websocketd", 2)):
-        assert run("--cgidir=/etc", "cat", name=name) == (
-            status,
-            "",
-            f"{name}: option --cgidir is not supported yet by this version\n",
-        )
+CGI = "printf 'Content-Type: text/plain\\nContent-Length: 4\\n\\ncgi\\n'\n"
+
+
+@pytest.fixture
+def places(tmp_path):
+    """A directory of CGI programs and one of files, with a name in common."""
+    for name, text in {
+        "both": CGI,
+        "sub/tell": CGI,
+        "env": "printf 'Status: 200\\n\\n'; env\n",
+        "silent": "exit 0\n",
+        "words": "echo hello\n",
+        "local": "printf 'Location: /both\\n\\n'\n",
+        "wait": "printf 'Status: 200\\n\\n'; read x\n",
+    }.items():
+        script(tmp_path / "cgi" / os.path.dirname(name), os.path.basename(name), text)
+    script(tmp_path / "cgi", "lost", "").write_text("#!/no/such/interpreter\n")
+    (tmp_path / "cgi/data").write_text("no program")
+    (tmp_path / "site/sub").mkdir(parents=True)
+    for name in ("both", "page", "data"):
+        (tmp_path / "site" / name).write_text("file\n")
+    return [f"--cgidir={tmp_path}/cgi", f"--staticdir={tmp_path}/site"]
+
+
+def test_cgidir_before_staticdir(either, places):
+    """A path that leads to a program is run, any other is a file's; an upgrade is the command's."""
+    gw = either(*places, "cat")
+    for path, body in (("/both", b"cgi\n"), ("/both?x", b"cgi\n"), ("/sub/tell", b"cgi\n"), ("/page", b"file\n")):
+        assert (answer := gw.get(path)).status == 200 and answer.body == body
+    for path in ("/nothing", "/sub/nothing", "/../cgi/both"):
+        assert gw.get(path).status in (400, 404)
+    assert gw.get("/data").body == b"file\n"
+    echo(gw, path="/both")
+
+
+def test_cgidir_and_origins(there, places):
+    """Pages of any origin may send something to a program, unless an option says otherwise."""
+    for options, status in (([], 200), (["--origin=a.example"], 403), (["--sameorigin"], 403)):
+        gw = there(*places, *options)
+        for headers, wanted in (([("Origin", "http://evil.example")], status), ([], 200)):
+            sent = wsraw.request("/both", "POST", gw.host, headers=[*headers, ("Connection", "close")])
+            assert gw.http(sent).status == wanted
+        gw.stop()
+
+
+def test_cgidir_alone(either, places):
+    """Nothing but programs: no page, no file, no WebSocket."""
+    gw = either(places[0])
+    assert gw.get("/both").body == b"cgi\n"
+    for path in ("/", "/page", "/data", "/sub"):
+        assert gw.get(path).status == 404
+    assert gw.refused("/both").status == 404
+
+
+def test_cgidir_and_console(either, places):
+    """Under our name the console is there for what is no program; under that name not."""
+    gw = either(places[0], "cat")
+    there = isinstance(gw, There)
+    assert gw.get("/both").body == b"cgi\n"
+    assert gw.get("/").status == (404 if there else 200)
+
+
+def test_cgidir_statuses(there, gateway, places):
+    """What is no answer is the server's error there; a path in Location is the client's to follow."""
+    ours = gateway(argv=["--address=127.0.0.1:0", "--set=gateway.log_format=json", *places])
+    for gw, broken in ((there(*places), 500), (ours, 502)):
+        for path in ("/silent", "/words", "/lost"):
+            assert gw.get(path).status == broken, path
+        answer = gw.get("/local")
+        if gw is ours:
+            assert (answer.status, answer.body) == (200, b"cgi\n")
+        else:
+            assert (answer.status, answer.header("Location")) == (302, "/both")
+
+
+def test_cgidir_and_maxforks(there, places):
+    """They count as programs."""
+    gw = there(*places, "--maxforks=1", "cat")
+    with gw.connect() as raw:
+        raw.send(wsraw.request("/wait", "POST", gw.host, headers=[("Content-Length", "1")]))
+        eventually(lambda: len(gw.programs()) == 1, "it runs")
+        assert gw.get("/both").status == 429
+        assert gw.refused("/").status == 429
+        assert gw.get("/page").status == 200
+        raw.send(b"x")
+        assert raw.response().status == 200
+    eventually(lambda: not gw.programs(), "the program is there")
+    assert gw.get("/both").status == 200
+
+
+def test_cgidir_environment(there, places, tmp_path):
+    """As Go's CGI has it."""
+    gw = there(*places, "--passenv=MINE", environment={"MINE": "mine", "HTTPS": "on"})
+    body = gw.get("/env?a=b", headers=[("X-A", "1"), ("Proxy", "evil")]).text
+    env = dict(line.split("=", 1) for line in body.splitlines())
+    for name in ("PWD", "UNIQUE_ID", "WSLUICE_SESSION", "REMOTE_PORT"):
+        assert env.pop(name)
+    assert env == {
+        "GATEWAY_INTERFACE": "CGI/1.1",
+        "SERVER_SOFTWARE": f"websocketd/{run('--version')[1].split()[1]}",
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": str(gw.port),
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REQUEST_METHOD": "GET",
+        "REQUEST_URI": "/env?a=b",
+        "SCRIPT_NAME": "",
+        "SCRIPT_FILENAME": f"{tmp_path}/cgi/env",
+        "PATH_INFO": "/env",
+        "QUERY_STRING": "a=b",
+        "REMOTE_ADDR": "127.0.0.1",
+        "REMOTE_HOST": "127.0.0.1",
+        "HTTP_HOST": gw.host,
+        "HTTP_CONNECTION": "close",
+        "HTTP_X_A": "1",
+        "WSLUICE_ROUTE": "/*",
+        "MINE": "mine",
+    }
+
+
+def test_log_of_cgi(there, places):
+    """Who answered."""
+    gw = there(*places)
+    assert gw.get("/both?x").status == 200
+    url = f"http://{gw.host}/both?***"
+    assert gw.wait_log("CGI") == {"level": "ACCESS", "category": "http", "url": url, "msg": "CGI"}
+    for path, why in (("/silent", "the program printed nothing"), ("/words", "what the program printed is no head")):
+        assert gw.get(path).status == 500
+        assert gw.wait_log(f"CGI: {why}")["url"] == f"http://{gw.host}{path}"
+
+
+@pytest.mark.parametrize("name", ["wsluice", "websocketd"])
+def test_cgidir_apart_from_staticdir(name, tmp_path):
+    """Else anybody could read the programs; no start, either way round."""
+    inner = tmp_path / "site/cgi-bin"
+    script(inner, "tell", CGI)
+    for cgi, site in ((inner, tmp_path / "site"), (tmp_path / "site", inner), (inner, inner)):
+        options = ("--port=0", "--address=127.0.0.1", f"--cgidir={cgi}", f"--staticdir={site}")
+        for argv in (options, ("--check", *options)):
+            status, out, err = run(*argv, name=name)
+            cannot_start = 3 if name == "websocketd" and argv is options else 1
+            assert status == cannot_start and "anybody could download programs" in out + err, (argv, out, err)
 
 
 def test_all_together(there, tmp_path):

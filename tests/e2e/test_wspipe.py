@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from backends import free_port, reset, sends, service
+from backends import closed_port, reset, sends, service
 from gateway import ROOT
 from recipes import listening, pipe_words
 
@@ -76,7 +76,7 @@ def test_failure(gateway):
 @pytest.mark.plain_only("a status is one over TLS too")
 def test_refused(gateway):
     """The status is said, and where to look for more, or what the gateway said of it."""
-    gw = gateway({"route /*": {"connect": f"tcp://127.0.0.1:{free_port()}"}})
+    gw = gateway({"route /*": {"connect": f"tcp://127.0.0.1:{closed_port()}"}})
     status, out, complaint = pipe(gw)
     assert (status, out) == (1, b"")
     assert complaint.startswith("wspipe: refused with HTTP 502: ") and complaint.count("\n") == 1

@@ -3,11 +3,14 @@
 One thread may send while another one receives. What was encrypted and does not fit into the kernel goes out first
 with the next call, so send() may be used with timeouts and without blocking.
 """
+import errno
+import os
 import socket
 import ssl
 import threading
 
 RECORD = 16384
+CUT = "UNEXPECTED_EOF_WHILE_READING"  # OpenSSL's word for an end of TCP alone
 PIECE = 1 << 18  # what sendall() encrypts, and writes, in one go
 
 
@@ -17,14 +20,17 @@ class TlsSocket:
     def __init__(self, sock, context, name="localhost", session=None, handshake=True, server=False):
         self.sock = sock
         self.came, self.goes = ssl.MemoryBIO(), ssl.MemoryBIO()
+        context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # Python sets it, and an end of TCP alone would be one of TLS
         whom = {"server_side": True} if server else {"server_hostname": name, "session": session}
         self.tls = context.wrap_bio(self.came, self.goes, **whom)
-        self.state = threading.Lock()  # of the three above
+        self.state = threading.RLock()  # of the three above
         self.sending = threading.Lock()  # of `pending` and of the order on the wire
         self.pending = b""
         self.decrypted = b""
         self.eof = False  # the peer's TCP has ended
         self.notified = False  # its close_notify came
+        self.cut = False  # ... its end of TCP without that, after which TLS does nothing more
+        self.reset = False  # ... or a reset of which a write was told that nobody waits for
         self.shaken = False
         self.held = b""  # what was sent before the handshake, which is done by who receives
         self.later = not handshake
@@ -50,11 +56,15 @@ class TlsSocket:
             self.pending = self.pending[self.sock.send(self.pending) :]
 
     def flush_if_free(self):
-        """The same if nobody else is at it, who would write it too. A peer that is gone is found by who reads."""
+        """The same if nobody else is at it, who would write it too. A peer that is gone is found by who reads; the kernel
+        tells of a reset only once, so that is kept."""
         while self.goes.pending and self.sending.acquire(blocking=False):
             try:
                 self.flush()
-            except (BrokenPipeError, ConnectionResetError):
+            except BrokenPipeError:
+                return
+            except ConnectionResetError:
+                self.reset = True
                 return
             finally:
                 self.sending.release()
@@ -62,6 +72,8 @@ class TlsSocket:
     def feed(self, n):
         """One read from the kernel."""
         data = self.sock.recv(n)
+        if not data and self.reset:
+            raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
         with self.state:
             if data:
                 self.came.write(data)
@@ -99,6 +111,25 @@ class TlsSocket:
 
     # plaintext
 
+    def read(self, n):
+        """Decrypts; b"" at the end of TLS, or where it is missing."""
+        if self.cut:
+            return b""
+        try:
+            with self.state:
+                data = self.tls.read(n)
+            self.notified |= not data
+            return data
+        except ssl.SSLZeroReturnError:
+            self.notified = True
+        except ssl.SSLWantReadError:
+            raise
+        except ssl.SSLError as error:
+            if error.reason != CUT and not isinstance(error, ssl.SSLEOFError):
+                raise
+            self.cut = True
+        return b""
+
     def recv(self, n):
         """Up to n bytes; b"" at the end, with or without close_notify: `notified` says."""
         self.handshake()
@@ -107,16 +138,7 @@ class TlsSocket:
             return data
         while True:
             try:
-                with self.state:
-                    data = self.tls.read(n)
-                if not data:
-                    self.notified = True
-                return data
-            except ssl.SSLZeroReturnError:
-                self.notified = True
-                return b""
-            except ssl.SSLEOFError:
-                return b""
+                return self.read(n)
             except ssl.SSLWantReadError:
                 pass
             self.flush_if_free()
@@ -160,10 +182,12 @@ class TlsSocket:
         """Queues our close_notify. OpenSSL would throw away what it has not decrypted yet, so that is kept here."""
         with self.state:
             try:
-                while data := self.tls.read(RECORD):
+                while data := self.read(RECORD):
                     self.decrypted += data
-            except (ssl.SSLWantReadError, ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            except ssl.SSLWantReadError:
                 pass
+            if self.cut:
+                return
             try:
                 self.tls.unwrap()
             except (ssl.SSLWantReadError, ssl.SSLSyscallError, ssl.SSLEOFError):

@@ -11,7 +11,7 @@ from tlssock import TlsSocket
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # RFC 6455 section 1.3
 ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-TIMEOUT = 15
+TIMEOUT = 30
 
 
 def accept_of(key):
@@ -205,8 +205,20 @@ class Raw:
 
     # HTTP
 
-    def response(self, method="GET"):
-        """The next response. Its body is as long as Content-Length says; without one the answer must be bodiless."""
+    def chunk(self):
+        """The next chunk of a body in chunks (RFC 9112 7.1); b"" is the last one."""
+        while b"\r\n" not in self.ahead:
+            if not self.fill():
+                raise EOFError(f"no chunk: {self.ahead[:200]!r}")
+        size, self.ahead = self.ahead.split(b"\r\n", 1)
+        assert size == b"%x" % int(size, 16), size
+        data = self.take(int(size, 16))
+        assert self.take(2) == b"\r\n"
+        return data
+
+    def response(self, method="GET", body=True):
+        """The next response. Its body is as long as Content-Length says, or comes in chunks; without these the answer
+        must be bodiless. body: False leaves it to the caller."""
         while b"\r\n\r\n" not in self.ahead:
             if not self.fill():
                 raise EOFError(f"no response: {self.ahead[:200]!r}")
@@ -222,7 +234,12 @@ class Raw:
             headers.append((name, value.strip()))
         answer = Response(int(status), phrase, headers, head=head)
         length = answer.header("Content-Length")
-        if length is not None and method != "HEAD" and answer.status not in (101, 204, 304):
+        if not body or method == "HEAD" or answer.status in (101, 204, 304):
+            return answer
+        if answer.header("Transfer-Encoding") == "chunked":
+            assert length is None
+            answer.body = b"".join(iter(self.chunk, b""))
+        elif length is not None:
             answer.body = self.take(int(length))
         return answer
 

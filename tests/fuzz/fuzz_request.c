@@ -71,8 +71,8 @@ static bool fuzz_read_line(struct http_request *r, const char *line)
 	r->has_query = path < len;
 	r->query = (struct text){ target + path + r->has_query, len - path - r->has_query };
 	r->minor = strcmp(target + len, " HTTP/1.1") == 0;
-	return (text_is(r->method, "GET") || text_is(r->method, "HEAD")) && fuzz_is_target(target, len) &&
-	       (r->minor == 1 || strcmp(target + len, " HTTP/1.0") == 0);
+	return (text_is(r->method, "GET") || text_is(r->method, "HEAD") || text_is(r->method, "POST")) &&
+	       fuzz_is_target(target, len) && (r->minor == 1 || strcmp(target + len, " HTTP/1.0") == 0);
 }
 
 /* Reads "Name: value"; the line ends with a NUL. */
@@ -96,31 +96,56 @@ static bool fuzz_read_header(struct http_request *r, const char *line)
 	return true;
 }
 
-/* The rules about headers. */
-static bool fuzz_headers_allowed(const struct http_request *r)
+/* Reads Content-Length: digits, as far as 2^53. */
+static bool fuzz_read_length(struct http_request *r, struct text value)
 {
-	static const char *const never[] = { "Transfer-Encoding", "Expect", "HTTP2-Settings" };
-	static const char *const once[] = { "Host", "Origin", "Upgrade", "Sec-WebSocket-Key",
-		"Sec-WebSocket-Version", "Authorization", "Content-Length" };
-	struct authority authority;
-
-	for (size_t i = 0; i < 3; i++)
-		if (fuzz_count(r, never[i]) > 0)
+	for (size_t i = 0; i < value.len; i++) {
+		if (value.ptr[i] < '0' || value.ptr[i] > '9')
 			return false;
-	for (size_t i = 0; i < 7; i++)
-		if (fuzz_count(r, once[i]) > 1)
-			return false;
-	for (size_t i = 0; i < r->n_headers; i++) {
-		struct text name = r->headers[i].name, value = r->headers[i].value;
-		if (text_is_nocase(name, "Host") && !authority_parse(&authority, value))
-			return false;
-		for (size_t k = 0; text_is_nocase(name, "Content-Length") && k < value.len; k++)
-			if (value.ptr[k] != '0')
-				return false;
-		if (text_is_nocase(name, "Content-Length") && value.len == 0)
+		r->content_length = r->content_length * 10 + (uint64_t)(value.ptr[i] - '0');
+		if (r->content_length > UINT64_C(9007199254740992))
 			return false;
 	}
-	return r->minor == 0 || fuzz_count(r, "Host") == 1;
+	r->has_length = true;
+	return value.len > 0;
+}
+
+/* A body is a POST's, and no Upgrade is beside it; what is expected is to be told to send it. */
+static bool fuzz_body_allowed(struct http_request *r)
+{
+	for (size_t i = 0; i < r->n_headers; i++) {
+		struct text name = r->headers[i].name, value = r->headers[i].value;
+		if (text_is_nocase(name, "Content-Length") && !fuzz_read_length(r, value))
+			return false;
+		r->expects_continue |=
+			text_is_nocase(name, "Expect") && text_is_nocase(value, "100-continue");
+	}
+	size_t n = fuzz_count(r, "Expect");
+	if (n > 1 || (n == 1 && (r->content_length == 0 || !r->expects_continue)))
+		return false;
+	r->expects_continue = r->expects_continue && r->minor == 1;
+	return r->content_length == 0 || (text_is(r->method, "POST") && fuzz_count(r, "Upgrade") == 0);
+}
+
+/* The rules about headers. */
+static bool fuzz_headers_allowed(struct http_request *r)
+{
+	static const char *const never[] = { "Transfer-Encoding", "HTTP2-Settings" };
+	static const char *const once[] = { "Host", "Origin", "Upgrade", "Sec-WebSocket-Key",
+		"Sec-WebSocket-Version", "Authorization", "Content-Length", "Content-Type" };
+	struct authority authority;
+
+	for (size_t i = 0; i < 2; i++)
+		if (fuzz_count(r, never[i]) > 0)
+			return false;
+	for (size_t i = 0; i < 8; i++)
+		if (fuzz_count(r, once[i]) > 1)
+			return false;
+	for (size_t i = 0; i < r->n_headers; i++)
+		if (text_is_nocase(r->headers[i].name, "Host") &&
+			!authority_parse(&authority, r->headers[i].value))
+			return false;
+	return fuzz_body_allowed(r) && (r->minor == 0 || fuzz_count(r, "Host") == 1);
 }
 
 /* Reads a head line by line, in a copy whose lines are strings. Says whether it may be accepted. */
@@ -154,7 +179,9 @@ static void fuzz_check_request(
 
 	must(text_equal(r->method, want->method) && text_equal(r->target, want->target));
 	must(text_equal(r->path, want->path) && text_equal(r->query, want->query));
-	must(r->has_query == want->has_query && r->minor == want->minor && r->content_length == 0);
+	must(r->has_query == want->has_query && r->minor == want->minor);
+	must(r->content_length == want->content_length && r->has_length == want->has_length);
+	must(r->expects_continue == want->expects_continue);
 	must(r->n_headers == want->n_headers && r->keep_alive == (!close && (r->minor == 1 || keep)));
 	fuzz_check_text(r->target, head, len);
 	fuzz_check_text(r->host, head, len);
@@ -197,6 +224,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	error = http_request_parse(&request, buf, whole > 0 ? (size_t)whole : len);
 	must(error == 0 || (error < 0 && http_request_status(error) >= 400 && whole >= HTTP_BAD_TLS));
 	must(error < 0 || whole > 0 || whole == HTTP_HEAD_TOO_LARGE);
+	must(whole <= 0 || http_request_parse_scanned(&request, buf, (size_t)whole) == error);
 	len = whole > 0 ? (size_t)whole : len;
 	char *copy = malloc(len + 1);
 	must(copy != NULL);

@@ -9,7 +9,6 @@
 #include "conversation.h"
 #include "fake_backend.h"
 #include "gate/session.h"
-#include "http/upgrade.h"
 #include "kernel.h"
 #include "net/batch.h"
 
@@ -474,8 +473,6 @@ static void fuzz_warm(struct loop *loop)
 	event_add(event, NULL);
 	loop_event_free(loop, event);
 	must(close(KERNEL_FD) == 0);
-	char accept[UPGRADE_ACCEPT_SIZE];
-	must(upgrade_accept(text_of("dGhlIHNhbXBsZSBub25jZQ=="), accept) == 0);
 }
 
 /* What lives as long as the process. */

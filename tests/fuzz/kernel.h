@@ -153,6 +153,29 @@ ssize_t writev(int fd, const struct iovec *iov, int n_iov)
 	return (ssize_t)done;
 }
 
+ssize_t recv(int fd, void *out, size_t max, int flags)
+{
+	if (fd != KERNEL_FD)
+		return syscall(SYS_recvfrom, fd, out, max, flags, NULL, NULL);
+	return read(fd, out, max);
+}
+
+ssize_t send(int fd, const void *data, size_t len, int flags)
+{
+	struct iovec iov = { .iov_base = (void *)data, .iov_len = len };
+
+	if (fd != KERNEL_FD)
+		return syscall(SYS_sendto, fd, data, len, flags, NULL, 0);
+	return writev(fd, &iov, 1);
+}
+
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	if (fd != KERNEL_FD)
+		return syscall(SYS_sendmsg, fd, message, flags);
+	return writev(fd, message->msg_iov, (int)message->msg_iovlen);
+}
+
 int shutdown(int fd, int how)
 {
 	must(fd == KERNEL_FD && how == SHUT_WR && kernel.open && !kernel.shut);

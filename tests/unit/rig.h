@@ -1,6 +1,6 @@
 /*
- * rig: a loop that a test turns by hand, a monotonic clock that it puts forward instead of sleeping, a log
- * that it reads, and a look at what was left open. One program includes it once.
+ * rig: a loop that a test turns by hand, a monotonic clock that stands until it puts it forward, a log that
+ * it reads, and a look at what was left open. One program includes it once.
  */
 #ifndef TESTS_UNIT_RIG_H
 #define TESTS_UNIT_RIG_H
@@ -22,30 +22,49 @@
 
 #include "net/loop.h"
 
-/* How far rig_skip() has put the clock forward. */
-static _Atomic long rig_skipped_ms;
+/* The clock stands but while rig_wait() waits, and then goes on by so much at most: a machine that is busy
+ * with other things takes no time from what is tested. */
+enum { RIG_WAIT_NS = 2000000 };
 
-/* Takes the place of libc's, for us and for libevent. */
+static _Atomic int64_t rig_now_ns;
+static _Atomic int64_t rig_waits_from_ns; /* by the kernel's clock; 0: the clock stands */
+
+static inline int64_t rig_real_ns(clockid_t id)
+{
+	struct timespec now = { .tv_sec = 0 };
+	(void)syscall(SYS_clock_gettime, id, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* What rig_wait() has let pass so far. */
+static inline int64_t rig_waited_ns(void)
+{
+	int64_t from = atomic_load(&rig_waits_from_ns);
+	int64_t ns = from > 0 ? rig_real_ns(CLOCK_MONOTONIC) - from : 0;
+	return ns < RIG_WAIT_NS ? ns : RIG_WAIT_NS;
+}
+
+/* Takes the place of libc's, for us and for libevent. Children have the kernel's. */
 int clock_gettime(clockid_t id, struct timespec *now)
 {
-	if (syscall(SYS_clock_gettime, id, now) != 0)
-		return -1;
-	if (id == CLOCK_MONOTONIC || id == CLOCK_MONOTONIC_COARSE) {
-		long ms = atomic_load(&rig_skipped_ms);
-		now->tv_sec += ms / 1000;
-		now->tv_nsec += ms % 1000 * 1000000;
-		if (now->tv_nsec >= 1000000000) {
-			now->tv_nsec -= 1000000000;
-			now->tv_sec++;
-		}
+	static pid_t me;
+	int64_t ns = rig_real_ns(id);
+	if (me == 0) {
+		me = getpid();
+		atomic_fetch_add(&rig_now_ns,
+			rig_real_ns(CLOCK_MONOTONIC)); /* what waits by the kernel's may be told it */
 	}
+	if ((id == CLOCK_MONOTONIC || id == CLOCK_MONOTONIC_COARSE) && me == getpid())
+		ns = atomic_load(&rig_now_ns) + rig_waited_ns();
+	now->tv_sec = ns / 1000000000;
+	now->tv_nsec = ns % 1000000000;
 	return 0;
 }
 
 /* Puts the clock forward: timers that would have been due by then are. */
 static inline void rig_skip(long ms)
 {
-	atomic_fetch_add(&rig_skipped_ms, ms);
+	atomic_fetch_add(&rig_now_ns, (int64_t)ms * 1000000);
 }
 
 struct rig {
@@ -115,7 +134,10 @@ static inline void rig_wait(struct rig *rig)
 	struct timeval soon = { .tv_usec = 1000 };
 	rig->loop.stopping = false;
 	event_add(&rig->tick, &soon);
+	atomic_store(&rig_waits_from_ns, rig_real_ns(CLOCK_MONOTONIC));
 	loop_run(&rig->loop);
+	atomic_fetch_add(&rig_now_ns, rig_waited_ns());
+	atomic_store(&rig_waits_from_ns, 0);
 }
 
 /* Turns until it holds, some seconds at most. */

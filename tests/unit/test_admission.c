@@ -99,6 +99,42 @@ static void test_order(void **state)
 	limits_done(&house.limits);
 }
 
+/* A program that answers one request takes a program's places and no others, whatever the route leads to. */
+static void test_runs(void **state)
+{
+	struct house house;
+	struct admission in[3], out;
+	struct refusal refusal;
+	(void)state;
+	house_init(&house);
+	house.config.gateway.max_sessions = 0;
+	house.routes[SERVICE].spawn_rate = 2;
+
+	for (int i = 0; i < 3; i++)
+		assert_true(admission_enter_run(
+			&in[i], &house.limits, &house.config, &house.routes[PROGRAM], house.now, &refusal));
+	expect_places(&house, 0, 3, 0);
+	assert_false(admission_enter_run(
+		&out, &house.limits, &house.config, &house.routes[SERVICE], house.now, &refusal));
+	assert_string_equal(refusal.reason, "max_processes");
+	assert_int_equal(refusal.status, 503);
+	admission_leave(&in[0]);
+	expect_places(&house, 0, 2, 0);
+	for (int i = 0; i < 3; i++) {
+		bool room = i < 2;
+		assert_int_equal(admission_enter_run(&in[0], &house.limits, &house.config,
+					 &house.routes[SERVICE], house.now, &refusal),
+			room);
+		admission_leave(&in[0]);
+	}
+	assert_string_equal(refusal.reason, "spawn_rate");
+	assert_true(refusal.later);
+	admission_leave(&in[1]);
+	admission_leave(&in[2]);
+	expect_places(&house, 0, 0, 0);
+	limits_done(&house.limits);
+}
+
 /* One visitor's sessions are limited before the route's. */
 static void test_visitor(void **state)
 {
@@ -208,6 +244,9 @@ static void test_no_backend(void **state)
 			assert_non_null(strstr(refusal.sentence, words));
 			assert_true(strlen(refusal.sentence) < 123);
 		}
+		admission_no_program(&refusal, cases[i].error, "the story");
+		assert_int_equal(refusal.status, cases[i].status);
+		assert_non_null(strstr(refusal.sentence, "The program of this route could not be started"));
 	}
 	limits_done(&house.limits);
 }
@@ -256,6 +295,7 @@ int main(void)
 		cmocka_unit_test(test_visitor),
 		cmocka_unit_test(test_programs),
 		cmocka_unit_test(test_websocketd),
+		cmocka_unit_test(test_runs),
 		cmocka_unit_test(test_no_backend),
 		cmocka_unit_test(test_no_targets),
 		cmocka_unit_test(test_no_resources),

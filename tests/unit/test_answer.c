@@ -25,7 +25,7 @@ static char programs[80], gone[80];
 /* Listener 0 has no names, 1 has. */
 static const struct config *config_of_test(void)
 {
-	char ini[2048];
+	char ini[4096];
 	snprintf(ini, sizeof(ini),
 		"[listen plain]\naddress = 127.0.0.1:0\n"
 		"[listen named]\naddress = 127.0.0.1:0\nserver_names = example.org *.example.net\n"
@@ -38,13 +38,23 @@ static const struct config *config_of_test(void)
 		"[route /mixed/*]\nstatic = %s\nconsole = yes\n"
 		"[route /gone/*]\nstatic = %s\n"
 		"[route /one]\nstatic = %s\n"
+		"[route /shell/*]\nexec = cat\nterminal = yes\nauth = none\nstatic = %s\ncgi = %s\n"
+		"[route /only/*]\nexec = cat\nterminal = yes\nauth = none\ncgi = %s\n"
+		"[route /bare/*]\nexec = cat\nterminal = yes\nauth = none\n"
 		"[route /bin/*]\ndir = %s\n"
 		"[route /bin-mixed/*]\ndir = %s\nstatic = %s\n"
 		"[route /bin-con/*]\ndir = %s\nconsole = yes\n"
 		"[route /bin-gone/*]\ndir = %s\n"
+		"[route /cgi/*]\ncgi = %s\n"
+		"[route /cgi-mixed/*]\ncgi = %s\nstatic = %s\n"
+		"[route /cgi-con/*]\ncgi = %s\nconsole = yes\nconnect = tcp://127.0.0.1:9\n"
+		"[route /cgi-gone/*]\ncgi = %s\n"
+		"[route /cgi-list/*]\ncgi = %s\norigins = https://a.example null\n"
+		"[route /cgi-any/*]\ncgi = %s\norigins = any\n"
 		"[route /named]\nlisten = named\nconsole = yes\n"
 		"[route host.example/ws]\nconsole = yes\n",
-		place, place, place, place, programs, programs, place, programs, gone);
+		place, place, place, place, place, programs, programs, programs, programs, place, programs,
+		gone, programs, programs, place, programs, gone, programs, programs);
 	return conf_good(ini);
 }
 
@@ -66,7 +76,8 @@ static void ask_at(struct ask *ask, size_t listen, bool loopback, const char *he
 	struct client client = { 0 };
 	assert_true(len < sizeof(ask->head));
 	memcpy(ask->head, head, len);
-	assert_int_equal(http_request_parse(&ask->request, ask->head, len), 0);
+	int error = http_request_parse(&ask->request, ask->head, len);
+	assert_true(error == 0 || error == HTTP_BAD_METHOD);
 	memset(&ask->answer, 0x5a, sizeof(ask->answer));
 	answer_decide(&ask->answer, config, &entrance, &client, &ask->request);
 }
@@ -96,6 +107,15 @@ static void ask_upgrade(struct ask *ask, const char *path, const char *more)
 		"GET %s HTTP/1.1\r\nHost: localhost:8080\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n",
 		path, more);
+	ask_at(ask, 0, true, head, (size_t)n);
+}
+
+/* A plain request with header lines. */
+static void ask_plain(struct ask *ask, const char *method, const char *path, const char *more)
+{
+	char head[20000];
+	int n = snprintf(
+		head, sizeof(head), "%s %s HTTP/1.1\r\nHost: localhost:8080\r\n%s\r\n", method, path, more);
 	ask_at(ask, 0, true, head, (size_t)n);
 }
 
@@ -371,6 +391,61 @@ static void test_origin(void **state)
 	ask_refused(&ask, 404);
 }
 
+/* Which pages may send something to a CGI program: those that may connect, and who is none. To look is
+ * nobody's business, and where no program is that is said first. */
+static void test_origin_of_post(void **state)
+{
+	static const struct {
+		const char *route, *origin;
+		bool fine;
+	} origins[] = {
+		{ "/cgi", "http://localhost:8080", true },
+		{ "/cgi", "http://localhost", false },
+		{ "/cgi", "http://evil.example", false },
+		{ "/cgi", "null", false },
+		{ "/cgi", "", false },
+		{ "/cgi-list", "https://a.example", true },
+		{ "/cgi-list", "null", true },
+		{ "/cgi-list", "http://localhost:8080", false },
+		{ "/cgi-any", "http://evil.example", true },
+		{ "/cgi-any", "null", true },
+	};
+	struct ask ask;
+	char line[128], path[64], advice[ANSWER_ADVICE];
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(origins) / sizeof(origins[0]); i++) {
+		snprintf(line, sizeof(line), "Origin: %s\r\n", origins[i].origin);
+		snprintf(path, sizeof(path), "%s/run", origins[i].route);
+		ask_plain(&ask, "GET", path, line);
+		assert_int_equal(ask.answer.kind, ANSWER_CGI);
+		ask_plain(&ask, "HEAD", path, line);
+		assert_int_equal(ask.answer.kind, ANSWER_CGI);
+		ask_plain(&ask, "POST", path, "");
+		assert_int_equal(ask.answer.kind, ANSWER_CGI);
+		ask_plain(&ask, "PUT", path, line);
+		ask_refused(&ask, 405);
+		ask_plain(&ask, "POST", path, line);
+		if (origins[i].fine) {
+			assert_int_equal(ask.answer.kind, ANSWER_CGI);
+			continue;
+		}
+		ask_refused(&ask, 403);
+		snprintf(line, sizeof(line), "in [route %s/*]", origins[i].route);
+		assert_non_null(strstr(ask.answer.advice, line));
+	}
+	ask_plain(&ask, "POST", "/cgi/none", "Origin: http://evil.example\r\n");
+	ask_refused(&ask, 404);
+	ask_plain(&ask, "POST", "/con", "Origin: http://evil.example\r\n");
+	ask_refused(&ask, 405);
+	/* In the words that a handshake's refusal has. */
+	ask_plain(&ask, "POST", "/cgi-con/run", "Origin: http://evil.example\r\n");
+	ask_refused(&ask, 403);
+	memcpy(advice, ask.answer.advice, sizeof(advice));
+	ask_upgrade(&ask, "/cgi-con/run", "Origin: http://evil.example\r\n");
+	assert_string_equal(ask.answer.advice, advice);
+}
+
 /* What a refusal repeats of the client's words is harmless in a page, a terminal and a log, and not long. */
 static void test_echo(void **state)
 {
@@ -461,6 +536,30 @@ static void test_plain(void **state)
 	ask_refused(&ask, 404);
 }
 
+/* What there would be to see, and by what, as it is written here. */
+static void test_plain_advice(void **state)
+{
+	static const struct {
+		const char *ini, *advice;
+	} rows[] = { { "exec = cat\n", "To have a test page here: console = yes in its route.\n" },
+		{ "exec = cat\nterminal = yes\n",
+			"To have a page with a terminal here: console = yes in its route.\n" } };
+	const struct config *before = config;
+	struct ask ask;
+	(void)state;
+
+	for (size_t i = 0; i < 2; i++) {
+		char text[128];
+		snprintf(text, sizeof(text), "[route /x]\n%s", rows[i].ini);
+		config = conf_good(text);
+		ask_path(&ask, "GET", "/x");
+		ask_refused(&ask, 426);
+		assert_non_null(strstr(ask.answer.advice, rows[i].advice));
+		config_unref(config);
+	}
+	config = before;
+}
+
 /* The console's three files; a HEAD gets the length alone. */
 static void test_console(void **state)
 {
@@ -490,6 +589,34 @@ static void test_console(void **state)
 		assert_null(ask.answer.reply.body);
 		assert_int_equal(ask.answer.reply.len, reply.len);
 	}
+}
+
+/* What ttyd's page asks for is answered where there is no file of that name. */
+static void test_token(void **state)
+{
+	struct ask ask;
+	(void)state;
+
+	ask_path(&ask, "GET", "/shell/dir/token");
+	ask_got_file(&ask, "a file", "application/octet-stream");
+	ask_path(&ask, "GET", "/shell/run/token");
+	assert_int_equal(ask.answer.kind, ANSWER_CGI);
+	ask_path(&ask, "GET", "/only/run/token");
+	assert_int_equal(ask.answer.kind, ANSWER_CGI);
+	ask_path(&ask, "GET", "/only/token");
+	ask_replied(&ask, 200);
+	ask_path(&ask, "POST", "/only/token");
+	ask_refused(&ask, 404);
+	ask_path(&ask, "GET", "/shell/token");
+	ask_replied(&ask, 200);
+	assert_string_equal(ask.answer.reply.type, "application/json");
+	ask_path(&ask, "GET", "/bare/token");
+	ask_replied(&ask, 200);
+	assert_string_equal(ask.answer.reply.type, "application/json");
+	ask_path(&ask, "GET", "/shell/dir/nothing/token");
+	ask_replied(&ask, 200);
+	ask_path(&ask, "POST", "/bare/token");
+	ask_refused(&ask, 405);
 }
 
 /* Files are open when they are answered with; a HEAD leaves none open. */
@@ -700,8 +827,9 @@ static int make_place(void **state)
 		abort();
 	snprintf(path, sizeof(path), "%s/dir", place);
 	mkdir(path, 0755);
-	static const char *const files[][2] = { { "hello.txt", "hello\n" }, { "dir/index.html", "dir" } };
-	for (size_t i = 0; i < 2; i++) {
+	static const char *const files[][2] = { { "hello.txt", "hello\n" }, { "dir/index.html", "dir" },
+		{ "dir/token", "a file" } };
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		snprintf(path, sizeof(path), "%s/%s", place, files[i][0]);
 		FILE *file = fopen(path, "we");
 		if (file == NULL || fputs(files[i][1], file) == EOF || fclose(file) != 0)
@@ -721,6 +849,77 @@ static int remove_place(void **state)
 	return system(command);
 }
 
+/* A CGI program, with what of the path names it. */
+static void ask_program(struct ask *ask, const char *entry, const char *script_name, const char *path_info)
+{
+	const struct route_match *match = &ask->answer.match;
+
+	assert_int_equal(ask->answer.kind, ANSWER_CGI);
+	assert_true(text_is(match->entry, entry));
+	assert_true(text_is(match->script_name, script_name));
+	assert_true(text_is(match->path_info, path_info));
+}
+
+/* A refusal that names the methods. */
+static void ask_allowed(const struct ask *ask, const char *methods)
+{
+	ask_refused(ask, 405);
+	assert_string_equal(ask->answer.allow, methods);
+}
+
+/* CGI programs come first, for three methods; what is none falls to what else the route has. */
+static void test_cgi(void **state)
+{
+	static const char *const methods[] = { "GET", "HEAD", "POST" };
+	struct ask ask;
+	(void)state;
+
+	for (int i = 0; i < 3; i++) {
+		ask_path(&ask, methods[i], "/cgi/run");
+		ask_program(&ask, "run", "/cgi/run", "");
+		ask_path(&ask, methods[i], "/cgi-mixed/dir/run/a%20b?c");
+		ask_program(&ask, "dir/run", "/cgi-mixed/dir/run", "/a b");
+		ask_path(&ask, methods[i], "/cgi/text");
+		ask_refused(&ask, 404);
+		ask_path(&ask, methods[i], "/cgi/run%2fx");
+		ask_refused(&ask, 404);
+		ask_path(&ask, methods[i], "/cgi-gone/run");
+		ask_refused(&ask, 503);
+	}
+	ask_path(&ask, "PUT", "/cgi/run");
+	ask_allowed(&ask, "GET, HEAD, POST");
+	assert_non_null(strstr(ask.answer.advice, "GET, HEAD and POST"));
+	ask_path(&ask, "PUT", "/cgi-con/run/x");
+	ask_allowed(&ask, "GET, HEAD, POST");
+	ask_path(&ask, "PUT", "/cgi/none");
+	ask_refused(&ask, 404);
+	ask_path(&ask, "GET", "/cgi-mixed/hello.txt");
+	ask_got_file(&ask, "hello\n", "text/plain; charset=utf-8");
+	ask_path(&ask, "GET", "/cgi-mixed/none");
+	ask_refused(&ask, 404);
+	ask_path(&ask, "GET", "/cgi-con/none");
+	ask_replied(&ask, 200);
+	ask_upgrade(&ask, "/cgi-con/run", "");
+	assert_int_equal(ask.answer.kind, ANSWER_UPGRADE);
+	assert_int_equal(ask.answer.match.entry.len, 0);
+}
+
+/* Nothing else takes another method than GET and HEAD. */
+static void test_methods(void **state)
+{
+	static const char *const paths[] = { "/con", "/files/hello.txt", "/files/dir", "/ws", "/bin/run",
+		"/none", "/cgi-mixed/hello.txt", "/cgi-con/none" };
+	struct ask ask;
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		ask_path(&ask, "POST", paths[i]);
+		ask_allowed(&ask, "GET, HEAD");
+		ask_path(&ask, "OPTIONS", paths[i]);
+		ask_allowed(&ask, "GET, HEAD");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -733,11 +932,16 @@ int main(void)
 		cmocka_unit_test(test_upgrade),
 		cmocka_unit_test(test_upgrade_refused),
 		cmocka_unit_test(test_origin),
+		cmocka_unit_test(test_origin_of_post),
 		cmocka_unit_test(test_echo),
 		cmocka_unit_test(test_programs),
 		cmocka_unit_test(test_programs_plain),
 		cmocka_unit_test(test_plain),
+		cmocka_unit_test(test_plain_advice),
+		cmocka_unit_test(test_cgi),
+		cmocka_unit_test(test_methods),
 		cmocka_unit_test(test_console),
+		cmocka_unit_test(test_token),
 		cmocka_unit_test(test_static),
 		cmocka_unit_test(test_hidden_slash),
 		cmocka_unit_test(test_redirect),

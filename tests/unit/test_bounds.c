@@ -74,20 +74,26 @@ static void gateway_hears(struct gateway *gateway, long ms, const char *letters)
 	assert_string_equal(gateway->heard, letters);
 }
 
-/* Somebody is connected, or has a session. */
-static void gateway_enter(struct gateway *gateway, bool session)
+/* Somebody is connected, has a session, or a CGI program that answers. */
+enum guest { CONNECTED, SESSION, RUN, GUESTS };
+
+static void gateway_enter(struct gateway *gateway, enum guest guest)
 {
 	atomic_fetch_add(&gateway->limits.arrivals, 1);
-	if (session)
+	if (guest == SESSION)
 		assert_int_equal(limits_enter(&gateway->limits, 10, 0, 0), LIMITS_OK);
+	else if (guest == RUN)
+		assert_true(limits_take_process(&gateway->limits, 10));
 	else
 		assert_true(limits_take_pending(&gateway->limits, 10));
 }
 
-static void gateway_leave(struct gateway *gateway, bool session)
+static void gateway_leave(struct gateway *gateway, enum guest guest)
 {
-	if (session)
+	if (guest == SESSION)
 		limits_leave(&gateway->limits, 0);
+	else if (guest == RUN)
+		limits_give_process(&gateway->limits);
 	else
 		limits_give_pending(&gateway->limits);
 }
@@ -112,13 +118,13 @@ static void test_run_once(void **state)
 
 	assert_int_equal(gateway->limits.max_served, 1);
 	gateway_hears(gateway, MINUTE_MS, "");
-	gateway_enter(gateway, true); /* and its target is not there */
+	gateway_enter(gateway, SESSION); /* and its target is not there */
 	gateway_hears(gateway, MINUTE_MS, "");
-	gateway_leave(gateway, true);
+	gateway_leave(gateway, SESSION);
 	gateway_hears(gateway, MINUTE_MS, "");
-	gateway_enter(gateway, true);
+	gateway_enter(gateway, SESSION);
 	limits_serve(&gateway->limits);
-	gateway_leave(gateway, true);
+	gateway_leave(gateway, SESSION);
 	gateway_hears(gateway, 500, "E");
 	assert_int_equal(rig_logged(&gateway->rig, "--run-once"), 1);
 	gateway_hears(gateway, MINUTE_MS, "E"); /* once */
@@ -134,14 +140,14 @@ static void test_timeout(void **state)
 		struct gateway *gateway = gateway_new(&(struct config){ .end_after_ms = MINUTE_MS });
 
 		if (here)
-			gateway_enter(gateway, true);
+			gateway_enter(gateway, SESSION);
 		gateway_hears(gateway, MINUTE_MS - SLACK_MS, "");
 		rig_skip(SLACK_MS);
 		gateway_hears(gateway, 1, "S");
 		assert_int_equal(rig_logged(&gateway->rig, "--timeout"), 1);
 		gateway_hears(gateway, MINUTE_MS, "S"); /* once */
 		if (here)
-			gateway_leave(gateway, true);
+			gateway_leave(gateway, SESSION);
 		gateway_free(gateway);
 	}
 }
@@ -166,13 +172,13 @@ static void test_idle(void **state)
 static void test_not_idle(void **state)
 {
 	(void)state;
-	for (int session = 0; session < 2; session++) {
+	for (enum guest guest = 0; guest < GUESTS; guest++) {
 		struct gateway *gateway = gateway_new(&(struct config){ .end_idle_ms = MINUTE_MS });
 
 		gateway_hears(gateway, MINUTE_MS / 2, "");
-		gateway_enter(gateway, session);
+		gateway_enter(gateway, guest);
 		gateway_hears(gateway, 3 * MINUTE_MS, "");
-		gateway_leave(gateway, session);
+		gateway_leave(gateway, guest);
 		gateway_hears(gateway, MINUTE_MS - 2 * SLACK_MS, "");
 		gateway_hears(gateway, 2 * SLACK_MS + 1000, "E");
 		gateway_free(gateway);
@@ -186,8 +192,8 @@ static void test_seen_by_none(void **state)
 	(void)state;
 
 	gateway_hears(gateway, MINUTE_MS / 2, "");
-	gateway_enter(gateway, false);
-	gateway_leave(gateway, false);
+	gateway_enter(gateway, CONNECTED);
+	gateway_leave(gateway, CONNECTED);
 	gateway_hears(gateway, MINUTE_MS - SLACK_MS, "");
 	gateway_hears(gateway, SLACK_MS + 2000, "E");
 	gateway_free(gateway);

@@ -2,6 +2,7 @@
  * Tests of the classes of bytes.
  */
 #include "base/chars.h"
+#include "guard.h"
 
 #include <string.h>
 
@@ -46,11 +47,35 @@ static void test_spans(void **state)
 	assert_false(chars_all((struct text){ NULL, 0 }, CHARS_HEX));
 }
 
+/* A span ends at the first byte that is of no class asked for, wherever it is, and never behind the text. */
+static void test_span_ends(void **state)
+{
+	struct guard guard = guard_new(32);
+	char good[20];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good); i++)
+		good[i] = i % 3 == 0 ? '#' : '"'; /* a token, or of a target: no class has both */
+	for (size_t len = 0; len <= sizeof(good); len++) {
+		for (size_t bad = 0; bad <= len; bad++) {
+			char *at = (char *)guard_put(&guard, good, len);
+
+			if (bad < len)
+				at[bad] = '\n';
+			assert_int_equal(
+				chars_span((struct text){ at, len }, CHARS_TOKEN | CHARS_TARGET), bad);
+			assert_int_equal(chars_span((struct text){ at, len }, CHARS_VALUE), bad);
+		}
+	}
+	guard_free(&guard);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_chars),
 		cmocka_unit_test(test_spans),
+		cmocka_unit_test(test_span_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

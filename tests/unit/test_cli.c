@@ -113,6 +113,7 @@ static void test_keys(void **state)
 		{ "--loglevel", "fatal", "\nlog_level = error\n" },
 		{ "--subprotocol", "mqtt", "\nsubprotocols = mqtt\n" },
 		{ "--staticdir", "/tmp", "\nstatic = /tmp\nconsole = no\n" },
+		{ "--cgidir", "/tmp", "\ncgi = /tmp\n" },
 		{ "--devconsole", NULL, "\nstatic =\nconsole = yes\n" },
 		{ "--devconsole=false", NULL, "\nstatic =\nconsole = no\n" },
 		{ "--sameorigin", NULL, "\norigins = same\n" },
@@ -273,8 +274,10 @@ static void test_mistakes(void **state)
 	BAD(2, "wsluice: --set: needs a value: --set=KEY=VALUE\n", "--set=", "cat");
 	BAD(2, "wsluice: --set x: must be KEY=VALUE\n", "--set=x", "cat");
 	BAD(2, "wsluice: --set x: unknown key \"x\" in [route /*]\n", "--set=x=1", "cat");
-	BAD(2, "wsluice: --set auth: unknown key \"auth\" in [route /*]; this version does not have it yet\n",
-		"--set=auth=none", "cat");
+	BAD(2,
+		"wsluice: --set auth_realm: unknown key \"auth_realm\" in [route /*]; this version does not "
+		"have it yet\n",
+		"--set=auth_realm=none", "cat");
 	BAD(2,
 		"wsluice: --set gateway.admin: unknown key \"admin\" in [gateway]; this version does not "
 		"have it yet\n",
@@ -378,11 +381,37 @@ static void test_redirport(void **state)
 		"--address=h:x", "--redirport=80", "cat");
 }
 
-/* The option of websocketd that comes later. */
-static void test_later(void **state)
+/* CGI programs, beside a program or alone: then there is nothing that the console could connect to. */
+static void test_cgidir(void **state)
 {
+	struct run run = GOOD("--cgidir=/tmp", "cat");
+	struct route_conf *route = &run.cli.config->routes[0];
+
 	(void)state;
-	BAD(2, "wsluice: option --cgidir is not supported yet by this version\n", "--cgidir=/tmp", "cat");
+	assert_string_equal(route->cgi_dir, "/tmp");
+	assert_int_equal(route->exec.n, 1);
+	assert_true(route->prefix);
+	assert_true(route->console);
+	run_done(&run);
+	run = GOOD("--cgidir", "/tmp");
+	assert_string_equal(run.cli.config->routes[0].cgi_dir, "/tmp");
+	assert_false(run.cli.config->routes[0].console);
+	run_done(&run);
+	run = GOOD("--cgidir=/tmp", "--devconsole");
+	assert_true(run.cli.config->routes[0].console);
+	run_done(&run);
+	run = GOOD("--cgidir=/tmp", "--set", "targets=/etc/passwd");
+	assert_true(run.cli.config->routes[0].console);
+	run_done(&run);
+	run = GOOD("--cgidir=/tmp", "--staticdir=/usr", "cat");
+	assert_false(run.cli.config->routes[0].console);
+	run_done(&run);
+	run = GOOD("--dir=/tmp", "--cgidir=/tmp");
+	assert_true(run.cli.config->routes[0].console);
+	run_done(&run);
+	BAD(2, "wsluice: --cgidir: needs a value: --cgidir=DIR\n", "--cgidir=", "cat");
+	BAD(1, "wsluice: --cgidir: /no/such: No such file or directory\n", "--cgidir=/no/such");
+	BAD(1, "wsluice: --cgidir: /etc/passwd: Not a directory\n", "--cgidir=/etc/passwd");
 }
 
 /* What only prints, and ends well. */
@@ -553,7 +582,7 @@ int main(void)
 		cmocka_unit_test(test_ssl),
 		cmocka_unit_test(test_ssl_mistakes),
 		cmocka_unit_test(test_redirport),
-		cmocka_unit_test(test_later),
+		cmocka_unit_test(test_cgidir),
 		cmocka_unit_test(test_prints),
 		cmocka_unit_test(test_config),
 		cmocka_unit_test(test_config_sets),

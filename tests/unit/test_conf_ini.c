@@ -5,6 +5,7 @@
 #include "test_conf.h"
 
 #include <ftw.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -106,7 +107,7 @@ static void test_continuation(void **state)
 				  "it could continue\n");
 	conf_bad("[route /x]\n console = yes\n",
 		"t.ini:2: this line begins with a space, and there is no value above that it could continue\n"
-		"t.ini:1: [route /x] has none of exec, connect, dir, targets, static and console\n");
+		"t.ini:1: [route /x] has none of exec, connect, dir, targets, cgi, static and console\n");
 	conf_bad(ROUTE_X "\n  x\n", "t.ini:4: this line begins with a space, and there is no value above "
 				    "that it could continue\n");
 }
@@ -182,8 +183,8 @@ static void test_sections(void **state)
 
 	conf_bad("[listen a]\n[route /x]\n[route /y]\n",
 		"t.ini:1: [listen a] has no address\n"
-		"t.ini:2: [route /x] has none of exec, connect, dir, targets, static and console\n"
-		"t.ini:3: [route /y] has none of exec, connect, dir, targets, static and console\n");
+		"t.ini:2: [route /x] has none of exec, connect, dir, targets, cgi, static and console\n"
+		"t.ini:3: [route /y] has none of exec, connect, dir, targets, cgi, static and console\n");
 	conf_bad("[gatway]\nworkers = x\n",
 		"t.ini:1: unknown section [gatway]; did you mean \"[gateway]\"?\n");
 	conf_bad("[routes /x]\n", "t.ini:1: unknown section [routes /x]; did you mean \"[route /x]\"?\n");
@@ -211,6 +212,8 @@ static void test_keys(void **state)
 	/* The beginning of a key is that key, however much of it is missing. */
 	conf_bad("[listen a]\naddress = *:1\ntls_cert = x\n",
 		"t.ini:3: unknown key \"tls_cert\" in [listen a]; did you mean \"tls_certificate\"?\n");
+	conf_bad("[listen a]\naddress = *:1\nport = 80\n",
+		"t.ini:3: unknown key \"port\" in [listen a]; the port is part of address (127.0.0.1:80)\n");
 	conf_bad("[listen a]\naddress = *:1\nser = x\nse = x\n",
 		"t.ini:3: unknown key \"ser\" in [listen a]; did you mean \"server_names\"?\n"
 		"t.ini:4: unknown key \"se\" in [listen a]\n");
@@ -222,8 +225,8 @@ static void test_keys(void **state)
 		"t.ini:3: unknown key \"deflate\" in [listen a]; it belongs in [route] or [defaults]\n");
 	conf_bad("[defaults]\nbufer = 1M\n",
 		"t.ini:2: unknown key \"bufer\" in [defaults]; did you mean \"buffer\"?\n");
-	conf_bad(ROUTE_X "terminal = yes\n",
-		"t.ini:3: unknown key \"terminal\" in [route /x]; this version does not have it yet\n");
+	conf_bad(ROUTE_X "auth_realm = x\n",
+		"t.ini:3: unknown key \"auth_realm\" in [route /x]; this version does not have it yet\n");
 	conf_bad(ROUTE_X "console = no\n", "t.ini:3: console: given twice (first at t.ini:2)\n");
 	conf_bad("[gateway]\nworkers = 1\n[gateway]\nworkers = 2\n",
 		"t.ini:4: workers: given twice (first at t.ini:2)\n");
@@ -264,9 +267,9 @@ static void test_all_errors(void **state)
 		"t.ini:3: log_level: must be error, warning, info, debug or trace, not \"loud\"\n"
 		"t.ini:5: address: \"x\" has no port (HOST:PORT)\n"
 		"t.ini:6: [route y] the path begins with a slash (/x, /x/*, example.org/x)\n"
-		"t.ini:6: [route y] has none of exec, connect, dir, targets, static and console\n"
+		"t.ini:6: [route y] has none of exec, connect, dir, targets, cgi, static and console\n"
 		"t.ini:9: buffer: must be a size (4096, 64k, 1M) from 16k to 1G, not \"1\"\n"
-		"t.ini:7: [route /x] has none of exec, connect, dir, targets, static and console\n"
+		"t.ini:7: [route /x] has none of exec, connect, dir, targets, cgi, static and console\n"
 		"t.ini:8: listen: there is no [listen b]; did you mean \"a\"?\n");
 }
 
@@ -382,7 +385,7 @@ static void test_credentials(void **state)
 	unsetenv("CREDENTIALS_DIRECTORY");
 	conf_bad("[route /x]\nstatic = %d\n",
 		"t.ini:2: %d is systemd's directory of credentials, and there is none; %% is a plain %\n"
-		"t.ini:1: [route /x] has none of exec, connect, dir, targets, static and console\n");
+		"t.ini:1: [route /x] has none of exec, connect, dir, targets, cgi, static and console\n");
 }
 
 /* --- includes, in a directory of their own --- */
@@ -621,6 +624,8 @@ static void test_useless(void **state)
 /* Services: several of them, by a token, behind a proxy. */
 static void test_services(void **state)
 {
+	static const char *const of_pipes[] = { "stderr = merge", "eof_message = yes", "unbuffer = yes",
+		NULL };
 	const struct config *config =
 		conf_good("[listen a]\naddress = 127.0.0.1:1\nproxy_protocol = yes\ntrusted_proxies = "
 			  "127.0.0.0/8, unix\n"
@@ -660,9 +665,89 @@ static void test_services(void **state)
 	conf_bad(
 		"[route /a]\nexec = cat\nsend_proxy = v1\n", "t.ini:3: send_proxy: does nothing with exec\n");
 	conf_bad("[route /a]\ntargets = /dev/null\nenv = A=b\n", "t.ini:3: env: does nothing with targets\n");
+	conf_bad("[route /a]\nexec = cat\nwrite = no\n",
+		"t.ini:3: write: does nothing without terminal = yes\n");
+	conf_bad("[route /a]\nconnect = tcp://127.0.0.1:1\nunbuffer = yes\n",
+		"t.ini:3: unbuffer: does nothing with connect\n");
+	for (const char *const *line = of_pipes; *line != NULL; line++) {
+		char text[128], expected[128];
+
+		snprintf(text, sizeof(text), "[route /a]\nexec = cat\nterminal = yes\n%s\n", *line);
+		snprintf(expected, sizeof(expected), "t.ini:4: %.*s: does nothing with terminal = yes\n",
+			(int)strcspn(*line, " "), *line);
+		conf_bad(text, expected);
+	}
 }
 
 /* The same of what only some framings have, whether they are the route's or a subprotocol's. */
+static void test_terminal(void **state)
+{
+	(void)state;
+	config_unref(conf_good("[route /a]\nexec = cat\nterminal = yes\nframing = base64\nsubprotocols = tty "
+			       "x=text-stream\n"));
+	conf_bad("[route /a]\nexec = cat\nterminal = yes\nframing = lines\n",
+		"t.ini:1: [route /a] has terminal and a framing that is none of stream, text-stream and "
+		"base64\n");
+	conf_bad("[route /a]\nexec = cat\nterminal = yes\nsubprotocols = tty x=records\n",
+		"t.ini:1: [route /a] has terminal and a framing that is none of stream, text-stream and "
+		"base64\n");
+	conf_bad("[route /a]\ncgi = /\n", "t.ini:1: [route /a] has cgi, so its path ends in /*\n");
+}
+
+/* What only the program of an upgrade has, and what its CGI programs have beside one on a terminal. */
+static void test_terminal_beside_cgi(void **state)
+{
+	static const char *const of_sessions[] = { "terminal = yes", "write = no", "unbuffer = yes",
+		"eof_message = yes" };
+	static const char *const targets[] = { "cgi", "static" };
+	const struct config *config;
+	char text[160], expected[160];
+
+	(void)state;
+	for (size_t i = 0; i < 4 * 2; i++) {
+		const char *line = of_sessions[i % 4], *target = targets[i / 4];
+		bool of_services = strncmp(line, "eof", 3) == 0;
+
+		snprintf(text, sizeof(text), "[route /a/*]\n%s = /\n%s\n", target, line);
+		snprintf(expected, sizeof(expected), "t.ini:3: %.*s: does nothing without exec%s\n",
+			(int)strcspn(line, " "), line, of_services ? ", dir, connect or targets" : " or dir");
+		conf_bad(text, expected);
+		snprintf(text, sizeof(text), "[defaults]\n%s\n[route /a/*]\n%s = /\n", line, target);
+		config = conf_good(text);
+		assert_false(config->routes[0].terminal);
+		config_unref(config);
+	}
+	config = conf_good("[route /a/*]\ncgi = /\nexec = cat\nterminal = yes\nstderr = merge\n");
+	assert_int_equal(config->routes[0].stderr_to, STDERR_MERGE);
+	config_unref(config);
+	conf_bad("[route /a/*]\ncgi = /\nexec = cat\nterminal = yes\nunbuffer = yes\n",
+		"t.ini:5: unbuffer: does nothing with terminal = yes\n");
+	conf_bad("[route /a/*]\ncgi = /\ndir = /\nterminal = yes\neof_message = yes\n",
+		"t.ini:5: eof_message: does nothing with terminal = yes\n");
+	conf_bad("[route /a/*]\ncgi = /\nconnect = unix:/x\nunbuffer = yes\n",
+		"t.ini:4: unbuffer: does nothing without exec or dir\n");
+	config_unref(conf_good("[route /a]\nconnect = unix:/x\neof_message = yes\n"));
+}
+
+/* A signal that is not written depends on which of a route's programs it is: none is put in its place. */
+static void test_stop_signal(void **state)
+{
+	const struct config *config = conf_good("[route /a/*]\ncgi = /\nexec = cat\nterminal = yes\n[route "
+						"/b]\nexec = cat\n[route /c]\nexec = cat\n"
+						"terminal = yes\nstop_signal = TERM\n");
+	char *dump = conf_dump(config);
+
+	(void)state;
+	assert_int_equal(config->routes[0].stop_signal, 0);
+	assert_int_equal(config->routes[1].stop_signal, 0);
+	assert_int_equal(config->routes[2].stop_signal, SIGTERM);
+	assert_non_null(strstr(dump, "\nstop_signal =\n"));
+	assert_non_null(strstr(dump, "\nstop_signal = TERM\n"));
+	assert_null(strstr(dump, "HUP"));
+	config_unref(config);
+	free(dump);
+}
+
 static void test_useless_framing(void **state)
 {
 	static const char newlines[] =
@@ -715,6 +800,9 @@ int main(void)
 		cmocka_unit_test(test_pass_nothing),
 		cmocka_unit_test(test_useless),
 		cmocka_unit_test(test_services),
+		cmocka_unit_test(test_terminal),
+		cmocka_unit_test(test_terminal_beside_cgi),
+		cmocka_unit_test(test_stop_signal),
 		cmocka_unit_test(test_useless_framing),
 	};
 

@@ -119,7 +119,8 @@ static struct addr peer_of(int fd)
 	return addr;
 }
 
-/* One address that answers: a descriptor as it is wanted. */
+/* One address that answers: a descriptor as it is wanted. The service is on this machine, so that there is
+ * nothing to wait for: one turn is enough. */
 static void test_connects(void **state)
 {
 	struct caller caller;
@@ -130,7 +131,8 @@ static void test_connects(void **state)
 
 	int service = serve("::1", 0, 8);
 	dial_to(&caller, "::1", port_of(service));
-	rig_until(&caller.rig, caller.n_calls == 1);
+	rig_turn(&caller.rig);
+	assert_int_equal(caller.n_calls, 1);
 	assert_true(caller.fd >= 0);
 	assert_int_equal(caller.error, 0);
 	assert_true(fcntl(caller.fd, F_GETFL) & O_NONBLOCK);
@@ -602,24 +604,48 @@ static void test_no_descriptors(void **state)
 	caller_done(&caller);
 }
 
-/* Without its timers it does not begin: the one for all of it, and the one for the first attempt. */
+/* What can't be bounded is not waited for, be it a connection or a name. */
 static void test_no_timer(void **state)
 {
-	struct addr_name name = { .kind = ADDR_TCP, .host = "127.0.0.1" };
+	struct addr_name name = { .kind = ADDR_TCP, .host = "bad.test", .port = 80 };
+	struct caller caller;
+	(void)state;
+	caller_init(&caller);
+
+	untimed_at = 1;
+	assert_null(
+		dial_start(&caller.rig.loop, caller.resolver, &name, TIMEOUT_MS, caller_on_dialled, &caller));
+	assert_int_equal(untimed_at, 0);
+	rig_turns(&caller.rig, 3);
+	assert_int_equal(caller.n_calls, 0);
+
+	struct hole hole = hole_new("127.0.0.1", 0);
+	untimed_at = 1;
+	dial_to(&caller, "127.0.0.1", port_of(hole.listener));
+	rig_turns(&caller.rig, 1);
+	assert_int_equal(untimed_at, 0);
+	assert_int_equal(caller.n_calls, 1);
+	assert_int_equal(caller.fd, -1);
+	assert_int_equal(caller.error, ENOMEM);
+	hole_free(&hole);
+	caller_done(&caller);
+}
+
+/* A service that is there at once is not waited for. */
+static void test_needs_no_timer(void **state)
+{
 	struct caller caller;
 	(void)state;
 	caller_init(&caller);
 
 	int service = serve("127.0.0.1", 0, 8);
-	name.port = port_of(service);
-	for (unsigned which = 1; which <= 2; which++) {
-		untimed_at = which;
-		assert_null(dial_start(
-			&caller.rig.loop, caller.resolver, &name, TIMEOUT_MS, caller_on_dialled, &caller));
-		assert_int_equal(untimed_at, 0);
-		rig_turns(&caller.rig, 3);
-	}
-	assert_int_equal(caller.n_calls, 0);
+	untimed_at = 1;
+	dial_to(&caller, "127.0.0.1", port_of(service));
+	rig_turns(&caller.rig, 1);
+	assert_int_equal(untimed_at, 1);
+	untimed_at = 0;
+	assert_int_equal(caller.n_calls, 1);
+	assert_true(caller.fd >= 0);
 	close(service);
 	caller_done(&caller);
 }
@@ -647,6 +673,7 @@ int main(void)
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_no_descriptors),
 		cmocka_unit_test(test_no_timer),
+		cmocka_unit_test(test_needs_no_timer),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,7 +18,7 @@ static struct environment make_environment(const char *const *all)
 {
 	struct environment environment;
 	struct route_conf route = { .pass_env = { .items = (char **)names, .n = 4 } };
-	assert_int_equal(environment_init(&environment, &route, (char *const *)all), 0);
+	assert_int_equal(environment_init(&environment, &route, (char *const *)all, NULL), 0);
 	return environment;
 }
 
@@ -94,7 +94,7 @@ static void test_pass_env(void **state)
 						    .items = (char **)cases[i].names, .n = cases[i].n } };
 		struct environment environment;
 		size_t n = 0;
-		assert_int_equal(environment_init(&environment, &route, (char *const *)all), 0);
+		assert_int_equal(environment_init(&environment, &route, (char *const *)all, NULL), 0);
 		for (; n < environment.n; n++)
 			assert_string_equal(environment.strings[n], cases[i].chosen[n]);
 		assert_null(cases[i].chosen[n]);
@@ -115,7 +115,7 @@ static void test_owned(void **state)
 	struct environment environment;
 	(void)state;
 
-	assert_int_equal(environment_init(&environment, &route, (char *const *)all), 0);
+	assert_int_equal(environment_init(&environment, &route, (char *const *)all, NULL), 0);
 	assert_int_equal(environment.n, 4);
 	for (size_t i = 0; i < 4; i++)
 		assert_string_equal(environment.strings[i], chosen[i]);
@@ -136,7 +136,7 @@ static void test_who_wins(void **state)
 	char **out;
 	size_t n = 0;
 	(void)state;
-	assert_int_equal(environment_init(&environment, &route, (char *const *)all), 0);
+	assert_int_equal(environment_init(&environment, &route, (char *const *)all, NULL), 0);
 	struct text text = { session, sizeof session - 1 };
 	assert_int_equal(environment_new(&environment, text, &out), 0);
 	for (; out[n] != NULL; n++)

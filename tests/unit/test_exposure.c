@@ -214,30 +214,101 @@ static void test_targets(void **state)
 	assert_false(finds_targets("site", "site/a.sh", &manners_websockify));
 }
 
+/* Is the second file of a configuration found, in a static directory? */
+static bool finds_file(const char *dir, const char *file)
+{
+	static char files[] = "/s/*";
+	char *names[] = { strdup(at("bin/f.sh")), strdup(at(file)), NULL };
+	struct route_conf route = { .pattern = files, .static_dir = strdup(at(dir)) };
+	struct config config = { .routes = &route, .n_routes = 1, .files = { .items = names, .n = 2 } };
+	struct exposure found = { 0 };
+	bool is = exposure_find(&config, &found);
+
+	if (is) {
+		assert_ptr_equal(found.what, names[1]);
+		assert_ptr_equal(found.static_dir, route.static_dir);
+		assert_ptr_equal(found.name, files);
+		assert_non_null(strstr(found.sentence, "configuration"));
+	}
+	free(names[0]);
+	free(names[1]);
+	free(route.static_dir);
+	return is;
+}
+
+/* The configuration itself, which may hold secrets. */
+static void test_files(void **state)
+{
+	(void)state;
+	assert_true(finds_file("site", "site/a.sh"));
+	assert_true(finds_file("site", "site/sub/b.sh"));
+	assert_true(finds_file("alias", "bin/in.sh"));
+	assert_false(finds_file("site", "site/.d.sh"));
+	assert_false(finds_file("site", "site/out.sh"));
+	assert_false(finds_file("site", "site-other/e.sh"));
+	assert_false(finds_file("site", "nothing"));
+}
+
 /* Whether a directory of programs and a static one, of one route or of two, may not be together. */
-static bool finds_programs(const char *dir, const char *pages)
+static bool finds_programs_of(const char *dir, const char *pages, bool cgi)
 {
 	static char one[] = "/one/*", two[] = "/two/*";
 	bool is = false;
 
 	for (int together = 0; together < 2; together++) {
-		struct route_conf routes[] = { { .pattern = one, .dir = strdup(at(dir)) },
-			{ .pattern = two } };
+		struct route_conf routes[] = { { .pattern = one }, { .pattern = two } };
 		struct config config = { .routes = routes, .n_routes = 2 };
 		struct exposure found = { 0 };
+		char *programs = strdup(at(dir));
+		*(cgi ? &routes[0].cgi_dir : &routes[0].dir) = programs;
 		routes[!together].static_dir = strdup(at(pages));
 		bool now = exposure_find(&config, &found);
 		assert_true(!together || now == is);
 		is = now;
 		if (is) {
-			assert_ptr_equal(found.what, routes[0].dir);
+			assert_ptr_equal(found.what, programs);
 			assert_ptr_equal(found.static_dir, routes[!together].static_dir);
 			assert_non_null(strstr(found.sentence, "programs"));
 		}
-		free(routes[0].dir);
+		free(programs);
 		free(routes[!together].static_dir);
 	}
 	return is;
+}
+
+/* Programs of WebSockets, and those of CGI. */
+static bool finds_programs(const char *dir, const char *pages)
+{
+	bool is = finds_programs_of(dir, pages, false);
+	assert_true(finds_programs_of(dir, pages, true) == is);
+	return is;
+}
+
+/* Each of several directories is looked at. */
+static void test_programs_of_each_route(void **state)
+{
+	static char one[] = "/one/*", two[] = "/two/*", three[] = "/three/*";
+	struct route_conf routes[] = { { .pattern = one }, { .pattern = two }, { .pattern = three } };
+	struct config config = { .routes = routes, .n_routes = 3 };
+	struct exposure found = { 0 };
+	char *bin = strdup(at("bin")), *site = strdup(at("site")), *other = strdup(at("site-other"));
+	(void)state;
+
+	routes[0] = (struct route_conf){ .pattern = one, .dir = bin, .cgi_dir = bin, .static_dir = other };
+	routes[1].cgi_dir = bin;
+	routes[2].static_dir = site;
+	assert_false(exposure_find(&config, &found));
+	routes[1].cgi_dir = site;
+	assert_true(exposure_find(&config, &found));
+	assert_ptr_equal(found.what, site);
+	routes[1].cgi_dir = NULL;
+	routes[0].cgi_dir = site;
+	assert_true(exposure_find(&config, &found));
+	routes[0].cgi_dir = NULL;
+	assert_false(exposure_find(&config, &found));
+	free(bin);
+	free(site);
+	free(other);
 }
 
 /* Neither may lie in the other, however it is written; hidden ones are served by neither. */
@@ -261,8 +332,8 @@ static void test_programs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_warned), cmocka_unit_test(test_not_warned),
-		cmocka_unit_test(test_keys), cmocka_unit_test(test_targets),
-		cmocka_unit_test(test_programs) };
+		cmocka_unit_test(test_keys), cmocka_unit_test(test_targets), cmocka_unit_test(test_files),
+		cmocka_unit_test(test_programs), cmocka_unit_test(test_programs_of_each_route) };
 
 	return cmocka_run_group_tests(tests, make_place, remove_place);
 }

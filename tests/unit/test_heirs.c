@@ -9,6 +9,8 @@
 #include <cmocka.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
+#include <termios.h>
 
 #include "backend/heirs.h"
 #include "rig.h"
@@ -53,7 +55,21 @@ static void output_on_eof(struct endpoint *endpoint, int error)
 
 static const struct channel_hooks output_hooks = { .on_output = output_on_output, .on_eof = output_on_eof };
 
-static struct output *output_new(void)
+/* A terminal whose output nobody changes: master and slave. */
+static void terminal_pair(int out[2])
+{
+	struct termios raw;
+	out[0] = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	assert_true(out[0] >= 0);
+	assert_int_equal(unlockpt(out[0]), 0);
+	out[1] = ioctl(out[0], TIOCGPTPEER, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	assert_true(out[1] >= 0);
+	assert_int_equal(tcgetattr(out[1], &raw), 0);
+	cfmakeraw(&raw);
+	assert_int_equal(tcsetattr(out[1], TCSANOW, &raw), 0);
+}
+
+static struct output *output_new_on(bool terminal)
 {
 	struct output *output = calloc(1, sizeof(*output));
 	struct framing_rules rules = { .framing = FRAMING_STREAM };
@@ -61,7 +77,10 @@ static struct output *output_new(void)
 	assert_non_null(output);
 	rig_init(&output->rig);
 	assert_int_equal(pipe2(in, O_CLOEXEC | O_NONBLOCK), 0);
-	assert_int_equal(pipe2(out, O_CLOEXEC | O_NONBLOCK), 0);
+	if (terminal)
+		terminal_pair(out);
+	else
+		assert_int_equal(pipe2(out, O_CLOEXEC | O_NONBLOCK), 0);
 	output->fd = out[1];
 	close(in[0]);
 	output->endpoint = (struct endpoint){ .hooks = &bridge, .arg = output, .loop = &output->rig.loop };
@@ -69,6 +88,11 @@ static struct output *output_new(void)
 	channel_open(&output->channel, out[0], in[1]);
 	heirs_init(&output->heirs, &output->rig.loop, &output->channel, CLOSING_WAIT);
 	return output;
+}
+
+static struct output *output_new(void)
+{
+	return output_new_on(false);
 }
 
 static void output_free(struct output *output)
@@ -255,6 +279,58 @@ static void test_cut(void **state)
 	output_free(output);
 }
 
+/* A terminal holds more than it says: all of it is the program's own, however slow its way. */
+static void test_terminal(void **state)
+{
+	enum { OWN = 8000 };
+	for (int cut = 0; cut < 2; cut++) {
+		struct output *output = output_new_on(true);
+		(void)state;
+
+		channel_allow(&output->channel, 0);
+		output_write(output, OWN);
+		if (cut)
+			heirs_cut(&output->heirs);
+		else
+			heirs_begin(&output->heirs);
+		for (size_t heard = 0; heard < OWN; heard = output->n_heard) {
+			output_wait(output, 20 * CLOSING_WAIT);
+			assert_int_equal(output->n_heard, heard);
+			assert_int_equal(output->n_eof, 0);
+			channel_allow(&output->channel, 1000);
+			while (output->n_heard == heard)
+				rig_turn(&output->rig);
+			channel_allow(&output->channel, 0);
+		}
+		if (!cut) {
+			output_wait(output, CLOSING_WAIT - 2000);
+			assert_int_equal(output->n_eof, 0);
+			output_wait(output, 2001);
+		}
+		assert_int_equal(output->n_eof, 1);
+		output_free(output);
+	}
+}
+
+/* Nor is an heir listened to for ever who never lets it be empty. */
+static void test_terminal_flood(void **state)
+{
+	struct output *output = output_new_on(true);
+	(void)state;
+
+	output_write(output, 4000);
+	heirs_begin(&output->heirs);
+	for (int i = 0; i < 2000 && output->n_eof == 0; i++) {
+		static const char data[4000];
+		assert_true(write(output->fd, data, sizeof(data)) > 0 || errno == EAGAIN);
+		rig_skip(CLOSING_WAIT / 4);
+		rig_turn(&output->rig);
+	}
+	assert_int_equal(output->n_eof, 1);
+	assert_in_range(output->n_heard, 4000, 10 * 65536);
+	output_free(output);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -265,6 +341,8 @@ int main(void)
 		cmocka_unit_test(test_closed),
 		cmocka_unit_test(test_living),
 		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_terminal),
+		cmocka_unit_test(test_terminal_flood),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,13 +67,11 @@ static struct program *program_new(void)
 	program->stdin_fd = in[0];
 	program->stdout_fd = out[1];
 	program->endpoint = (struct endpoint){ .hooks = &bridge, .arg = program, .loop = &program->rig.loop };
-	program->route = (struct route_conf){
-		.closing_wait_ms = CLOSING_WAIT, .stop_grace_ms = STOP_GRACE, .stop_signal = SIGUSR1
-	};
+	program->route = (struct route_conf){ .closing_wait_ms = CLOSING_WAIT, .stop_grace_ms = STOP_GRACE };
 	channel_init(&program->channel, &program->endpoint, &rules, &program_hooks);
 	channel_open(&program->channel, out[0], in[1]);
-	ladder_init(&program->ladder, &program->rig.loop, &program->route, &program->channel, program_signal,
-		program);
+	ladder_init(&program->ladder, &program->rig.loop, &program->route, &program->channel, SIGUSR1,
+		program_signal, program);
 	return program;
 }
 
@@ -301,7 +299,7 @@ static void test_kill_at_once(void **state)
 	struct program *program = program_new();
 	(void)state;
 
-	program->route.stop_signal = SIGKILL;
+	program->ladder.stop_signal = SIGKILL;
 	ladder_begin(&program->ladder, false);
 	program_wait(program, CLOSING_WAIT + 1);
 	assert_int_equal(program->n_signals, 1);

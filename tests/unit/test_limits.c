@@ -57,6 +57,35 @@ static void test_pending(void **state)
 	limits_done(&limits);
 }
 
+/* A connection that had given its place back and goes on: it is counted whether or not there is a place for
+ * it, is told which, and nobody else comes in before those that are too many have left. */
+static void test_pending_again(void **state)
+{
+	enum { MAX = 3 };
+	struct limits limits;
+	(void)state;
+	assert_int_equal(limits_init(&limits, ROUTES), 0);
+
+	for (unsigned i = 0; i < MAX; i++) {
+		assert_false(limits_is_pending_full(&limits, MAX));
+		assert_true(limits_retake_pending(&limits, MAX));
+	}
+	assert_true(limits_is_pending_full(&limits, MAX));
+	assert_false(limits_retake_pending(&limits, MAX));
+	assert_int_equal(atomic_load(&limits.pending), MAX + 1);
+	assert_true(limits_is_pending_full(&limits, MAX));
+	limits_give_pending(&limits);
+	assert_true(limits_is_pending_full(&limits, MAX));
+	assert_false(limits_take_pending(&limits, MAX));
+	limits_give_pending(&limits);
+	assert_false(limits_is_pending_full(&limits, MAX));
+	assert_true(limits_take_pending(&limits, MAX));
+	assert_int_equal(atomic_load(&limits.arrivals), 1); /* of those who go on none has come */
+	for (unsigned i = 0; i < MAX; i++)
+		limits_give_pending(&limits);
+	limits_done(&limits);
+}
+
 /* Sessions of one visitor; others have their own count, and a refusal costs no place. */
 static void test_visitor(void **state)
 {
@@ -381,6 +410,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pending),
+		cmocka_unit_test(test_pending_again),
 		cmocka_unit_test(test_sessions),
 		cmocka_unit_test(test_visitor),
 		cmocka_unit_test(test_not_counted),

@@ -8,6 +8,7 @@
 #include <stdint.h>
 /* cmocka.h needs the four above. */
 #include <cmocka.h>
+#include <netdb.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -19,6 +20,9 @@
 #include "rig.h"
 
 enum { GUESTS = 256 };
+
+/* Why a name has no address. */
+static const char *unfound;
 
 /* Who owns a listener. */
 struct host {
@@ -100,7 +104,7 @@ static int bind_tcp(const char *word)
 	struct addr_name name = name_of(word);
 	struct addr at;
 	size_t n;
-	assert_int_equal(bind_find(&name, &at, 1, &n), 0);
+	assert_int_equal(bind_find(&name, &at, 1, &n, &unfound), 0);
 	assert_int_equal(n, 1);
 	int fd = bind_addr(&at, false, 256);
 	assert_true(fd >= 0);
@@ -172,7 +176,7 @@ static void test_every_address(void **state)
 	size_t n;
 	(void)state;
 
-	assert_int_equal(bind_find(&name, found, 4, &n), 0);
+	assert_int_equal(bind_find(&name, found, 4, &n, &unfound), 0);
 	assert_int_equal(n, 2);
 	assert_int_equal(rig_count_fds(), before);
 	assert_true(addr_port(&found[0]) != 0);
@@ -188,7 +192,7 @@ static void test_every_address(void **state)
 	close(fds[1]);
 
 	/* No more than there is room for. */
-	assert_int_equal(bind_find(&name, found, 1, &n), 0);
+	assert_int_equal(bind_find(&name, found, 1, &n, &unfound), 0);
 	assert_int_equal(n, 1);
 }
 
@@ -203,17 +207,17 @@ static void test_taken(void **state)
 	struct addr at = bound_at(taken);
 	struct addr_name name = name_of("127.0.0.1:0");
 	name.port = addr_port(&at);
-	assert_int_equal(bind_find(&name, found, 4, &n), -EADDRINUSE);
+	assert_int_equal(bind_find(&name, found, 4, &n, &unfound), -EADDRINUSE);
 	assert_int_equal(bind_addr(&at, false, 64), -EADDRINUSE);
 	assert_int_equal(bind_addr(&at, true, 64), -EADDRINUSE);
 
 	/* "*" fails as a whole when one of the two is taken. */
 	struct addr_name every = name_of("*:0");
 	every.port = name.port;
-	assert_int_equal(bind_find(&every, found, 4, &n), -EADDRINUSE);
+	assert_int_equal(bind_find(&every, found, 4, &n, &unfound), -EADDRINUSE);
 	assert_int_equal(rig_count_fds(), before);
 	close(taken);
-	assert_int_equal(bind_find(&name, found, 4, &n), 0);
+	assert_int_equal(bind_find(&name, found, 4, &n, &unfound), 0);
 }
 
 /* Sharing works among those who all do; to who looks whether it is free, such an address is taken. */
@@ -224,11 +228,11 @@ static void test_shared(void **state)
 	size_t n;
 	(void)state;
 
-	assert_int_equal(bind_find(&name, &at, 1, &n), 0);
+	assert_int_equal(bind_find(&name, &at, 1, &n, &unfound), 0);
 	int one = bind_addr(&at, true, 64), other = bind_addr(&at, true, 64);
 	assert_true(one >= 0 && other >= 0);
 	name.port = addr_port(&at);
-	assert_int_equal(bind_find(&name, &again, 1, &n), -EADDRINUSE);
+	assert_int_equal(bind_find(&name, &again, 1, &n, &unfound), -EADDRINUSE);
 	close(one);
 	close(other);
 }
@@ -242,9 +246,15 @@ static void test_no_address(void **state)
 	(void)state;
 
 	struct addr_name name = name_of("198.51.100.1:0");
-	assert_int_equal(bind_find(&name, found, 4, &n), -EADDRNOTAVAIL);
+	assert_int_equal(bind_find(&name, found, 4, &n, &unfound), -EADDRNOTAVAIL);
+	assert_null(unfound);
 	name = name_of("no-such-name.invalid:0");
-	assert_int_equal(bind_find(&name, found, 4, &n), -EADDRNOTAVAIL);
+	assert_int_equal(bind_find(&name, found, 4, &n, &unfound), -EADDRNOTAVAIL);
+	assert_non_null(unfound);
+	/* Without any server of names it is not known whether there is one. */
+	if (strcmp(unfound, gai_strerror(EAI_AGAIN)) != 0)
+		assert_string_equal(unfound, gai_strerror(EAI_NONAME));
+	unfound = NULL;
 	assert_int_equal(rig_count_fds(), before);
 }
 

@@ -4,17 +4,22 @@
  */
 #include "base/log.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -461,6 +466,172 @@ static void test_long_lines(void **state)
 	close(target.out);
 }
 
+/* What is left behind by a log whose every write is a packet: how many of these there were. */
+static unsigned count_packets(int fd, unsigned n_lines)
+{
+	static char packet[1 << 17];
+	unsigned n = 0;
+
+	for (unsigned n_read = 0; n_read < n_lines; n++) {
+		ssize_t len = fd_is_readable(fd) ? read(fd, packet, sizeof(packet)) : 0;
+
+		assert_true(len > 0);
+		for (ssize_t at = 0; at < len; at++)
+			n_read += packet[at] == '\n';
+	}
+	return n;
+}
+
+/* A log on packets, with a ring that is never near its end. */
+static struct log *packet_log_new(int fds[2])
+{
+	struct log *log;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
+	log = log_new(fds[1], LOG_INFO, LOG_FORMAT_TEXT, 1 << 20);
+	assert_int_equal(log_start(log), 0);
+	return log;
+}
+
+/* The time at which the test has stopped the clock, or 0: it goes. */
+static _Atomic int64_t stopped_ms;
+
+/* How many times a thread has begun to wait for some time, while the clock stood. */
+static _Atomic unsigned n_naps;
+
+/* How often whoever logs has called the log's writer. */
+static _Atomic unsigned n_calls;
+
+static struct timespec real_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now;
+}
+
+/* Takes the place of base/clock's. */
+int64_t clock_now_ms(void)
+{
+	const struct timespec now = real_now();
+	int64_t stopped = atomic_load(&stopped_ms);
+
+	return stopped > 0 ? stopped : (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Takes the place of libc's: time is what clock_now_ms() says, looked at in every millisecond. */
+int pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *lock, const struct timespec *until)
+{
+	int64_t until_ms = (int64_t)until->tv_sec * 1000 + until->tv_nsec / 1000000;
+	int error = ETIMEDOUT;
+
+	if (atomic_load(&stopped_ms) > 0)
+		atomic_fetch_add(&n_naps, 1);
+	while (error == ETIMEDOUT && clock_now_ms() < until_ms) {
+		struct timespec soon = real_now();
+
+		soon.tv_nsec += 1000000;
+		soon.tv_sec += soon.tv_nsec / 1000000000;
+		soon.tv_nsec %= 1000000000;
+		error = pthread_cond_clockwait(cond, lock, CLOCK_MONOTONIC, &soon);
+	}
+	return error;
+}
+
+/* Takes the place of libc's. */
+int pthread_cond_signal(pthread_cond_t *cond)
+{
+	atomic_fetch_add(&n_calls, 1);
+	return pthread_cond_broadcast(cond);
+}
+
+/* Waits for somebody to have begun the n-th nap. */
+static void wait_for_nap(unsigned n)
+{
+	const struct timespec turn = { .tv_nsec = 1000000 };
+
+	for (int i = 0; i < WAIT_MS && atomic_load(&n_naps) < n; i++)
+		nanosleep(&turn, NULL);
+	assert_int_equal(atomic_load(&n_naps), n);
+}
+
+/* A log that has just written its first line, in a moment that lasts until the test says otherwise. */
+static struct log *busy_log_new(int fds[2])
+{
+	struct log *log;
+
+	atomic_store(&stopped_ms, clock_now_ms());
+	atomic_store(&n_naps, 0);
+	log = packet_log_new(fds);
+	log_line(log, 0, FIRST);
+	assert_int_equal(count_packets(fds[0], 1), 1);
+	return log;
+}
+
+/* Lets the clock go on. */
+static void busy_log_free(struct log *log, int fds[2])
+{
+	atomic_store(&stopped_ms, 0);
+	assert_int_equal(log_dropped(log), 0);
+	log_free(log, WAIT_MS);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void log_burst(struct log *log, unsigned *number, unsigned n)
+{
+	for (unsigned end = *number + n; *number < end; (*number)++)
+		log_line(log, 0, FIRST + *number);
+}
+
+/*
+ * Lines that come one soon after the other are written together when the writer's nap of 4 ms is over, in one
+ * write. The writer looks for itself then: nobody has to call it for each batch, which would be a system call
+ * of theirs, and another one of its own.
+ */
+static void test_bursts_are_gathered(void **state)
+{
+	enum { LINES = 300, NAP_MS = 4 };
+	unsigned number = 1, n_called;
+	int fds[2];
+	struct log *log = busy_log_new(fds);
+
+	(void)state;
+	n_called = atomic_load(&n_calls);
+	for (unsigned nap = 1; nap <= 5; nap++) {
+		log_burst(log, &number, LINES);
+		wait_for_nap(nap);
+		atomic_fetch_add(&stopped_ms, NAP_MS - 1);
+		log_burst(log, &number, LINES);
+		assert_int_equal(poll(&(struct pollfd){ .fd = fds[0], .events = POLLIN }, 1, 5), 0);
+		atomic_fetch_add(&stopped_ms, 1);
+		assert_int_equal(count_packets(fds[0], 2 * LINES), 1);
+		/* It may have rested in front of the first burst only. */
+		assert_in_range(atomic_load(&n_calls) - n_called, 0, 1);
+	}
+	busy_log_free(log, fds);
+}
+
+/* An error, and what somebody waits for, does not wait for the end of the nap; other lines do. */
+static void test_urgent_lines(void **state)
+{
+	unsigned number = 1;
+	int fds[2];
+	struct log *log = busy_log_new(fds);
+
+	(void)state;
+	log_burst(log, &number, 2);
+	wait_for_nap(1);
+	log_at(log, LOG_ERROR, "line", LOG_U64("thread", 0), LOG_U64("number", FIRST), LOG_STR("end", "x"));
+	assert_int_equal(count_packets(fds[0], 3), 1);
+	assert_true(log_flush(log, WAIT_MS)); /* it rests */
+	log_burst(log, &number, 2);
+	wait_for_nap(2);
+	assert_true(log_flush(log, WAIT_MS));
+	assert_int_equal(count_packets(fds[0], 2), 1);
+	busy_log_free(log, fds);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -475,6 +646,8 @@ int main(void)
 		cmocka_unit_test(test_target_recovers),
 		cmocka_unit_test(test_telling_fails),
 		cmocka_unit_test(test_long_lines),
+		cmocka_unit_test(test_bursts_are_gathered),
+		cmocka_unit_test(test_urgent_lines),
 	};
 
 	alarm(60);

@@ -160,6 +160,9 @@ static void test_directory_of_programs(void **state)
 	routes[0].dir = (char *)"/usr/bin";
 	assert_true(plan_has_program(&routes[0]));
 	assert_true(plan_has_program(&routes[1]));
+	routes[0].dir = NULL;
+	routes[0].cgi_dir = (char *)"/usr/bin";
+	assert_true(plan_has_program(&routes[0]));
 }
 
 int main(void)

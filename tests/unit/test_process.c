@@ -8,122 +8,18 @@
 #include <stdint.h>
 /* cmocka.h needs the four above. */
 #include <cmocka.h>
-#include <signal.h>
-#include <stdio.h>
 #include <sys/wait.h>
 
-#include "backend/process.h"
-#include "rig.h"
+#include "failing.h"
+#include "spawn_fake.h"
 
-enum { CLOSING_WAIT = 10000, STOP_GRACE = 50000 };
-
-/* The one program: what the spawner was asked, what the endpoint's owner hears, and our ends of its pipes. */
-struct spawn_child {
-	struct rig rig;
-	struct route_conf route;
-	struct endpoint *endpoint;
-	const struct spawn_hooks *hooks;
-	void *arg;
-	int fds[3]; /* -1: closed */
-	int signals[4];
-	unsigned n_signals, n_spawned, n_released, n_ready, n_failed, n_eof, n_closed;
-	int error;
-	struct end end;
-	char heard[256];
-};
-
-struct spawn_child *spawn_start(struct spawn_client *client, const struct spawn_request *request,
-	const struct spawn_hooks *hooks, void *arg)
+/* Makes its endpoint. Returns it or NULL. */
+static struct endpoint *program_make(struct spawn_child *program, enum spawn_kind kind)
 {
-	struct spawn_child *program = (struct spawn_child *)client;
-	(void)request;
-	program->hooks = hooks;
-	program->arg = arg;
-	program->n_spawned++;
-	return program;
-}
-
-void spawn_signal(struct spawn_child *child, int signo)
-{
-	child->signals[child->n_signals++] = signo;
-}
-
-void spawn_release(struct spawn_child *child)
-{
-	child->n_released++;
-}
-
-static void on_released(void *arg)
-{
-	assert_int_equal(((struct spawn_child *)arg)->n_released, 1);
-}
-
-static void on_ready(void *arg)
-{
-	((struct spawn_child *)arg)->n_ready++;
-}
-
-static void on_failed(void *arg, int error, const char *reason)
-{
-	struct spawn_child *program = arg;
-	assert_non_null(reason);
-	program->n_failed++;
-	program->error = error;
-}
-
-static int on_piece(void *arg, const struct piece *piece)
-{
-	struct spawn_child *program = arg;
-	size_t have = strlen(program->heard);
-	assert_int_equal(program->n_eof, 0);
-	assert_true(have + piece->len + 2 < sizeof(program->heard));
-	memcpy(program->heard + have, piece->data, piece->len);
-	if (piece->last)
-		program->heard[have + piece->len] = '|';
-	return 0;
-}
-
-static void on_any(void *arg)
-{
-	(void)arg;
-}
-
-static void on_eof(void *arg, const struct end *end)
-{
-	struct spawn_child *program = arg;
-	program->n_eof++;
-	program->end = *end;
-}
-
-static void on_closed(void *arg)
-{
-	struct spawn_child *program = arg;
-	assert_int_equal(program->n_eof, 1);
-	assert_int_equal(program->n_released, 1);
-	program->n_closed++;
-}
-
-static const struct endpoint_hooks hooks = { .on_ready = on_ready,
-	.on_failed = on_failed,
-	.on_piece = on_piece,
-	.on_flush = on_any,
-	.on_sent = on_any,
-	.on_eof = on_eof,
-	.on_closed = on_closed };
-
-/* One that is being started. */
-static struct spawn_child *program_new(enum stderr_to stderr_to)
-{
-	static char pattern[] = "/r";
-	struct spawn_child *program = calloc(1, sizeof(*program));
-	assert_non_null(program);
-	rig_init(&program->rig);
-	program->route = (struct route_conf){ .pattern = pattern,
-		.closing_wait_ms = CLOSING_WAIT,
-		.stop_grace_ms = STOP_GRACE,
-		.stop_signal = SIGUSR1,
-		.stderr_to = stderr_to };
-	struct process_params params = { .spawner = (struct spawn_client *)program,
+	struct process_params params = { .kind = kind,
+		.columns = 100,
+		.rows = 30,
+		.spawner = (struct spawn_client *)program,
 		.route = &program->route,
 		.rules = { .framing = FRAMING_LINES },
 		.program = "/bin/program",
@@ -131,9 +27,32 @@ static struct spawn_child *program_new(enum stderr_to stderr_to)
 		.on_released = on_released,
 		.arg = program };
 	program->endpoint = process_new(&program->rig.loop, &params, &hooks, program);
-	assert_non_null(program->endpoint);
+	return program->endpoint;
+}
+
+/* Has it started. */
+static void program_ask(struct spawn_child *program, enum spawn_kind kind)
+{
+	assert_non_null(program_make(program, kind));
 	assert_int_equal(program->endpoint->ops->start(program->endpoint), 0);
+	assert_int_equal(program->columns, 100);
+	assert_int_equal(program->rows, 30);
+}
+
+/* One that is being started. */
+static struct spawn_child *program_new_of(enum stderr_to stderr_to, enum spawn_kind kind, bool terminal)
+{
+	struct spawn_child *program = fake_new();
+	program->route.stderr_to = stderr_to;
+	program->route.eof_message = true;
+	program->route.terminal = terminal;
+	program_ask(program, kind);
 	return program;
+}
+
+static struct spawn_child *program_new(enum stderr_to stderr_to)
+{
+	return program_new_of(stderr_to, SPAWN_SESSION, false);
 }
 
 /* It runs. No stderr: it is a file, for which the kernel does not wait. */
@@ -160,34 +79,6 @@ static struct spawn_child *program_run(enum stderr_to stderr_to)
 	program_start(program, true);
 	assert_int_equal(program->n_ready, 1);
 	return program;
-}
-
-static void program_close(struct spawn_child *program, int fd)
-{
-	if (program->fds[fd] >= 0)
-		close(program->fds[fd]);
-	program->fds[fd] = -1;
-}
-
-static void program_free(struct spawn_child *program)
-{
-	program->endpoint->ops->destroy(program->endpoint);
-	assert_int_equal(program->n_released, 1);
-	for (int fd = 0; fd < 3; fd++)
-		program_close(program, fd);
-	rig_done(&program->rig);
-	free(program);
-}
-
-static void say(struct spawn_child *program, int fd, const char *words)
-{
-	assert_int_equal(write(program->fds[fd], words, strlen(words)), strlen(words));
-}
-
-static void pass_time(struct spawn_child *program, long ms)
-{
-	rig_skip(ms);
-	rig_turns(&program->rig, 3);
 }
 
 /* The client closes in good order. */
@@ -220,12 +111,12 @@ static void test_end(void **state)
 	(void)state;
 	for (int first = 0; first < 2; first++) {
 		struct spawn_child *program = program_run(STDERR_LOG);
-		say(program, 1, "a\nb");
+		fake_write(program, 1, "a\nb");
 		rig_turns(&program->rig, 2);
 		for (int i = 0; i < 2; i++) {
 			told(program, 0, 0, 0);
 			if ((i == 0) == (first == 0))
-				program_close(program, 1);
+				fake_close(program, 1);
 			else
 				program->hooks->exited(program->arg, W_EXITCODE(3, 0));
 			rig_turns(&program->rig, 3);
@@ -233,7 +124,7 @@ static void test_end(void **state)
 		told(program, 1, 4003, 1);
 		assert_string_equal(program->heard, "a|b|");
 		described(program, "exit 3");
-		program_free(program);
+		fake_free(program);
 	}
 }
 
@@ -246,8 +137,8 @@ static void test_left(void **state)
 		leave(program);
 		pass_time(program, CLOSING_WAIT - 2000);
 		told(program, 0, 0, 0);
-		say(program, 1, "a\nb");
-		say(program, 2, "err");
+		fake_write(program, 1, "a\nb");
+		fake_write(program, 2, "err");
 		pass_time(program, 2001);
 		assert_int_equal(program->n_signals, 1);
 		told(program, 1, 1000, 0);
@@ -264,14 +155,14 @@ static void test_left(void **state)
 		assert_int_equal(program->n_released, 0);
 		pass_time(program, STOP_GRACE + 1);
 		assert_int_equal(program->n_signals, 2);
-		program_close(program, 1);
+		fake_close(program, 1);
 		rig_turns(&program->rig, 2);
 		told(program, 1, 1000, 0);
 		program->hooks->exited(program->arg, W_EXITCODE(3, 0));
 		rig_turns(&program->rig, 2);
 		told(program, 1, 1000, 1);
 		described(program, "exit 3");
-		program_free(program);
+		fake_free(program);
 	}
 }
 
@@ -283,20 +174,20 @@ static void test_left_slowly(void **state)
 		struct spawn_child *program = program_run(STDERR_LOG);
 		const struct endpoint_ops *ops = program->endpoint->ops;
 		ops->allow(program->endpoint, 0);
-		say(program, 1, "a\nb\n");
+		fake_write(program, 1, "a\nb\n");
 		leave(program);
 		pass_time(program, CLOSING_WAIT + 1);
 		assert_int_equal(program->n_signals, 1);
-		say(program, 1, "late\n");
+		fake_write(program, 1, "late\n");
 		if (exits)
-			program->hooks->exited(program->arg, W_EXITCODE(0, SIGUSR1));
+			program->hooks->exited(program->arg, W_EXITCODE(0, SIGTERM));
 		pass_time(program, 2 * CLOSING_WAIT);
 		told(program, 0, 0, 0);
 		ops->allow(program->endpoint, 4);
 		rig_turns(&program->rig, 2);
 		told(program, 1, 1000, exits);
 		assert_string_equal(program->heard, "a|b|");
-		program_free(program);
+		fake_free(program);
 	}
 }
 
@@ -306,7 +197,7 @@ static void test_stdout_closed(void **state)
 	(void)state;
 	for (int leaves = 0; leaves < 2; leaves++) {
 		struct spawn_child *program = program_run(STDERR_LOG);
-		program_close(program, 1);
+		fake_close(program, 1);
 		rig_turns(&program->rig, 2);
 		pass_time(program, CLOSING_WAIT + 1);
 		assert_int_equal(program->n_signals, 1);
@@ -318,7 +209,7 @@ static void test_stdout_closed(void **state)
 		program->hooks->exited(program->arg, W_EXITCODE(3, 0));
 		rig_turns(&program->rig, 2);
 		told(program, 1, leaves ? 1000 : 4003, 1);
-		program_free(program);
+		fake_free(program);
 	}
 }
 
@@ -328,13 +219,13 @@ static void test_left_at_the_end(void **state)
 	struct spawn_child *program = program_run(STDERR_LOG);
 	(void)state;
 
-	program_close(program, 1);
+	fake_close(program, 1);
 	rig_turns(&program->rig, 2);
 	pass_time(program, CLOSING_WAIT + 1);
 	leave(program);
 	program->hooks->exited(program->arg, W_EXITCODE(3, 0));
 	told(program, 1, 4003, 1);
-	program_free(program);
+	fake_free(program);
 }
 
 /* The spawner is gone: what was said counts, and then it is nobody's failure but ours. */
@@ -348,7 +239,7 @@ static void test_lost(void **state)
 			leave(program);
 			pass_time(program, CLOSING_WAIT + 1);
 		} else {
-			say(program, 1, "a\nb");
+			fake_write(program, 1, "a\nb");
 		}
 		program->hooks->lost(program->arg);
 		rig_turns(&program->rig, 2); /* somebody holds its stdout */
@@ -357,7 +248,7 @@ static void test_lost(void **state)
 		if (!leaves)
 			assert_string_equal(program->end.reason, how);
 		described(program, how);
-		program_free(program);
+		fake_free(program);
 	}
 }
 
@@ -375,14 +266,160 @@ static void test_stderr_that_cannot_be_read(void **state)
 	assert_int_equal(program->n_released, 1);
 	rig_turns(&program->rig, 2);
 	told(program, 0, 0, 0);
-	program_free(program);
+	fake_free(program);
 
 	program = program_new(STDERR_TAGGED);
 	program_start(program, false);
 	assert_int_equal(program->n_ready, 1);
 	rig_turns(&program->rig, 2);
 	told(program, 1, 1011, 1);
-	program_free(program);
+	fake_free(program);
+}
+
+/* Its input ends, behind all that was sent, and it goes on for as long as it likes. */
+static void test_end_of_input(void **state)
+{
+	static uint8_t data[100000];
+	struct spawn_child *program = program_run(STDERR_LOG);
+	const struct endpoint_ops *ops = program->endpoint->ops;
+	struct piece piece = { .data = data, .len = sizeof(data), .first = true };
+	size_t got = 0;
+	ssize_t n;
+	(void)state;
+
+	assert_int_equal(ops->send(program->endpoint, &piece), 0);
+	ops->flush(program->endpoint);
+	process_end_input(program->endpoint);
+	process_end_input(program->endpoint);
+	piece.len = 1;
+	assert_int_equal(ops->send(program->endpoint, &piece), 0); /* too late */
+	ops->flush(program->endpoint);
+	while ((n = read(program->fds[0], data, 4096)) != 0) {
+		got += n > 0 ? (size_t)n : 0;
+		rig_turn(&program->rig);
+	}
+	assert_int_equal(got, sizeof(data));
+	assert_int_equal(ops->queued(program->endpoint), 0);
+	pass_time(program, 2 * (CLOSING_WAIT + STOP_GRACE));
+	fake_write(program, 1, "a\nb");
+	rig_turns(&program->rig, 2);
+	assert_int_equal(program->n_signals, 0);
+	fake_close(program, 1);
+	program->hooks->exited(program->arg, W_EXITCODE(3, 0));
+	rig_turns(&program->rig, 3);
+	told(program, 1, 4003, 1);
+	assert_string_equal(program->heard, "a|b|");
+	fake_free(program);
+}
+
+/* What its stdin gets of a word and an empty message. */
+static void hears(struct spawn_child *program, const char *word, bool ends)
+{
+	const struct endpoint_ops *ops = program->endpoint->ops;
+	uint8_t data[] = "word";
+	struct piece piece = { .data = data, .len = 4, .first = true, .last = true };
+	char got[16] = "";
+
+	ops->send(program->endpoint, &piece);
+	piece.len = 0;
+	ops->send(program->endpoint, &piece);
+	ops->flush(program->endpoint);
+	rig_turn(&program->rig);
+	assert_int_equal(read(program->fds[0], got, sizeof(got)), word != NULL ? (ssize_t)strlen(word) : -1);
+	assert_string_equal(got, word != NULL ? word : "");
+	assert_int_equal(read(program->fds[0], got, sizeof(got)), ends ? 0 : -1);
+	fake_free(program);
+}
+
+/* What is left to the kind of a program: HUP is for a session's on a terminal, CGI programs of the same route
+ * have none. Death by it is no failure. */
+static void test_stop_signal(void **state)
+{
+	static const struct {
+		enum spawn_kind kind;
+		bool terminal;
+		int written, sent;
+	} cases[] = {
+		{ SPAWN_SESSION, false, 0, SIGTERM },
+		{ SPAWN_SESSION, true, 0, SIGHUP },
+		{ SPAWN_CGI, false, 0, SIGTERM },
+		{ SPAWN_CGI, true, 0, SIGTERM },
+		{ SPAWN_SESSION, true, SIGUSR1, SIGUSR1 },
+		{ SPAWN_CGI, true, SIGUSR1, SIGUSR1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct spawn_child *program = fake_new();
+		program->route.terminal = cases[i].terminal;
+		program->route.stop_signal = cases[i].written;
+		program_ask(program, cases[i].kind);
+		program_start(program, true);
+		leave(program);
+		pass_time(program, CLOSING_WAIT + 1);
+		assert_int_equal(program->n_signals, 1);
+		assert_int_equal(program->signals[0], cases[i].sent);
+		program->hooks->exited(program->arg, W_EXITCODE(0, cases[i].sent));
+		fake_close(program, 1);
+		rig_turns(&program->rig, 3);
+		told(program, 1, 1000, 1);
+		fake_free(program);
+	}
+}
+
+/* Memory is short: nothing of it stays. */
+static void test_no_memory(void **state)
+{
+	(void)state;
+	for (unsigned at = 1; at <= 2; at++) {
+		struct spawn_child *program = fake_new();
+		program->route.stderr_to = STDERR_TAGGED;
+		failing_count = 0;
+		failing_at = at;
+		failing_on = true;
+		assert_null(program_make(program, SPAWN_SESSION));
+		failing_on = false;
+		assert_int_equal(program->rig.loop.arena.n_blocks, 0);
+		rig_done(&program->rig);
+		free(program);
+	}
+}
+
+/* On a terminal nothing is said about its stderr, and no message ends its input: what [defaults] or the CGI
+ * programs of the route have of either does not reach it. */
+static void test_terminal(void **state)
+{
+	struct spawn_child *program = program_new_of(STDERR_TAGGED, SPAWN_SESSION, true);
+	(void)state;
+
+	program->route.write = true;
+	program_start(program, true);
+	fake_write(program, 1, "a\n");
+	rig_turns(&program->rig, 2);
+	assert_string_equal(program->heard, "a|");
+	fake_free(program);
+}
+
+/* What a route says of its sessions' programs does not hold for those of cgi: an empty message that ends the
+ * input, what only a terminal that shows does with input, tags. */
+static void test_kinds(void **state)
+{
+	(void)state;
+	for (int terminal = 0; terminal < 2; terminal++) {
+		struct spawn_child *program = program_new_of(STDERR_LOG, SPAWN_SESSION, terminal);
+		program_start(program, true);
+		assert_int_equal(program->kind, SPAWN_SESSION);
+		hears(program, terminal ? NULL : "word\n", !terminal);
+
+		program = program_new_of(STDERR_TAGGED, SPAWN_CGI, terminal);
+		program_start(program, true);
+		assert_int_equal(program->kind, SPAWN_CGI);
+		fake_write(program, 1, "a\n");
+		fake_write(program, 2, "err\n");
+		rig_turns(&program->rig, 3);
+		assert_string_equal(program->heard, "a|");
+		hears(program, "word\n\n", false);
+	}
 }
 
 int main(void)
@@ -396,6 +433,11 @@ int main(void)
 		cmocka_unit_test(test_left_at_the_end),
 		cmocka_unit_test(test_lost),
 		cmocka_unit_test(test_stderr_that_cannot_be_read),
+		cmocka_unit_test(test_end_of_input),
+		cmocka_unit_test(test_stop_signal),
+		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_terminal),
+		cmocka_unit_test(test_kinds),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

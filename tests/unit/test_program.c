@@ -63,15 +63,20 @@ static void world_free(struct world *world)
 	free(world);
 }
 
-static void start(struct world *world, uint64_t id)
+static void start_in(struct world *world, uint64_t id, bool may_wait, const struct child_world *around)
 {
-	static const struct child_world nothing = { .umask = (mode_t)-1 };
 	static char name[] = "sleep", seconds[] = "1000";
 	char *const argv[] = { name, seconds, NULL }, *const envp[] = { NULL };
 	const struct child_plan plan = {
-		.file = "/bin/sleep", .argv = argv, .envp = envp, .world = &nothing
+		.file = "/bin/sleep", .argv = argv, .envp = envp, .world = around, .may_wait = may_wait
 	};
 	program_start(&world->programs, id, &plan);
+}
+
+static void start(struct world *world, uint64_t id, bool may_wait)
+{
+	static const struct child_world nothing = { .umask = (mode_t)-1 };
+	start_in(world, id, may_wait, &nothing);
 }
 
 /* It is refused, and ours until somebody has looked for it; then nothing is left of it. */
@@ -104,7 +109,7 @@ static void test_no_watch_for_start(void **state)
 	int epoll = world->poller.epoll;
 	(void)state;
 	world->poller.epoll = STDIN_FILENO;
-	start(world, 7);
+	start(world, 7, true);
 	world->poller.epoll = epoll;
 	check_given_up(world, 7, "epoll_ctl", EINVAL);
 }
@@ -115,7 +120,7 @@ static void test_no_watch_for_exit(void **state)
 	struct world *world = world_new();
 	struct rlimit before, none;
 	(void)state;
-	start(world, 8);
+	start(world, 8, true);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
 	none = before;
 	none.rlim_cur = 0;
@@ -125,14 +130,27 @@ static void test_no_watch_for_exit(void **state)
 	check_given_up(world, 8, "pidfd_open", EMFILE);
 }
 
+/* The same, of one that has begun before anything was waited for. */
+static void test_no_watch_at_once(void **state)
+{
+	struct world *world = world_new();
+	int epoll = world->poller.epoll;
+	(void)state;
+	world->poller.epoll = STDIN_FILENO;
+	start(world, 10, false);
+	world->poller.epoll = epoll;
+	check_given_up(world, 10, world->step, EINVAL);
+}
+
 /* Who lives is not touched by the look for those who were given up. */
 static void test_others_live(void **state)
 {
 	struct world *world = world_new();
 	(void)state;
-	start(world, 9);
+	start(world, 9, false);
 	program_reap_unwatched(&world->programs);
-	poller_turn(&world->poller, DEADLINE_MS);
+	if (world->n_answers == 0)
+		poller_turn(&world->poller, DEADLINE_MS);
 	assert_int_equal(world->answer.kind, WIRE_STARTED);
 	program_reap_unwatched(&world->programs);
 	assert_true(program_exists(&world->programs, 9));
@@ -145,12 +163,33 @@ static void test_others_live(void **state)
 	world_free(world);
 }
 
+/* Who becomes somebody else can be stopped by him before execve: the spawner does not wait for that, nor
+ * share its memory with it. */
+static void test_other_identity(void **state)
+{
+	static const struct identity other = { .uid = (uid_t)-1, .gid = (gid_t)-1 };
+	static const struct child_world around = { .umask = (mode_t)-1, .identity = &other };
+	struct world *world = world_new();
+	(void)state;
+	start_in(world, 11, false, &around);
+	assert_int_equal(world->n_answers, 0);
+	poller_turn(&world->poller, DEADLINE_MS);
+	assert_int_equal(world->answer.kind, WIRE_STARTED);
+	kill(world->answer.value, SIGKILL);
+	poller_turn(&world->poller, DEADLINE_MS);
+	assert_int_equal(world->answer.kind, WIRE_EXITED);
+	program_release(&world->programs, 11);
+	world_free(world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_watch_for_start),
 		cmocka_unit_test(test_no_watch_for_exit),
+		cmocka_unit_test(test_no_watch_at_once),
 		cmocka_unit_test(test_others_live),
+		cmocka_unit_test(test_other_identity),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,6 +77,106 @@ static void test_echo(void **state)
 		}
 }
 
+/* The client's last word of the handshake and its first bytes in one segment; how many bytes the stream has
+ * passed on after a turn with them. */
+static size_t pair_early_bird(struct pair *pair, int version)
+{
+	size_t n = 0;
+
+	for (int i = 0; SSL_do_handshake(pair->peer) != 1; i++) {
+		assert_true(i < 10);
+		rig_turn(&pair->rig);
+	}
+	assert_true(SSL_write_ex(pair->peer, "data", 4, &n));
+	assert_int_equal(pair->n_open, version == TLS1_2_VERSION);
+	rig_turn(&pair->rig);
+	assert_int_equal(pair->n_open, 1);
+	ERR_clear_error();
+	return pair->n_got;
+}
+
+/* Both are one turn's work. */
+static void test_early_bird(void **state)
+{
+	(void)state;
+
+	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+		struct pair *pair = pair_new(version);
+		assert_int_equal(pair_early_bird(pair, version), 4);
+		pair_free(pair);
+	}
+}
+
+static void pause_stream(struct stream *stream)
+{
+	stream_allow(stream, 0);
+}
+
+/* Its owner does not want them yet: they are not read before it does. */
+static void test_early_bird_waits(void **state)
+{
+	(void)state;
+
+	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+		struct pair *pair = pair_new(version);
+		pair->opened = pause_stream;
+		assert_int_equal(pair_early_bird(pair, version), 0);
+		rig_turns(&pair->rig, 5);
+		assert_int_equal(pair->n_got + pair->n_eof, 0);
+		stream_allow(&pair->stream, LOOP_SCRATCH);
+		rig_turn(&pair->rig);
+		assert_int_equal(pair->n_got, 4);
+		pair_free(pair);
+	}
+}
+
+/* Its owner wants nothing of the connection: it hears no more of it. */
+static void test_early_bird_in_vain(void **state)
+{
+	static void (*const ends[])(struct stream * stream) = { stream_close, stream_reset };
+	(void)state;
+
+	for (int i = 0; i < 2; i++) {
+		struct pair *pair = pair_new(TLS1_3_VERSION);
+		pair->opened = ends[i];
+		assert_int_equal(pair_early_bird(pair, TLS1_3_VERSION), 0);
+		rig_turns(&pair->rig, 5);
+		assert_false(stream_is_open(&pair->stream));
+		assert_int_equal(pair->n_got + pair->n_eof + pair->n_sent + pair->n_broken, 0);
+		pair_free(pair);
+	}
+}
+
+/* What somebody else has left in OpenSSL's queue of errors is none of this connection's: not of a read that
+ * finds nothing more, of a write, nor of the end. */
+static void test_old_errors(void **state)
+{
+	uint8_t data[16384], back[4];
+	(void)state;
+
+	fill(data, sizeof(data));
+	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+		struct pair *pair = pair_new(version);
+		pair_shake(pair);
+		ERR_raise(ERR_LIB_SSL, SSL_R_HTTP_REQUEST);
+		pair_say(pair, data, sizeof(data)); /* as much has it read on until there is no more */
+		rig_turns(&pair->rig, 3);
+		assert_int_equal(pair->n_got, sizeof(data));
+		assert_int_equal(pair->n_eof, 0);
+		ERR_raise(ERR_LIB_SSL, SSL_R_HTTP_REQUEST);
+		stream_send(&pair->stream, "back", 4);
+		stream_flush(&pair->stream);
+		assert_int_equal(ERR_peek_error(), 0); /* a write that failed would be taken for its fault */
+		pair_hear(pair, back, sizeof(back));
+		assert_memory_equal(back, "back", 4);
+		ERR_raise(ERR_LIB_SSL, SSL_R_HTTP_REQUEST);
+		stream_finish(&pair->stream);
+		assert_int_equal(pair_verdict(pair), SSL_ERROR_ZERO_RETURN);
+		assert_int_equal(pair->n_eof + pair->n_broken, 0);
+		pair_free(pair);
+	}
+}
+
 /* The listener's certificate is replaced while a client is in the middle of its handshake. */
 static void test_replaced(void **state)
 {
@@ -378,6 +478,33 @@ static void test_half_a_key_update(void **state)
 	pair_free(pair);
 }
 
+/* Headers and payloads that were read one behind the other: each pair becomes one record, and nothing of them
+ * is hurt by it. */
+static void test_headers(void **state)
+{
+	static const size_t payload = 4000, record = 5 + 4 + 4000 + 1 + 16; /* RFC 8446 5.2 */
+	struct pair *pair = pair_new(TLS1_3_VERSION);
+	uint8_t *scratch = pair->rig.loop.scratch, data[3 * 4000], back[3 * 4004];
+	(void)state;
+
+	fill(data, sizeof(data));
+	pair_shake(pair);
+	uint64_t before = stream_written(&pair->stream);
+	memcpy(scratch, data, sizeof(data));
+	for (size_t i = 0; i < 3; i++) {
+		stream_send(&pair->stream, "head", 4);
+		stream_send(&pair->stream, scratch + i * payload, payload);
+	}
+	stream_flush(&pair->stream);
+	pair_hear(pair, back, sizeof(back));
+	for (size_t i = 0; i < 3; i++) {
+		assert_memory_equal(back + i * (4 + payload), "head", 4);
+		assert_memory_equal(back + i * (4 + payload) + 4, data + i * payload, payload);
+	}
+	assert_int_equal(stream_written(&pair->stream) - before, 3 * record);
+	pair_free(pair);
+}
+
 /* A file goes through the encryption; with an end before what was asked for it fails. */
 static void test_file(void **state)
 {
@@ -426,6 +553,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_echo),
+		cmocka_unit_test(test_early_bird),
+		cmocka_unit_test(test_early_bird_waits),
+		cmocka_unit_test(test_early_bird_in_vain),
+		cmocka_unit_test(test_old_errors),
 		cmocka_unit_test(test_replaced),
 		cmocka_unit_test(test_tail),
 		cmocka_unit_test(test_eof_without_notify),
@@ -438,6 +569,7 @@ int main(void)
 		cmocka_unit_test(test_key_updates),
 		cmocka_unit_test(test_data_behind_key_update),
 		cmocka_unit_test(test_half_a_key_update),
+		cmocka_unit_test(test_headers),
 		cmocka_unit_test(test_file),
 		cmocka_unit_test(test_idle),
 	};

@@ -16,7 +16,6 @@
 #include "backend/rotation.h"
 #include "backend/tcp.h"
 #include "names.h"
-#include "net/keepalive.h"
 #include "rig.h"
 /* The two above come first. */
 #include "ports.h"
@@ -141,7 +140,7 @@ static void assert_option(int fd, int level, int option, int value)
 	assert_int_equal(got, value);
 }
 
-/* One service. The socket finds out by itself when the other end is gone. */
+/* One service. */
 static void test_one(void **state)
 {
 	struct caller caller;
@@ -153,18 +152,7 @@ static void test_one(void **state)
 	caller_start(&caller);
 	rig_until(&caller.rig, caller.n_calls == 1);
 	assert_int_equal(caller_reached(&caller), ports[0]);
-	assert_option(caller.fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-	assert_option(caller.fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
-	assert_option(caller.fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
-	assert_option(caller.fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
-	assert_option(caller.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, PATIENCE_MS + KEEPALIVE_MARGIN_MS);
 	assert_option(caller.fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	caller_leave(&caller, reach_settle(caller.reach));
-
-	caller.route.send_timeout_ms = 3600000000u; /* the longest, which is more than an int */
-	caller_start(&caller);
-	rig_until(&caller.rig, caller.n_calls == 1);
-	assert_option(caller.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, INT32_MAX);
 	caller_leave(&caller, NULL); /* not settled */
 	caller_done(&caller);
 	close(service);

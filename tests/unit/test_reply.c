@@ -42,7 +42,7 @@ static struct reader *reader_new(void)
 				   "header_http = X-Plain: p\nheader_ws = X-Socket: s\n"
 				   "[route /own]\nexec = cat\n"
 				   "header = x-frame-options: DENY\nheader = Cache-Control: max-age=9\n"
-				   "header_http = Referrer-Policy: same-origin\n"
+				   "header_http = Referrer-Policy: origin\n"
 				   "header_ws = X-Content-Type-Options: ws\n");
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
 	reader->fd = fds[1];
@@ -93,7 +93,8 @@ static void reader_expect(struct reader *reader, const char *first, const char *
 #define EMBED                                           \
 	"Cross-Origin-Resource-Policy: same-origin\r\n" \
 	"X-Frame-Options: SAMEORIGIN\r\n"
-#define ALWAYS "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n" EMBED
+#define ALWAYS	    "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n" EMBED
+#define ALWAYS_FILE "X-Content-Type-Options: nosniff\r\nReferrer-Policy: same-origin\r\n" EMBED
 
 /* A response with a body, with all that a route adds to a plain one. */
 static void test_body(void **state)
@@ -140,27 +141,27 @@ static void test_file(void **state)
 
 	assert_int_equal(reply_send(&reader->stream, &reply), 0);
 	reader_expect(reader, "HTTP/1.1 200 OK\r\n",
-		"Content-Type: a/b\r\nContent-Length: 7\r\nAccept-Ranges: bytes\r\n" ALWAYS
+		"Content-Type: a/b\r\nContent-Length: 7\r\nAccept-Ranges: bytes\r\n" ALWAYS_FILE
 		"Cache-Control: no-cache\r\nETag: \"e\"\r\nLast-Modified: now\r\n"
 		"Vary: Accept-Encoding\r\n\r\n");
 	reply = (struct reply){ .status = 206, FACTS, .len = 2, .encoding = "gzip", .range = "bytes 1-2/7" };
 	assert_int_equal(reply_send(&reader->stream, &reply), 0);
 	reader_expect(reader, "HTTP/1.1 206 Partial Content\r\n",
 		"Content-Type: a/b\r\nContent-Length: 2\r\nContent-Encoding: gzip\r\n"
-		"Content-Range: bytes 1-2/7\r\nAccept-Ranges: bytes\r\n" ALWAYS
+		"Content-Range: bytes 1-2/7\r\nAccept-Ranges: bytes\r\n" ALWAYS_FILE
 		"Cache-Control: no-cache\r\nETag: \"e\"\r\nLast-Modified: now\r\n"
 		"Vary: Accept-Encoding\r\n\r\n");
 	reply = (struct reply){ .status = 304, FACTS };
 	reply.type = NULL;
 	assert_int_equal(reply_send(&reader->stream, &reply), 0);
 	reader_expect(reader, "HTTP/1.1 304 Not Modified\r\n",
-		"Accept-Ranges: bytes\r\n" ALWAYS
+		"Accept-Ranges: bytes\r\n" ALWAYS_FILE
 		"Cache-Control: no-cache\r\nETag: \"e\"\r\nLast-Modified: now\r\n"
 		"Vary: Accept-Encoding\r\n\r\n");
 	reply = (struct reply){ .status = 416, .range = "bytes */7", .is_file = true };
 	assert_int_equal(reply_send(&reader->stream, &reply), 0);
 	reader_expect(reader, "HTTP/1.1 416 Range Not Satisfiable\r\n",
-		"Content-Length: 0\r\nContent-Range: bytes */7\r\nAccept-Ranges: bytes\r\n" ALWAYS
+		"Content-Length: 0\r\nContent-Range: bytes */7\r\nAccept-Ranges: bytes\r\n" ALWAYS_FILE
 		"Cache-Control: no-store\r\nVary: Accept-Encoding\r\n\r\n");
 	reader_free(reader);
 }
@@ -177,7 +178,7 @@ static void test_replaced(void **state)
 		"Content-Type: a/b\r\nContent-Length: 0\r\nAccept-Ranges: bytes\r\n"
 		"X-Content-Type-Options: nosniff\r\nCross-Origin-Resource-Policy: same-origin\r\n"
 		"ETag: \"e\"\r\nLast-Modified: now\r\nVary: Accept-Encoding\r\n"
-		"x-frame-options: DENY\r\nCache-Control: max-age=9\r\nReferrer-Policy: same-origin\r\n\r\n");
+		"x-frame-options: DENY\r\nCache-Control: max-age=9\r\nReferrer-Policy: origin\r\n\r\n");
 	reader_free(reader);
 }
 
@@ -203,8 +204,8 @@ static void test_refusals(void **state)
 	} refusals[] = {
 		{ { .status = 404 }, "HTTP/1.1 404 Not Found\r\n", "" },
 		{ { .status = 400, .close = true }, "HTTP/1.1 400 Bad Request\r\n", "Connection: close\r\n" },
-		{ { .status = 405, .allow = true, .close = true }, "HTTP/1.1 405 Method Not Allowed\r\n",
-			"Allow: GET, HEAD\r\nConnection: close\r\n" },
+		{ { .status = 405, .allow = "GET, HEAD", .close = true },
+			"HTTP/1.1 405 Method Not Allowed\r\n", "Allow: GET, HEAD\r\nConnection: close\r\n" },
 		{ { .status = 426, .upgrade = true }, "HTTP/1.1 426 Upgrade Required\r\n",
 			"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nConnection: Upgrade\r\n" },
 		{ { .status = 426, .upgrade = true, .close = true }, "HTTP/1.1 426 Upgrade Required\r\n",
@@ -284,6 +285,42 @@ static void test_large(void **state)
 	reader_free(reader);
 }
 
+/* A program's head, which is parsed in place. */
+static struct cgihead head_of(const char *text)
+{
+	struct cgihead head;
+	assert_int_equal(cgihead_parse(&head, text, strlen(text)), 0);
+	return head;
+}
+
+/* What a program says, once; what is ours, once; what the route says wins, but cookies are everybody's. */
+static void test_program(void **state)
+{
+	struct reader *reader = reader_new();
+	struct cgihead head = head_of("Content-Type: text/plain\nX-All: own\nSet-Cookie: a=1\nX-Own: x\n\n");
+	struct reply_program reply = { .head = &head, .chunked = true, .route = &reader->config->routes[0] };
+	(void)state;
+
+	assert_int_equal(reply_send_program(&reader->stream, &reply), 0);
+	reader_expect(reader, "HTTP/1.1 200 OK\r\n",
+		"Content-Type: text/plain\r\nSet-Cookie: a=1\r\nX-Own: x\r\nTransfer-Encoding: chunked\r\n"
+		"X-Content-Type-Options: nosniff\r\nX-All: a\r\nStrict-Transport-Security: max-age=1\r\n"
+		"X-Plain: p\r\n\r\n");
+	head = head_of("Status: 299 Made so\nLocation: http://a/\nx-content-type-options: own\n"
+		       "x-frame-options: own\n\n");
+	reply = (struct reply_program){ .head = &head,
+		.has_length = true,
+		.len = 7,
+		.close = true,
+		.route = &reader->config->routes[1] };
+	assert_int_equal(reply_send_program(&reader->stream, &reply), 0);
+	reader_expect(reader, "HTTP/1.1 299 Made so\r\n",
+		"Location: http://a/\r\nx-content-type-options: own\r\nContent-Length: 7\r\n"
+		"Connection: close\r\nx-frame-options: DENY\r\nCache-Control: max-age=9\r\n"
+		"Referrer-Policy: origin\r\n\r\n");
+	reader_free(reader);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -294,6 +331,7 @@ int main(void)
 		cmocka_unit_test(test_location),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_switch),
+		cmocka_unit_test(test_program),
 		cmocka_unit_test(test_large),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

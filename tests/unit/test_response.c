@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -52,6 +53,25 @@ static void test_numbers(void **state)
 	evbuffer_free(out);
 }
 
+/* Statuses of programs: in their words, or in ours where they have none. */
+static void test_others_words(void **state)
+{
+	static const char date[] = "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
+	struct evbuffer *out = evbuffer_new();
+	char want[256];
+
+	(void)state;
+	http_response_begin_as(out, 299, text_of("It is done"), RFC_DATE);
+	http_response_header_text(out, (struct text){ "X-Ab", 3 }, (struct text){ "cd", 1 });
+	http_response_header_text(out, text_of("X-Empty"), (struct text){ 0 });
+	snprintf(want, sizeof(want), "HTTP/1.1 299 It is done\r\n%sX-A: c\r\nX-Empty: \r\n", date);
+	assert_buffer(out, want);
+	http_response_begin_as(out, 303, (struct text){ 0 }, RFC_DATE);
+	snprintf(want, sizeof(want), "HTTP/1.1 303 See Other\r\n%s", date);
+	assert_buffer(out, want);
+	evbuffer_free(out);
+}
+
 /* A value as long as configuration allows. */
 static void test_long_value(void **state)
 {
@@ -64,6 +84,26 @@ static void test_long_value(void **state)
 	assert_int_equal(http_response_header(out, "X", value), 0);
 	assert_int_equal(evbuffer_get_length(out), 65536 + strlen("X: \r\n"));
 	free(value);
+	evbuffer_free(out);
+}
+
+/* Lines about as long as what is joined before it goes into the buffer (256 bytes), name and value. */
+static void test_every_length(void **state)
+{
+	struct evbuffer *out = evbuffer_new();
+	char name[301], value[301], want[700];
+
+	(void)state;
+	memset(name, 'n', 300);
+	memset(value, 'v', 300);
+	for (size_t n = 1; n <= 300; n += n == 4 ? 246 : 1) {
+		for (size_t len = 0; len <= 300; len++) {
+			struct text head = { name, n }, body = { value, len };
+			assert_int_equal(http_response_header_text(out, head, body), 0);
+			snprintf(want, sizeof(want), "%.*s: %.*s\r\n", TEXT_ARG(head), TEXT_ARG(body));
+			assert_buffer(out, want);
+		}
+	}
 	evbuffer_free(out);
 }
 
@@ -93,6 +133,24 @@ static void test_phrases(void **state)
 	assert_string_equal(http_status_phrase(505), "HTTP Version Not Supported");
 	assert_string_equal(http_status_phrase(299), "Unknown");
 	assert_string_equal(http_status_phrase(-1), "Unknown");
+}
+
+/* The beginning of a 101 is what the parts of a response would make. */
+static void test_switch(void **state)
+{
+	struct evbuffer *out = evbuffer_new();
+	char head[HTTP_SWITCH_SIZE];
+
+	(void)state;
+	assert_int_equal(http_response_begin(out, 101, RFC_DATE), 0);
+	assert_int_equal(http_response_header(out, "Upgrade", "websocket"), 0);
+	assert_int_equal(http_response_header(out, "Connection", "Upgrade"), 0);
+	assert_int_equal(
+		http_response_header(out, "Sec-WebSocket-Accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), 0);
+	size_t len = http_response_switch(head, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", RFC_DATE);
+	assert_int_equal(len, evbuffer_get_length(out));
+	assert_memory_equal(head, evbuffer_pullup(out, -1), len);
+	evbuffer_free(out);
 }
 
 static void test_dates(void **state)
@@ -159,10 +217,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_head),
 		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_others_words),
 		cmocka_unit_test(test_long_value),
+		cmocka_unit_test(test_every_length),
 		cmocka_unit_test(test_failure_is_told),
 		cmocka_unit_test(test_phrases),
 		cmocka_unit_test(test_dates),
+		cmocka_unit_test(test_switch),
 		cmocka_unit_test(test_split_responses_abort),
 		cmocka_unit_test(test_bad_statuses_abort),
 	};

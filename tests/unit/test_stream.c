@@ -13,11 +13,14 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "net/batch.h"
 #include "net/stream.h"
+#include "wire.h"
 
 struct peer {
 	struct loop loop;
@@ -94,6 +97,122 @@ static void peer_free(struct peer *peer)
 static void peer_turn(struct peer *peer)
 {
 	event_base_loop(peer->loop.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+}
+
+/* A stream on the master of a terminal. Returns the other end. */
+static int peer_open_terminal(struct peer *peer)
+{
+	struct termios raw;
+	int master = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	assert_true(master >= 0);
+	assert_int_equal(unlockpt(master), 0);
+	int slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	assert_true(slave >= 0);
+	assert_int_equal(tcgetattr(slave, &raw), 0);
+	cfmakeraw(&raw);
+	assert_int_equal(tcsetattr(slave, TCSANOW, &raw), 0);
+	stream_close(&peer->stream);
+	stream_open(&peer->stream, &peer->loop, master, master, &peer_hooks, peer);
+	return slave;
+}
+
+/* That nobody has a terminal open any more is an orderly end, behind all that was written. */
+static void test_terminal_end(void **state)
+{
+	static const uint8_t data[8000];
+	struct peer *peer = peer_new();
+	int slave = peer_open_terminal(peer);
+	(void)state;
+
+	assert_int_equal(write(slave, data, sizeof(data)), sizeof(data));
+	close(slave);
+	while (peer->n_eof == 0)
+		peer_turn(peer);
+	assert_int_equal(peer->n_data, sizeof(data));
+	assert_int_equal(peer->n_eof, 1);
+	assert_int_equal(peer->eof_error, 0);
+	peer_free(peer);
+}
+
+/* What a terminal holds is one piece, as large as is allowed. */
+static void test_terminal_gather(void **state)
+{
+	static const uint8_t data[8000];
+	static const size_t allowed[] = { LOOP_SCRATCH, 8001, 8000, 7999, 4096, 4095, 4094, 1 };
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(allowed) / sizeof(*allowed); i++) {
+		struct peer *peer = peer_new();
+		int slave = peer_open_terminal(peer);
+		stream_gather(&peer->stream);
+		stream_allow(&peer->stream, allowed[i]);
+		assert_int_equal(write(slave, data, sizeof(data)), sizeof(data));
+		while (peer->n_data == 0)
+			peer_turn(peer);
+		assert_in_range(peer->n_data, allowed[i] < 5000 ? allowed[i] : 5000, allowed[i]);
+		close(slave);
+		while (peer->n_eof == 0)
+			peer_turn(peer);
+		assert_int_equal(peer->n_data, sizeof(data));
+		assert_int_equal(peer->eof_error, 0);
+		peer_free(peer);
+	}
+}
+
+/* What waits for a terminal that nobody has open is dropped, also when its output is not read; the kernel
+ * would say for ever that it can be written to. */
+static void test_terminal_hung_up(void **state)
+{
+	static uint8_t data[1 << 17];
+	struct peer *peer = peer_new();
+	int slave = peer_open_terminal(peer);
+	(void)state;
+
+	stream_allow(&peer->stream, 0);
+	stream_send(&peer->stream, data, sizeof(data));
+	stream_flush(&peer->stream);
+	for (int i = 0; i < 10; i++)
+		peer_turn(peer);
+	assert_true(stream_has_queue(&peer->stream));
+	assert_int_equal(peer->n_broken, 0);
+	close(slave);
+	while (peer->n_broken == 0)
+		peer_turn(peer);
+	assert_int_equal(peer->n_broken, 1);
+	assert_int_equal(stream_queued(&peer->stream), 0);
+	assert_int_equal(peer->n_eof, 0);
+	stream_allow(&peer->stream, 100);
+	while (peer->n_eof == 0)
+		peer_turn(peer);
+	peer_free(peer);
+}
+
+/* A terminal takes what it is sent in order, however slowly it is read. */
+static void test_terminal_order(void **state)
+{
+	enum { TOTAL = 300000 };
+	struct peer *peer = peer_new();
+	int slave = peer_open_terminal(peer);
+	uint8_t *sent = malloc(TOTAL), *got = malloc(TOTAL);
+	size_t n_got = 0;
+	(void)state;
+
+	for (size_t i = 0; i < TOTAL; i++)
+		sent[i] = (uint8_t)(i * 31 + i / 251);
+	stream_send(&peer->stream, sent, TOTAL);
+	stream_flush(&peer->stream);
+	while (n_got < TOTAL) {
+		size_t most = n_got % 7777 + 1, left = TOTAL - n_got;
+		ssize_t n = read(slave, got + n_got, most < left ? most : left);
+		n_got += n > 0 ? (size_t)n : 0;
+		peer_turn(peer);
+	}
+	assert_memory_equal(sent, got, TOTAL);
+	assert_int_equal(stream_queued(&peer->stream), 0);
+	close(slave);
+	free(sent);
+	free(got);
+	peer_free(peer);
 }
 
 /* A megabyte in pieces of every size: what the kernel does not take is queued, nothing is lost or turned
@@ -178,6 +297,41 @@ static void test_finish(void **state)
 	peer_free(peer);
 }
 
+/* How many segments of TCP have come. What libc knows of tcp_info ends before that. */
+static unsigned segments_in(int fd)
+{
+	struct {
+		struct tcp_info known;
+		uint64_t rates[2], bytes[2];
+		uint32_t segs_out, segs_in;
+	} info;
+	socklen_t len = sizeof(info);
+	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+	assert_true(len >= sizeof(info));
+	return info.segs_in;
+}
+
+/* The last bytes and the end of TCP are one segment. */
+static void test_finish_at_once(void **state)
+{
+	struct peer *peer = peer_new();
+	char got[8];
+	int fds[2];
+	(void)state;
+
+	stream_close(&peer->stream);
+	wire_new(fds, false);
+	stream_open(&peer->stream, &peer->loop, fds[0], fds[0], &peer_hooks, peer);
+	unsigned before = segments_in(fds[1]);
+	stream_send(&peer->stream, "bye", 3);
+	stream_finish(&peer->stream);
+	assert_int_equal(read(fds[1], got, sizeof(got)), 3);
+	assert_int_equal(read(fds[1], got, sizeof(got)), 0);
+	assert_int_equal(segments_in(fds[1]) - before, 1);
+	close(fds[1]);
+	peer_free(peer);
+}
+
 /* One read brings at most what is allowed; 0 stops, and the end of file is not lost meanwhile. */
 static void test_allow(void **state)
 {
@@ -200,6 +354,27 @@ static void test_allow(void **state)
 	assert_int_equal(peer->n_data, 8);
 	assert_int_equal(peer->n_eof, 1);
 	assert_int_equal(peer->eof_error, 0);
+	peer_free(peer);
+}
+
+/* That the peer has left is seen without a read: behind bytes that nobody has read, and while it only
+ * listens. */
+static void test_left(void **state)
+{
+	struct peer *peer = peer_new();
+	(void)state;
+
+	stream_allow(&peer->stream, 0);
+	assert_false(stream_peer_has_left(&peer->stream));
+	assert_int_equal(write(peer->far, "x", 1), 1);
+	assert_false(stream_peer_has_left(&peer->stream));
+	shutdown(peer->far, SHUT_WR);
+	peer_turn(peer);
+	assert_true(stream_peer_has_left(&peer->stream));
+	assert_int_equal(peer->n_data + peer->n_eof, 0);
+	close(peer->far);
+	peer->far = -1;
+	assert_true(stream_peer_has_left(&peer->stream));
 	peer_free(peer);
 }
 
@@ -287,24 +462,162 @@ static void test_pipes(void **state)
 static void test_batch(void **state)
 {
 	struct batch *batch = batch_new();
-	static uint8_t bytes[BATCH_COPY_MAX + 1];
+	static uint8_t bytes[BATCH_COPY_MAX + 2];
 	(void)state;
 
 	for (int i = 0; i < BATCH_IOV; i++) {
-		assert_true(batch_has_room(batch, sizeof(bytes)));
-		batch_add(batch, bytes, sizeof(bytes));
+		assert_true(batch_has_room(batch, BATCH_COPY_MAX + 1));
+		batch_add(batch, bytes, BATCH_COPY_MAX + 1, i % 2 == 0);
 	}
-	assert_false(batch_has_room(batch, sizeof(bytes)));
+	assert_false(batch_has_room(batch, BATCH_COPY_MAX + 1));
 	assert_int_equal(batch->n, BATCH_IOV);
 	batch_clear(batch);
 
 	for (size_t n = 0; n < BATCH_SMALL / BATCH_COPY_MAX; n++)
-		batch_add(batch, bytes, BATCH_COPY_MAX);
-	assert_int_equal(batch->n, 1); /* all in one piece */
+		batch_add(batch, bytes + n % 2, BATCH_COPY_MAX, n == 0);
+	assert_int_equal(batch->n, 1); /* all in one piece, the first one too */
+	assert_ptr_equal(batch->iov[0].iov_base, batch->small);
 	assert_int_equal(batch->len, BATCH_SMALL);
 	assert_false(batch_has_room(batch, 1));
 	assert_true(batch_has_room(batch, BATCH_COPY_MAX + 1));
 	batch_free(batch);
+}
+
+/* What stays where it is and is in one run is one piece, however long. */
+static void test_batch_run(void **state)
+{
+	struct batch *batch = batch_new();
+	static uint8_t bytes[2 * BATCH_COPY_MAX];
+	(void)state;
+
+	for (size_t at = 0; at < sizeof(bytes); at += 64)
+		batch_add(batch, bytes + at, 64, true);
+	assert_int_equal(batch->n, 1);
+	assert_int_equal(batch->n_small, 0);
+	assert_ptr_equal(batch->iov[0].iov_base, bytes);
+	assert_int_equal(batch->iov[0].iov_len, sizeof(bytes));
+
+	batch_add(batch, bytes, 1, true); /* elsewhere, and small */
+	assert_int_equal(batch->n, 2);
+	assert_int_equal(batch->n_small, 1);
+	assert_int_equal(batch->len, sizeof(bytes) + 1);
+	batch_free(batch);
+}
+
+/* A flood is read on in the same turn by who asked for it, others once. */
+static void test_read_on(void **state)
+{
+	static uint8_t bytes[LOOP_SCRATCH];
+	struct peer *peer = peer_new();
+	int large = 1 << 22;
+	(void)state;
+
+	setsockopt(peer->far, SOL_SOCKET, SO_SNDBUF, &large, sizeof(large));
+	assert_int_equal(fcntl(peer->far, F_SETFL, 0), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(write(peer->far, bytes, sizeof(bytes)), sizeof(bytes));
+	peer_turn(peer);
+	assert_int_equal(peer->n_data, LOOP_SCRATCH);
+	stream_read_on(&peer->stream);
+	assert_int_equal(write(peer->far, bytes, 100), 100);
+	peer_turn(peer);
+	assert_int_equal(peer->n_data, 2 * LOOP_SCRATCH + 100);
+	for (size_t max = 65535; max <= 65536; max++) { /* as much as a bridge's quarter of 256 KiB */
+		size_t before = peer->n_data;
+		stream_allow(&peer->stream, max);
+		assert_int_equal(write(peer->far, bytes, 65536), 65536);
+		assert_int_equal(write(peer->far, bytes, 65536), 65536);
+		peer_turn(peer);
+		assert_int_equal(peer->n_data - before, max == 65536 ? 131072 : max);
+		while (peer->n_data - before < 131072)
+			peer_turn(peer);
+	}
+	assert_int_equal(peer->n_eof, 0);
+	peer_free(peer);
+}
+
+/* How many reads of a flood are of one turn, beside so many others in the turn before. */
+static size_t reads_beside(struct peer *peer, unsigned n)
+{
+	static uint8_t bytes[LOOP_SCRATCH];
+	size_t before = peer->n_data, end = before + 5 * sizeof(bytes);
+
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(write(peer->far, bytes, sizeof(bytes)), sizeof(bytes));
+	peer->loop.n_floods = 0;
+	peer->loop.n_floods_before = n;
+	peer_turn(peer);
+	size_t reads = (peer->n_data - before) / sizeof(bytes);
+	while (peer->n_data < end)
+		peer_turn(peer);
+	return reads;
+}
+
+static void on_stop(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	loop_stop(arg);
+}
+
+/* Floods share a turn, so that it does not become longer with each of them. */
+static void test_read_on_beside(void **state)
+{
+	struct peer *peer = peer_new();
+	int large = 1 << 22;
+	(void)state;
+
+	setsockopt(peer->far, SOL_SOCKET, SO_SNDBUF, &large, sizeof(large));
+	assert_int_equal(fcntl(peer->far, F_SETFL, 0), 0);
+	stream_read_on(&peer->stream);
+	assert_int_equal(reads_beside(peer, 0), 4);
+	assert_int_equal(reads_beside(peer, 2), 4);
+	assert_int_equal(reads_beside(peer, 3), 2);
+	assert_int_equal(reads_beside(peer, 4), 2);
+	assert_int_equal(reads_beside(peer, 5), 1);
+	assert_int_equal(reads_beside(peer, 1000), 1);
+	peer->loop.n_floods = 3;
+	assert_int_equal(event_base_once(peer->loop.base, -1, EV_TIMEOUT, on_stop, &peer->loop, NULL), 0);
+	loop_run(&peer->loop);
+	assert_int_equal(peer->loop.n_floods, 0);
+	assert_int_equal(peer->loop.n_floods_before, 3);
+	peer_free(peer);
+}
+
+/* A message of 64 KiB and its header are one read. */
+static void test_one_read(void **state)
+{
+	static uint8_t bytes[65536 + 14];
+	struct peer *peer = peer_new();
+	int large = 1 << 22;
+	(void)state;
+
+	setsockopt(peer->far, SOL_SOCKET, SO_SNDBUF, &large, sizeof(large));
+	assert_int_equal(write(peer->far, bytes, sizeof(bytes)), sizeof(bytes));
+	peer_turn(peer);
+	assert_int_equal(peer->n_data, sizeof(bytes));
+	peer_free(peer);
+}
+
+/* A header goes in front of what begins where a read does, unless something else may be there. */
+static void test_behind(void **state)
+{
+	struct peer *peer = peer_new();
+	uint8_t *scratch = peer->loop.scratch;
+	char got[16];
+	(void)state;
+
+	memcpy(scratch, "abc", 3);
+	stream_send_behind(&peer->stream, "HE", 2, scratch, 3);
+	assert_int_equal(peer->loop.batch->n, 1);
+	assert_ptr_equal(peer->loop.batch->iov[0].iov_base, scratch - 2);
+	stream_send_behind(&peer->stream, "he", 2, scratch, 3);
+	stream_send_behind(&peer->stream, "he", 2, scratch + 1, 2);
+	stream_send_behind(&peer->stream, "E", 1, "", 0);
+	stream_flush(&peer->stream);
+	assert_int_equal(read(peer->far, got, sizeof(got)), 15);
+	assert_memory_equal(got, "HEabcheabchebcE", 15);
+	peer_free(peer);
 }
 
 int main(void)
@@ -313,11 +626,22 @@ int main(void)
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_borrowed),
 		cmocka_unit_test(test_finish),
+		cmocka_unit_test(test_finish_at_once),
 		cmocka_unit_test(test_allow),
+		cmocka_unit_test(test_left),
 		cmocka_unit_test(test_broken),
 		cmocka_unit_test(test_two_streams),
 		cmocka_unit_test(test_pipes),
 		cmocka_unit_test(test_batch),
+		cmocka_unit_test(test_batch_run),
+		cmocka_unit_test(test_read_on),
+		cmocka_unit_test(test_read_on_beside),
+		cmocka_unit_test(test_one_read),
+		cmocka_unit_test(test_behind),
+		cmocka_unit_test(test_terminal_end),
+		cmocka_unit_test(test_terminal_gather),
+		cmocka_unit_test(test_terminal_hung_up),
+		cmocka_unit_test(test_terminal_order),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);

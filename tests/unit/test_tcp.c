@@ -8,13 +8,15 @@
 #include <stdint.h>
 /* cmocka.h needs the four above. */
 #include <cmocka.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 
 #include "backend/rotation.h"
-#include "backend/tcp.h"
+#include "backend/tcp_internal.h"
 #include "ear.h"
 #include "names.h"
+#include "net/keepalive.h"
 #include "rig.h"
 #include "wire.h"
 
@@ -494,6 +496,63 @@ static void test_stalls_after_its_end(void **state)
 	service_free(service);
 }
 
+/* An option of the endpoint's socket. */
+static int option_of(const struct service *service, int level, int option)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+	int fd = ((struct tcp *)service->tcp)->channel.stream.rfd;
+
+	assert_int_equal(getsockopt(fd, level, option, &value, &len), 0);
+	return value;
+}
+
+/* Has the kernel been told to look whether the other end is there? */
+static void assert_guarded(const struct service *service, int user_timeout)
+{
+	assert_int_equal(option_of(service, SOL_SOCKET, SO_KEEPALIVE), 1);
+	assert_int_equal(option_of(service, IPPROTO_TCP, TCP_KEEPIDLE), KEEPALIVE_IDLE_S);
+	assert_int_equal(option_of(service, IPPROTO_TCP, TCP_KEEPINTVL), KEEPALIVE_INTERVAL_S);
+	assert_int_equal(option_of(service, IPPROTO_TCP, TCP_KEEPCNT), KEEPALIVE_PROBES);
+	assert_int_equal(option_of(service, IPPROTO_TCP, TCP_USER_TIMEOUT), user_timeout);
+}
+
+/* The socket finds out by itself when the other end is gone, be the session idle or busy; not before that can
+ * matter, but always before. */
+static void test_guarded(void **state)
+{
+	for (int busy = 0; busy < 2; busy++) {
+		struct service *service = service_open(FRAMING_STREAM, false);
+		(void)state;
+
+		assert_int_equal(option_of(service, SOL_SOCKET, SO_KEEPALIVE), 0);
+		for (int ms = 0; ms < KEEPALIVE_MARGIN_MS; ms += 100) {
+			if (busy)
+				visitor_says(service, "word");
+			rig_skip(100);
+			rig_turns(&service->rig, 2);
+			service_read(service, 65536);
+		}
+		assert_guarded(service, SEND_TIMEOUT + KEEPALIVE_MARGIN_MS);
+		heard(&service->ear, "");
+		service_free(service);
+	}
+}
+
+/* As soon as bytes wait it is so: what looks at them from then on may come later. The longest time is more
+ * than an int. */
+static void test_guarded_when_it_stalls(void **state)
+{
+	struct service *service = service_open(FRAMING_STREAM, true);
+	(void)state;
+
+	service->route.send_timeout_ms = 3600000000u;
+	visitor_fills(service, 200000);
+	rig_turns(&service->rig, 2);
+	assert_guarded(service, INT32_MAX);
+	service_free(service);
+}
+
 /* As long as it takes some it is not given up, and when it has all nobody looks any more; nor does anybody
  * before there is something to take. */
 static void test_no_stall(void **state)
@@ -776,6 +835,8 @@ int main(void)
 		cmocka_unit_test(test_takes_slowly),
 		cmocka_unit_test(test_stalls),
 		cmocka_unit_test(test_stalls_after_its_end),
+		cmocka_unit_test(test_guarded),
+		cmocka_unit_test(test_guarded_when_it_stalls),
 		cmocka_unit_test(test_no_stall),
 		cmocka_unit_test(test_abort),
 		cmocka_unit_test(test_abort_takes_nothing),

@@ -152,6 +152,26 @@ static void test_slice(void **state)
 	check_text(text_slice(NOTHING, 1), "");
 }
 
+/* As much as fits, and a NUL. */
+static void test_copy(void **state)
+{
+	char out[4];
+
+	(void)state;
+	for (size_t len = 0; len <= 5; len++) {
+		struct text in = guarded("abcde");
+		in.len = len;
+		memset(out, 'x', sizeof(out));
+		text_copy(out, 4, in);
+		assert_int_equal(strlen(out), len < 3 ? len : 3);
+		assert_memory_equal(out, "abc", strlen(out));
+	}
+	text_copy(out, 1, guarded("a"));
+	assert_string_equal(out, "");
+	text_copy(out, 4, NOTHING);
+	assert_string_equal(out, "");
+}
+
 /* Cuts `in` at commas and joins the pieces with bars. */
 static void check_next(const char *in, const char *expected)
 {
@@ -375,6 +395,7 @@ int main(void)
 		cmocka_unit_test(test_trim),
 		cmocka_unit_test(test_slice),
 		cmocka_unit_test(test_next),
+		cmocka_unit_test(test_copy),
 		cmocka_unit_test(test_dup),
 		cmocka_unit_test(test_to_u64),
 		cmocka_unit_test(test_percent_decode),

@@ -18,6 +18,7 @@
 #include "ws/message.h"
 
 enum { PING_INTERVAL = 30000, PING_TIMEOUT = 20000, SEND_TIMEOUT = 60000, HEARD_MAX = 1 << 20 };
+enum { GUEST_EVENTS = 2 }; /* added while it is idle: the mailbox and the readable one */
 
 /* A client, its connection, and what the other side of the session would hear. */
 struct guest {
@@ -972,6 +973,45 @@ static void test_linger_timer(void **state)
 	assert_int_equal(n_closed, 1);
 }
 
+/* Fills what the kernels hold between the two, so that what is sent is on its way for long, and nothing waits
+ * here. */
+static void guest_be_distant(struct guest *guest)
+{
+	static const uint8_t bytes[1000];
+	while (stream_unsent(&guest->stream) < 2000) {
+		guest_say(guest, bytes, sizeof(bytes));
+		guest_calm(guest);
+	}
+	assert_int_equal(stream_queued(&guest->stream), 0);
+}
+
+/* Our last words are still on their way at the first look, and at the one before nobody was there to have
+ * taken anything for send_timeout: their time begins with them. */
+static void test_linger_of_a_distant_client(void **state)
+{
+	(void)state;
+	for (int answers = 0; answers < 2; answers++) {
+		struct guest *guest = guest_new_with(true, 0, PING_TIMEOUT, SEND_TIMEOUT);
+		guest_be_distant(guest);
+		guest->visitor->ops->allow(guest->visitor, 0); /* has it looked at */
+		rig_pass(&guest->rig, VISITOR_PEEK_MS, 500);
+		guest->visitor->ops->allow(guest->visitor, 65536);
+		rig_pass(&guest->rig, 2 * SEND_TIMEOUT, SEND_TIMEOUT);
+		if (answers)
+			guest_close(guest, 1000, "");
+		else
+			wire_send(guest->fd, 0x83, "", 0); /* breaks a rule */
+		rig_turns(&guest->rig, 3);
+		guest_finish(guest, 1000, "");
+		rig_pass(&guest->rig, SEND_TIMEOUT - 1000, 100);
+		assert_int_equal(guest->n_closed, 0);
+		rig_pass(&guest->rig, 1200, 100);
+		unsigned n_closed = guest->n_closed;
+		guest_free(guest);
+		assert_int_equal(n_closed, 1);
+	}
+}
+
 /* The client has closed and the other side takes its time: nothing is due, and nothing is pinged. */
 static void test_close_received_waits(void **state)
 {
@@ -1269,6 +1309,76 @@ static void test_paused(void **state)
 	guest_free(guest);
 }
 
+/* A client that is reset while nothing is read from it, nor sent to it: that is seen within VISITOR_PEEK_MS,
+ * without pings, and what it had said is heard if it is asked for then. */
+static void test_reset_while_paused(void **state)
+{
+	(void)state;
+	for (int listens = 0; listens < 2; listens++) {
+		struct guest *guest = guest_new_with(false, 0, PING_TIMEOUT, SEND_TIMEOUT);
+		guest->visitor->ops->allow(guest->visitor, 0);
+		wire_send(guest->fd, 0x82, "0123456789", 10);
+		guest_leave(guest, true);
+		guest_settle(guest);
+		rig_pass(&guest->rig, VISITOR_PEEK_MS - 100, 500);
+		assert_int_equal(guest->n_sent + guest->n_eof, 0);
+		rig_pass(&guest->rig, 100, 100);
+		assert_string_equal(guest_how(guest), strerror(ECONNRESET));
+		assert_int_equal(guest->n_eof, 0);
+		if (listens) {
+			guest->visitor->ops->allow(guest->visitor, 65536);
+			rig_turns(&guest->rig, 3);
+		}
+		assert_int_equal(guest->n_data, listens ? 10 : 0);
+		rig_pass(&guest->rig, VISITOR_CLOSE_MS, 500);
+		assert_int_equal(guest->n_closed, 1);
+		assert_true(guest->end.abrupt);
+		guest_free(guest);
+	}
+}
+
+/* One that has said all, has closed and has ended its side is no such client, however long it takes until it
+ * is heard. */
+static void test_end_while_paused(void **state)
+{
+	struct guest *guest = guest_new_with(false, 0, PING_TIMEOUT, SEND_TIMEOUT);
+	(void)state;
+
+	guest->visitor->ops->allow(guest->visitor, 0);
+	wire_send(guest->fd, 0x82, "0123456789", 10);
+	guest_close(guest, 1000, "");
+	guest_leave(guest, false);
+	rig_pass(&guest->rig, 10 * VISITOR_PEEK_MS, 500);
+	assert_int_equal(guest->n_eof + guest->n_closed, 0);
+	guest->visitor->ops->allow(guest->visitor, 65536);
+	rig_turns(&guest->rig, 3);
+	assert_int_equal(guest->n_data, 10);
+	assert_int_equal(guest->n_eof, 1);
+	assert_int_equal(guest->end.code, 1000);
+	assert_false(guest->end.abrupt);
+	guest_free(guest);
+}
+
+/* Who is read needs no looking after: without pings there is no timer, and after a pause there is none again
+ * soon. */
+static void test_timer_of_a_pause(void **state)
+{
+	struct guest *guest = guest_new_with(false, 0, PING_TIMEOUT, SEND_TIMEOUT);
+	const struct loop *loop = &guest->rig.loop;
+	(void)state;
+
+	guest_settle(guest);
+	assert_int_equal(event_base_get_num_events(loop->base, EVENT_BASE_COUNT_ADDED), GUEST_EVENTS);
+	for (int i = 0; i < 3; i++) {
+		guest->visitor->ops->allow(guest->visitor, 0);
+		guest->visitor->ops->allow(guest->visitor, 65536);
+	}
+	assert_int_equal(event_base_get_num_events(loop->base, EVENT_BASE_COUNT_ADDED), GUEST_EVENTS + 1);
+	rig_pass(&guest->rig, VISITOR_PEEK_MS, 500);
+	assert_int_equal(event_base_get_num_events(loop->base, EVENT_BASE_COUNT_ADDED), GUEST_EVENTS);
+	guest_free(guest);
+}
+
 /* A message from the other side in pieces is one in frames: type on the first one, FIN on the last one. */
 static void test_frames_out(void **state)
 {
@@ -1368,6 +1478,7 @@ int main(void)
 		cmocka_unit_test(test_close_timer),
 		cmocka_unit_test(test_close_timer_slow_reader),
 		cmocka_unit_test(test_linger_timer),
+		cmocka_unit_test(test_linger_of_a_distant_client),
 		cmocka_unit_test(test_close_received_waits),
 		cmocka_unit_test(test_send_timeout),
 		cmocka_unit_test(test_send_timeout_idle),
@@ -1380,6 +1491,9 @@ int main(void)
 		cmocka_unit_test(test_ping_behind_data),
 		cmocka_unit_test(test_ping_while_paused),
 		cmocka_unit_test(test_paused),
+		cmocka_unit_test(test_reset_while_paused),
+		cmocka_unit_test(test_end_while_paused),
+		cmocka_unit_test(test_timer_of_a_pause),
 		cmocka_unit_test(test_frames_out),
 		cmocka_unit_test(test_feed),
 		cmocka_unit_test(test_destroy),

@@ -73,6 +73,11 @@ static void test_websocketd_options(void **state)
 	assert_int_equal(run.cli.config->routes[0].origins.n, 1);
 	assert_true(run.cli.config->same_origin);
 	run_done(&run);
+	run = GOOD("--devconsole=false", "--cgidir=/tmp", "--staticdir=/usr");
+	assert_string_equal(run.cli.config->routes[0].cgi_dir, "/tmp");
+	assert_int_equal(run.cli.config->routes[0].exec.n, 0);
+	assert_false(run.cli.config->routes[0].console);
+	run_done(&run);
 	run = GOOD("--sameorigin=false", "cat");
 	assert_string_equal(run.cli.config->routes[0].origins.items[0], "any");
 	run_done(&run);
@@ -121,14 +126,15 @@ static void test_websocketd_mistakes(void **state)
 	BAD(2, "websocketd: --ssl: must be true or false, not \"x\"\n", "--ssl=x", "cat");
 	BAD(2, "websocketd: --maxforks: must be a number up to 10000000, not \"x\"\n", "--maxforks=x", "cat");
 	BAD(2, "websocketd: --address: needs a value: --address=HOST[:PORT]\n", "--address");
-	BAD(2, "websocketd: option --cgidir is not supported yet by this version\n", "--cgidir=/tmp");
 	BAD(1,
 		"websocketd: --loglevel: must be debug, trace, access, info, error, fatal or none, not "
 		"\"warning\"\n",
 		"--loglevel=warning", "cat");
 	BAD(1, "websocketd: --maxframesize: must be 0 (no limit) or more, not \"-1\"\n", "--maxframesize=-1",
 		"cat");
-	BAD(1, "websocketd: nothing to serve: give a COMMAND, --dir=DIR or --staticdir=DIR (see --help)\n",
+	BAD(1,
+		"websocketd: nothing to serve: give a COMMAND, --dir=DIR, --staticdir=DIR or --cgidir=DIR "
+		"(see --help)\n",
 		NULL);
 	BAD(1, "websocketd: give a COMMAND or --dir=DIR, not both\n", "--dir=/tmp", "cat");
 	BAD(1, "websocketd: give --binary or --passstderr, not both: what is tagged are lines\n", "--binary",
@@ -148,6 +154,9 @@ static void test_websocketd_mistakes(void **state)
 		"--sslcert=/etc/passwd", "--sslkey=/no/such", "cat");
 	BAD(4, "websocketd: give --devconsole or --staticdir, not both\n", "--devconsole", "--staticdir=/tmp",
 		"cat");
+	BAD(4, "websocketd: give --devconsole or --cgidir, not both\n", "--devconsole", "--cgidir=/tmp",
+		"cat");
+	BAD(1, "websocketd: --cgidir: /no/such: No such file or directory\n", "--cgidir=/no/such");
 	program = "wsluice";
 }
 

@@ -62,6 +62,7 @@ struct pair {
 	size_t n_got, n_open, n_sent, n_eof, n_broken;
 	int eof_error;
 	bool echo;
+	void (*opened)(struct stream *stream); /* what a test does then; NULL: nothing */
 };
 
 static inline void pair_on_open(void *arg)
@@ -71,6 +72,8 @@ static inline void pair_on_open(void *arg)
 	assert_false(stream_in_handshake(&pair->stream));
 	memset(pair->rig.loop.scratch, 0xee, LOOP_SCRATCH); /* it is whose turn it is */
 	pair->n_open++;
+	if (pair->opened != NULL)
+		pair->opened(&pair->stream);
 }
 
 static inline void pair_on_data(void *arg, uint8_t *data, size_t len)
