@@ -1,13 +1,20 @@
 /* What `make run` serves: the page that lists the routes, and each route in its console. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-import { BUILD, Process, ROOT, SCREENSHOTS, WSLUICE, listening } from './harness.mjs';
+import { BUILD, Process, ROOT, SCREENSHOTS, WSLUICE, eventually, listening } from './harness.mjs';
+import { makeHome } from './screen.mjs';
 
-/** The demo on free ports, with a page of its index. */
-async function start({ newConsole, defer }, options) {
-	const demo = new Process(path.join(ROOT, 'etc/demo/run.sh'), [],
+/**
+ * The demo on free ports, with a page of its index. Its terminals' home is the test's own: what a user's files have a
+ * shell do first may take a minute, as that of version managers that wait for a lock which a shell left that was killed.
+ */
+async function start(t, options) {
+	const { newConsole, defer } = t;
+	const home = makeHome(t);
+	const demo = new Process(path.join(ROOT, 'etc/demo/run.sh'), ['shell', 'top'].map((name) => `--set=route /${name}.env=HOME=${home}`),
 		{ BUILD, WSLUICE, WSLUICE_DEMO_ADDRESS: '127.0.0.1:0', WSLUICE_DEMO_TCP_PORT: '0' });
 
 	defer(async () => assert.equal(await demo.stop(), 0, demo.output));
@@ -21,16 +28,43 @@ async function follow(view, route) {
 	await view.connect();
 }
 
+/** The lines of the terminal, once there is one. */
+function terminalLines() {
+	const buffer = window.wsluice?.terminal?.buffer.active;
+
+	return Array.from({ length: buffer?.length ?? 0 }, (_, i) => buffer.getLine(i).translateToString(true));
+}
+
+/** Waits until a line of the terminal matches, and returns it. */
+async function shows(view, pattern) {
+	const lines = () => view.page.evaluate(terminalLines).catch(() => []); // none while another page comes
+	let line;
+
+	await eventually(async () => { line = (await lines()).find((text) => pattern.test(text)); return line !== undefined; }, `a line ${pattern}`)
+		.catch(async (error) => { throw new Error(`${error.message} in:\n${(await lines()).join('\n').trimEnd()}`); });
+	return line;
+}
+
+/** What a link of the index leads to: the console of a route, a terminal, or a page that a program made. */
+const arrives = {
+	'/shell': (page) => page.waitForFunction(() => window.wsluice?.terminal),
+	'/top': (page) => page.waitForFunction(() => window.wsluice?.terminal),
+	'/cgi/guestbook.sh': (page) => page.locator('form input').waitFor(),
+};
+
 export async function demoIndex(t) {
 	const { view } = await start(t);
 	const links = await view.page.locator('main a').evaluateAll((all) => all.map((link) => link.getAttribute('href')));
 
-	assert.deepEqual(links, ['/count', '/echo', '/vmstat', '/chat', '/sort', '/netstring', '/report', '/limited',
-		'/scripts/greeter.sh/Welcome', '/scripts/environment.sh/some/path?some=query', '/tcp', '/desk?token=demo']);
+	assert.deepEqual(links, ['/shell', '/top', '/count', '/echo', '/vmstat', '/chat', '/sort', '/netstring', '/report',
+		'/limited', '/shout', '/cgi/guestbook.sh', '/scripts/greeter.sh/Welcome', '/scripts/environment.sh/some/path?some=query', '/tcp', '/desk?token=demo']);
 	await view.page.screenshot({ path: path.join(SCREENSHOTS, 'demo-index.png'), fullPage: true });
 	for (const link of links) {
 		await view.page.click(`a[href="${link}"]`);
-		await view.page.waitForFunction((end) => document.querySelector('#url')?.value.endsWith(end), link);
+		if (arrives[link])
+			await arrives[link](view.page);
+		else
+			await view.page.waitForFunction((end) => document.querySelector('#url')?.value.endsWith(end), link);
 		await view.page.goBack();
 	}
 }
@@ -101,6 +135,87 @@ export async function demoReport(t) {
 	await view.screenshot('demo-report');
 }
 
+/** A shell of the visitor's own, whose exit status the page shows. */
+export async function demoShell(t) {
+	const { view } = await start(t);
+
+	await view.page.click('a[href="/shell"]');
+	await view.state('open');
+	await shows(view, /^1>/);
+	await view.page.keyboard.type('echo $((6 * 7)) $TERM; ls -d cgi\n');
+	await shows(view, /^42 xterm-256color$/);
+	await shows(view, /^cgi$/);
+	await shows(view, /^2>/);
+	await view.screenshot('demo-shell');
+	await view.page.keyboard.type('exit 3\n');
+	await view.state('ended');
+	assert.match(await view.status(), /exit 3/);
+}
+
+/** It draws, and what is typed does not end it. */
+export async function demoTop(t) {
+	const { view } = await start(t);
+
+	await view.page.click('a[href="/top"]');
+	await shows(view, / PID +USER /);
+	assert.match(await view.status(), /look at only/);
+	await view.page.evaluate(() => window.wsluice.link.input('q')); // as a page would that is not ours
+	const seconds = (line) => line.match(/^top - (\S+)/)[1];
+	const before = seconds(await shows(view, /^top - /));
+	await view.page.waitForFunction((old) => {
+		const line = window.wsluice.terminal.buffer.active.getLine(0).translateToString(true);
+
+		return line.startsWith('top - ') && !line.startsWith('top - ' + old);
+	}, before);
+	assert.equal(await view.page.locator('#status').getAttribute('data-state'), 'open');
+	await view.screenshot('demo-top');
+}
+
+/** tr answers line by line. */
+export async function demoShout(t) {
+	const { view } = await start(t);
+
+	await follow(view, '/shout');
+	for (const word of ['quiet', 'please']) {
+		await view.type(word);
+		await view.row('in', word.toUpperCase());
+	}
+}
+
+/** A form, what is made of it, and a program that says one thing after the other. */
+export async function demoCgi(t) {
+	const { url, view } = await start(t);
+
+	await view.page.click('a[href="/cgi/guestbook.sh"]');
+	await view.page.fill('input', '<b>Ann & Bob</b>');
+	await view.screenshot('demo-cgi');
+	await view.page.click('button');
+	assert.equal(await view.page.textContent('pre'), 'name=<b>Ann & Bob</b>\n');
+	await view.page.click('a[href="/cgi/guestbook.sh"]');
+	await view.page.locator('form input').waitFor();
+
+	const early = await view.page.evaluate(async (address) => {
+		const reader = (await fetch(address)).body.getReader();
+		const first = new TextDecoder().decode((await reader.read()).value);
+
+		await reader.cancel();
+		return first;
+	}, url + 'cgi/slowly.sh');
+	assert.ok(early.startsWith('line 1 of 10\n') && !early.includes('line 10'), early);
+}
+
+/** Who is not alone on an address gets no terminals: the demo says so and serves the rest. */
+export async function demoWithoutTerminals(t) {
+	const demo = new Process(path.join(ROOT, 'etc/demo/run.sh'), [],
+		{ BUILD, WSLUICE, WSLUICE_DEMO_ADDRESS: '0.0.0.0:0', WSLUICE_DEMO_TCP_PORT: '0' });
+
+	t.defer(async () => assert.equal(await demo.stop(), 0, demo.output));
+	const [, port] = await demo.says(/listening.*?0\.0\.0\.0:(\d+)/);
+	assert.match(demo.output, /\/shell and \/top are not there/);
+	for (const [route, status] of [['shell', 404], ['top', 404], ['echo', 200]])
+		assert.equal((await fetch(`http://127.0.0.1:${port}/${route}`)).status, status, route);
+}
+
 /** The second visitor hears why not; the first one's program is ended by the kernel. */
 export async function demoLimited(t) {
 	const { url, view: first } = await start(t);
@@ -128,7 +243,7 @@ export async function demoScripts(t) {
 	await view.open(url);
 	await view.page.click('a[href^="/scripts/environment.sh"]');
 	await view.page.click('#connect');
-	await view.state('closed');
+	await view.row('note', 'closed'); // which is drawn behind all that came before
 	const names = new Map((await view.rows('in')).map((line) => line.split(/=(.*)/s)));
 	assert.equal(names.get('SCRIPT_NAME'), '/scripts/environment.sh');
 	assert.equal(names.get('PATH_INFO'), '/some/path');
@@ -179,17 +294,19 @@ export async function demoChat(t) {
 
 /** Interrupted, the demo takes its service and its directory with it. */
 export async function demoCleansUp(t) {
+	const place = mkdtempSync(path.join(tmpdir(), 'wsluice-demo-')); // where nothing is left of a run that was killed
+	t.defer(() => rmSync(place, { recursive: true }));
 	const demo = new Process(path.join(ROOT, 'etc/demo/run.sh'), ['--set', 'gateway.log_level=debug'],
-		{ BUILD, WSLUICE, WSLUICE_DEMO_ADDRESS: '127.0.0.1:0', WSLUICE_DEMO_TCP_PORT: '0', TMPDIR: SCREENSHOTS });
+		{ BUILD, WSLUICE, WSLUICE_DEMO_ADDRESS: '127.0.0.1:0', WSLUICE_DEMO_TCP_PORT: '0', TMPDIR: place });
 	t.defer(() => demo.stop());
 	await listening(demo);
-	const directory = readdirSync(SCREENSHOTS).find((name) => name.startsWith('tmp.'));
+	const directory = readdirSync(place).find((name) => name.startsWith('tmp.'));
 	const children = readFileSync(`/proc/${demo.child.pid}/task/${demo.child.pid}/children`, 'utf8').trim().split(' ');
 
 	assert.ok(directory);
 	assert.equal(children.length, 2);
 	assert.equal(await demo.stop('SIGINT'), 0, demo.output);
-	assert.ok(!existsSync(path.join(SCREENSHOTS, directory)));
+	assert.ok(!existsSync(path.join(place, directory)));
 	for (const pid of children)
 		assert.ok(!existsSync(`/proc/${pid}`), `process ${pid} is left`);
 }

@@ -1,5 +1,6 @@
 /*
- * What the tests stand on: a gateway process, a service process, and the console page as a user handles it.
+ * What the tests stand on: a gateway process, a service process, and the console and the terminal page as a user
+ * handles them.
  * Waits are for conditions, with a limit; nothing sleeps.
  */
 import { spawn } from 'node:child_process';
@@ -13,7 +14,7 @@ export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '
 export const BUILD = path.resolve(ROOT, process.env.BUILD || 'build');
 export const WSLUICE = path.resolve(ROOT, process.env.WSLUICE || path.join(BUILD, 'wsluice'));
 export const SCREENSHOTS = path.join(BUILD, 'screenshots');
-export const LIMIT_MS = 30000; // no wait is longer; the machine may be busy
+export const LIMIT_MS = 120000; // no wait is longer; the machine may have much else to do
 
 mkdirSync(SCREENSHOTS, { recursive: true });
 
@@ -38,6 +39,11 @@ export async function eventually(condition, what) {
 			throw new Error(`waited ${LIMIT_MS} ms for ${what}`);
 		await new Promise((resolve) => setTimeout(resolve, 20));
 	}
+}
+
+/** The one in the middle of some numbers: what others have the machine do at the same time moves it less than the largest. */
+export function middle(values) {
+	return values.slice().sort((one, other) => one - other)[values.length >> 1];
 }
 
 /** A child process whose output is kept. */
@@ -98,6 +104,36 @@ export async function freePort() {
 	return port;
 }
 
+/** Has a page keep each status that it shows from now on: one of a second is over before it is asked for. */
+export function keepStatuses(page) {
+	return page.evaluate(() => {
+		const status = document.querySelector('#status');
+		window.statuses = [];
+		new MutationObserver(() => window.statuses.push(status.textContent)).observe(status, { childList: true });
+	});
+}
+
+/** Waits until a status with these words was kept, and returns all. */
+export async function statusesWith(page, words) {
+	try {
+		await page.waitForFunction((part) => window.statuses.some((status) => status.includes(part)), words);
+	} catch (error) {
+		throw new Error(`no "${words}" in:\n${(await page.evaluate(() => window.statuses)).join('\n')}`, { cause: error });
+	}
+	return page.evaluate(() => window.statuses);
+}
+
+/**
+ * Stops the clock of a page: from here on its timers run when the test says so. An animation frame is one, so what is
+ * drawn by frames waits too.
+ */
+export async function stopClock(page) {
+	const begin = Date.now();
+
+	await page.clock.install({ time: begin });
+	await page.clock.pauseAt(begin + 3_600_000); // later than whatever the page's clock says when that arrives
+}
+
 /** The console page; everything that a test does to it goes through its controls. */
 export class Console {
 	constructor(page) {
@@ -153,6 +189,76 @@ export class Console {
 			const log = await this.page.locator('#log .row').allTextContents();
 			throw new Error(`no ${kind} row with ${JSON.stringify(text)} in:\n${log.join('\n')}`, { cause: error });
 		}
+	}
+
+	async screenshot(name) {
+		await this.page.screenshot({ path: path.join(SCREENSHOTS, name + '.png') });
+	}
+}
+
+/** The terminal page, by way of `window.wsluice` for what can't be seen: the screen, the session's state. */
+export class Terminal {
+	constructor(page) {
+		this.page = page;
+	}
+
+	async open(url) {
+		await this.page.goto(url);
+		return this;
+	}
+
+	/** Waits for a state: connecting, open, ended, failed, waiting. */
+	async state(name) {
+		try {
+			await this.page.locator(`#status[data-state=${name}]`).waitFor();
+		} catch (error) {
+			throw new Error(`not ${name}, but ${await this.status()}`, { cause: error });
+		}
+	}
+
+	status() {
+		return this.page.textContent('#status');
+	}
+
+	/** The lines of the screen and of what has scrolled off it, as text, those that were wrapped joined. */
+	lines() {
+		return this.page.evaluate(() => {
+			const buffer = window.wsluice.terminal.buffer.active;
+			const lines = [];
+			for (let at = 0; at < buffer.length; at++) {
+				const line = buffer.getLine(at);
+				const text = line.translateToString(true);
+				if (line.isWrapped)
+					lines[lines.length - 1] += text;
+				else
+					lines.push(text);
+			}
+			return lines;
+		});
+	}
+
+	/** Waits for a line that matches, and returns the match. */
+	async line(pattern) {
+		let lines = [];
+		const found = () => lines.map((line) => pattern.exec(line)).find(Boolean);
+		try {
+			await eventually(async () => { lines = await this.lines(); return found(); }, `a line ${pattern}`);
+		} catch (error) {
+			error.message += ` in:\n${lines.join('\n')}`;
+			throw error;
+		}
+		return found();
+	}
+
+	/** Types a line as a person would. */
+	async type(text) {
+		await this.page.keyboard.type(text);
+		await this.page.keyboard.press('Enter');
+	}
+
+	/** { columns, rows } */
+	size() {
+		return this.page.evaluate(() => ({ columns: window.wsluice.terminal.cols, rows: window.wsluice.terminal.rows }));
 	}
 
 	async screenshot(name) {

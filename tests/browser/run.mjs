@@ -2,22 +2,24 @@
  * Runs the browser tests in headless Chromium and ends with "N passed, N failed".
  *   node run.mjs [WORD]...      only the tests whose names contain one of the words
  * WSLUICE is the program (build/wsluice), BUILD the build directory, CHROMIUM the browser.
- * A test is a function of ({ newConsole, defer, mayComplain }); it fails also when a page that it opened
+ * A test is a function of ({ newConsole, newTerminal, defer, mayComplain }); it fails also when a page that it opened
  * reports an error that it did not announce: scripts, resources, content security policy.
  */
 import { chromium } from 'playwright-core';
 
 import * as consoleTests from './console.mjs';
 import * as demoTests from './demo.mjs';
-import { Console, LIMIT_MS } from './harness.mjs';
+import { Console, LIMIT_MS, Terminal } from './harness.mjs';
 import * as novncTests from './novnc.mjs';
+import * as shellTests from './shells.mjs';
+import * as terminalTests from './terminal.mjs';
 import * as tlsTests from './tls.mjs';
 
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
 	'--disable-component-update', '--disable-sync'];
 
-/** Opens a console page in a context of its own; its complaints go to `complaints`. */
-async function openConsole(browser, cleanup, complaints, options) {
+/** Opens a page in a context of its own; its complaints go to `complaints`. */
+async function openPage(browser, cleanup, complaints, options) {
 	const context = await browser.newContext({ viewport: { width: 1000, height: 700 }, ...options });
 	const page = await context.newPage();
 
@@ -28,7 +30,7 @@ async function openConsole(browser, cleanup, complaints, options) {
 		if (['error', 'warning'].includes(message.type()))
 			complaints.push(message.text());
 	});
-	return new Console(page);
+	return page;
 }
 
 /** Runs one test, takes down what it left behind in reverse order, and throws what went wrong. */
@@ -39,7 +41,8 @@ async function runTest(browser, test) {
 
 	try {
 		await test({
-			newConsole: (options) => openConsole(browser, cleanup, complaints, options),
+			newConsole: async (options) => new Console(await openPage(browser, cleanup, complaints, options)),
+			newTerminal: async (options) => new Terminal(await openPage(browser, cleanup, complaints, options)),
 			defer: (action) => cleanup.push(action),
 			mayComplain: (pattern) => { expected = pattern; },
 		});
@@ -53,9 +56,9 @@ async function runTest(browser, test) {
 }
 
 async function main(words) {
-	const tests = Object.entries({ ...consoleTests, ...demoTests, ...novncTests, ...tlsTests })
+	const tests = Object.entries({ ...consoleTests, ...demoTests, ...novncTests, ...shellTests, ...terminalTests, ...tlsTests })
 		.filter(([name]) => words.length === 0 || words.some((word) => name.includes(word)));
-	const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: FLAGS });
+	const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: FLAGS, timeout: LIMIT_MS });
 	let failed = 0;
 
 	for (const [name, test] of tests) {

@@ -25,9 +25,10 @@ async function inPage({ url, ...rest }) {
 
 /** From the opening of the page to the close code. */
 async function run() {
-	const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: FLAGS });
+	const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: FLAGS, timeout: 0 });
 	try {
 		const page = await (await browser.newContext({ ignoreHTTPSErrors: true })).newPage();
+		page.setDefaultTimeout(0); // who runs this has the patience
 		await page.goto(new URL('/files/page.html', options.url.replace(/^ws/, 'http')).href);
 		return await page.evaluate(inPage, options);
 	} finally {

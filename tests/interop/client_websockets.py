@@ -7,6 +7,7 @@ import websockets
 from messages import Messages
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
+PATIENT = {"open_timeout": None, "ping_timeout": None, "close_timeout": 60}  # who runs this has the patience
 OFFERS = {
     "no": {"compression": None},
     "yes": {"compression": "deflate"},
@@ -95,7 +96,7 @@ def describe(got, expected):
 
 async def main(url, n, seed, offer, framing):
     """The arguments: URL N SEED no|yes|narrow (what is offered, OFFERS) records|stream (what comes back)."""
-    socket = await websockets.connect(url, max_size=None, **OFFERS[offer])
+    socket = await websockets.connect(url, max_size=None, **PATIENT, **OFFERS[offer])
     figures = await Exchange(socket, int(n), int(seed), framing == "stream").run()
     await socket.close(1000, "that is all")
     assert socket.close_code == 1000, f"closed with {socket.close_code}"

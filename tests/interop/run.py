@@ -41,6 +41,7 @@ OFFERS = {  # what clients offer, with what must be agreed then; Chromium's is a
     "yes": (),
     "narrow": ("server_no_context_takeover", "client_no_context_takeover", "server_max_window_bits=9"),
 }
+PATIENCE = 300  # seconds for a client to begin and to end, besides its messages: the machine may have much else to do
 RECORDS = {"exec": "cat", "framing": "records"}
 DEFLATE = {"deflate": "yes", "deflate_threshold": 64}
 
@@ -135,7 +136,7 @@ def exchange(run, client, port, n, seed):
             [str(word) for word in words],
             capture_output=True,
             text=True,
-            timeout=60 + n / 20,
+            timeout=PATIENCE + n / 20,
             cwd=HERE,
             env={**os.environ, "NODE_EXTRA_CA_CERTS": authority, "SSL_CERT_FILE": authority},
         )
