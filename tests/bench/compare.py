@@ -1,227 +1,280 @@
 #!/usr/bin/python3
-"""compare: the CPU time of a gateway against nginx's stream relay, on the same work in the same minute.
+"""compare: what a gateway costs beside others that do the same work, in the same minutes.
 
-Starts the services (tcpd), nginx, and the other contestants, then lets them do each piece of work in turn, round
-after round: A B C, A B C, ... Other things run on the machine too, so only the ratio to nginx within a round is
-used, and of these the median over the rounds. Contestants: the modes of relay.c, and the gateway itself with
---wsluice=PATH, which does the same work over WebSocket while nginx does it over the bare bytes.
+Starts the services (tcpd), nginx's stream relay and the contestants that are asked for, then lets each do each piece of
+work in turn, round after round. Other things run on the machine too, so what counts are ratios to the reference within
+a round (nginx; websocketd where programs are run), and of these the median over the rounds.
+
+  --with=all             everyone, every work, the long report: `make bench`
+  --wsluice=PATH         the gateway; repeatable as NAME=PATH: two builds beside each other, with --against=NAME
+  --relay=MODE           the ways of relay.c; with none of --with and --relay: all of them
 """
 import argparse
 import json
+import math
 import os
-import re
 import signal
-import socket
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
+from dataclasses import replace
 
-RELAYS = ["bufferevent", "tricks", "evbuffer", "bare"]
-
-SOURCE_BYTES = 64 << 20  # a source ends: what is lost at the end would be seen
-
-# name: (service, what a cost is counted per, options of load)
-WORK = {
-    "64 B echo, saturated": ("echo", "message", ["--sessions=64", "--size=64"]),
-    "64 B echo, 20,000/s": ("echo", "message", ["--sessions=64", "--size=64", "--rate=20000"]),
-    "64 B echo, 16 in flight": ("echo", "message", ["--sessions=64", "--size=64", "--inflight=16"]),
-    "64 KiB echo": ("echo", "MiB", ["--sessions=8", "--size=65536", "--inflight=2"]),
-    "flood to the service": ("sink", "MiB", ["--mode=flood-to", "--sessions=4", "--size=65536"]),
-    "flood from the service": ("source", "MiB", ["--mode=flood-from", "--sessions=4", "--bytes=%d" % SOURCE_BYTES]),
-    "connect, echo, close": ("echo", "message", ["--mode=connect", "--sessions=32", "--size=64"]),
-}
-
-NGINX = """load_module {module};
-daemon off;
-worker_processes {workers};
-pid {prefix}/nginx.pid;
-error_log stderr error;
-events {{ worker_connections 20000; }}
-stream {{
-	access_log off;
-	proxy_buffer_size 64k;
-{servers}
-}}
-"""
+import chart
+import contestants
+import machine
+import publish
+import report
+import sizing
+from ground import Ground
+from process import SIGNALS, NotStarted, ignore_signals, say
+from rounds import run_rounds
+from works import WORKS
 
 
-class Process:
-    """A started program whose address is the first one that it says on stdout or stderr."""
-
-    def __init__(self, argv, address=None):
-        self.child = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        self.address = address or self.read_address(argv)
-
-    def read_address(self, argv):
-        """Reads lines until one has an address."""
-        for line in self.child.stdout:
-            found = re.search(rb"(127\.0\.0\.1|\[::1\]):([0-9]+)", line)
-            if found:
-                return found.group().decode()
-            sys.stderr.write(line.decode(errors="replace"))
-        raise SystemExit("%s said no address" % argv)
-
-    def stop(self):
-        """Ends the program and waits for it."""
-        self.child.send_signal(signal.SIGTERM)
-        try:
-            self.child.wait(10)
-        except subprocess.TimeoutExpired:
-            self.child.kill()
-            self.child.wait()
+def works_named(words):
+    """The works that are called so, or else have the word in their name; all for no words."""
+    chosen = []
+    for word in words or [""]:
+        found = [work for work in WORKS if work.name == word] or [work for work in WORKS if word in work.name]
+        if not found:
+            names = "\n  ".join(work.name for work in WORKS)
+            raise SystemExit("compare: no work is called '%s'; there are:\n  %s" % (word, names))
+        chosen += [work for work in found if work not in chosen]
+    return chosen
 
 
-def wait_until_open(address):
-    """Returns when something accepts connections there."""
-    host, port = address.rsplit(":", 1)
-    for _ in range(500):
-        try:
-            socket.create_connection((host, int(port))).close()
-            return
-        except ConnectionRefusedError:
-            time.sleep(0.01)
-    raise SystemExit("nothing listens on " + address)
+class Parser(argparse.ArgumentParser):
+    """One that says what is wrong in one line."""
+
+    def error(self, message):
+        self.exit(2, "compare: %s; see --help\n" % message)
 
 
-def free_addresses(n):
-    """Picks n addresses that were free a moment ago (nginx can't pick its own)."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
-    addresses = ["127.0.0.1:%d" % s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return addresses
+def whole(text):
+    """A number of things, one at least."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("'%s' is no number from 1 on" % text)
+    return int(text)
 
 
-def start_nginx(services, args, prefix):
-    """One nginx in front of all services: {service: (url, pid)}."""
-    addresses = dict(zip(services, free_addresses(len(services))))
-    servers = "\n".join(
-        "\tserver { listen %s backlog=4096; proxy_pass %s; }" % (addresses[name], service.address)
-        for name, service in services.items()
-    )
-    conf = os.path.join(prefix, "nginx.conf")
-    with open(conf, "w", encoding="ascii") as file:
-        file.write(NGINX.format(module=args.nginx_module, workers=args.workers, prefix=prefix, servers=servers))
-    process = Process([args.nginx, "-e", "stderr", "-p", prefix, "-c", conf], address="-")
-    for address in addresses.values():
-        wait_until_open(address)
-    return [process], {name: ("tcp://" + address, process.child.pid) for name, address in addresses.items()}
+def positive(text):
+    """A time that is more than none."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError("'%s' is no number above 0" % text)
+    return value
 
 
-def start_relay(services, args, mode):
-    """A relay for each service."""
-    relays = {name: Process([args.bench + "/relay", mode, s.address]) for name, s in services.items()}
-    return list(relays.values()), {name: ("tcp://" + r.address, r.child.pid) for name, r in relays.items()}
-
-
-def start_wsluice(services, args):
-    """A gateway for each service."""
-    gateways = {
-        name: Process(
-            [args.wsluice, "--port=0", "--set", "gateway.workers=%d" % args.workers, "--connect=tcp://" + s.address]
-        )
-        for name, s in services.items()
-    }
-    return list(gateways.values()), {
-        name: ("ws://" + g.address + "/", g.child.pid) for name, g in gateways.items()
-    }
-
-
-def run_load(args, url, pid, options):
-    """One run of the load generator: its report."""
-    argv = [args.bench + "/load", "--to=" + url, "--pid=%d" % pid, "--children", "--json"]
-    argv += ["--seconds=%g" % args.seconds, "--warmup=%g" % (args.seconds / 5)] + options
-    done = subprocess.run(argv, stdout=subprocess.PIPE, check=False, timeout=60 + args.seconds)
-    if done.returncode != 0:
-        raise SystemExit("failed: " + " ".join(argv))
-    return json.loads(done.stdout)
-
-
-def cost(report, unit):
-    """CPU microseconds for each message or MiB."""
-    n = report["messages"] if unit == "message" else report["bytes"] / 1048576
-    return report["cpu_seconds"] * 1e6 / n
-
-
-def speed(report):
-    """Messages or bytes a second, whichever: only ratios are used."""
-    return (report["bytes"] or report["messages"]) / report["seconds"]
-
-
-def compare(args, contestants):
-    """All rounds: {work: {contestant: [(cost, speed, p99), ...]}}."""
-    results = {work: {name: [] for name in contestants} for work in args.work}
-    for turn in range(args.rounds):
-        for work in args.work:
-            service, unit, options = WORK[work]
-            for name, targets in contestants.items():
-                report = run_load(args, *targets[service], options)
-                results[work][name].append((cost(report, unit), speed(report), report["p99_us"]))
-        print("round %d of %d done" % (turn + 1, args.rounds), file=sys.stderr)
-    return results
-
-
-def ratio(results, name, column):
-    """The median over the rounds of a figure's ratio to nginx's in the same round, and the quartiles."""
-    ratios = [a[column] / b[column] for a, b in zip(results[name], results["nginx"])]
-    low, middle, high = statistics.quantiles(ratios, method="inclusive") if len(ratios) > 1 else ratios * 3
-    return "**%.2f** %.2f-%.2f" % (middle, low, high)
-
-
-def table(args, results, names, column, title):
-    """The figures as a Markdown table."""
-    lines = ["", title, "", "| work | nginx | " + " | ".join(names) + " |", "| --- |" + " --- |" * (len(names) + 1)]
-    for work in args.work:
-        mine = statistics.median(row[column] for row in results[work]["nginx"])
-        own = "%.1f us/%s" % (mine, WORK[work][1]) if column == 0 else "1"
-        ratios = [ratio(results[work], name, column) for name in names]
-        lines.append("| %s | %s | %s |" % (work, own, " | ".join(ratios)))
-    return "\n".join(lines)
-
-
-def parse_args():
-    """Reads the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse_args(argv=None):
+    """Reads the command line, and refuses what would measure something else than was meant."""
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bench", default="build/tests/bench", help="where load, tcpd and relay are")
-    parser.add_argument("--relay", action="append", choices=RELAYS + ["none"], help="default: all; none: none")
-    parser.add_argument("--wsluice", help="the gateway's binary: a contestant too")
-    parser.add_argument("--workers", type=int, default=1, help="threads of wsluice, processes of nginx")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=1.0, help="of each run")
-    parser.add_argument("--work", action="append", choices=list(WORK), help="default: all")
-    parser.add_argument("--nginx", default="/usr/sbin/nginx")
-    parser.add_argument("--nginx-module", default="/usr/lib/nginx/modules/ngx_stream_module.so")
-    args = parser.parse_args()
-    args.work = args.work or list(WORK)
-    args.relay = [mode for mode in args.relay or RELAYS if mode != "none"]
+    others = ["all", "none", *contestants.OTHERS]
+    parser.add_argument("--with", dest="others", action="append", choices=others, default=[], help="beside nginx")
+    parser.add_argument("--relay", action="append", choices=contestants.RELAY_MODES + ["none"], help="none: none")
+    parser.add_argument("--wsluice", action="append", metavar="[NAME=]PATH", default=[], help="the gateway's binary")
+    parser.add_argument(
+        "--workers", type=whole, default=2, help="threads or processes of those that have such a setting"
+    )
+    parser.add_argument("--rounds", type=whole, default=7)
+    parser.add_argument("--seconds", type=positive, default=1.0, help="of each run")
+    parser.add_argument("--against", metavar="NAME", help="the reference of all works: old, where --wsluice=old=PATH")
+    parser.add_argument("--minutes", type=positive, default=1440, help="begin no round that would end later")
+    parser.add_argument("--work", action="append", help="a name or a part of it, repeatable; default: all")
+    parser.add_argument("--nginx", default=contestants.Nginx.program)
+    parser.add_argument("--nginx-module", default=contestants.NGINX_MODULE)
+    parser.add_argument("--out", metavar="DIR", help="report.md, report.json and chart.svg go there")
+    parser.add_argument("--again", metavar="FILE", help="print what is in a report.json, and measure nothing")
+    parser.add_argument("--docs", metavar="FILE", help="with --again: put it between the marks of this document")
+    args = parser.parse_args(argv)
+    if args.docs is not None and args.again is None:
+        parser.error("--docs: it puts a report there that --again names")
+    args.work = works_named(args.work)
+    if args.against is not None:
+        args.work = [replace(work, reference=args.against) for work in args.work]
+    args.everyone = "all" in args.others
+    args.others = list(contestants.OTHERS) if args.everyone else [name for name in args.others if name != "none"]
+    args.relay = [mode for mode in args.relay or default_relays(args) if mode != "none"]
+    args.wsluice = [split_name(parser, text) for text in args.wsluice]
     return args
 
 
-def main():
-    """Starts all, compares, prints, stops all."""
-    args = parse_args()
-    processes = []
-    with tempfile.TemporaryDirectory() as prefix:
+def default_relays(args):
+    """All of them, as long as nobody else was asked for."""
+    return [] if args.others else contestants.RELAY_MODES
+
+
+def split_name(parser, text):
+    """NAME=PATH, or PATH, whose name is wsluice."""
+    name, equals, path = text.rpartition("=")
+    if not path or (equals and not name):
+        parser.error("--wsluice=%s: it is NAME=PATH, or PATH alone" % text)
+    return (name if equals else "wsluice", path)
+
+
+def assemble(args, ground):
+    """The contestants, not started yet, those only that one of the works is for."""
+    nginx = contestants.Nginx(ground, args.nginx)
+    nginx.module = args.nginx_module
+    found = [nginx] + [contestants.Relay(ground, mode) for mode in args.relay]
+    found += [contestants.Wsluice(ground, path, name) for name, path in args.wsluice]
+    if args.everyone and args.wsluice:
+        path = args.wsluice[0][1]
+        found += [contestants.WsluiceLog(ground, path), contestants.WsluiceOne(ground, path)]
+    found += [contestants.OTHERS[name](ground) for name in args.others]
+    return [one for one in found if any(one.kind in work.among for work in args.work)]
+
+
+def with_somebody(works, taking_part):
+    """The works that two at least can do."""
+    return [work for work in works if sum(one.kind in work.among for one in taking_part) > 1]
+
+
+def refuse_confusion(args, taking_part):
+    """Ends the run where figures would be nobody's, or of two at once."""
+    names = [one.name for one in taking_part]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise SystemExit("compare: two that are called '%s'; --wsluice=NAME=PATH gives a build a name" % twice)
+    if args.against is not None and args.against not in [one.column for one in taking_part]:
+        raise SystemExit("compare: --against=%s takes no part; there are: %s" % (args.against, ", ".join(names)))
+    if not with_somebody(args.work, taking_part):
+        raise SystemExit("compare: no work that two could do: name a contestant by --wsluice, --with or --relay")
+
+
+def refuse_missing(args):
+    """Ends the run when there is nothing to measure with, or no place for the report."""
+    for name in ("load", "tcpd"):
+        if not os.access(os.path.join(args.bench, name), os.X_OK):
+            raise NotStarted("compare: no program %s/%s (make benches)" % (args.bench, name))
+    if args.out is not None:
         try:
-            services = {}
-            for mode in ("echo", "sink", "source"):
-                services[mode] = Process([args.bench + "/tcpd", "--mode=" + mode, "--bytes=%d" % SOURCE_BYTES])
-                processes.append(services[mode])
-            started = {"nginx": start_nginx(services, args, prefix)}
-            started.update({mode: start_relay(services, args, mode) for mode in args.relay})
-            if args.wsluice:
-                started["wsluice"] = start_wsluice(services, args)
-            processes += [process for mine, _ in started.values() for process in mine]
-            results = compare(args, {name: targets for name, (_, targets) in started.items()})
-            names = [name for name in started if name != "nginx"]
-            print("Medians and quartiles of %d rounds of %g s." % (args.rounds, args.seconds))
-            print(table(args, results, names, 0, "CPU time, nginx absolute, the others as a ratio to it:"))
-            print(table(args, results, names, 1, "Throughput as a ratio to nginx's:"))
+            os.makedirs(args.out, exist_ok=True)
+            tempfile.TemporaryFile(dir=args.out).close()
+        except OSError as error:
+            raise SystemExit("compare: --out=%s: %s" % (args.out, error.strerror)) from error
+
+
+def compare(args):
+    """Starts all, compares, stops all: what goes into report.json."""
+    ground = Ground(args.bench, args.workers)
+    taking_part = assemble(args, ground)
+    refuse_confusion(args, taking_part)
+    refuse_missing(args)
+    works = with_somebody(args.work, taking_part)
+    versions = {one.name: one.version() for one in taking_part}
+    about_machine = machine.describe()
+    with ground:
+        try:
+            for one in taking_part:
+                one.start()
+            contestants_in_words = {
+                one.name: {"program": one.program, "version": versions[one.name], "configuration": one.configuration}
+                for one in taking_part
+            }
+            outcome = run_rounds(ground, works, taking_part, args.rounds, args.seconds, args.minutes)
         finally:
-            for process in reversed(processes):
-                process.stop()
+            ignore_signals()
+            for one in taking_part:
+                one.stop()
+    forking = [one.column for one in taking_part if "--forks" in one.watch]
+    settings = {
+        "seconds": args.seconds,
+        "workers": args.workers,
+        "gateways": [name for name, _ in args.wsluice],
+        "rounds": outcome.rounds,
+        "rounds_wanted": args.rounds,
+        "interrupted": outcome.interrupted,
+    }
+    about = {"settings": settings, "machine": about_machine | machine.afterwards(), "contestants": contestants_in_words}
+    return report.collect(works, outcome.results, outcome.failures, forking, **about)
+
+
+def write(directory, data):
+    """Leaves the report in a directory."""
+    os.makedirs(directory, exist_ok=True)
+    with open(os.path.join(directory, "report.json"), "w", encoding="utf-8") as file:
+        json.dump(data, file, indent="\t")
+    with open(os.path.join(directory, "report.md"), "w", encoding="utf-8") as file:
+        file.write(report.full(data) + "\n")
+    try:
+        chart.draw(data, os.path.join(directory, "chart.svg"))
+    except ImportError as error:
+        say("compare: no chart: %s" % error)
+
+
+def on_signal(*_):
+    """What ends the run ends it as Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
+def measure(args):
+    """Compares, until a signal says that it is enough; one that was ignored by who started us (nohup) still is."""
+    for number in SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, on_signal)
+    try:
+        return compare(args)
+    except KeyboardInterrupt:
+        ignore_signals()
+        raise SystemExit("compare: interrupted") from None
+
+
+def read(path):
+    """A report that was left by write(), and what it says."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            data = json.load(file)
+        return data, report.full(data)
+    except OSError as error:
+        raise SystemExit("compare: --again=%s: %s" % (path, error.strerror)) from error
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise SystemExit("compare: --again=%s: this is no report.json of ours" % path) from error
+
+
+def put_into(path, data):
+    """Renews a document."""
+    try:
+        publish.into(data, path)
+    except OSError as error:
+        raise SystemExit("compare: --docs=%s: %s" % (path, error.strerror)) from error
+    except publish.NoMark as error:
+        raise SystemExit("compare: --docs=%s: %s" % (path, error)) from error
+    except sizing.Missing as error:
+        raise SystemExit("compare: --docs=%s: the report has no figure of '%s'" % (path, error)) from error
+
+
+def show(text):
+    """Prints what was found, as far as somebody reads it."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        print(text, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def main():
+    """Compares, leaves the report, prints it; fails when a gateway of ours did, or when it was interrupted."""
+    args = parse_args()
+    if args.again is not None:
+        data, text = read(args.again)
+    else:
+        data = measure(args)
+        text = report.full(data) if args.everyone else report.compared(data)
+    if args.out is not None:
+        write(args.out, data)
+    if args.docs is not None:
+        put_into(args.docs, data)
+    else:
+        show(text)
+    if args.out is not None:
+        say("compare: the report is in %s: %s" % (args.out, ", ".join(sorted(os.listdir(args.out)))))
+    settings = data["settings"]
+    ours = set(settings["gateways"])
+    sys.exit(settings.get("interrupted", False) or any(ours & set(row["failed"]) for row in data["works"]))
 
 
 if __name__ == "__main__":

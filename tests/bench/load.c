@@ -4,17 +4,23 @@
  * It opens sessions, moves the pattern through them as --mode says, checks every byte that comes back, and
  * reports throughput, latency and what the watched processes spent on it. One thread, one epoll set. This
  * file leads the run through its phases: opening, warm-up, measure (only here counters count), drain (all
- * that was sent must come back), close. Options and report are in load.h, what a connection does in
- * session.h.
+ * that was sent must come back), close. Options are in load.h, the report in report.h, what a
+ * connection does in session.h and receive.h, how its bytes travel in conn.h.
  */
-#include "session.h"
+#include "receive.h"
 
 #include <sys/prctl.h>
+
+/* Does the work end by itself? Then it is measured from the first connect. */
+static bool load_is_finite(const struct load *load)
+{
+	return load->options.mode == LOAD_FLOOD_FROM && load->options.bytes > 0;
+}
 
 /* Whether the phase's work is done, whatever the clock says. */
 static bool load_phase_complete(const struct load *load)
 {
-	bool finite = load->options.mode == LOAD_FLOOD_FROM && load->options.bytes > 0;
+	bool finite = load_is_finite(load);
 	switch (load->phase) {
 	case LOAD_OPENING:
 		if (load->options.mode == LOAD_IDLE &&
@@ -40,21 +46,42 @@ static bool load_phase_complete(const struct load *load)
 	return load->n_done == load->n_begun;
 }
 
+/* Do sessions begin and end while it is measured? Then their processes count when they were waited for. */
+static bool load_forks_end(const struct load *load)
+{
+	return load_is_finite(load) || load_counts_sessions(&load->options);
+}
+
 /* Remembers where the counters stand when measuring begins. */
 static void load_note_begin(struct load *load)
 {
+	bool add = load->options.forks && load->phase == LOAD_MEASURE && !load_forks_end(load);
+	if (add && usage_add_children(&load->options.group) != 0)
+		load_usage("too many processes:", "--forks");
 	load->measure_ns = usage_now();
 	load->messages_at = load->n_messages;
 	load->bytes_at = load->total_received;
 	load->cpu_at = usage_cpu(&load->options.group);
+	load->children_at = usage_children_cpu(&load->options.group);
+}
+
+/* Lets the processes of sessions that are over be waited for, which takes them a moment. */
+static void load_await_forks(const struct load *load)
+{
+	uint64_t begin = usage_now();
+	while (usage_has_children(&load->options.group) && usage_now() - begin < 2000000000u)
+		usleep(1000);
 }
 
 /* Writes into the report what was measured. */
 static void load_note_end(struct load *load)
 {
 	struct load_report *report = &load->report;
-	report->cpu_ns = usage_cpu(&load->options.group) - load->cpu_at;
 	report->elapsed_ns = usage_now() - load->measure_ns;
+	if (load->options.forks && load_is_finite(load))
+		load_await_forks(load);
+	report->cpu_ns = usage_cpu(&load->options.group) - load->cpu_at;
+	report->children_ns = usage_children_cpu(&load->options.group) - load->children_at;
 	report->n_bytes = load->total_received - load->bytes_at;
 	report->n_messages = load->n_messages - load->messages_at;
 	if (load->options.mode == LOAD_FLOOD_TO || load->options.mode == LOAD_FLOOD_FROM)
@@ -83,7 +110,7 @@ static void load_pump_all(struct load *load)
 		session_pump(load, &load->sessions[i], now);
 }
 
-/* Goes to the next phase. A source that ends is measured from the first connect. */
+/* Goes to the next phase. */
 static void load_next_phase(struct load *load)
 {
 	load->phase++;
@@ -92,7 +119,7 @@ static void load_next_phase(struct load *load)
 		load->paced_ns = load->phase_ns;
 		load->report.opening_ns = load->phase_ns - load->began_ns;
 		load_pump_all(load);
-	} else if (load->phase == LOAD_MEASURE && load->options.bytes == 0) {
+	} else if (load->phase == LOAD_MEASURE && !load_is_finite(load)) {
 		load_note_begin(load);
 	} else if (load->phase == LOAD_DRAIN) {
 		load_note_end(load);
@@ -220,6 +247,9 @@ static int load_init(struct load *load)
 		if (load->sessions[i].sent_ns == NULL)
 			return -1;
 	}
+	if (options->tls && conn_tls_init(&load->tls, options->tls12 ? TLS1_2_VERSION : TLS1_3_VERSION,
+				    options->resume) != 0)
+		return -1;
 	pattern_init(&load->pattern);
 	prctl(PR_SET_TIMERSLACK, 1000);
 	sock_raise_limit();
@@ -243,9 +273,10 @@ static void load_done(struct load *load)
 {
 	for (uint64_t i = 0; i < load->options.n_sessions; i++) {
 		free(load->sessions[i].sent_ns);
-		free(load->sessions[i].output);
+		conn_release(&load->sessions[i].conn);
 	}
 	free(load->sessions);
+	conn_tls_done(&load->tls);
 	close(load->epoll);
 }
 
@@ -262,6 +293,7 @@ int main(int argc, char **argv)
 	load_note_begin(&load);
 	load_run(&load);
 	load_settle(&load);
+	load.report.n_resumed = load.tls.n_resumed;
 	if (load.options.json)
 		load_print_json(&load.options, &load.report);
 	else

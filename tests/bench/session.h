@@ -7,8 +7,10 @@
 #ifndef TESTS_BENCH_SESSION_H
 #define TESTS_BENCH_SESSION_H
 
+#include "conn.h"
 #include "load.h"
 #include "pattern.h"
+#include "report.h"
 #include "wsclient.h"
 
 #include <stdarg.h>
@@ -18,6 +20,7 @@ enum load_phase { LOAD_OPENING, LOAD_WARMUP, LOAD_MEASURE, LOAD_DRAIN, LOAD_CLOS
 enum session_state {
 	SESSION_NEW,
 	SESSION_CONNECT,
+	SESSION_SHAKE,
 	SESSION_UPGRADE,
 	SESSION_OPEN,
 	SESSION_CLOSING,
@@ -28,7 +31,7 @@ enum session_state {
 enum { LOAD_OUTPUT = 262144, LOAD_HEAD = 4096, LOAD_SCRATCH = 262144 };
 
 struct session {
-	int fd;
+	struct conn conn;
 	enum session_state state;
 	uint32_t polled;
 	uint64_t offset;	     /* where in the pattern it begins */
@@ -37,8 +40,6 @@ struct session {
 	uint64_t partial;	     /* bytes of the message that is being received */
 	uint64_t begun_ns;	     /* of this connect */
 	uint64_t *sent_ns;	     /* of the n_inflight latest messages */
-	uint8_t *output;
-	size_t output_len, output_off, output_cap;
 	char *head;
 	size_t head_len;
 	bool close_received;
@@ -50,12 +51,13 @@ struct load {
 	struct load_report report;
 	enum load_phase phase;
 	int epoll;
+	struct conn_tls tls;
 	struct session *sessions;
 	uint64_t n_begun, n_opened, n_done;
 	uint64_t total_sent, total_received, n_messages;
 	uint64_t began_ns, phase_ns, paced_ns, progress_ns, measure_ns;
 	uint64_t next_due; /* paced: the first message, over all sessions, that was not due yet */
-	uint64_t messages_at, bytes_at, cpu_at; /* when measuring began */
+	uint64_t messages_at, bytes_at, cpu_at, children_at; /* when measuring began */
 	uint64_t random;
 	struct pattern pattern;
 	uint8_t scratch[LOAD_SCRATCH];
@@ -86,13 +88,13 @@ static inline uint64_t load_due(const struct load *load, const struct session *s
 /* Waits for what the session needs now. */
 static inline void session_poll(struct load *load, struct session *session)
 {
-	bool output = session->state == SESSION_CONNECT || session->output_len > 0;
+	bool output = session->state == SESSION_CONNECT || conn_unsent(&session->conn) > 0;
 	uint32_t want = EPOLLIN | (output ? EPOLLOUT : 0u);
 	if (want == session->polled)
 		return;
 	struct epoll_event event = { .events = want, .data.ptr = session };
 	int op = session->polled == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
-	if (epoll_ctl(load->epoll, op, session->fd, &event) != 0)
+	if (epoll_ctl(load->epoll, op, session->conn.fd, &event) != 0)
 		load_fail(load, session, "epoll_ctl: %s", strerror(errno));
 	session->polled = want;
 }
@@ -100,17 +102,10 @@ static inline void session_poll(struct load *load, struct session *session)
 /* Makes room for `len` more bytes of output and says where they go. */
 static inline uint8_t *session_reserve(struct load *load, struct session *session, size_t len)
 {
-	if (session->output_len == 0)
-		session->output_off = 0;
-	size_t need = session->output_off + session->output_len + len;
-	if (need > session->output_cap) {
-		size_t cap = need < 1024 ? 1024 : need * 2;
-		session->output = realloc(session->output, cap);
-		session->output_cap = cap;
-		if (session->output == NULL)
-			load_fail(load, session, "out of memory");
-	}
-	return session->output + session->output_off + session->output_len;
+	uint8_t *at = conn_queue_reserve(&session->conn.output, len);
+	if (at == NULL)
+		load_fail(load, session, "out of memory");
+	return at;
 }
 
 /* Puts a frame with a payload of its own (not of the pattern) into the output. */
@@ -121,7 +116,7 @@ static inline void session_put_frame(
 	uint8_t *at = session_reserve(load, session, WS_HEADER_MAX + len);
 	size_t header = wsclient_header(at, opcode, len, key);
 	wsclient_mask(at + header, data, len, key);
-	session->output_len += header + len;
+	session->conn.output.len += header + len;
 }
 
 /* Puts the next `len` bytes of the session's pattern into the output as one message. */
@@ -132,7 +127,7 @@ static inline void session_put_message(struct load *load, struct session *sessio
 	uint8_t *at = session_reserve(load, session, WS_HEADER_MAX + len);
 	size_t header = ws ? wsclient_header(at, load->options.text ? WS_TEXT : WS_BINARY, len, key) : 0;
 	at += header;
-	session->output_len += header + len;
+	session->conn.output.len += header + len;
 	load->total_sent += len;
 	while (len > 0) {
 		size_t part = len < PATTERN_SPAN ? len : PATTERN_SPAN;
@@ -149,15 +144,9 @@ static inline void session_put_message(struct load *load, struct session *sessio
 /* Sends what the socket takes. */
 static inline void session_flush(struct load *load, struct session *session)
 {
-	while (session->output_len > 0) {
-		ssize_t n = send(session->fd, session->output + session->output_off, session->output_len,
-			MSG_NOSIGNAL);
-		if (n < 0 && errno == EAGAIN)
-			break;
-		if (n < 0)
-			load_fail(load, session, "send: %s", strerror(errno));
-		session->output_off += (size_t)n, session->output_len -= (size_t)n;
-	}
+	int rc = conn_flush(&session->conn);
+	if (rc < 0)
+		load_fail(load, session, "send: %s", conn_reason(rc));
 	session_poll(load, session);
 }
 
@@ -192,19 +181,20 @@ static inline size_t session_next_len(const struct load *load, const struct sess
 /* Sends all that the session should send now, for a flood at most a few buffers full. */
 static inline void session_pump(struct load *load, struct session *session, uint64_t now)
 {
-	for (int turn = 0; turn < 4 && session->state == SESSION_OPEN && session->output_len == 0; turn++) {
+	for (int turn = 0; turn < 4 && session->state == SESSION_OPEN && conn_unsent(&session->conn) == 0;
+		turn++) {
 		size_t len;
-		while (session->output_len < LOAD_OUTPUT &&
+		while (session->conn.output.len < LOAD_OUTPUT &&
 			(len = session_next_len(load, session, now)) > 0) {
 			if (session->sent_ns != NULL)
 				session->sent_ns[session->n_sent % load->options.n_inflight] = now;
 			session_put_message(load, session, len);
 		}
-		if (session->output_len == 0)
+		if (conn_unsent(&session->conn) == 0)
 			return;
 		session_flush(load, session);
 	}
-	if (load->options.mode == LOAD_FLOOD_TO && session->output_len == 0 &&
+	if (load->options.mode == LOAD_FLOOD_TO && conn_unsent(&session->conn) == 0 &&
 		session_next_len(load, session, now) > 0) {
 		/* Its turn is over but not its work: be called again when the socket is writable. */
 		session_put_message(load, session, session_next_len(load, session, now));
@@ -217,14 +207,13 @@ static inline void session_begin(struct load *load, struct session *session, uin
 {
 	bool to_sink = load->options.mode == LOAD_FLOOD_TO;
 	uint64_t *sent_ns = session->sent_ns;
-	uint8_t *output = session->output;
-	size_t cap = session->output_cap;
-	*session = (struct session){ .sent_ns = sent_ns, .output = output, .output_cap = cap };
+	struct conn conn = session->conn;
+	*session = (struct session){ .sent_ns = sent_ns, .conn = conn };
 	session->offset = to_sink ? 0 : pattern_random(&load->random) % PATTERN_PERIOD;
 	session->begun_ns = now;
-	session->fd = sock_connect(&load->options.addr);
-	if (session->fd < 0)
-		load_fail(load, session, "connect: %s", strerror(-session->fd));
+	int rc = conn_open(&session->conn, &load->options.addr, load->options.tls ? &load->tls : NULL);
+	if (rc < 0)
+		load_fail(load, session, "connect: %s", strerror(-rc));
 	session->state = SESSION_CONNECT;
 	session_poll(load, session);
 }
@@ -237,20 +226,17 @@ static inline void session_opened(struct load *load, struct session *session)
 	session_pump(load, session, usage_now());
 }
 
-/* The connect has ended: asks for the upgrade, or is open. */
+/* The way to the other side is there: asks for the upgrade, or is open. */
 static inline void session_connected(struct load *load, struct session *session)
 {
-	int rc = sock_error(session->fd);
-	if (rc < 0)
-		load_fail(load, session, "connect: %s", strerror(-rc));
 	if (!load->options.ws) {
 		session_opened(load, session);
-		session_poll(load, session);
+		session_flush(load, session);
 		return;
 	}
 	session->state = SESSION_UPGRADE;
 	uint8_t *at = session_reserve(load, session, LOAD_HEAD);
-	session->output_len +=
+	session->conn.output.len +=
 		wsclient_request((char *)at, LOAD_HEAD, load->options.host, load->options.path);
 	session->head = calloc(1, LOAD_HEAD + 1); /* always ends with a NUL */
 	if (session->head == NULL)
@@ -258,23 +244,53 @@ static inline void session_connected(struct load *load, struct session *session)
 	session_flush(load, session);
 }
 
-/* Begins the end: a close frame or a half-close. */
+/* Goes on with the TLS handshake. */
+static inline void session_shake(struct load *load, struct session *session)
+{
+	int rc = conn_shake(&session->conn, &load->tls);
+	if (rc < 0)
+		load_fail(load, session, "TLS handshake: %s", conn_reason(rc));
+	if (rc > 0)
+		session_connected(load, session);
+	else
+		session_poll(load, session);
+}
+
+/* The connect has ended. */
+static inline void session_reached(struct load *load, struct session *session)
+{
+	int rc = sock_error(session->conn.fd);
+	if (rc < 0)
+		load_fail(load, session, "connect: %s", strerror(-rc));
+	session->state = SESSION_SHAKE;
+	if (load->options.tls)
+		session_shake(load, session);
+	else
+		session_connected(load, session);
+}
+
+/* Begins the end: a close frame, or the end of the bytes. */
 static inline void session_finish(struct load *load, struct session *session)
 {
 	session->state = SESSION_CLOSING;
 	if (load->options.ws) {
 		session_put_frame(load, session, WS_CLOSE, "\x03\xe8", 2);
 		session_flush(load, session);
-	} else if (shutdown(session->fd, SHUT_WR) != 0) {
-		load_fail(load, session, "shutdown: %s", strerror(errno));
+		return;
 	}
+	int rc = conn_finish(&session->conn);
+	if (rc < 0)
+		load_fail(load, session, "shutdown: %s", conn_reason(rc));
+	session_poll(load, session);
 }
 
 /* May the next session begin where one has ended? Those that are paced begin when they are due. */
 static inline bool session_may_follow(const struct load *load)
 {
 	const struct load_options *options = &load->options;
-	if (options->mode == LOAD_RUN && (options->rate > 0 || load->n_begun == options->count))
+	if (options->count > 0 && load->n_begun == options->count)
+		return false;
+	if (options->mode == LOAD_RUN && options->rate > 0)
 		return false;
 	return load->phase == LOAD_WARMUP || load->phase == LOAD_MEASURE;
 }
@@ -282,14 +298,12 @@ static inline bool session_may_follow(const struct load *load)
 /* The connection is over; begins the next when sessions are what counts. */
 static inline void session_done(struct load *load, struct session *session)
 {
-	close(session->fd);
+	conn_close(&session->conn);
 	free(session->head);
 	session->head = NULL;
 	session->state = SESSION_DONE;
-	if (!load_counts_sessions(&load->options)) {
-		free(session->output);
-		session->output = NULL, session->output_cap = 0;
-	}
+	if (!load_counts_sessions(&load->options))
+		conn_release(&session->conn);
 	load->n_done++;
 	if (!load_counts_sessions(&load->options))
 		return;
@@ -301,176 +315,6 @@ static inline void session_done(struct load *load, struct session *session)
 		load->n_begun++;
 		session_begin(load, session, now);
 	}
-}
-
-/* Counts the messages that `len` more bytes complete, with their latency. */
-static inline void session_count(struct load *load, struct session *session, size_t len)
-{
-	uint64_t now = usage_now();
-	session->partial += len;
-	for (; session->partial >= load->options.size; session->partial -= load->options.size) {
-		uint64_t since = load->options.rate > 0 ? load_due(load, session, session->n_received)
-				 : session->sent_ns != NULL
-					 ? session->sent_ns[session->n_received % load->options.n_inflight]
-					 : now;
-		session->n_received++;
-		if (load->options.mode != LOAD_ECHO)
-			continue;
-		load->n_messages++;
-		if (load->phase == LOAD_MEASURE)
-			histogram_add(&load->report.latency, now > since ? now - since : 0);
-	}
-}
-
-/* Checks and counts payload that came in. */
-static inline void session_payload(
-	struct load *load, struct session *session, const uint8_t *data, size_t len)
-{
-	uint64_t bytes = len;
-	bool right = true;
-	if (load->options.mode == LOAD_FLOOD_TO) {
-		for (size_t i = 0; i < len; i++)
-			right = right && data[i] == PATTERN_ACK;
-		bytes = len * (uint64_t)PATTERN_ACK_UNIT;
-	} else if (load->options.mode != LOAD_RUN) {
-		uint64_t offset = load->options.mode == LOAD_FLOOD_FROM ? 0 : session->offset;
-		right = pattern_check(&load->pattern, offset + session->received, data, len);
-	}
-	session->received += bytes;
-	load->total_received += bytes;
-	if (!right)
-		load_fail(load, session, "wrong byte among the last %zu", len);
-	bool source = load->options.mode == LOAD_FLOOD_FROM || load->options.mode == LOAD_RUN;
-	if (!source && session->received > session->sent)
-		load_fail(load, session, "more came back than was sent");
-	if (load->options.bytes > 0 && session->received > load->options.bytes)
-		load_fail(load, session, "the source sent too much");
-	if (load->options.mode != LOAD_FLOOD_TO && load->options.mode != LOAD_RUN)
-		session_count(load, session, len);
-}
-
-/* Whether all that the session can expect has come. */
-static inline bool session_complete(const struct load *load, const struct session *session)
-{
-	if (load->options.mode == LOAD_FLOOD_FROM)
-		return load->options.bytes == 0 || session->received == load->options.bytes;
-	if (load->options.mode == LOAD_RUN)
-		return session->received == load->options.bytes;
-	return session->received == session->sent;
-}
-
-/* Answers a ping; takes a close frame, which must have been called for. */
-static inline void session_control(struct load *load, struct session *session)
-{
-	struct wsclient *ws = &session->ws;
-	if (ws->opcode == WS_PING) {
-		session_put_frame(load, session, WS_PONG, ws->control, ws->n_control);
-		session_flush(load, session);
-	}
-	if (ws->opcode != WS_CLOSE)
-		return;
-	int code = ws->n_control < 2 ? 1005 : ws->control[0] << 8 | ws->control[1];
-	bool source = load->options.mode == LOAD_RUN || load->options.bytes > 0;
-	bool ended = source && session_complete(load, session);
-	if (session->close_received || code != 1000 || (session->state != SESSION_CLOSING && !ended))
-		load_fail(load, session, "closed with %d '%.*s'", code,
-			ws->n_control < 2 ? 0 : (int)ws->n_control - 2, ws->control + 2);
-	session->close_received = true;
-	if (session->state != SESSION_CLOSING)
-		session_finish(load, session);
-}
-
-/* Takes bytes that came in on an open session. */
-static inline void session_take(struct load *load, struct session *session, const uint8_t *data, size_t len)
-{
-	const uint8_t *end = data + len;
-	struct wsclient *ws = &session->ws;
-	if (!load->options.ws) {
-		session_payload(load, session, data, len);
-		return;
-	}
-	for (;;) {
-		enum wsclient_event event = wsclient_read(ws, &data, end);
-		if (event == WSCLIENT_MORE)
-			return;
-		if (event == WSCLIENT_BAD || session->close_received)
-			load_fail(load, session, event == WSCLIENT_BAD ? "broken frame" : "data after close");
-		if (event == WSCLIENT_CONTROL) {
-			session_control(load, session);
-			continue;
-		}
-		session_payload(load, session, ws->data, ws->data_len);
-		if (load->options.boundaries && wsclient_message_done(ws) &&
-			ws->message_len != load->options.size)
-			load_fail(load, session, "a message of %ju bytes", (uintmax_t)ws->message_len);
-	}
-}
-
-/* Takes a part of the answer to the upgrade; what follows it is data. */
-static inline void session_take_head(
-	struct load *load, struct session *session, const uint8_t *data, size_t len)
-{
-	size_t part = len < LOAD_HEAD - session->head_len ? len : LOAD_HEAD - session->head_len;
-	size_t before = session->head_len;
-	memcpy(session->head + before, data, part);
-	session->head_len += part;
-	int head_len = wsclient_answer(session->head, session->head_len);
-	if (head_len < 0 || (head_len == 0 && session->head_len == LOAD_HEAD))
-		load_fail(load, session, "not upgraded: %.*s", (int)strcspn(session->head, "\r\n"),
-			session->head);
-	if (head_len == 0)
-		return;
-	size_t used = (size_t)head_len - before;
-	free(session->head);
-	session->head = NULL;
-	session_opened(load, session);
-	session_take(load, session, data + used, len - used);
-}
-
-/* The peer has closed. */
-static inline void session_eof(struct load *load, struct session *session)
-{
-	bool raw_source_ended = !load->options.ws && load->options.bytes > 0;
-	if (session->state != SESSION_CLOSING && !(session->state == SESSION_OPEN && raw_source_ended))
-		load_fail(load, session, "closed by the peer");
-	if (!session_complete(load, session))
-		load_fail(load, session, "closed before all had come");
-	if (load->options.ws && !session->close_received)
-		load_fail(load, session, "closed without a close frame");
-	session_done(load, session);
-}
-
-/* Reads once. */
-static inline void session_read(struct load *load, struct session *session)
-{
-	ssize_t n = recv(session->fd, load->scratch, sizeof(load->scratch), 0);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n < 0)
-		load_fail(load, session, "recv: %s", strerror(errno));
-	if (n == 0)
-		session_eof(load, session);
-	else if (session->state == SESSION_UPGRADE)
-		session_take_head(load, session, load->scratch, (size_t)n);
-	else
-		session_take(load, session, load->scratch, (size_t)n);
-}
-
-/* Serves one readiness. */
-static inline void session_on_ready(struct load *load, struct session *session, uint32_t events)
-{
-	if (session->state == SESSION_CONNECT) {
-		session_connected(load, session);
-		return;
-	}
-	if ((events & EPOLLOUT) != 0)
-		session_flush(load, session);
-	if ((events & ~(uint32_t)EPOLLOUT) != 0)
-		session_read(load, session);
-	if (session->state == SESSION_OPEN)
-		session_pump(load, session, usage_now());
-	if (load->options.mode == LOAD_CONNECT && session->state == SESSION_OPEN && session->n_received == 1)
-		session_finish(load, session);
 }
 
 #endif

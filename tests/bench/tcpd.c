@@ -256,6 +256,17 @@ static _Noreturn void tcpd_usage(int status)
 	exit(status);
 }
 
+/* Says what is wrong with an option and ends. */
+static _Noreturn void tcpd_refuse(const struct option *option, const char *value)
+{
+	const char *why = option->val == 'm'   ? "no such mode"
+			  : option->val == 'b' ? "not a number"
+			  : option->val == 'p' ? "not a port"
+					       : "not a numeric address with a port, nor unix:PATH";
+	fprintf(stderr, "tcpd: --%s=%s: %s\n", option->name, value, why);
+	exit(2);
+}
+
 /* Reads the options into `tcpd` and `addr`; ends the program on a mistake. */
 static void tcpd_options(struct tcpd *tcpd, struct sock_addr *addr, int argc, char **argv)
 {
@@ -264,8 +275,8 @@ static void tcpd_options(struct tcpd *tcpd, struct sock_addr *addr, int argc, ch
 		{ "bytes", required_argument, NULL, 'b' }, { "quiet", no_argument, NULL, 'q' },
 		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 } };
 	static const char *const modes[] = { "echo", "sink", "source" };
-	int option, rc = sock_parse(addr, "127.0.0.1:0");
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	int option, i = 0, rc = sock_parse(addr, "127.0.0.1:0");
+	while ((option = getopt_long(argc, argv, "", options, &i)) != -1) {
 		char *end = NULL;
 		if (option == 'l') {
 			rc = sock_parse(addr, optarg);
@@ -277,16 +288,14 @@ static void tcpd_options(struct tcpd *tcpd, struct sock_addr *addr, int argc, ch
 			tcpd->quiet = true;
 		} else if (option == 'm') {
 			rc = -EINVAL;
-			for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++)
-				if (strcmp(optarg, modes[i]) == 0)
-					tcpd->mode = (enum tcpd_mode)i, rc = 0;
+			for (size_t mode = 0; mode < sizeof(modes) / sizeof(*modes); mode++)
+				if (strcmp(optarg, modes[mode]) == 0)
+					tcpd->mode = (enum tcpd_mode)mode, rc = 0;
 		} else {
 			tcpd_usage(option == 'h' ? 0 : 2);
 		}
-		if (rc < 0 || (end != NULL && *end != '\0')) {
-			fprintf(stderr, "tcpd: bad value '%s'\n", optarg);
-			exit(2);
-		}
+		if (rc < 0 || (end != NULL && (*end != '\0' || end == optarg)))
+			tcpd_refuse(&options[i], optarg);
 	}
 	if (optind != argc)
 		tcpd_usage(2);
@@ -301,7 +310,9 @@ int main(int argc, char **argv)
 	sock_raise_limit();
 	int rc = tcpd_open(&tcpd, &addr);
 	if (rc < 0) {
-		fprintf(stderr, "tcpd: %s\n", strerror(-rc));
+		char text[160];
+		sock_format(&addr, text, sizeof(text));
+		fprintf(stderr, "tcpd: %s: %s\n", text, strerror(-rc));
 		return 1;
 	}
 	tcpd_run(&tcpd);
