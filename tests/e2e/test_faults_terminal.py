@@ -125,9 +125,9 @@ def heard(ws, by, n):
 
 
 def hear_ready(ws, by):
-    """A shell that has job control may say something else first: which of its jobs are stopped."""
+    """A shell that has job control says which of its jobs are stopped, too: before it, behind it, in the same message."""
     data = b""
-    while not data.endswith(b"ready\r\n"):
+    while b"ready\r\n" not in data:
         data += heard(ws, by, 1)
 
 
