@@ -50,13 +50,15 @@ static void forms_put_address(struct argv_state *state, const char *word, const 
 	struct addr_name name;
 	struct in6_addr v6;
 	char *address;
+	int error = addr_parse(&name, word);
 
 	if (inet_pton(AF_INET6, word, &v6) == 1)
 		address = pool_printf(pool, "[%s]:%s", word, port);
-	else if (addr_parse(&name, word) == ADDR_NO_PORT)
+	else if (error == ADDR_NO_PORT)
 		address = pool_printf(pool, "%s:%s", word, port);
 	else
 		address = pool_copy(pool, text_of(word));
+	state->port_taken |= error != 0;
 	if (address != NULL)
 		draft_put(&state->draft, state->listen, "address", address, origin);
 }
@@ -69,6 +71,14 @@ static void forms_fill_address(struct argv_state *state)
 	if (draft_given(&state->draft, state->listen, "address") == NULL &&
 		!(state->guise == &guise_websocketd && alone))
 		forms_put_address(state, state->guise->address, NULL);
+}
+
+/* Checks that --port is not in vain. */
+static void forms_check_port(struct argv_state *state)
+{
+	if (state->port != NULL && !state->port_taken)
+		errors_add(&state->errors, ERRORS_USAGE, "--port",
+			"is for an address without a port, and there is none");
 }
 
 /* Does an option or a --set give this key of the route? */
@@ -94,6 +104,7 @@ static void forms_fill(struct argv_state *state)
 	for (size_t i = 0; i < state->sets.n; i++)
 		draft_set(draft, state->sets.items[i], true);
 	forms_fill_address(state);
+	forms_check_port(state);
 	for (size_t i = 0; i < state->sockets.n; i++)
 		draft_put(draft, state->listen, "address", state->sockets.items[i], "--unixsocket");
 	websocketd_complete(state);

@@ -63,6 +63,15 @@ static void test_addresses(void **state)
 	BAD(2, "wsluice: --port: must be a port from 0 to 65535, not \"http\"\n", "--port", "http", "cat");
 	BAD(2, "wsluice: --address: \"h:x\" has a port that is not a number from 0 to 65535\n",
 		"--address=h:x", "cat");
+	BAD(2, "wsluice: --address: \"h:x\" has a port that is not a number from 0 to 65535\n", "--port=9",
+		"--address=h:x", "cat");
+	for (int i = 0; i < 4; i++) {
+		static const char *const taken[] = { "--address=h:1", "--address=[::1]:1",
+			"--address=unix:/x", "--set=address=h:7" };
+
+		BAD(2, "wsluice: --port: is for an address without a port, and there is none\n", "--port=9",
+			taken[i], "cat");
+	}
 }
 
 /* Options that are keys, by their dump. */
