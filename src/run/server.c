@@ -20,6 +20,7 @@
 #include "run/logging.h"
 #include "run/rights.h"
 #include "run/self.h"
+#include "run/shellwords.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -233,6 +234,7 @@ static int server_announce(struct server *server)
 {
 	exposure_warn(server->log, server->config);
 	guard_warn(server->log, server->config, server->doors.entrances, server->doors.n_entrances);
+	shellwords_warn(server->log, server->config);
 	announce(server->log, server->config, &server->doors, server->crew.n);
 	return 0;
 }

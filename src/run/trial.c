@@ -10,6 +10,7 @@
 #include "run/certificates.h"
 #include "run/exposure.h"
 #include "run/guard.h"
+#include "run/shellwords.h"
 #include "spawn/privileges.h"
 
 #include <errno.h>
@@ -59,6 +60,7 @@ static void trial_warn(const struct config *config)
 		return;
 	exposure_warn(log, config);
 	guard_warn(log, config, NULL, 0);
+	shellwords_warn(log, config);
 	log_free(log, TRIAL_WAIT_MS);
 }
 
