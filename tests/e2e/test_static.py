@@ -636,11 +636,12 @@ def test_check_warns_as_the_start_does(tmp_path):
     text = "[listen a]\naddress = {}:0\n[route /count]\nexec = {}\n[route /files/*]\nstatic = {}\n"
     (tmp_path / "site").mkdir()
     served = script.rename(tmp_path / "site" / "count.sh")
-    ini.write_text(text.format("*", served, tmp_path / "site"))
+    ini.write_text(text.format("*", f"{served} 2>/dev/null", tmp_path / "site"))
     status, out, err = run(f"--config={ini}", "--check")
     assert (status, out) == (0, "ok\n")
-    first, second = err.splitlines()
+    first, second, third = err.splitlines()
     assert "level=warning" in first and f"program={served} static={tmp_path}/site" in first
     assert "everybody who reaches this address may start programs" in second and "address=*:0" in second
+    assert "no shell reads exec" in third and "route=/count word=2>/dev/null" in third
     ini.write_text(text.format("127.0.0.1", served, tmp_path / "empty"))
     assert run(f"--config={ini}", "--check") == (0, "ok\n", "")
