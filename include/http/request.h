@@ -70,7 +70,9 @@ enum http_request_error {
 	HTTP_URI_TOO_LONG = -15,   /* 414: the request line is longer than HTTP_LINE_MAX */
 	HTTP_BAD_NEWLINE = -16,	   /* 400: a bare CR or LF */
 	HTTP_BAD_H2 = -17,	   /* 400: HTTP/2's preface, or an HTTP2-Settings header */
-	HTTP_BAD_TLS = -18 /* 400: no HTTP at all but TLS: the first byte is that of a handshake record */
+	HTTP_BAD_TLS = -18, /* 400: no HTTP at all but TLS: the first byte is that of a handshake record */
+	HTTP_BAD_PROXY =
+		-19 /* 400: a header of the PROXY protocol: version 1's line, version 2's first byte */
 };
 
 /* Where an incremental scan for the end of the head stands; zeroed to begin. Work is O(n) over all calls. */

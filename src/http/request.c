@@ -65,6 +65,12 @@ int http_request_retarget(struct http_request *out, struct text target)
 	return 0;
 }
 
+/* What is wrong with a line that is no request line: proxies begin in their own way (PROXY protocol 2.1). */
+static int request_name_bad_line(struct text line)
+{
+	return text_starts_with(line, "PROXY ") ? HTTP_BAD_PROXY : HTTP_BAD_LINE;
+}
+
 /* Takes the request line apart. Its grammar is judged before what it asks for; the method is judged last of
  * all. */
 static int request_parse_line(struct http_request *out, struct text line)
@@ -75,10 +81,10 @@ static int request_parse_line(struct http_request *out, struct text line)
 	if (text_is(line, "PRI * HTTP/2.0"))
 		return HTTP_BAD_H2;
 	if (!request_cut(&rest, ' ', &out->method) || !request_cut(&rest, ' ', &out->target))
-		return HTTP_BAD_LINE;
+		return request_name_bad_line(line);
 	minor = request_parse_version(rest);
 	if (!chars_all(out->method, CHARS_TOKEN) || out->target.len == 0 || minor == HTTP_BAD_LINE)
-		return HTTP_BAD_LINE;
+		return request_name_bad_line(line);
 	error = http_request_retarget(out, out->target);
 	if (error < 0)
 		return error;
@@ -272,6 +278,8 @@ static const struct request_refusal {
 	[-HTTP_BAD_NEWLINE] = { 400, "Every line must end with CR LF, and neither may stand alone." },
 	[-HTTP_BAD_H2] = { 400, "This is HTTP/2; only HTTP/1.1 is spoken here." },
 	[-HTTP_BAD_TLS] = { 400, "This is TLS; this port speaks plain HTTP." },
+	[-HTTP_BAD_PROXY] = { 400,
+		"This begins with a PROXY header or an empty line; neither is expected here." },
 };
 
 /* Finds the row of an error; what is none is told as a bad request line. */

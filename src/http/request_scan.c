@@ -5,7 +5,7 @@
 #include "base/chars.h"
 #include "http/request.h"
 
-enum { REQUEST_TLS_HANDSHAKE = 0x16 }; /* the first byte of TLS (RFC 8446 5.1) */
+enum { REQUEST_TLS_HANDSHAKE = 0x16 }; /* the first byte of TLS (RFC 8446 5.1); CR is that of PROXY 2 (2.2) */
 
 /* What the next byte belongs to; kept in http_scan.state, so the first one is where a scan begins. */
 enum request_scan_state { SCAN_REQUEST_LINE, SCAN_CR, SCAN_LINE_START, SCAN_HEADER, SCAN_LAST_CR };
@@ -36,6 +36,8 @@ static int request_scan_line_end(struct http_scan *scan, char c)
 		return HTTP_BAD_NEWLINE;
 	if (first && scan->seen == 0 && c == REQUEST_TLS_HANDSHAKE)
 		return HTTP_BAD_TLS;
+	if (first && scan->seen == 0 && c == '\r')
+		return HTTP_BAD_PROXY;
 	return first ? HTTP_BAD_LINE : HTTP_BAD_VALUE;
 }
 

@@ -294,7 +294,7 @@ def test_stranger(gw):
 
 
 def test_header_where_none_is_expected(gw):
-    """It is what it looks like: a broken request, or no TLS."""
+    """It is what it looks like: a broken request, of which the log says what it may be, or no TLS."""
     for header in (v1(), v2()):
         with wsraw.connect(gw.direct) as raw:
             raw.send(header + wsraw.request("/console"))
@@ -303,6 +303,7 @@ def test_header_where_none_is_expected(gw):
                 gw.wait_log("TLS failed")
             else:
                 assert raw.response().status == 400
+                assert "PROXY header" in gw.wait_log("request", status=400)["reason"]
         gw.mark()
 
 

@@ -216,13 +216,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(buf != NULL);
 	memcpy(buf, data + 2, len);
 	whole = fuzz_scan(buf, len, len, 1, max);
-	must(whole <= (long)len && whole <= (long)max && whole >= HTTP_BAD_TLS);
+	must(whole <= (long)len && whole <= (long)max && whole >= HTTP_BAD_PROXY);
 	must(fuzz_scan(buf, len, cut, len, max) == whole);
 	must(fuzz_scan(buf, len, 0, 1, max) == whole);
 	if (whole > 0)
 		buf = realloc(buf, (size_t)whole); /* so that the sanitizer sees a read past the head */
 	error = http_request_parse(&request, buf, whole > 0 ? (size_t)whole : len);
-	must(error == 0 || (error < 0 && http_request_status(error) >= 400 && whole >= HTTP_BAD_TLS));
+	must(error == 0 || (error < 0 && http_request_status(error) >= 400 && whole >= HTTP_BAD_PROXY));
 	must(error < 0 || whole > 0 || whole == HTTP_HEAD_TOO_LARGE);
 	must(whole <= 0 || http_request_parse_scanned(&request, buf, (size_t)whole) == error);
 	len = whole > 0 ? (size_t)whole : len;

@@ -790,7 +790,7 @@ static void test_bad_head(void **state)
 	struct ask ask;
 	(void)state;
 
-	for (int error = HTTP_BAD_TLS; error <= HTTP_BAD_LINE; error++) {
+	for (int error = HTTP_BAD_PROXY; error <= HTTP_BAD_LINE; error++) {
 		memset(&ask.answer, 0x5a, sizeof(ask.answer));
 		answer_bad_head(&ask.answer, error);
 		ask_refused(&ask, http_request_status(error));

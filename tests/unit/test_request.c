@@ -53,9 +53,9 @@ static const struct vector {
 	{ 2, START("GET"), HTTP_BAD_LINE },
 	{ 2, START("GET / "), HTTP_BAD_LINE },
 	{ 2, START("GET  HTTP/1.1"), HTTP_BAD_LINE },
-	{ 2, BYTES("\r\n" LINE HOST END), HTTP_BAD_LINE },
+	{ 2, BYTES("\r\n" LINE HOST END), HTTP_BAD_PROXY },
 	{ 2, BYTES("\n" LINE HOST END), HTTP_BAD_NEWLINE },
-	{ 2, BYTES("\r\n\r\n"), HTTP_BAD_LINE },
+	{ 2, BYTES("\r\n\r\n"), HTTP_BAD_PROXY },
 	/* 3: the method is GET, HEAD or POST; another one is refused when nothing else is wrong */
 	{ 3, START("GET / HTTP/1.1"), 0 },
 	{ 3, START("HEAD / HTTP/1.1"), 0 },
@@ -275,6 +275,13 @@ static const struct vector {
 	{ 1, BYTES("G\x16 / HTTP/1.1\r\n\r\n"), HTTP_BAD_LINE },
 	{ 19, BYTES("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), HTTP_BAD_H2 },
 	{ 19, WITH("Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQ\r\n"), HTTP_BAD_H2 },
+	/* a listener that expects no PROXY header; what only looks like one keeps its own error */
+	{ 1, BYTES("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n" LINE HOST END), HTTP_BAD_PROXY },
+	{ 1, BYTES("PROXY UNKNOWN\r\n" LINE HOST END), HTTP_BAD_PROXY },
+	{ 1, BYTES("\r\n\r\n\0\r\nQUIT\n\x20\0\0\0" LINE HOST END), HTTP_BAD_PROXY },
+	{ 1, START("PROXY / HTTP/1.1"), HTTP_BAD_METHOD },
+	{ 1, START("PROXYX TCP4"), HTTP_BAD_LINE },
+	{ 1, START("proxy TCP4"), HTTP_BAD_LINE },
 	/* 20: names with "_" are taken; who exports headers leaves them out */
 	{ 20, WITH("X_A: b\r\n"), 0 },
 	{ 20, WITH("Content_Length: 5\r\n"), 0 },
@@ -477,7 +484,7 @@ static void test_garbage_is_refused_early(void **state)
 	assert_int_equal(FIRST(socks), HTTP_BAD_LINE);
 	assert_int_equal(FIRST(nul), HTTP_BAD_LINE);
 	assert_int_equal(FIRST(utf8), HTTP_BAD_LINE);
-	assert_int_equal(FIRST(blank), HTTP_BAD_LINE);
+	assert_int_equal(FIRST(blank), HTTP_BAD_PROXY);
 	assert_int_equal(FIRST(value), HTTP_BAD_VALUE);
 	assert_int_equal(FIRST(fold), HTTP_BAD_FOLD);
 #undef FIRST
@@ -687,16 +694,17 @@ static void test_statuses(void **state)
 		[-HTTP_HEAD_TOO_LARGE] = 431,
 		[-HTTP_URI_TOO_LONG] = 414,
 		[-HTTP_BAD_H2] = 400,
-		[-HTTP_BAD_TLS] = 400 };
+		[-HTTP_BAD_TLS] = 400,
+		[-HTTP_BAD_PROXY] = 400 };
 
 	(void)state;
-	for (int error = HTTP_BAD_LINE; error >= HTTP_BAD_TLS; error--) {
+	for (int error = HTTP_BAD_LINE; error >= HTTP_BAD_PROXY; error--) {
 		assert_int_equal(http_request_status(error), statuses[-error] ? statuses[-error] : 400);
 		assert_true(strlen(http_request_reason(error)) > 10);
-		for (int other = error - 1; other >= HTTP_BAD_TLS; other--)
+		for (int other = error - 1; other >= HTTP_BAD_PROXY; other--)
 			assert_string_not_equal(http_request_reason(error), http_request_reason(other));
 	}
-	assert_int_equal(http_request_status(HTTP_BAD_TLS - 1), 400);
+	assert_int_equal(http_request_status(HTTP_BAD_PROXY - 1), 400);
 	assert_int_equal(http_request_status(1), 400);
 }
 
