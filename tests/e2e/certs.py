@@ -5,8 +5,24 @@ import shutil
 import ssl
 import subprocess
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
+
+lock = threading.RLock()  # services of a test are threads, and an authority counts what it signs in files
+
+
+def once(make):
+    """functools.cache, for threads too: what is made is made once, and nothing else meanwhile."""
+    cached = functools.cache(make)
+
+    @functools.wraps(make)
+    def call(*args, **options):
+        with lock:
+            return cached(*args, **options)
+
+    return call
+
 
 LOCAL = ("DNS:localhost", "IP:127.0.0.1", "IP:::1")
 DATE = "%y%m%d%H%M%SZ"  # what `openssl ca` takes
@@ -117,7 +133,7 @@ class Authority:
         return out
 
 
-@functools.cache
+@once
 def run_authority():
     """The authority of this run of the tests; it goes when the run ends."""
     directory = tempfile.mkdtemp(prefix="wsluice-certs-")
@@ -125,7 +141,7 @@ def run_authority():
     return Authority(directory)
 
 
-@functools.cache
+@once
 def run_pair():
     """The server's certificate of this run, for localhost."""
     return run_authority().issue("localhost")
@@ -140,7 +156,7 @@ def client_context(authority=None, pair=None):
     return context
 
 
-@functools.cache
+@once
 def run_context():
     """The client's context of this run."""
     return client_context()

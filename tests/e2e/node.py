@@ -19,7 +19,7 @@ def node_text(code):
     return run("--input-type=module", "--eval", code)
 
 
-def run(*words, timeout=80):
+def run(*words, timeout=150):
     """Its output."""
     assert (PROGRAMS / "node_modules").exists(), f"run: npm ci --prefix {PROGRAMS}"
     done = subprocess.run(

@@ -1,7 +1,6 @@
 """What TLS tests do to a gateway besides being a client: handshakes cut in pieces, and what Python's ssl can't ask for."""
 import base64
 import ctypes
-import functools
 import socket
 import ssl
 import subprocess
@@ -35,7 +34,7 @@ def any_server(it):
     return it
 
 
-@functools.cache
+@certs.once
 def issue(name, **options):
     """A pair of this run's authority."""
     return certs.run_authority().issue(name, **options)
@@ -66,7 +65,7 @@ def s_client(gw, *words, say=None, path="/page"):
     done = subprocess.run(
         ["openssl", "s_client", "-connect", gw.host, "-CAfile", certs.run_authority().certificate, "-servername",
          "localhost", "-verify_return_error", "-ign_eof", *map(str, words)],
-        input=(GET.format(path=path) if say is None else say).encode(), capture_output=True, timeout=30, check=False,
+        input=(GET.format(path=path) if say is None else say).encode(), capture_output=True, timeout=90, check=False,
     )  # fmt: skip
     return done.returncode, (done.stdout + done.stderr).decode("utf-8", "replace")
 
