@@ -2,11 +2,13 @@
 import os
 import pwd
 import signal
+import ssl
 import stat
 import time
 
 import pytest
 import wsraw
+from backends import free_port
 from gateway import alive, run
 from scripts import script
 from wait import eventually
@@ -14,11 +16,16 @@ from wait import eventually
 CAT = {"route /ws": {"exec": "cat"}, "route /console": {"console": "yes"}}
 
 
+def own_port():
+    """One that the kernel gives to nobody else once it is free again."""
+    return {"address": f"127.0.0.1:{free_port()}"}
+
+
 @pytest.mark.threads
 @pytest.mark.parametrize("signo", [signal.SIGTERM, signal.SIGINT])
 def test_clients_are_told(gateway, signo):
     """1001 to each, nothing more is accepted, exit 0."""
-    gw = gateway(CAT, gateway={"workers": 4, "shutdown_grace": "1h"}, checked=False)
+    gw = gateway(CAT, gateway={"workers": 4, "shutdown_grace": "1h"}, listen=own_port(), checked=False)
     clients = [gw.ws("/ws") for _ in range(50)]
     for ws in clients:
         ws.send_text("x")
@@ -50,20 +57,25 @@ def answers(gw):
             raw.send(wsraw.request("/console", host=gw.host))
             raw.response()
             return True
-    except (ConnectionRefusedError, ConnectionResetError, BrokenPipeError, EOFError):
+    except (ConnectionRefusedError, ConnectionResetError, BrokenPipeError, EOFError, ssl.SSLError):
         return False
 
 
-def test_does_not_accept_while_it_drains(gateway):
-    gw = gateway(CAT, gateway={"shutdown_grace": "1h"}, checked=False)
+def test_does_not_accept_while_it_drains(gateway, tmp_path):
+    """For as long as a program takes to end."""
+    stays = script(tmp_path, "stays", "trap '' TERM\necho $$\nexec sleep 1000\n")
+    routes = {**CAT, "route /ws": {"exec": stays, "stop_grace": "1h"}}
+    gw = gateway(routes, gateway={"shutdown_grace": "1h"}, listen=own_port(), checked=False)
     with gw.ws("/ws") as ws:
+        pid = int(ws.recv_text())
         gw.signal(signal.SIGTERM)
-        assert ws.recv().code == 1001
+        told = ws.recv()
+        assert told.code == 1001
         # The workers hear of it one after the other.
         eventually(lambda: not answers(gw), "the gateway still accepts")
         assert gw.process.poll() is None
-        ws.send_close(1001)
-        ws.ended()
+        os.kill(pid, signal.SIGKILL)
+        ws.answer_close(told)
     assert gw.exited() == 0
     gw.process = None
 
@@ -155,7 +167,7 @@ def test_signals_of_a_terminal_do_not_reach_programs_first(gateway):
 
 
 def test_counters(gateway):
-    gw = gateway(CAT)
+    gw = gateway(CAT, listen={"handshake_timeout": "1h"})
     before = gw.counters()
     with gw.ws("/ws") as ws, gw.connect() as raw:
         raw.send(b"GET")

@@ -353,11 +353,12 @@ def test_notify(activated, notify, tcp):
         with gw.ws("/ws") as two:
             notify.wait("STATUS", "2 sessions")
             gw.signal(signal.SIGTERM)
-            assert one.recv().code == two.recv().code == 1001
+            told = one.recv(), two.recv()
+            assert [got.code for got in told] == [1001] * 2
             notify.wait("STOPPING", "1")
             notify.wait("STATUS", "Stopping, 2 sessions")
-            two.send_close(1001)
-            one.send_close(1001)
+            two.answer_close(told[1])
+            one.answer_close(told[0])
     assert gw.exited() == 0
     gw.process = None
     order = [next(iter(message)) for message in notify.messages]
@@ -448,6 +449,9 @@ def test_priorities(activated, tmp_path):
 # restarts
 
 
+ASK = 1  # second that a client has to ask when the gateway stops (PREFACE_DRAIN_MS, EXCHANGE_DRAIN_MS)
+
+
 def stopped(gw):
     """Stands still, so that connections wait in the kernel."""
     gw.signal(signal.SIGSTOP)
@@ -466,13 +470,23 @@ def test_own_queue_is_served(activated, kind, tmp_path):
     for raw in clients[::2]:
         raw.send(wsraw.request("/console"))
     gw.signal(signal.SIGTERM)
+    begin = time.monotonic()
     gw.signal(signal.SIGCONT)
     gw.wait_log("stopping")
-    for raw in clients[1::2]:
-        raw.send(wsraw.request("/console"))
-    for raw in clients:
-        assert raw.response().status == 200
-        raw.ended()
+
+    def asks(raw):
+        """In time, so that it must be answered?"""
+        try:
+            raw.send(wsraw.request("/console"))
+        except (BrokenPipeError, ConnectionResetError):
+            return False
+        return time.monotonic() - begin < ASK
+
+    answered = [True] * 100 + [asks(raw) for raw in clients[1::2]]
+    for raw, must in zip([*clients[::2], *clients[1::2]], answered):
+        if must:
+            assert raw.response().status == 200
+            raw.ended()
         raw.drop()
     assert gw.exited() == 0
     gw.process = None
@@ -497,12 +511,12 @@ def test_queue_of_systemd_is_left_to_the_next(activated, tcp):
     for raw in clients:
         assert raw.response().status == 200
         raw.drop()
-    assert len(again.logged("request", since_mark=False)) >= 1
+    again.wait_log("request")
     again.stop()
 
 
-ASK = 1  # second that a client has to ask when the gateway stops (PREFACE_DRAIN_MS, EXCHANGE_DRAIN_MS)
-SLOW = "had a second to ask and did not"
+ANSWER = 5  # seconds that it has to answer our close frame (VISITOR_CLOSE_MS)
+SLOW = "had a second to ask, or five to answer, and did not"
 
 
 class Load:
@@ -536,8 +550,9 @@ class Load:
                 ws.close()
                 return "echoed"
         except Exception as error:  # whatever it is, it is what this is about
-            waited = (asked or time.monotonic()) - begin
-            if waited >= ASK and isinstance(error, (EOFError, ConnectionResetError, ssl.SSLError)):
+            now = time.monotonic()
+            late = (asked or now) - begin >= ASK or now - begin >= ANSWER
+            if late and isinstance(error, (EOFError, ConnectionError, ssl.SSLError)):
                 return SLOW
             return f"{type(error).__name__}: {error}"
 
@@ -568,6 +583,7 @@ class Load:
             thread.join()
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("backend", ["service", "program"])
 def test_restarts_are_not_noticed(activated, tcp, capsys, backend):
     """200 connects a second (over TLS 60), over restarts: none refused, none cut before its answer; each is echoed or told 1001."""
@@ -580,7 +596,7 @@ def test_restarts_are_not_noticed(activated, tcp, capsys, backend):
         load = Load(gw, *((60, 20) if gw.tls else (200, 100)))  # handshakes by Python take their time on a busy machine
         try:
             for i in range(restarts):
-                eventually(lambda: load.outcomes["echoed"] >= 100 * (i + 1), lambda: str(load.outcomes), 30)
+                eventually(lambda: load.outcomes["echoed"] >= 100 * (i + 1), lambda: str(load.outcomes), 90)
                 gw.signal(signal.SIGTERM)
                 assert gw.exited() == 0
                 gw.check_sanitizer()
@@ -588,7 +604,7 @@ def test_restarts_are_not_noticed(activated, tcp, capsys, backend):
                 eventually(lambda: len(gw.logged("listening", since_mark=False)) == i + 2, gw.log_text)
         finally:
             load.stop()
-        gw.take_baseline()
+        eventually(lambda: gw.counters()["sessions"] == 0, "sessions stay")
         gw.stop()
     with capsys.disabled():
         print(
