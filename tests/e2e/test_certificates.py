@@ -1,14 +1,18 @@
 """Certificates that change while the gateway runs, that don't fit, and what --check says of them."""
 import os
 import shutil
+import signal
 import ssl
 import threading
+import time
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 
 import certs
 import pytest
 import wsraw
-from gateway import run
+from gateway import process_state, run
+from scripts import script
 from wait import eventually
 
 ECHO = {"route /ws": {"exec": "cat", "framing": "records"}, "route /page": {"console": "yes"}}
@@ -72,6 +76,17 @@ def wait_served(gw, der, **options):
     gw.wait_log(AGAIN, 30)
 
 
+@contextmanager
+def unseen(gw):
+    """What is done to files meanwhile is one change to the gateway, however long it takes."""
+    gw.signal(signal.SIGSTOP)
+    try:
+        eventually(lambda: process_state(gw.pid) == "T", "it does not stop")
+        yield
+    finally:
+        gw.signal(signal.SIGCONT)
+
+
 def echoes(ws, word="hello"):
     ws.send_text(word)
     assert ws.recv_text() == word
@@ -83,10 +98,11 @@ def start(gateway, site, more=None, **options):
 
 @pytest.mark.threads
 def test_rotation_under_handshakes(gateway, site):
-    """None fails; each gets one of the certificates; who was there before goes on."""
+    """None fails; each gets one of the certificates; who was there before goes on. A key and its certificate are one change
+    when no second passes between them (CERTIFICATES_LOOK_MS)."""
     gw = start(gateway, site)
     known, failures, done = {site.der}, [], threading.Event()
-    counts = [0] * 4
+    counts, slowest = [0] * 4, 0.0
 
     def visit(number):
         try:
@@ -107,8 +123,10 @@ def test_rotation_under_handshakes(gateway, site):
             for n in range(1, 5):
                 pair = site.issue()
                 known.add(pair.der)
+                begin = time.monotonic()
                 site.put(pair.key, site.pair.key)
                 site.put(pair.certificate, site.pair.certificate)
+                slowest = max(slowest, time.monotonic() - begin)
                 eventually(lambda: len(gw.logged(AGAIN)) >= n or failures, f"rotation {n} is not logged")
                 seen = list(counts)
                 eventually(
@@ -117,7 +135,8 @@ def test_rotation_under_handshakes(gateway, site):
                 )
                 if failures:
                     break
-                assert served(gw) == pair.der
+                # A worker that was told may have others to let in before it gets to that.
+                eventually(lambda: served(gw) == pair.der, "the new certificate is not served")
                 echoes(old)
         finally:
             done.set()
@@ -125,7 +144,7 @@ def test_rotation_under_handshakes(gateway, site):
                 thread.join()
         assert not failures, failures
         old.close()
-    assert len(gw.logged(AGAIN)) == 4 and not gw.logged(REFUSED)
+    assert len(gw.logged(AGAIN)) == 4 and (slowest > 0.9 or not gw.logged(REFUSED))
 
 
 def test_each_bad_state_is_said_once(gateway, site):
@@ -138,14 +157,16 @@ def test_each_bad_state_is_said_once(gateway, site):
     assert line["file"] == str(site.pair.key) and str(site.pair.certificate) in line["reason"], line
     assert line["level"] == "error" and line["listen"] == "main"
     assert served(gw) == old
-    site.pair.key.write_text("garbage")
+    (site.dir / "garbage").write_text("garbage")
+    site.put(site.dir / "garbage", site.pair.key)
     assert "no private key" in gw.wait_log(REFUSED, n=2)["reason"]
     assert served(gw) == old
     site.pair.key.unlink()
     assert "No such file" in gw.wait_log(REFUSED, n=3)["reason"]
     assert served(gw) == old
-    site.put(other.key, site.pair.key)
-    site.put(other.certificate, site.pair.certificate)
+    with unseen(gw):
+        site.put(other.key, site.pair.key)
+        site.put(other.certificate, site.pair.certificate)
     wait_served(gw, other.der)
     assert len(gw.logged(REFUSED)) == 3 and len(gw.logged(AGAIN)) == 1
 
@@ -215,6 +236,7 @@ def test_a_new_authority_of_clients(gateway, site, tmp_path):
     assert let_in(mine) and not let_in(theirs)
     site.put(new.certificate, trusted)
     eventually(lambda: let_in(theirs), "the new authority is not known")
+    gw.wait_log(AGAIN)  # every worker was told
     assert not let_in(mine)
 
 
@@ -264,14 +286,24 @@ def test_no_timer_without_tls(gateway, site):
     assert with_tls.baseline["timers"] == plain.baseline["timers"] + 1
 
 
-def test_while_stopping(gateway, site):
-    """A rotation during shutdown_grace neither hinders the end nor leaks."""
-    gw = start(gateway, site, checked=False)
+def test_while_stopping(gateway, site, tmp_path):
+    """A rotation during shutdown_grace neither hinders the end nor leaks. That lasts as long as the program."""
+    stays = script(tmp_path, "stays", "trap '' TERM\necho up\nexec sleep 1000\n")
+    gw = gateway(
+        {"route /ws": {"exec": stays, "stop_grace": "1h"}},
+        gateway={"shutdown_grace": "1h"},
+        listen=site.pair.keys,
+        tls=context(),
+        checked=False,
+    )
     with gw.ws("/ws") as ws:
-        gw.signal(15)
+        assert ws.recv_text() == "up"
+        (pid,) = gw.programs()
+        gw.signal(signal.SIGTERM)
         gw.wait_log("stopping")
         site.renew()
         gw.wait_log(AGAIN)
+        os.kill(pid, signal.SIGKILL)
         ws.recv_close(1001)
     gw.stop()
 
@@ -305,7 +337,8 @@ def test_files_that_the_user_may_not_read(gateway, everyone, hidden):
     assert [line["file"] for line in warned] == files
     old = site.der
     if hidden == "key":
-        site.renew()
+        with unseen(gw):
+            site.renew()
         assert "Permission denied" in gw.wait_log(REFUSED)["reason"]
         assert len(gw.logged(REFUSED)) == 1
     assert served(gw) == old
