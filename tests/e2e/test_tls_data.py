@@ -13,7 +13,7 @@ from backends import service, sink
 from gateway import rss_of
 from scripts import script
 from tlsclient import TLS13, VERSIONS, Calls, context, socket_of
-from wait import eventually
+from wait import eventually, in_time
 from wsraw import BINARY, CLOSE, TEXT, close_frame, frame
 
 KIB = 1024
@@ -106,6 +106,14 @@ def rests(raw):
     return data
 
 
+ANSWER = 5  # seconds that a client has to answer a close frame (VISITOR_CLOSE_MS)
+
+
+def check_end(ws):
+    """TLS's end came, unless the answer was so late that the client was cut."""
+    assert ws.sock.notified or (ws.cut and time.monotonic() - ws.began >= ANSWER)
+
+
 ANSWERS = {
     "200": wsraw.request("/page", headers=[("Connection", "close")]),
     "404": wsraw.request("/nothing"),
@@ -160,23 +168,28 @@ def test_programs_that_end_and_close_notify(gateway, version):
     for path, code in (("/true", 1000), ("/false", 4001)):
         with gw.ws(path, over=gw.connect(tls=context(version))) as ws:
             ws.recv_close(code)
-            assert ws.sock.notified
+            check_end(ws)
 
 
 def test_times_that_end_with_close_notify(gateway, version):
     gw = gateway(ECHO, listen={"handshake_timeout": "1200ms"}, tls=True)
-    for data in (b"", b"GET /page HT"):
+
+    def ask(data, tick):
         with gw.connect(tls=context(version)) as raw:
+            tick()
             raw.send(data)
             assert rests(raw).startswith(b"HTTP/1.1 408 " if data else b"")
+
+    for data in (b"", b"GET /page HT"):
+        in_time(lambda tick, data=data: ask(data, tick), late=1)
     gw = gateway({"route /ws": {"exec": "cat", "idle_timeout": "300ms"}}, tls=True)
     with gw.ws("/ws", over=gw.connect(tls=context(version))) as ws:
         ws.recv_close(1001)
-        assert ws.sock.notified
+        check_end(ws)
 
 
 def test_stopping_gateway_says_close_notify(gateway, version):
-    gw = gateway(ECHO, gateway={"shutdown_grace": "5s"}, tls=True, checked=False)
+    gw = gateway(ECHO, gateway={"shutdown_grace": "1h"}, tls=True, checked=False)
     ws, kept, silent = (gw.connect(tls=context(version)) for _ in range(3))
     gw.ws("/ws", over=ws)
     kept.send(wsraw.request("/page"))
@@ -184,7 +197,7 @@ def test_stopping_gateway_says_close_notify(gateway, version):
     eventually(lambda: gw.counters()["sessions"] == 1, "no session")
     gw.signal(signal.SIGTERM)
     ws.recv_close(1001)
-    assert ws.sock.notified
+    check_end(ws)
     rests(kept)
     silent.drop()
     gw.stop()
@@ -249,7 +262,7 @@ def test_tail_of_the_service(gateway, version, size):
         for _ in range(RUNS if size < 1 << 20 else 3):
             with gw.ws("/tcp", over=gw.connect(tls=tls)) as ws:
                 assert ws.recv_all() == (data, 1000, "")
-                assert ws.sock.notified
+                check_end(ws)
 
 
 def truncate(ws):
@@ -323,18 +336,19 @@ def test_key_update_flood(gateway, tmp_path):
         before = rss_of(gw.pid)
         with gw.ws("/tcp", over=gw.connect(path, tls=context(TLS13))) as ws:
             calls = Calls(ws.sock.tls)
-            begin = time.monotonic()
-            ws.sock.settimeout(5)
-            try:
-                while time.monotonic() - begin < 60:
+            ws.sock.settimeout(0.5)
+            while not gw.logged("session ended"):
+                try:
+                    ws.sock.flush()  # what an earlier one left
                     for _ in range(1000):
                         calls.update_keys()
                     ws.sock.flush()
-                    assert rss_of(gw.pid) - before < 1024 * KIB
-            except (TimeoutError, BrokenPipeError, ConnectionResetError):
-                pass
-            line = gw.wait_log("session ended", timeout=30)
-            assert line["code_received"] == 1006
+                except TimeoutError:
+                    pass
+                except (BrokenPipeError, ConnectionResetError):
+                    break
+                assert rss_of(gw.pid) - before < 1024 * KIB
+            assert gw.wait_log("session ended")["code_received"] == 1006
             assert rss_of(gw.pid) - before < 1024 * KIB
 
 
@@ -350,11 +364,11 @@ def test_key_update_flood_ends_the_program(gateway, tmp_path):
                 for _ in range(100):
                     calls.update_keys()
                 ws.send(frame(BINARY, "x"))
-        except (TimeoutError, BrokenPipeError, ConnectionResetError):
+        except (BrokenPipeError, ConnectionResetError):
             pass
-        begin = time.monotonic()
-        assert gw.wait_log("session ended", timeout=30)["reason"] == "No buffer space available"
-        assert time.monotonic() - begin < 4  # of the 5 s that a client who is lost would have
+        line = gw.wait_log("session ended")
+        assert line["reason"] == "No buffer space available"
+        assert line["in_messages"] < 200  # 64 KiB and what a socket takes, not 5 s more, as who is lost would have
         ws.reset()
 
 
@@ -381,20 +395,27 @@ def anonymous(pid):
 def test_idle_sessions_hold_no_buffers(gateway):
     """What OpenSSL needs for a connection that says nothing, and no records."""
     n, limit = 300, {True: 24, False: 4}
-    with service(backends.silent) as it:
+
+    def swallow(it, sock):
+        while data := sock.recv(65536):
+            with it.lock:
+                it.swallowed += len(data)
+        sock.close()
+
+    with service(swallow) as it:
         for tls in (False, True):
             gw = gateway(tcp(it.uri), tls=tls, release=True, files=4096)
             warm = [gw.ws("/tcp") for _ in range(20)]
             for ws in warm:
                 ws.reset()
             eventually(lambda: gw.counters()["sessions"] == 0, "sessions stay")
-            before = anonymous(gw.pid)
+            before, it.swallowed = anonymous(gw.pid), 0
             clients = [gw.ws("/tcp") for _ in range(n)]
             for ws in clients:
                 ws.send_binary(b"x" * 100000)
-            it.connections.clear()
-            each = (anonymous(gw.pid) - before) / n
-            print(f"{'wss' if tls else 'ws'}: {each:.1f} KiB for each of {n} idle sessions")
+            eventually(lambda: it.swallowed == n * 100000, lambda: f"{it.swallowed} bytes arrived", 60)
+            each = lambda: (anonymous(gw.pid) - before) / n
+            eventually(lambda: each() <= limit[tls], lambda: f"{each()} KiB for each")  # the last turn may still be on
+            print(f"{'wss' if tls else 'ws'}: {each():.1f} KiB for each of {n} idle sessions")
             for ws in clients:
                 ws.reset()
-            assert each <= limit[tls], f"{each} KiB"

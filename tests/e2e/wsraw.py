@@ -4,6 +4,7 @@ import hashlib
 import os
 import socket
 import struct
+import time
 from dataclasses import dataclass, field
 
 from tlssock import TlsSocket
@@ -133,6 +134,7 @@ class Raw:
     ahead: bytes = b""
     frames: list = field(default_factory=list)
     cut: bool = False  # it ended with a reset
+    began: float = field(default_factory=time.monotonic)
 
     def __enter__(self):
         return self
