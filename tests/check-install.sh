@@ -121,18 +121,18 @@ pid=$!
 exec 3<"$tmp/said"
 port=
 while [ -z "$port" ]; do
-	read -r -t 20 -u 3 line || fail "$command: does not listen"
+	read -r -t 60 -u 3 line || fail "$command: does not listen"
 	port=$(sed -n 's/.*listening.*address=127\.0\.0\.1:\([0-9]*\).*/\1/p' <<<"$line")
 	[ -n "$port" ] || echo "$line" >&2
 done
-curl -fsS --max-time 20 "http://127.0.0.1:$port/" | grep -qi '<html' || fail "no test page"
+curl -fsS --noproxy "*" --max-time 60 "http://127.0.0.1:$port/" | grep -qi '<html' || fail "no test page"
 /usr/bin/python3 - "$port" <<-'END' || fail "no echo"
 	import asyncio, sys, websockets
 
 	async def main():
-	    async with websockets.connect(f"ws://127.0.0.1:{sys.argv[1]}/") as ws:
+	    async with websockets.connect(f"ws://127.0.0.1:{sys.argv[1]}/", open_timeout=60, close_timeout=60) as ws:
 	        await ws.send("as installed")
-	        assert await asyncio.wait_for(ws.recv(), 20) == "as installed"
+	        assert await asyncio.wait_for(ws.recv(), 60) == "as installed"
 
 	asyncio.run(main())
 END

@@ -15,7 +15,7 @@ from pathlib import Path
 import certs
 import pytest
 from backends import low_port
-from gateway import alive, binary, children_of
+from gateway import START, alive, binary, children_of
 from wait import eventually
 
 STATUS = {"route /status": {"exec": "cat /proc/self/status", "framing": "stream"}, "route /cat": {"exec": "cat"}}
@@ -104,7 +104,7 @@ def run_in_vain(directory, text, wrap=(), program=None, before=None):
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=START,
         env={"PATH": os.environ["PATH"], **NO_LEAKS},
         preexec_fn=before,
         cwd="/",
