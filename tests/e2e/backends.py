@@ -1,7 +1,6 @@
 """TCP and unix services for tests, each connection served by a function on a thread of its own."""
 import errno
 import functools
-import os
 import random
 import socket
 import struct
@@ -16,7 +15,7 @@ class Service:
 
     def __init__(self, handler, path=None, host="127.0.0.1"):
         self.handler = handler
-        self.connections = []
+        self.connections, self.handlers = [], []
         self.gathered = bytearray()
         self.at_eof = 0  # connections whose peer has ended its side
         self.resets = 0
@@ -25,10 +24,25 @@ class Service:
         family = socket.AF_UNIX if path else socket.AF_INET6 if ":" in host else socket.AF_INET
         self.listener = socket.socket(family, socket.SOCK_STREAM)
         self.listener.bind(str(path) if path else (host, 0))
+        self.twin = None
+        while host == "127.0.0.1" and not path and not self.take_twin():
+            self.listener.close()
+            self.listener = socket.socket()
+            self.listener.bind((host, 0))
         self.listener.listen(512)
         self.uri = f"unix:{path}" if path else f"tcp://{host}:{self.listener.getsockname()[1]}"
         self.thread = threading.Thread(target=self.serve, daemon=True)
         self.thread.start()
+
+    def take_twin(self):
+        """Keeps the same port of ::1 from others: who is told to go to localhost tries that first. False when somebody
+        has it."""
+        try:
+            self.twin = socket.socket(socket.AF_INET6)
+            self.twin.bind(("::1", self.listener.getsockname()[1]))
+        except OSError as error:
+            return error.errno != errno.EADDRINUSE
+        return True
 
     def serve(self):
         while True:
@@ -37,7 +51,9 @@ class Service:
             except OSError:
                 return
             self.connections.append(sock)
-            threading.Thread(target=self.handle, args=(sock,), daemon=True).start()
+            thread = threading.Thread(target=self.handle, args=(sock,), daemon=True)
+            self.handlers.append(thread)
+            thread.start()
 
     def handle(self, sock):
         try:
@@ -73,9 +89,25 @@ class Service:
         )
         assert self.gathered == data
 
+    def dismiss(self):
+        """Ends the connections that there are, and waits until nobody is at work on them: none counts for what follows."""
+        for sock in self.connections:
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # it has ended
+        for thread in self.handlers:
+            thread.join(60)
+            assert not thread.is_alive(), "a handler does not end"
+        for sock in self.connections:
+            sock.close()
+        self.connections, self.handlers = [], []
+
     def close(self):
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
+        if self.twin:
+            self.twin.close()
         for sock in self.connections:
             sock.close()
         assert not self.errors, self.errors
@@ -132,23 +164,29 @@ def reset(sock):
     sock.close()
 
 
-WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8  # of pytest's, one of eight at most
-given = set()
+given = {}  # ports, and for each a name that only one process can have
+
+
+def take_port(port):
+    """Is it ours until this process ends? Others of these tests, which may run at the same time, ask the same way."""
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        name.bind(f"\0wsluice-tests-port-{port}")
+        with socket.socket() as sock:
+            sock.bind(("", port))
+    except OSError:
+        name.close()
+        return False
+    given[port] = name
+    return True
 
 
 def free_port(ports=range(10000, 30000)):
-    """A port for somebody to listen on who can't choose one: below those that the kernel gives away, and not one of
-    another worker's, so that nobody gets it meanwhile."""
-    while True:
-        port = random.choice(ports[WORKER::8])
-        with socket.socket() as sock:
-            try:
-                sock.bind(("", port))
-            except OSError:
-                continue
-        if port not in given:
-            given.add(port)
-            return port
+    """A port for somebody to listen on who can't choose one: below those that the kernel gives away, and nobody else's,
+    so that nobody gets it meanwhile."""
+    while not take_port(port := random.choice(ports)):
+        pass
+    return port
 
 
 def low_port():
