@@ -261,6 +261,16 @@ class Gateway:
     def signal(self, signo):
         self.process.send_signal(signo)
 
+    @contextmanager
+    def stopped(self):
+        """It does nothing meanwhile: what changes in there it finds changed all at once."""
+        self.signal(signal.SIGSTOP)
+        try:
+            eventually(lambda: process_state(self.pid) == "T", "it does not stop")
+            yield
+        finally:
+            self.signal(signal.SIGCONT)
+
     def exited(self, timeout=EXIT):
         """Waits for its end and returns the status."""
         try:

@@ -73,11 +73,10 @@ class TlsService(backends.Service):
 
     def serves(self, handler=None, context=None, plain=None):
         """What it does from now on; it has seen nothing yet."""
+        self.dismiss()
         self.tls_handler, self.plain = handler or echo, plain
         self.context = context or run_server_context("1.3")
-        for connection in self.connections:
-            connection.close()
-        self.connections, self.names, self.shown, self.failures = [], [], [], []
+        self.names, self.shown, self.failures = [], [], []
         self.received, self.at_eof, self.resets, self.notified = b"", 0, 0, 0
         return self
 
