@@ -35,17 +35,15 @@ def free_ports(n):
     return [free_port() for _ in range(n)]
 
 
-def accepts(port):
-    try:
-        socket.create_connection(("127.0.0.1", port)).close()
-        return True
-    except ConnectionRefusedError:
-        return False
+def accepts(place):
+    """Does somebody listen on a port, or the path of a unix socket?"""
+    with socket.socket(socket.AF_INET if isinstance(place, int) else socket.AF_UNIX) as sock:
+        return sock.connect_ex(("127.0.0.1", place) if isinstance(place, int) else str(place)) == 0
 
 
 @contextmanager
 def running(argv, directory, ports):
-    """A proxy, from when it listens on all of these ports to the end of the block."""
+    """A proxy, from when it listens on all of these ports and paths to the end of the block."""
     log = Path(directory) / "log"
     with open(log, "wb") as out:
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out)

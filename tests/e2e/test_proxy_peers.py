@@ -99,9 +99,10 @@ def fronts(shared, tmp_path_factory):
         **values, authority=certs.run_authority().certificate, ends_at=gw.ends, far_end=FAR_END["haproxy"]
     )
     services = SERVICES_OF_NGINX.format(**values, far_end=FAR_END["nginx"])
-    listening = [ports[name] for name in ("haproxy_v1", "haproxy_v2", "ends")]
-    with proxies.nginx(directory / "nginx", services, [ports["nginx_v1"]], stream):
-        with proxies.haproxy(directory / "haproxy", printed + others, listening):
+    of_nginx = [ports["nginx_v1"], gw.ports["nginx"], gw.dir / "nginx"]
+    of_haproxy = [ports["haproxy_v1"], ports["haproxy_v2"], ports["ends"], gw.ports["haproxy"], gw.dir / "haproxy"]
+    with proxies.nginx(directory / "nginx", services, of_nginx, stream):
+        with proxies.haproxy(directory / "haproxy", printed + others, of_haproxy):
             yield ports
 
 
