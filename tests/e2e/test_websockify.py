@@ -6,7 +6,6 @@ import signal
 import socket
 import ssl
 import subprocess
-import time
 from pathlib import Path
 
 import certs
@@ -241,8 +240,7 @@ def test_run_once_is_once(there):
     """However many may be there at a time: when one was served nobody else is let in."""
     with service(echo) as it:
         gw = there("--run-once", "--set=gateway.max_sessions=9", target(it), ends=True)
-        with shake(gw) as ws:
-            ws.close()
+        check_echo(gw)
         gw.wait_log("session ended")
         try:
             with shake(gw) as late:
@@ -257,16 +255,14 @@ def test_timeout(there):
     """With nobody there it ends then; a session goes on, while nobody else comes in."""
     with service(echo) as it:
         alone = there("--timeout=3", target(it), ends=True)
-        gw = there("--timeout=3", target(it), ends=True)
+        gw = there("--timeout=6", "--set=handshake_timeout=1h", target(it), ends=True)
         with shake(gw) as ws:
             idle = gw.connect()  # no session: it is not waited for
             gw.wait_log("ending")
             eventually(lambda: refused(gw), "it still lets somebody in")
             ws.send_binary(b"still here")
             assert ws.recv_bytes(10) == b"still here"
-            begin = time.monotonic()
-            idle.ended()
-            assert time.monotonic() - begin < 8, "it had its whole handshake_timeout, which is 10 s"
+            idle.ended()  # though it had an hour
             assert gw.process.poll() is None
             ws.close()
         assert gw.exited() == 0
@@ -276,7 +272,7 @@ def test_timeout(there):
 def test_timeout_then_stopped(there):
     """One that only waits for its last session is stopped by a signal like any other."""
     with service(echo) as it:
-        gw = there("--timeout=3", target(it), ends=True)
+        gw = there("--timeout=6", target(it), ends=True)
         with shake(gw) as ws:
             gw.wait_log("ending")
             gw.signal(signal.SIGTERM)
@@ -293,7 +289,7 @@ def refused(gw):
 def test_idle_timeout(there):
     """After the last one it ends, with 0."""
     with service(echo) as it:
-        gw = there("--idle-timeout=3", target(it), ends=True)
+        gw = there("--idle-timeout=6", target(it), ends=True)
         check_echo(gw)
         assert gw.exited() == 0
         assert "--idle-timeout" in gw.log_text()
@@ -351,13 +347,13 @@ def test_verify_client(there, pair):
         check_echo(gw, over=over_tls(gw, certs.client_context(pair=shown)))
         for raw in (gw.connect(), over_tls(gw)):
             with raw:
-                raw.send(wsraw.upgrade())
-                assert b"101" not in rest(raw)
+                assert b"101" not in answer_of(raw)
 
 
-def rest(raw):
+def answer_of(raw):
     """What comes until the end, also when that is an alert or a reset."""
     try:
+        raw.send(wsraw.upgrade())
         return raw.rest()
     except OSError:
         return b""
@@ -470,7 +466,7 @@ def test_daemon(tmp_path):
             assert os.getsid(pid) not in (pid, os.getsid(0))
             second = run(*words, target(it), name="websockify", cwd=tmp_path)
             assert second[0] == 1, "the port is taken"
-            assert processes_of(tmp_path) == [pid]
+            eventually(lambda: processes_of(tmp_path) == [pid], lambda: f"{processes_of(tmp_path)} instead of {pid}")
         finally:
             os.kill(pid, signal.SIGTERM)
             eventually(lambda: not alive(pid), "it does not stop")
@@ -485,7 +481,7 @@ def test_daemon_that_can_not_start(tmp_path):
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         status, _, err = run("--daemon", address, "127.0.0.1:1", name="websockify", cwd=tmp_path)
     assert status == 1 and "cannot listen" in err and address in err
-    assert not processes_of(tmp_path)
+    eventually(lambda: not processes_of(tmp_path), lambda: f"{processes_of(tmp_path)} are left")
 
 
 def test_mistakes():
