@@ -40,10 +40,12 @@ class Daemon:
     def text(self):
         return self.log.read_text("utf-8", "replace")
 
-    def ready(self):
-        """Does it take connections? True too when it is dead."""
+    def ready(self, words=""):
+        """Does it take connections, and has said so? True too when it is dead."""
         if self.process.poll() is not None:
             return True
+        if words not in self.text():
+            return False
         with socket.socket() as sock:
             return sock.connect_ex(("127.0.0.1", self.port)) == 0
 
@@ -59,26 +61,28 @@ class Daemon:
 
 
 @contextmanager
-def running(prepare, owner=None, stop=signal.SIGTERM):
-    """The daemon whose prepare(directory, port) writes its configuration and returns its command line."""
+def running(prepare, owner=None, stop=signal.SIGTERM, words=""):
+    """The daemon whose prepare(directory, port) writes its configuration and returns its command line. words: what it
+    says when it is ready, if it listens before that."""
     with tempfile.TemporaryDirectory(prefix="wsluice-daemon-") as name:
         directory = Path(name)
         if owner:
             shutil.chown(directory, owner)
-        daemon = start(prepare, directory, owner)
+        daemon = start(prepare, directory, owner, words)
         try:
             yield daemon
         finally:
             daemon.stop(stop)
 
 
-def start(prepare, directory, owner):
+def start(prepare, directory, owner, words):
     """Starts it on a free port; on another one when it ends at once."""
     for _ in range(TRIES):
         port = free_port()
         daemon = Daemon(prepare(directory, port), port, directory, **(as_user(owner) if owner else {}))
         try:
-            eventually(daemon.ready, lambda: f"{daemon.process.args} does not listen:\n{daemon.text()}", START)
+            complaint = "{0.process.args} does not listen:\n{1}".format
+            eventually(lambda: daemon.ready(words), lambda: complaint(daemon, daemon.text()), START)
         except BaseException:
             daemon.stop()
             raise
@@ -174,7 +178,8 @@ def postgres():
         words = [f"--{key}={value}" for key, value in settings.items()]
         return [postgres_program("postgres"), "-D", data, *words]
 
-    return running(prepare, owner, signal.SIGINT)  # SIGTERM would wait for its clients
+    words = "database system is ready to accept connections"
+    return running(prepare, owner, signal.SIGINT, words)  # SIGTERM would wait for its clients
 
 
 def postgres_program(name):
