@@ -452,9 +452,9 @@ def test_no_descriptors(changing):
     """Short of them the gateway says 503 of a new token, not that there is none; and has it when it is short no more."""
     gw = changing
     assert gw.refused("/vnc?token=new").status == 404
-    before, had = gw.counters(), resource.prlimit(gw.pid, resource.RLIMIT_NOFILE)
+    had = resource.prlimit(gw.pid, resource.RLIMIT_NOFILE)
     clients = [gw.connect() for _ in range(2)]
-    wait.eventually(lambda: gw.counters()["descriptors"] == before["descriptors"] + 2, what="both accepted")
+    wait.eventually(lambda: gw.counters()["descriptors"] == gw.baseline["descriptors"] + 2, what="both accepted")
     gw.file.write_text(f"t: {gw.one.place}\nnew: {gw.two.place}\n")
     resource.prlimit(gw.pid, resource.RLIMIT_NOFILE, (3, had[1]))
     try:
