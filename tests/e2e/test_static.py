@@ -22,6 +22,7 @@ TEXT = b"0123456789"
 BIG = hashlib.shake_256(b"wsluice").digest(6_000_000)
 SPARSE = 200_000_000
 HUGE = 5 << 30
+ENDLESS = 1 << 42  # nobody reads that much
 OLD = 784111777  # Sun, 06 Nov 1994 08:49:37 GMT
 OLD_DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
 
@@ -44,7 +45,7 @@ def make_site(site):
     (site / ".git/config").write_bytes(CANARY)
     (site / ".htpasswd").write_bytes(CANARY)
     (site / "sub/.env").write_bytes(CANARY)
-    for name, size in (("sparse.bin", SPARSE), ("huge.bin", HUGE)):
+    for name, size in (("sparse.bin", SPARSE), ("huge.bin", HUGE), ("endless.bin", ENDLESS)):
         with open(site / name, "wb") as file:
             file.truncate(size)
     with open(site / "huge.bin", "r+b") as file:
@@ -420,7 +421,7 @@ def test_others_have_their_turn(gateway, tmp_path):
     make_site(tmp_path / "site")
     gw = gateway({"route /*": {"static": tmp_path / "site"}}, gateway={"workers": 1})
     with gw.connect() as raw:
-        raw.send(wsraw.request("/huge.bin", host=gw.host))
+        raw.send(wsraw.request("/endless.bin", host=gw.host))
         raw.response("HEAD")
         done = threading.Event()
 
@@ -445,8 +446,10 @@ def test_others_have_their_turn(gateway, tmp_path):
 
 
 def begin(gw, name, data, rcvbuf=4096):
-    """A slow client that has begun to read a file with this content."""
+    """A slow client that has begun to read an old file with this content: the times of two changes within a tick of the
+    kernel's clock are one."""
     (gw.dir / "site" / name).write_bytes(data)
+    os.utime(gw.dir / "site" / name, (OLD, OLD))
     raw = gw.connect(rcvbuf=rcvbuf)
     raw.send(wsraw.request(f"/{name}", host=gw.host))
     answer = raw.response("HEAD")
