@@ -34,6 +34,11 @@ def head(*lines, status=None):
     return "printf '%s\\n' " + " ".join(f"'{line}'" for line in lines) + "\n"
 
 
+def whole(body, *lines):
+    """The same and a body, in one write: nothing comes between them."""
+    return head(*lines)[:-1] + f" '{body}'\n"
+
+
 def make_programs(cgi, directory):
     program(cgi, "echo", head() + "exec cat")
     program(cgi, "sum", head() + "exec sha256sum")
@@ -41,7 +46,8 @@ def make_programs(cgi, directory):
     program(cgi, "say", head() + 'echo "$REQUEST_METHOD $PATH_INFO $QUERY_STRING"')
     program(cgi, "length", head("Content-Length: 5") + "printf hello")
     program(cgi, "lazy", head() + "echo answered")
-    program(cgi, "wait", f'until [ -e "{directory}/$QUERY_STRING" ]; do sleep 0.02; done\n' + head() + "echo done")
+    wait = f'until [ -e "{directory}/$QUERY_STRING" ]; do sleep 0.02; done\n'
+    program(cgi, "wait", wait + whole("done", "Content-Length: 5"))
     program(
         cgi,
         "stream",
@@ -76,11 +82,11 @@ def make_programs(cgi, directory):
     program(cgi, "leaves-child", head() + "echo body\nsleep 1000 &")
     program(cgi, "flood", head() + "exec cat /dev/zero")
     program(cgi, "trickle", head() + "head -c 16M /dev/zero\nwhile printf x; do sleep 0.05; done")
-    program(cgi, "silent", head() + "echo body\nexec sleep 1000")
+    program(cgi, "silent", whole("body") + "exec sleep 1000")
     program(cgi, "over", head("Content-Length: 2") + "printf ok\nexec cat /dev/zero")
     program(cgi, "to-flood", "printf 'Location: /cgi/say\\n\\n'\nexec cat /dev/zero")
-    stays = head("Content-Length: 5") + "[ $REQUEST_METHOD = HEAD ] || printf hello\nwhile :; do sleep 0.1; done"
-    program(cgi, "stays", 'trap "" TERM\n' + stays)
+    says = "body=hello\n[ $REQUEST_METHOD != HEAD ] || body=\nprintf 'Content-Length: 5\\nStatus: 200\\n\\n%s' \"$body\"\n"
+    program(cgi, "stays", 'trap "" TERM\n' + says + "while :; do sleep 0.1; done")
     # What a client leaves behind: a child that ignores TERM, before the head and after it; and whether the end of
     # the input was taken for that of the body.
     program(cgi, "stubborn", STUBBORN % f'"{directory}/$QUERY_STRING"' + "exec sleep 1000")
@@ -119,10 +125,11 @@ def GATEWAY(directory):
         directory,
         {
             "route /cgi/*": common,
-            "route /lifetime/*": {**common, "max_lifetime": "1s"},
+            "route /lifetime/*": {**common, "max_lifetime": "3s"},  # some have to answer before
             "route /idle/*": {**common, "idle_timeout": "200ms"},
             "route /slow/*": {**common, "send_timeout": "1s"},
-            "route /patient/*": {**common, "stop_grace": "1s"},
+            "route /slower/*": {**common, "send_timeout": "3s"},  # some have to answer before
+            "route /patient/*": {**common, "stop_grace": "3s"},  # time enough for a signal
             "route /wide/*": {**common, "send_timeout": "400ms", "buffer": "64M"},
             "route /list/*": {**common, "origins": "https://a.example"},
             "route /any/*": {**common, "origins": "any"},
@@ -519,7 +526,7 @@ def test_body_does_not_come_on(gw):
     assert (answer.status, answer.header("Connection")) == (408, "close")
     assert line_of(gw, "/slow/count")["status"] == 408
     with gw.connect() as raw:  # where the program has answered, only the end of the connection is left to tell it
-        raw.send(post("/slow/echo", b"abc", length=4))
+        raw.send(post("/slower/echo", b"abc", length=4))
         assert raw.response(body=False).status == 200
         assert raw.rest() == b"3\r\nabc\r\n"
 

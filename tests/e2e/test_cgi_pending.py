@@ -20,7 +20,7 @@ def gw(gateway, tmp_path):
     script(cgi, "elsewhere", wait + "printf 'Location: /page\\n\\n'")
     script(cgi, "again", wait + "printf 'Location: /cgi/late?%s\\n\\n' \"$QUERY_STRING\"")
     routes = {"route /cgi/*": {"cgi": cgi}, "route /page": {"console": "yes"}, "route /ws": {"exec": "cat"}}
-    return gateway(routes, gateway={"max_pending": MAX})
+    return gateway(routes, gateway={"max_pending": MAX}, listen={"handshake_timeout": "60s"})
 
 
 def is_pending(gw, n):
