@@ -3,13 +3,14 @@ import re
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import backends
 import pytest
 import wsraw
 from gateway import binary, descriptors_of, rss_of, run
-from wait import eventually, plateau
+from wait import eventually, in_time, plateau
 
 KIB, MIB = 1 << 10, 1 << 20
 CAT = {"route /ws": {"exec": "cat"}, "route /console": {"console": "yes"}}
@@ -194,8 +195,8 @@ def test_spawn_rate(gateway):
         return answer.status
 
     def statuses():
-        """Of three that ask at once, or nobody may be too early where all else takes long."""
-        clients = [gw.connect() for _ in range(3)]
+        """Of six that ask at once, or nobody may be too early where all else takes long."""
+        clients = [gw.connect() for _ in range(6)]
         for raw in clients:
             raw.send(wsraw.upgrade("/rate", gw.host))
         return [status(raw) for raw in clients]
@@ -244,63 +245,80 @@ def test_max_pending(gateway, workers):
 def test_handshake_timeout(gateway):
     """Absolute, from accept: silence, a byte now and then, and half a head all end; a session does not."""
     gw = gateway(CAT, listen={"handshake_timeout": "600ms"})
-    with gw.ws("/ws") as ws:
-        begin = time.monotonic()
-        silent, half, slow = gw.connect(), gw.connect(), gw.connect()
-        half.send(wsraw.upgrade("/ws", gw.host)[:-2])
-        head, ended_at = wsraw.upgrade("/ws", gw.host, headers=[("X", "a" * 4000)]), None
-        slow.sock.setblocking(False)
 
-        def trickle():
-            nonlocal head
-            try:
-                slow.sock.send(head[:1])
-                head = head[1:]
-                data = slow.sock.recv(1000)
-                return data == b"" or data.startswith(b"HTTP/1.1 408 ")
-            except BlockingIOError:
-                return False
-            except (BrokenPipeError, ConnectionResetError):
-                return True
+    def play(tick):
+        with gw.ws("/ws") as ws, ExitStack() as stack:
+            begin = time.monotonic()
+            tick()
+            silent, half, slow = (stack.enter_context(gw.connect()) for _ in range(3))
+            half.send(wsraw.upgrade("/ws", gw.host)[:-2])
+            head, ended_at = wsraw.upgrade("/ws", gw.host, headers=[("X", "a" * 4000)]), None
+            slow.sock.setblocking(False)
 
-        eventually(trickle, "the trickle goes on")
-        ended_at = time.monotonic() - begin
-        for raw in (silent, half):
-            answer = raw.rest()
-            assert answer == b"" or answer.startswith(b"HTTP/1.1 408 "), answer
-            raw.drop()
-        assert 0.5 < ended_at < 9 and time.monotonic() - begin < 9  # of the 10 s that it has by default
-        slow.drop()
-        ws.send_text("still here")
-        assert ws.recv_text() == "still here"
-        ws.close()
+            def trickle():
+                nonlocal head
+                tick()
+                try:
+                    slow.sock.send(head[:1])
+                    head = head[1:]
+                    data = slow.sock.recv(1000)
+                    return data == b"" or data.startswith(b"HTTP/1.1 408 ")
+                except BlockingIOError:
+                    return False
+                except (BrokenPipeError, ConnectionResetError):
+                    return True
+
+            eventually(trickle, "the trickle goes on")
+            ended_at = time.monotonic() - begin
+            for raw in (silent, half):
+                answer = raw.rest()
+                assert answer == b"" or answer.startswith(b"HTTP/1.1 408 "), answer
+            assert 0.5 < ended_at < 9 and time.monotonic() - begin < 9  # of the 10 s that it has by default
+            ws.send_text("still here")
+            assert ws.recv_text() == "still here"
+            ws.close()
+
+    in_time(play, late=0.3)
 
 
 def test_handshake_timeout_of_a_later_request(gateway):
     """On a connection kept alive it runs from the first byte of the next head."""
     gw = gateway(CAT, listen={"handshake_timeout": "500ms"})
-    with gw.connect() as raw:
-        raw.send(wsraw.request("/console", host=gw.host))
-        assert raw.response().status == 200
-        begin = time.monotonic()
-        raw.send(b"GET /console HT")
-        assert raw.response().status == 408
-        raw.ended()
-        assert 0.4 < time.monotonic() - begin < 9  # of the 10 s that it has by default
+
+    def play(tick):
+        with gw.connect() as raw:
+            raw.send(wsraw.request("/console", host=gw.host))
+            assert raw.response().status == 200
+            tick()
+            begin = time.monotonic()
+            raw.send(b"GET /console HT")
+            assert raw.response().status == 408
+            raw.ended()
+            assert 0.4 < time.monotonic() - begin < 9  # of the 10 s that it has by default
+
+    in_time(play, late=0.4)
 
 
 def test_slowloris(gateway):
     """Hundreds that trickle don't keep others out, and are gone in time."""
     gw = gateway(CAT, gateway={"max_pending": 400}, listen={"handshake_timeout": "1s"})
-    slow = [gw.connect() for _ in range(300)]
-    for raw in slow:
-        raw.send(b"GET / HTTP/1.1\r\nX: ")
-    for _ in range(20):
-        with gw.ws("/ws") as ws:
-            ws.close()
-    eventually(lambda: gw.counters()["pending"] == 0, "they stay")
-    for raw in slow:
-        raw.drop()
+
+    def play(tick):
+        with ExitStack() as stack:
+            slow = []
+            for _ in range(300):
+                slow.append(stack.enter_context(gw.connect()))
+                tick()
+            for raw in slow:
+                raw.send(b"GET / HTTP/1.1\r\nX: ")
+            for _ in range(20):
+                tick()
+                with gw.ws("/ws") as ws:
+                    ws.close()
+            tick()
+            eventually(lambda: gw.counters()["pending"] == 0, "they stay")
+
+    in_time(play, late=0.5)
 
 
 @pytest.mark.parametrize("limit", [1024, 4096])
@@ -333,14 +351,14 @@ def test_out_of_descriptors(gateway):
     gw = gateway(CAT, files=64, gateway={"max_pending": 1000, "workers": 1}, listen={"handshake_timeout": "60s"})
     with gw.ws("/ws") as ws:
         clients = [gw.connect(handshake=False) for _ in range(200)]
-        eventually(lambda: [line for line in gw.log_lines() if line.get("level") == "warning"], "nothing is said")
+        gw.wait_log("cannot accept connections", level="warning")
         for i in range(50):
             ws.send_text(str(i))
             assert ws.recv_text() == str(i)
         begin, cpu = time.monotonic(), cpu_of(gw.pid)
         eventually(lambda: time.monotonic() - begin > 1.5, "time stands still")
         assert cpu_of(gw.pid) - cpu < 40, "it spins"
-        assert len([line for line in gw.log_lines() if line.get("level") == "warning"]) <= 5
+        assert len(gw.logged("cannot accept connections")) <= 5
         for raw in clients:
             raw.drop()
         ws.close()
@@ -438,7 +456,7 @@ def compressed_echo(gw, bits):
     packed = packer.compress(b"abcdefgh" * 5000) + packer.flush(zlib.Z_SYNC_FLUSH)
     ws.send_frame(wsraw.BINARY, packed[:-4], rsv=4)
     while not ws.ahead:
-        ws.fill()
+        assert ws.fill(), "it has ended"
     return ws
 
 
