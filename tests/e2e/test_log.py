@@ -3,7 +3,6 @@ import json
 import os
 import re
 import signal
-import time
 
 import backends
 import pytest
@@ -173,14 +172,12 @@ def test_stuck_target(gateway):
         return re.search(rb"127\.0\.0\.1:\d+", seen)
 
     gw.addresses = [eventually(listening, "it does not listen").group().decode()]
-    begin = time.monotonic()
     hammer(gw, 10000)
     with gw.ws("/ws") as ws:
         for _ in range(50):
             ws.send_text("x")
             assert ws.recv_text() == "x"
         ws.close()
-    assert time.monotonic() - begin < 60
 
     def dropped():
         nonlocal seen
@@ -194,10 +191,12 @@ def test_stuck_target(gateway):
     gw.process.send_signal(signal.SIGTERM)
     assert gw.exited() == 0
     gw.process = None
-    seen += os.read(read_end, 1 << 20)
+    out.close()
+    os.set_blocking(read_end, True)
+    while data := os.read(read_end, 1 << 20):
+        seen += data
     for line in seen.splitlines()[:-1]:
         json.loads(line)
-    out.close()
     os.close(read_end)
 
 

@@ -16,8 +16,8 @@ import threading
 
 import pytest
 import wsraw
-from gateway import ROOT, binary, ini, run
-from wait import eventually
+from gateway import ROOT, START, binary, ini, run
+from wait import eventually, plateau
 
 QUIET = {"route /console": {"console": "yes"}}  # without a program there is no warning of programs that run as root
 CAT = {"route /ws": {"exec": "cat"}, **QUIET}
@@ -192,7 +192,7 @@ def test_check_by_another_user(who, user, status, there):
                 [place / "wsluice", f"--config={config}", "--check"],
                 capture_output=True,
                 text=True,
-                timeout=30,
+                timeout=START,
                 user=who,
                 group=who,
                 extra_groups=[],
@@ -230,7 +230,7 @@ def test_no_file_for_a_start_in_vain():
             [place / "wsluice", f"--config={config}"],
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=START,
             user=65534,
             group=65534,
             extra_groups=[],
@@ -388,7 +388,7 @@ def rotating(path, tmp_path):
         (tools / "units").write_text("".join(f"{name} {pid}\n" for name, pid in units.items()))
         command = [shutil.which("logrotate", path=places), "--force", "--state", tmp_path / "state", config]
         environment = {**os.environ, "PATH": places}
-        return subprocess.run(command, capture_output=True, text=True, timeout=30, env=environment)
+        return subprocess.run(command, capture_output=True, text=True, timeout=START, env=environment)
 
     return rotate
 
@@ -471,22 +471,25 @@ def test_logrotate_without_the_signal(gateway, tmp_path):
     assert sorted(numbers(texts)) == list(range(20))
 
 
-def test_root_gives_the_file_away(gateway, tmp_path):
+def test_root_gives_the_file_away(gateway):
     """Opened as root, and again as the user of the configuration."""
     if os.geteuid() != 0:
         pytest.fail("this test needs root")
     nobody = pwd.getpwnam("nobody")
-    for directory in [tmp_path, *tmp_path.parents][:-2]:  # up to /tmp
-        directory.chmod(directory.stat().st_mode | 0o711)
-    (tmp_path / "log.d").mkdir()
-    os.chown(tmp_path / "log.d", nobody.pw_uid, -1)
-    gw, path = started(gateway, tmp_path, user="nobody")
-    assert path.stat().st_uid == nobody.pw_uid
-    path.rename(path.with_suffix(".old"))
-    gw.signal(signal.SIGUSR1)
-    eventually(path.exists, "it is not opened again")
-    assert path.stat().st_uid == nobody.pw_uid
-    gw.log_at, gw.log_seen = 0, []
+    with tempfile.TemporaryDirectory() as name:  # pytest's own are for nobody else
+        place = pathlib.Path(name)
+        place.chmod(0o755)
+        (place / "log.d").mkdir()
+        os.chown(place / "log.d", nobody.pw_uid, -1)
+        gw, path = started(gateway, place, user="nobody")
+        assert path.stat().st_uid == nobody.pw_uid
+        path.rename(path.with_suffix(".old"))
+        gw.signal(signal.SIGUSR1)
+        eventually(path.exists, "it is not opened again")
+        assert path.stat().st_uid == nobody.pw_uid
+        gw.log_at, gw.log_seen = 0, []
+        gw.check_idle()
+        gw.stop()
 
 
 # syslog
@@ -623,6 +626,20 @@ def test_syslog_that_was_stuck_says_what_was_lost(gateway, tmp_path):
         gw.process = None
 
 
+def threads_of(pid):
+    """What each thread of a process is doing, and how often it has been given the CPU."""
+    found = []
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        lines = (task / "status").read_text().splitlines()
+        found.append([line.split()[1] for line in lines if line.startswith(("State:", "voluntary_", "nonvoluntary_"))])
+    return found
+
+
+def rests(pid):
+    """Has it done all that there was to do? Nothing of it is running or has been for a while."""
+    return all(state == "S" for state, *_ in plateau(lambda: threads_of(pid)))
+
+
 def test_syslog_that_comes_back(gateway, tmp_path):
     """A daemon that is started anew gets what comes then, and how much did not get through."""
     sock = daemon(tmp_path)
@@ -636,6 +653,7 @@ def test_syslog_that_comes_back(gateway, tmp_path):
     sock.close()
     hammer(gw, 0, 100)
     gw.signal(signal.SIGUSR2)
+    eventually(lambda: rests(gw.pid), "it does not come to rest")  # it has tried to write each of these lines
     (tmp_path / "socket").unlink()
     with daemon(tmp_path) as sock:
         seen = []
