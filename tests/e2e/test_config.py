@@ -6,7 +6,7 @@ import subprocess
 import backends
 import pytest
 import wsraw
-from gateway import ROOT, binary, run
+from gateway import ROOT, START, binary, run
 from scripts import script
 from wait import eventually
 
@@ -99,7 +99,7 @@ def test_help_does_not_need_the_rest_to_be_right():
 
 def test_full_stdout_is_an_error():
     with open("/dev/full", "w") as full:
-        done = subprocess.run([binary(), "--help-config"], stdout=full, stderr=subprocess.PIPE, timeout=20)
+        done = subprocess.run([binary(), "--help-config"], stdout=full, stderr=subprocess.PIPE, timeout=START)
     assert done.returncode == 1 and b"No space" in done.stderr
 
 
