@@ -8,7 +8,7 @@ import pytest
 from backends import service
 from deflated import offer, packed, zframe, zfragments
 from gateway import Gateway, alive
-from scripts import script
+from scripts import notes, script
 from wait import eventually
 from wsraw import BINARY, CLOSE, CONTINUATION, TEXT, frame
 
@@ -23,7 +23,7 @@ def GATEWAY(directory):
     wait = f"while [ ! -e '{directory}/go' ]; do sleep 0.01; done\n"
     program(
         "/reads-late",
-        f"{wait}while read -r x; do echo \"$x\" >>'{directory}/commands'; done\necho EOF >>'{directory}/commands'\n",
+        f"{wait}exec '{notes(directory, 'notes', directory / 'commands')}'\n",
         closing_wait="20s",
     )
     program(
@@ -61,7 +61,7 @@ def test_what_came_whole_is_read_before_the_signal(gw):
         ws.reset()
         (gw.dir / "go").touch()
         eventually(lambda: not alive(pid), "it is not told")
-    assert (gw.dir / "commands").read_text() == "one\ntwo\n" + "x" * 5000 + "\n"
+    assert (gw.dir / "commands").read_text() == "ran one\nran two\nran " + "x" * 5000 + "\nTERM\n"
     assert gw.wait_log("session ended")["end"] == "signal TERM"
 
 
@@ -220,7 +220,7 @@ def test_without_the_key_an_empty_message_is_one(gw):
         (gw.dir / "go").touch()
         ws.send(EMPTY["text"] + frame(TEXT, "a"))
         eventually(
-            lambda: (gw.dir / "commands").exists() and (gw.dir / "commands").read_text() == "\na\n", "it is lost"
+            lambda: (gw.dir / "commands").exists() and (gw.dir / "commands").read_text() == "ran \nran a\n", "it is lost"
         )
 
 
