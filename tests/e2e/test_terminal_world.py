@@ -4,9 +4,10 @@ import re
 import shlex
 import signal
 import stat
+from pathlib import Path
 
 import pytest
-from gateway import Gateway, alive, children_of, process_state
+from gateway import Gateway, alive, children_of, descriptors_of, process_state
 from ttyclient import Tty
 from wait import eventually
 
@@ -156,16 +157,17 @@ def test_job_control(gw, shell):
         said = client.until("ready>")
         assert "no job control" not in said and "can't access tty" not in said
         client.say("sleep 1000\n", "sleep 1000\r\n")
-        eventually(lambda: "sleep" in names(gw), "it does not sleep")
+        eventually(lambda: foreground(gw) == "sleep", "it does not sleep")
         client.say("\x03", "ready>")
         eventually(lambda: "sleep" not in names(gw), "it sleeps on")
         client.say("sleep 1000\n", "sleep 1000\r\n")
-        eventually(lambda: "sleep" in names(gw), "it does not sleep")
+        eventually(lambda: foreground(gw) == "sleep", "it does not sleep")
         assert "Stopped" in client.say("\x1a", "ready>")
         assert "Stopped" in client.say("jobs\n", "ready>")
         client.say("bg\n", "ready>")
         assert "Running" in client.say("jobs\n", "ready>")
         client.say("fg\n", "sleep 1000\r\n")
+        eventually(lambda: foreground(gw) == "sleep", "it does not get the terminal back")
         client.say("\x03", "ready>")
         client.say("echo $((2 + 2))x\n", "4x\r\n")
         client.raw.send_binary(b"exit 7\n")
@@ -184,6 +186,16 @@ def names(gw):
             except OSError:
                 pass
     return found
+
+
+def foreground(gw):
+    """Who leads the group that has the terminal of the one program, and hears its keys."""
+    [shell] = gw.programs()
+    group = Path(f"/proc/{shell}/stat").read_text().rpartition(")")[2].split()[5]
+    try:
+        return Path(f"/proc/{group}/comm").read_text().strip()
+    except FileNotFoundError:
+        return None
 
 
 def started(tty):
@@ -275,6 +287,7 @@ def test_no_terminal_left(gateway):
                 cat.close()
             tty.type("\n")
             assert tty.rest()[1] == 1000
+        eventually(lambda: not any("ptmx" in what for what in descriptors_of(gw.pid).values()), "it is still in use")
         gw.mark()
 
 
