@@ -1,4 +1,5 @@
 """What a program finds when it begins: its user, limits, directory, descriptors, signals, variables; and that nothing of it stays behind."""
+import os
 import shlex
 import signal
 import stat
@@ -59,10 +60,11 @@ def GATEWAY(directory):
     opens = "import os\ntry:\n while True: n = os.open('/', 0)\nexcept OSError as e: print(n, e.strerror)"
     opens = script(directory, "opens.sh", f"exec python3 -IS -c {shlex.quote(opens)}")
     routes["route /opens"] = {"exec": opens, "limit_files": 20}
+    user = 10000 + os.getpid() % 5000 * 10  # whose processes are nobody else's: another run of this may be under way
     for n in (1, 2, 3):
         forks = "sh -c 'sleep 0 & wait $! && echo forked'"
-        routes[f"route /forks-{n}"] = {"exec": forks, "limit_processes": n, "run_as": f"424{n + 3}:4243"}
-    routes["route /holds-1"] = {"exec": "sleep 1000", "limit_processes": 1, "run_as": "4250:4243"}
+        routes[f"route /forks-{n}"] = {"exec": forks, "limit_processes": n, "run_as": f"{user + n}:4243"}
+    routes["route /holds-1"] = {"exec": "sleep 1000", "limit_processes": 1, "run_as": f"{user}:4243"}
     grows = "python3 -IS -c 'bytearray(%d); print(1)'"
     routes["route /grows"] = {"exec": grows % (50 << 20), "limit_memory": "200M"}
     routes["route /grows-more"] = {"exec": grows % (200 << 20), "limit_memory": "200M"}
@@ -147,6 +149,7 @@ def test_limits(gw):
 def test_limit_cpu_is_felt(gw):
     """The program is told by XCPU before it is killed."""
     with gw.ws("/spin") as ws:
+        ws.sock.settimeout(150)  # for a second of the CPU
         got = ws.recv_close(4000 + 128 + signal.SIGXCPU)
         assert got.reason == "signal XCPU"
 

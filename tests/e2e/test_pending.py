@@ -25,7 +25,7 @@ class Crowd:
             address = "systemd:web"
         else:
             address = f"unix:{self.path}" if self.path else "127.0.0.1:0"
-        listen = {"address": address, "handshake_timeout": "60s", **(certs.run_pair().keys if tls else {})}
+        listen = {"address": address, "handshake_timeout": "1h", **(certs.run_pair().keys if tls else {})}
         self.tls = tls
         self.gw = Activated(
             directory / f"gateway{next(counter)}",
