@@ -10,14 +10,25 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+/* A socket that listens, and where. */
+struct bound {
+	struct addr at;
+	int fd; /* non-blocking, close-on-exec */
+};
+
 /*
- * Finds the addresses that a name of kind ADDR_TCP stands for: a host name has as many as it has, "*" both
- * families; with port 0 they all get one that the kernel chose. Shows that each is free by binding it without
- * SO_REUSEPORT, with which a second gateway would share it silently; nothing stays bound. Stores at most
- * `max` in out and their number in *n. Returns 0 or -errno; of a name that has no address *why then says so
- * in words, else it stays as it is.
+ * Listens at the addresses that a name of kind ADDR_TCP stands for: a host name has as many as it has, "*"
+ * both families; with port 0 they all get one that the kernel chose. None is shared with anybody: with
+ * SO_REUSEPORT a second gateway would share it silently. Stores at most `max` in out and their number in *n.
+ * Returns 0 or -errno, and then nothing listens; of a name that has no address *why then says so in words,
+ * else it stays as it is.
  */
-int bind_find(const struct addr_name *name, struct addr *out, size_t max, size_t *n, const char **why);
+int bind_name(const struct addr_name *name, int backlog, struct bound *out, size_t max, size_t *n,
+	const char **why);
+
+/* Lets more sockets of ours listen where one of bind_name() does (SO_REUSEPORT), which goes on to, so that
+ * nobody else gets in between. Returns 0 or -errno. */
+int bind_share(int fd);
 
 /* Why the name can't be listened on, in words: strerror(), or better where the remedy is known. */
 const char *bind_error(const struct addr_name *name, int error);

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { BIND_TRIES = 16 }; /* for a port that is free at all addresses of a name */
+
 /* Closes a socket that came to nothing and passes the error on. */
 static int bind_undo(int fd, int error)
 {
@@ -69,33 +71,30 @@ static void bind_set_port(struct addr *at, uint16_t port)
 		at->u.in6.sin6_port = htons(port);
 }
 
-/* Binds one address for a moment and writes down where that was. Returns 0 or -errno. */
-static int bind_try(const struct addrinfo *at, uint16_t port, struct addr *out)
+/* Listens at one address and writes down where that is. Returns 0 or -errno. */
+static int bind_one(const struct addrinfo *at, uint16_t port, int backlog, struct bound *out)
 {
-	*out = (struct addr){ .len = at->ai_addrlen };
-	memcpy(&out->u, at->ai_addr, at->ai_addrlen);
+	out->at = (struct addr){ .len = at->ai_addrlen };
+	memcpy(&out->at.u, at->ai_addr, at->ai_addrlen);
 	if (port != 0)
-		bind_set_port(out, port);
-	int fd = bind_socket(out, false);
-	if (fd < 0)
-		return fd;
-	out->len = sizeof(out->u);
-	int error = getsockname(fd, &out->u.sa, &out->len) == 0 ? 0 : -errno;
-	close(fd);
-	return error;
+		bind_set_port(&out->at, port);
+	out->fd = bind_addr(&out->at, false, backlog);
+	if (out->fd < 0)
+		return out->fd;
+	out->at.len = sizeof(out->at.u);
+	return getsockname(out->fd, &out->at.u.sa, &out->at.len) == 0 ? 0 : bind_undo(out->fd, errno);
 }
 
-/* Tries every address of a name. */
-int bind_find(const struct addr_name *name, struct addr *out, size_t max, size_t *n, const char **why)
+/* Listens at every address that was found, or at none. */
+static int bind_all(const struct addrinfo *found, int backlog, struct bound *out, size_t max, size_t *n)
 {
-	struct addrinfo *found = bind_resolve(name, why);
 	int error = 0, missing = -EADDRNOTAVAIL;
 
 	*n = 0;
-	for (struct addrinfo *at = found; error == 0 && at != NULL && *n < max; at = at->ai_next) {
+	for (const struct addrinfo *at = found; error == 0 && at != NULL && *n < max; at = at->ai_next) {
 		if (at->ai_family != AF_INET && at->ai_family != AF_INET6)
 			continue;
-		error = bind_try(at, *n == 0 ? 0 : addr_port(&out[0]), &out[*n]);
+		error = bind_one(at, *n == 0 ? 0 : addr_port(&out[0].at), backlog, &out[*n]);
 		/* A machine without IPv6 still listens on "*" and "localhost". */
 		if (error == -EAFNOSUPPORT || error == -EADDRNOTAVAIL) {
 			missing = error;
@@ -103,9 +102,36 @@ int bind_find(const struct addr_name *name, struct addr *out, size_t max, size_t
 		} else if (error == 0)
 			(*n)++;
 	}
-	if (found != NULL)
-		freeaddrinfo(found);
+	while (error != 0 && *n > 0)
+		close(out[--*n].fd);
 	return error == 0 && *n == 0 ? missing : error;
+}
+
+/* Finds the addresses of a name and takes them. */
+int bind_name(
+	const struct addr_name *name, int backlog, struct bound *out, size_t max, size_t *n, const char **why)
+{
+	struct addrinfo *found = bind_resolve(name, why);
+	int error = -EADDRNOTAVAIL;
+
+	*n = 0;
+	if (found == NULL)
+		return error;
+	/* Somebody else may have, at the next address, the port that the kernel chose at the first one. */
+	for (int tries = name->port == 0 ? BIND_TRIES : 1; tries > 0; tries--) {
+		error = bind_all(found, backlog, out, max, n);
+		if (error != -EADDRINUSE)
+			break;
+	}
+	freeaddrinfo(found);
+	return error;
+}
+
+/* Linux asks a socket for its option whenever another one wants the same address. */
+int bind_share(int fd)
+{
+	int on = 1;
+	return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0 ? 0 : -errno;
 }
 
 /* Knows the mistakes that many make at their first start. */

@@ -48,17 +48,20 @@ static struct entrance *doors_entrance(
 	return entrance->name == NULL ? NULL : entrance;
 }
 
-/* One address, a socket for each worker: SO_REUSEPORT deals the connections. */
-static int doors_open_addr(struct doors *doors, size_t listen, const struct addr *at)
+/* One address, a socket for each worker: SO_REUSEPORT deals the connections. Takes the first one. */
+static int doors_open_addr(struct doors *doors, size_t listen, const struct bound *bound)
 {
-	int backlog = (int)doors->config->listens[listen].backlog, error = 0;
+	int backlog = (int)doors->config->listens[listen].backlog;
 	unsigned n_workers = doors->acceptors.n_workers;
-	const struct entrance *entrance = doors_entrance(doors, listen, at, NULL);
+	const struct entrance *entrance = doors_entrance(doors, listen, &bound->at, NULL);
+	int error = entrance == NULL ? -ENOMEM : n_workers > 1 ? bind_share(bound->fd) : 0;
 
-	if (entrance == NULL)
-		return -ENOMEM;
+	if (error != 0) {
+		close(bound->fd);
+		return error;
+	}
 	for (unsigned i = 0; error == 0 && i < n_workers; i++) {
-		int fd = bind_addr(at, n_workers > 1, backlog);
+		int fd = i == 0 ? bound->fd : bind_addr(&bound->at, true, backlog);
 		error = fd < 0 ? fd : worker_add_door(&doors->acceptors.workers[i], entrance, fd);
 	}
 	return error;
@@ -67,12 +70,15 @@ static int doors_open_addr(struct doors *doors, size_t listen, const struct addr
 /* A TCP address, or all those of a host name; *why says in words that it has none. */
 static int doors_open_tcp(struct doors *doors, size_t listen, const struct addr_name *name, const char **why)
 {
-	struct addr found[DOORS_ADDRS_MAX];
-	size_t n;
-	int error = bind_find(name, found, DOORS_ADDRS_MAX, &n, why);
+	struct bound bound[DOORS_ADDRS_MAX];
+	size_t n, i = 0;
+	int error =
+		bind_name(name, (int)doors->config->listens[listen].backlog, bound, DOORS_ADDRS_MAX, &n, why);
 
-	for (size_t i = 0; error == 0 && i < n; i++)
-		error = doors_open_addr(doors, listen, &found[i]);
+	while (error == 0 && i < n)
+		error = doors_open_addr(doors, listen, &bound[i++]);
+	while (i < n)
+		close(bound[i++].fd);
 	return error;
 }
 

@@ -102,13 +102,12 @@ static struct addr_name name_of(const char *word)
 static int bind_tcp(const char *word)
 {
 	struct addr_name name = name_of(word);
-	struct addr at;
+	struct bound bound;
 	size_t n;
-	assert_int_equal(bind_find(&name, &at, 1, &n, &unfound), 0);
+	assert_int_equal(bind_name(&name, 256, &bound, 1, &n, &unfound), 0);
 	assert_int_equal(n, 1);
-	int fd = bind_addr(&at, false, 256);
-	assert_true(fd >= 0);
-	return fd;
+	assert_true(bound.fd >= 0);
+	return bound.fd;
 }
 
 static void host_open(struct host *host, int fd)
@@ -171,35 +170,35 @@ static void test_v6(void **state)
 static void test_every_address(void **state)
 {
 	struct addr_name name = name_of("*:0");
-	struct addr found[4];
-	int fds[2], before = rig_count_fds();
+	struct bound bound[4];
+	int before = rig_count_fds();
 	size_t n;
 	(void)state;
 
-	assert_int_equal(bind_find(&name, found, 4, &n, &unfound), 0);
+	assert_int_equal(bind_name(&name, 64, bound, 4, &n, &unfound), 0);
 	assert_int_equal(n, 2);
-	assert_int_equal(rig_count_fds(), before);
-	assert_true(addr_port(&found[0]) != 0);
-	assert_int_equal(addr_port(&found[0]), addr_port(&found[1]));
-	assert_int_not_equal(found[0].u.sa.sa_family, found[1].u.sa.sa_family);
+	assert_int_equal(rig_count_fds(), before + 2);
+	assert_true(addr_port(&bound[0].at) != 0);
+	assert_int_equal(addr_port(&bound[0].at), addr_port(&bound[1].at));
+	assert_int_not_equal(bound[0].at.u.sa.sa_family, bound[1].at.u.sa.sa_family);
 	for (size_t i = 0; i < 2; i++) {
-		fds[i] = bind_addr(&found[i], false, 64);
-		struct addr at = bound_at(fds[i]);
-		assert_int_equal(at.len, found[i].len);
-		assert_memory_equal(&at.u, &found[i].u, at.len);
+		struct addr at = bound_at(bound[i].fd);
+		assert_int_equal(at.len, bound[i].at.len);
+		assert_memory_equal(&at.u, &bound[i].at.u, at.len);
+		close(bound[i].fd);
 	}
-	close(fds[0]);
-	close(fds[1]);
 
 	/* No more than there is room for. */
-	assert_int_equal(bind_find(&name, found, 1, &n, &unfound), 0);
+	assert_int_equal(bind_name(&name, 64, bound, 1, &n, &unfound), 0);
 	assert_int_equal(n, 1);
+	close(bound[0].fd);
+	assert_int_equal(rig_count_fds(), before);
 }
 
 /* A port that is taken is an error, with and without sharing on our side, and nothing stays open. */
 static void test_taken(void **state)
 {
-	struct addr found[4];
+	struct bound bound[4];
 	size_t n;
 	(void)state;
 
@@ -207,32 +206,37 @@ static void test_taken(void **state)
 	struct addr at = bound_at(taken);
 	struct addr_name name = name_of("127.0.0.1:0");
 	name.port = addr_port(&at);
-	assert_int_equal(bind_find(&name, found, 4, &n, &unfound), -EADDRINUSE);
+	assert_int_equal(bind_name(&name, 64, bound, 4, &n, &unfound), -EADDRINUSE);
 	assert_int_equal(bind_addr(&at, false, 64), -EADDRINUSE);
 	assert_int_equal(bind_addr(&at, true, 64), -EADDRINUSE);
 
 	/* "*" fails as a whole when one of the two is taken. */
 	struct addr_name every = name_of("*:0");
 	every.port = name.port;
-	assert_int_equal(bind_find(&every, found, 4, &n, &unfound), -EADDRINUSE);
+	assert_int_equal(bind_name(&every, 64, bound, 4, &n, &unfound), -EADDRINUSE);
 	assert_int_equal(rig_count_fds(), before);
 	close(taken);
-	assert_int_equal(bind_find(&name, found, 4, &n, &unfound), 0);
 }
 
-/* Sharing works among those who all do; to who looks whether it is free, such an address is taken. */
+/* Sharing works among those who all do; to everybody else such an address is taken from the first moment on.
+ */
 static void test_shared(void **state)
 {
 	struct addr_name name = name_of("127.0.0.1:0");
-	struct addr at, again;
+	struct bound first, again;
 	size_t n;
 	(void)state;
 
-	assert_int_equal(bind_find(&name, &at, 1, &n, &unfound), 0);
-	int one = bind_addr(&at, true, 64), other = bind_addr(&at, true, 64);
+	assert_int_equal(bind_name(&name, 64, &first, 1, &n, &unfound), 0);
+	name.port = addr_port(&first.at);
+	assert_int_equal(bind_name(&name, 64, &again, 1, &n, &unfound), -EADDRINUSE);
+	assert_int_equal(bind_addr(&first.at, true, 64), -EADDRINUSE);
+	assert_int_equal(bind_share(first.fd), 0);
+	assert_int_equal(bind_name(&name, 64, &again, 1, &n, &unfound), -EADDRINUSE);
+	int one = bind_addr(&first.at, true, 64), other = bind_addr(&first.at, true, 64);
 	assert_true(one >= 0 && other >= 0);
-	name.port = addr_port(&at);
-	assert_int_equal(bind_find(&name, &again, 1, &n, &unfound), -EADDRINUSE);
+	assert_int_equal(bind_name(&name, 64, &again, 1, &n, &unfound), -EADDRINUSE);
+	close(first.fd);
 	close(one);
 	close(other);
 }
@@ -240,16 +244,16 @@ static void test_shared(void **state)
 /* An address that is not ours, a name that nobody has. */
 static void test_no_address(void **state)
 {
-	struct addr found[4];
+	struct bound bound[4];
 	int before = rig_count_fds();
 	size_t n;
 	(void)state;
 
 	struct addr_name name = name_of("198.51.100.1:0");
-	assert_int_equal(bind_find(&name, found, 4, &n, &unfound), -EADDRNOTAVAIL);
+	assert_int_equal(bind_name(&name, 64, bound, 4, &n, &unfound), -EADDRNOTAVAIL);
 	assert_null(unfound);
 	name = name_of("no-such-name.invalid:0");
-	assert_int_equal(bind_find(&name, found, 4, &n, &unfound), -EADDRNOTAVAIL);
+	assert_int_equal(bind_name(&name, 64, bound, 4, &n, &unfound), -EADDRNOTAVAIL);
 	assert_non_null(unfound);
 	/* Without any server of names it is not known whether there is one. */
 	if (strcmp(unfound, gai_strerror(EAI_AGAIN)) != 0)
