@@ -217,9 +217,10 @@ class Gateway:
 
     def find_addresses(self):
         assert self.process.poll() is None, f"exit {self.process.returncode} at start:\n{self.log_text()}"
+        whole = self.log_text().rpartition("\n")[0]
         self.addresses = re.findall(
             r"(?:\d+\.\d+\.\d+\.\d+|\[[0-9a-f:.]+\]):\d+|unix:[^\s\"\\,]+",
-            "\n".join(line for line in self.log_text().splitlines() if "listening" in line),
+            "\n".join(line for line in whole.splitlines() if "listening" in line),
         )
         return self.addresses
 

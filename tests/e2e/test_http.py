@@ -59,6 +59,7 @@ def GATEWAY(directory):
                 "header_ws": "X-Socket: s",
             },
         },
+        listen={"handshake_timeout": "120s"},  # for heads that come in single bytes
     )
 
 
