@@ -66,6 +66,20 @@ def started(gateway, tmp_path, target="file:gateway.log", **options):
     return gw, path
 
 
+def threads_of(pid):
+    """What each thread of a process is doing, and how often it has been given the CPU."""
+    found = []
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        lines = (task / "status").read_text().splitlines()
+        found.append([line.split()[1] for line in lines if line.startswith(("State:", "voluntary_", "nonvoluntary_"))])
+    return found
+
+
+def rests(pid):
+    """Has it done all that there was to do? Nothing of it is running or has been for a while."""
+    return all(state == "S" for state, *_ in plateau(lambda: threads_of(pid)))
+
+
 def test_file(gateway, tmp_path):
     """A new file of mode 0640; stderr has what was said at the start, and nothing else."""
     before = os.umask(0)
@@ -362,6 +376,7 @@ def test_a_file_that_takes_nothing(gateway, tmp_path, kind):
         eventually(drained, "the writer has not closed the FIFO")
         os.close(reader)
     eventually(path.exists, "it is not opened again")
+    eventually(lambda: rests(gw.pid), "it does not come to rest")  # the log has but so much time at the end
     gw.stop()
     lines = [json.loads(line) for line in [*seen.decode().splitlines(), *path.read_text().splitlines()]]
     lost = sum(line["count"] for line in lines if line["msg"] == "log lines lost")
@@ -624,20 +639,6 @@ def test_syslog_that_was_stuck_says_what_was_lost(gateway, tmp_path):
         assert not [m for m in messages(sock, "stopped") if "request" in m.text or "lost" in m.text]
         assert gw.exited() == 0
         gw.process = None
-
-
-def threads_of(pid):
-    """What each thread of a process is doing, and how often it has been given the CPU."""
-    found = []
-    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        lines = (task / "status").read_text().splitlines()
-        found.append([line.split()[1] for line in lines if line.startswith(("State:", "voluntary_", "nonvoluntary_"))])
-    return found
-
-
-def rests(pid):
-    """Has it done all that there was to do? Nothing of it is running or has been for a while."""
-    return all(state == "S" for state, *_ in plateau(lambda: threads_of(pid)))
 
 
 def test_syslog_that_comes_back(gateway, tmp_path):
