@@ -11,7 +11,7 @@ import pytest
 import wsraw
 from backends import service, sink
 from gateway import rss_of
-from scripts import script
+from scripts import notes
 from tlsclient import TLS13, VERSIONS, Calls, context, socket_of
 from wait import eventually, in_time
 from wsraw import BINARY, CLOSE, TEXT, close_frame, frame
@@ -296,18 +296,14 @@ def speak_plain(ws):
 def test_ends_without_a_close_frame(gateway, tmp_path, version, how, begun):
     """WebSocket's close is what counts: without one the end is abnormal, and half a command is never run."""
     log = tmp_path / "said"
-    program = script(
-        tmp_path,
-        "command.sh",
-        f"log={log}\ntrap 'echo TERM >>$log; exit' TERM\nwhile read -r x; do echo \"$x\" >>$log; done\necho EOF >>$log\n",
-    )
+    program = notes(tmp_path, "command", log)
     gw = gateway({"route /ws": {"exec": program, "closing_wait": "20s", "stop_grace": "20s"}}, tls=True)
     with gw.ws("/ws", over=gw.connect(tls=context(version))) as ws:
         ws.send(frame(TEXT, "whole") + begun)
-        eventually(lambda: log.exists() and log.read_text() == "whole\n", "the command does not arrive")
+        eventually(lambda: log.exists() and log.read_text() == "ran whole\n", "the command does not arrive")
         how(ws)
         assert gw.wait_log("session ended")["code_received"] == 1006
-    assert log.read_text() == "whole\n" + ("TERM\n" if begun else "EOF\n")
+    assert log.read_text() == "ran whole\n" + ("TERM\n" if begun else "EOF \n")
 
 
 def test_truncation_is_no_clean_end_for_a_service(gateway, version):
