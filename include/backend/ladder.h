@@ -34,8 +34,6 @@ struct ladder {
 	enum ladder_step step;
 	bool broken_off;
 	bool was_empty;	   /* READING: its stdin, when we looked last */
-	bool sent_stop;	   /* stop_signal was */
-	bool sent_kill;	   /* SIGKILL was */
 	uint64_t until_ms; /* READING */
 	struct event timer;
 };
@@ -60,8 +58,5 @@ void ladder_stop(struct ladder *ladder);
 
 /* Was a program that lives told to end? */
 bool ladder_has_signalled(const struct ladder *ladder);
-
-/* Was this signal ours? */
-bool ladder_has_sent(const struct ladder *ladder, int signo);
 
 #endif

@@ -34,6 +34,7 @@ struct process {
 	bool told;	   /* on_eof was */
 	struct event late; /* the client closed when closing_wait was over already */
 	int status;	   /* as of waitpid, once exited */
+	bool stopped;	   /* ... of a signal of ours */
 	char how[64];	   /* it ended, for the log */
 };
 
@@ -52,7 +53,7 @@ void process_check_end(struct process *process);
 
 /* process_end.c: the ladder's signals, the spawner's hooks, the event `late`. */
 void process_signal(void *arg, int signo);
-void process_on_exited(void *arg, int status);
+void process_on_exited(void *arg, int status, bool stopped);
 void process_on_lost(void *arg);
 void process_on_late(evutil_socket_t fd, short what, void *arg);
 

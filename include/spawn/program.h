@@ -19,8 +19,8 @@ struct programs {
 	struct idmap *leaders; /* this and other workers' programs by their pids */
 	struct sweep *sweep;   /* for those on terminals */
 	size_t n_unwatched;    /* for program_reap_unwatched() */
-	/* Sends WIRE_STARTED (with descriptors as for wire_message_new()), WIRE_FAILED, WIRE_EXITED. Must not
-	 * call back into this module. */
+	/* Sends WIRE_STARTED (with descriptors as for wire_message_new()), WIRE_FAILED, WIRE_EXITED or
+	 * WIRE_STOPPED. Must not call back into this module. */
 	void (*answer)(void *arg, const struct wire_header *header, const char *step, const int *fds);
 	void *arg;
 };

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "net/loop.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -55,8 +56,9 @@ struct spawn_hooks {
 	/* It could not be started: which step failed ("fork", "execve", ...; valid for the call) and the
 	 * errno. */
 	void (*failed)(void *arg, const char *step, int error);
-	/* It exited: the wait status. Its group stays signallable until spawn_release(). */
-	void (*exited)(void *arg, int status);
+	/* It exited: the wait status, and whether it died of a signal that spawn_signal() sent it: not when
+	 * it was dead by then and nobody here knew. Its group stays signallable until spawn_release(). */
+	void (*exited)(void *arg, int status, bool stopped);
 	/* It ran, and the spawner is gone: it dies as well, and how will not be known. */
 	void (*lost)(void *arg);
 };

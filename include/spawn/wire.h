@@ -22,6 +22,7 @@ enum wire_kind {
 	WIRE_STARTED, /* spawner: id, value = pid; carries the descriptors: one, where stdout is stdin's */
 	WIRE_FAILED,  /* spawner: id, value = errno; the step's name follows; the spawner has forgotten id */
 	WIRE_EXITED,  /* spawner: id, value = wait status */
+	WIRE_STOPPED, /* spawner: the same, of a signal that WIRE_SIGNAL sent it while it lived */
 };
 
 /* Most descriptors that travel with one message: the gateway's ends of stdin, stdout, stderr. */

@@ -13,11 +13,9 @@
 
 enum { LADDER_LOOK_MS = 5 }; /* between two looks at what the program has not read */
 
-/* Sends a signal and remembers that it was ours. The last thing that is done: it may be the end of us. */
+/* Sends a signal. The last thing that is done: it may be the end of us. */
 static void ladder_send(struct ladder *ladder, int signo)
 {
-	ladder->sent_stop |= signo == ladder->stop_signal;
-	ladder->sent_kill |= signo == SIGKILL;
 	ladder->send_signal(ladder->arg, signo);
 }
 
@@ -165,10 +163,4 @@ void ladder_stop(struct ladder *ladder)
 bool ladder_has_signalled(const struct ladder *ladder)
 {
 	return ladder->step == LADDER_SIGNALLED || ladder->step == LADDER_KILLED;
-}
-
-/* Tells a death that we wanted from one that happened. */
-bool ladder_has_sent(const struct ladder *ladder, int signo)
-{
-	return (ladder->sent_stop && signo == ladder->stop_signal) || (ladder->sent_kill && signo == SIGKILL);
 }

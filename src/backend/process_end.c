@@ -22,7 +22,7 @@ static struct end process_end_of(const struct process *process)
 		snprintf(end.reason, sizeof(end.reason), "%s", process->how);
 		return end;
 	}
-	if (WIFSIGNALED(status) && ladder_has_sent(&process->ladder, WTERMSIG(status)))
+	if (process->stopped)
 		return end;
 	end.code = waitstatus_code(status);
 	end.killed = WIFSIGNALED(status);
@@ -138,11 +138,12 @@ static void process_tell_exit(struct process *process)
 }
 
 /* It exited; its output may still be on the way. */
-void process_on_exited(void *arg, int status)
+void process_on_exited(void *arg, int status, bool stopped)
 {
 	struct process *process = arg;
 	process->exited = true;
 	process->status = status;
+	process->stopped = stopped;
 	waitstatus_text(status, process->how);
 	ladder_stop(&process->ladder);
 	process_tell_exit(process);

@@ -33,6 +33,7 @@ struct program {
 	struct child child;
 	bool has_terminal; /* then `session` is all that it leads */
 	struct sweep_session session;
+	uint64_t sent; /* the signals that it was sent while it lived, a bit each */
 	bool released; /* killed; nothing more is said of it; reaped as soon as it has exited */
 };
 
@@ -146,6 +147,12 @@ void program_reap_unwatched(struct programs *programs)
 		idmap_each(&programs->map, program_reap_node);
 }
 
+/* A signal's place among those that were sent. */
+static uint64_t program_bit(int signo)
+{
+	return UINT64_C(1) << (signo - 1);
+}
+
 /* Tells a program's exit to its worker; it is not reaped yet. */
 static void program_on_exit(void *owner, uint32_t events)
 {
@@ -162,10 +169,13 @@ static void program_on_exit(void *owner, uint32_t events)
 		return;
 	}
 	struct wire_header header = { .kind = WIRE_EXITED, .id = program->node.id };
-	if (info.si_code == CLD_EXITED)
+	if (info.si_code == CLD_EXITED) {
 		header.value = W_EXITCODE(info.si_status, 0);
-	else
+	} else {
 		header.value = info.si_status | (info.si_code == CLD_DUMPED ? WCOREFLAG : 0);
+		if (program->sent & program_bit(info.si_status))
+			header.kind = WIRE_STOPPED;
+	}
 	program->programs->answer(program->programs->arg, &header, NULL, NULL);
 }
 
@@ -282,12 +292,15 @@ void program_start(struct programs *programs, uint64_t id, const struct child_pl
 	program_refuse(programs, id, "epoll_ctl", -error);
 }
 
-/* Signals a program; on a terminal also its jobs, which hear nothing else while they are stopped. */
+/* Signals a program; on a terminal also its jobs, which hear nothing else while they are stopped. One that is
+ * dead though we have not heard of it did not die of this. */
 void program_signal(struct programs *programs, uint64_t id, int signo)
 {
 	struct program *program = program_find(programs, id);
 	if (program == NULL || program->released)
 		return;
+	if (program->state != PROGRAM_EXITED && !child_has_exited(program->child.pid))
+		program->sent |= program_bit(signo);
 	program_reach(program, signo);
 	if (program->has_terminal && (signo == SIGHUP || signo == SIGTERM))
 		program_reach(program, SIGCONT);

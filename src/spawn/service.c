@@ -103,6 +103,7 @@ static int service_client_handle(struct service_client *client, const struct wir
 	case WIRE_STARTED:
 	case WIRE_FAILED:
 	case WIRE_EXITED:
+	case WIRE_STOPPED:
 		break;
 	}
 	return -EPROTO;

@@ -137,7 +137,7 @@ static int spawn_client_on_exited(struct spawn_client *client, const struct wire
 	if (child->state != SPAWN_RUNNING)
 		return -EPROTO;
 	spawn_child_end(child);
-	child->hooks->exited(child->arg, received->header.value);
+	child->hooks->exited(child->arg, received->header.value, received->header.kind == WIRE_STOPPED);
 	return 0;
 }
 
@@ -150,6 +150,7 @@ static int spawn_client_handle(struct spawn_client *client, struct wire_received
 	case WIRE_FAILED:
 		return spawn_client_on_failed(client, received);
 	case WIRE_EXITED:
+	case WIRE_STOPPED:
 		return spawn_client_on_exited(client, received);
 	case WIRE_START:
 	case WIRE_SIGNAL:

@@ -7,7 +7,7 @@ import signal
 import pytest
 from backends import service
 from deflated import offer, packed, zframe, zfragments
-from gateway import Gateway, alive
+from gateway import Gateway, alive, process_state
 from scripts import notes, script
 from wait import eventually
 from wsraw import BINARY, CLOSE, CONTINUATION, TEXT, frame
@@ -266,3 +266,23 @@ def test_spawner_is_killed(gateway, tmp_path, holder):
     gw.process = None
     ends = [(line["end"], line["code_sent"]) for line in gw.logged("session ended")]
     assert ends == [(reason, 1011)] * len(clients)
+
+
+@pytest.mark.parametrize("terminal, signo", [("no", signal.SIGTERM), ("yes", signal.SIGHUP)])
+def test_death_that_is_heard_of_late(gateway, terminal, signo):
+    """Somebody killed it, and closing_wait is over before the gateway hears how it died: that was not our signal, though
+    ours is on its way."""
+    keys = {"exec": "cat", "terminal": terminal, "framing": "stream", "closing_wait": "1ms", "stop_grace": "1h"}
+    gw = gateway({"route /": keys}, gateway={"workers": 1})
+    with gw.ws() as ws:
+        (pid,) = gw.programs()
+        os.kill(gw.spawner, signal.SIGSTOP)
+        try:
+            os.kill(pid, signo)
+            eventually(lambda: process_state(pid) == "Z", "it lives")
+            for _ in range(5):  # turns of the worker, who finds its output closed, and closing_wait over
+                gw.counters()
+        finally:
+            os.kill(gw.spawner_pid, signal.SIGCONT)
+        ws.recv_close(4128 + signo, f"signal {signo.name.removeprefix('SIG')}")
+    gw.wait_log("session ended", end=f"signal {signo.name.removeprefix('SIG')}", code_sent=4128 + signo)

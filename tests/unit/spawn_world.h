@@ -57,6 +57,7 @@ struct run {
 	bool started, failed, exited, lost;
 	char step[WIRE_STEP_MAX + 1];
 	int error, status;
+	bool stopped;
 	bool release_at_start;
 	size_t *n_ended;
 };
@@ -112,12 +113,13 @@ static inline void on_failed(void *arg, const char *step, int error)
 		++*run->n_ended;
 }
 
-static inline void on_exited(void *arg, int status)
+static inline void on_exited(void *arg, int status, bool stopped)
 {
 	struct run *run = arg;
 	assert_true(run->started && !run->failed && !run->exited);
 	run->exited = true;
 	run->status = status;
+	run->stopped = stopped;
 	if (run->n_ended)
 		++*run->n_ended;
 }

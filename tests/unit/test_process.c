@@ -118,7 +118,7 @@ static void test_end(void **state)
 			if ((i == 0) == (first == 0))
 				fake_close(program, 1);
 			else
-				program->hooks->exited(program->arg, W_EXITCODE(3, 0));
+				program->hooks->exited(program->arg, W_EXITCODE(3, 0), false);
 			rig_turns(&program->rig, 3);
 		}
 		told(program, 1, 4003, 1);
@@ -158,7 +158,7 @@ static void test_left(void **state)
 		fake_close(program, 1);
 		rig_turns(&program->rig, 2);
 		told(program, 1, 1000, 0);
-		program->hooks->exited(program->arg, W_EXITCODE(3, 0));
+		program->hooks->exited(program->arg, W_EXITCODE(3, 0), false);
 		rig_turns(&program->rig, 2);
 		told(program, 1, 1000, 1);
 		described(program, "exit 3");
@@ -180,7 +180,7 @@ static void test_left_slowly(void **state)
 		assert_int_equal(program->n_signals, 1);
 		fake_write(program, 1, "late\n");
 		if (exits)
-			program->hooks->exited(program->arg, W_EXITCODE(0, SIGTERM));
+			program->hooks->exited(program->arg, W_EXITCODE(0, SIGTERM), true);
 		pass_time(program, 2 * CLOSING_WAIT);
 		told(program, 0, 0, 0);
 		ops->allow(program->endpoint, 4);
@@ -206,7 +206,7 @@ static void test_stdout_closed(void **state)
 			leave(program);
 		rig_turns(&program->rig, 2);
 		told(program, leaves, 1000, 0);
-		program->hooks->exited(program->arg, W_EXITCODE(3, 0));
+		program->hooks->exited(program->arg, W_EXITCODE(3, 0), false);
 		rig_turns(&program->rig, 2);
 		told(program, 1, leaves ? 1000 : 4003, 1);
 		fake_free(program);
@@ -223,7 +223,7 @@ static void test_left_at_the_end(void **state)
 	rig_turns(&program->rig, 2);
 	pass_time(program, CLOSING_WAIT + 1);
 	leave(program);
-	program->hooks->exited(program->arg, W_EXITCODE(3, 0));
+	program->hooks->exited(program->arg, W_EXITCODE(3, 0), false);
 	told(program, 1, 4003, 1);
 	fake_free(program);
 }
@@ -305,7 +305,7 @@ static void test_end_of_input(void **state)
 	rig_turns(&program->rig, 2);
 	assert_int_equal(program->n_signals, 0);
 	fake_close(program, 1);
-	program->hooks->exited(program->arg, W_EXITCODE(3, 0));
+	program->hooks->exited(program->arg, W_EXITCODE(3, 0), false);
 	rig_turns(&program->rig, 3);
 	told(program, 1, 4003, 1);
 	assert_string_equal(program->heard, "a|b|");
@@ -359,7 +359,7 @@ static void test_stop_signal(void **state)
 		pass_time(program, CLOSING_WAIT + 1);
 		assert_int_equal(program->n_signals, 1);
 		assert_int_equal(program->signals[0], cases[i].sent);
-		program->hooks->exited(program->arg, W_EXITCODE(0, cases[i].sent));
+		program->hooks->exited(program->arg, W_EXITCODE(0, cases[i].sent), true);
 		fake_close(program, 1);
 		rig_turns(&program->rig, 3);
 		told(program, 1, 1000, 1);

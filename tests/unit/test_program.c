@@ -163,6 +163,48 @@ static void test_others_live(void **state)
 	world_free(world);
 }
 
+/* Of what it died: of what it was sent while it lived, or of what somebody else sent it, though we did so too
+ * before we had heard of its end. */
+static void test_whose_signal(void **state)
+{
+	const struct {
+		int before, others, after; /* ours, then somebody else's, then ours */
+		unsigned kind;
+	} cases[] = {
+		{ SIGTERM, 0, 0, WIRE_STOPPED },
+		{ SIGKILL, 0, 0, WIRE_STOPPED },
+		{ SIGTERM, 0, SIGKILL, WIRE_STOPPED },
+		{ SIGRTMAX, 0, 0, WIRE_STOPPED },
+		{ 0, SIGTERM, 0, WIRE_EXITED },
+		{ 0, SIGTERM, SIGTERM, WIRE_EXITED },
+		{ 0, SIGKILL, SIGKILL, WIRE_EXITED },
+		{ SIGCONT, SIGTERM, SIGTERM, WIRE_EXITED },
+		{ SIGCONT, SIGRTMAX, SIGRTMAX, WIRE_EXITED },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct world *world = world_new();
+		siginfo_t info;
+		start(world, 12, false);
+		if (world->n_answers == 0)
+			poller_turn(&world->poller, DEADLINE_MS);
+		assert_int_equal(world->answer.kind, WIRE_STARTED);
+		if (cases[i].before != 0)
+			program_signal(&world->programs, 12, cases[i].before);
+		if (cases[i].others != 0)
+			kill(world->answer.value, cases[i].others);
+		assert_int_equal(waitid(P_ALL, 0, &info, WEXITED | WNOWAIT), 0);
+		if (cases[i].after != 0)
+			program_signal(&world->programs, 12, cases[i].after);
+		poller_turn(&world->poller, DEADLINE_MS);
+		assert_int_equal(world->answer.kind, cases[i].kind);
+		assert_int_equal(
+			world->answer.value, cases[i].others != 0 ? cases[i].others : cases[i].before);
+		program_release(&world->programs, 12);
+		world_free(world);
+	}
+}
+
 /* Who becomes somebody else can be stopped by him before execve: the spawner does not wait for that, nor
  * share its memory with it. */
 static void test_other_identity(void **state)
@@ -189,6 +231,7 @@ int main(void)
 		cmocka_unit_test(test_no_watch_for_exit),
 		cmocka_unit_test(test_no_watch_at_once),
 		cmocka_unit_test(test_others_live),
+		cmocka_unit_test(test_whose_signal),
 		cmocka_unit_test(test_other_identity),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

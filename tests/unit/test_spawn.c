@@ -430,6 +430,7 @@ static void test_signals(void **state)
 	assert_string_equal(read_text(run.out, '\n', out), "got\n");
 	assert_true(wait_until(world, is_exited, &run));
 	assert_int_equal(run.status, W_EXITCODE(9, 0));
+	assert_false(run.stopped);
 	run_done(&run);
 
 	run_start(world, &run, trap, (struct text){ 0 });
@@ -439,6 +440,7 @@ static void test_signals(void **state)
 	spawn_signal(run.child, SIGTERM);
 	assert_true(wait_until(world, is_exited, &run));
 	assert_int_equal(run.status, W_EXITCODE(0, SIGTERM));
+	assert_true(run.stopped);
 	run_done(&run);
 
 	/* What a terminal or an operator sends to everybody doesn't end the spawner. */
@@ -723,7 +725,8 @@ static void test_bad_messages(void **state)
 		{ .kind = WIRE_STARTED, .id = 1 },
 		{ .kind = WIRE_FAILED, .id = 1 },
 		{ .kind = WIRE_EXITED, .id = 1 },
-		{ .kind = WIRE_EXITED + 1, .id = 1 },
+		{ .kind = WIRE_STOPPED, .id = 1 },
+		{ .kind = WIRE_STOPPED + 1, .id = 1 },
 		{ .kind = UINT32_MAX, .id = 1 },
 		{ .kind = WIRE_START, .len = SPAWN_ENTRY_MAX + SPAWN_ENV_MAX + 1 },
 		{ .kind = WIRE_START, .len = UINT32_MAX },

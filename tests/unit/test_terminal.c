@@ -114,7 +114,7 @@ static struct spawn_child *terminal_open(void)
 static void program_exits(struct spawn_child *it, int status)
 {
 	fake_close(it, 1);
-	it->hooks->exited(it->arg, status);
+	it->hooks->exited(it->arg, status, WIFSIGNALED(status) && it->n_signals > 0);
 }
 
 static void ended(struct spawn_child *it, uint16_t code)
@@ -491,7 +491,7 @@ static void test_pause_of_an_heir(void **state)
 	struct spawn_child *it = terminal_held(false);
 	(void)state;
 
-	it->hooks->exited(it->arg, 0);
+	it->hooks->exited(it->arg, 0, false);
 	pass_time(it, SEND_TIMEOUT);
 	hears(it, "0held|");
 	say(it, "2");
