@@ -24,6 +24,11 @@ except ImportError:
 
 CHUNK = 65536
 
+# Whoever reads slowly what comes is not dead: the answer to a ping, or to the end, is behind all that. So it is TCP that
+# finds out whether the gateway is there. That may need longer to reach a service than the library would wait.
+TIMES = {"open_timeout": 60, "ping_interval": None, "close_timeout": 3600}
+KEEPALIVE = {socket.TCP_KEEPIDLE: 20, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}
+
 
 def arguments():
     parser = argparse.ArgumentParser(description="a WebSocket session as a pipe, or as a local port")
@@ -44,7 +49,14 @@ def connection(options):
         extra["ssl"] = ssl.create_default_context(cafile=options.cafile)
     if options.subprotocol:
         extra["subprotocols"] = [options.subprotocol]
-    return websockets.connect(options.url, max_size=None, compression=None, **extra)
+    return websockets.connect(options.url, max_size=None, compression=None, **TIMES, **extra)
+
+
+def keep_alive(sock):
+    """Ends a connection whose other end does not answer for some time, though nothing is sent."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in KEEPALIVE.items():
+        sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 async def send_all(options, ws, read):
@@ -60,6 +72,7 @@ async def send_all(options, ws, read):
 async def session(options, read, write):
     """One session, from its opening handshake to its close code."""
     async with connection(options) as ws:
+        keep_alive(ws.transport.get_extra_info("socket"))
         sending = asyncio.ensure_future(send_all(options, ws, read))
         try:
             async for message in ws:

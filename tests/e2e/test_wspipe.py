@@ -1,12 +1,17 @@
 """etc/wspipe.py, which makes a pipe or a port of a session: how each of these ends."""
+import fcntl
+import os
 import socket
+import struct
 import subprocess
 import sys
+import termios
 
 import pytest
 from backends import closed_port, reset, sends, service
 from gateway import ROOT
 from recipes import listening, pipe_words
+from wait import plateau
 
 PROGRAM = "etc/wspipe.py"
 
@@ -51,6 +56,45 @@ def test_half_close(gateway):
     with service(answers_the_end) as it:
         gw = gateway({"route /*": {"connect": it.uri, "eof_message": "yes"}})
         assert pipe(gw, "--eof-message", stdin=b"abc" * 100000) == (0, b"cba" * 100000, "")
+
+
+IMPATIENT = """
+import websockets
+websockets.connect.__init__.__kwdefaults__.update(ping_interval=0.1, ping_timeout=0.1, close_timeout=0.1)
+"""
+
+
+@pytest.mark.plain_only("what is read is the same")
+@pytest.mark.parametrize("end", [False, True], ids=["its input goes on", "its input has ended"])
+def test_slow_reader(gateway, tmp_path, end):
+    """Who does not read for a while has a session all the same, and every byte of it, though the library for itself would
+    take an answer behind so much for none."""
+    (tmp_path / "sitecustomize.py").write_text(IMPATIENT)
+    data = os.urandom(4 << 20)
+    with service(sends(data, "half")) as it:
+        gw = gateway({"route /*": {"connect": it.uri}})
+        process = subprocess.Popen(
+            pipe_words(gw, PROGRAM, gw.url),
+            stdin=subprocess.DEVNULL if end else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        )
+        with process:
+            try:
+                assert process.stdout.read(1) == data[:1]
+                plateau(lambda: waiting_in(process.stdout), window=1)
+                out, err = process.stdout.read(), process.stderr.read()
+                process.wait(80)
+            finally:
+                process.kill()
+    assert (process.returncode, err.decode()) == (0, "")
+    assert out == data[1:]
+
+
+def waiting_in(pipe):
+    """How many bytes nobody has read yet."""
+    return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))[0]
 
 
 def test_subprotocol(gateway):
