@@ -105,6 +105,7 @@ class Service:
 
     def close(self):
         self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join()  # whoever gets the number of the closed descriptor must not be accepted for
         self.listener.close()
         if self.twin:
             self.twin.close()
