@@ -402,17 +402,23 @@ def test_half_closes_and_hears_10_mib(gw, kind):
         sock.shutdown(socket.SHUT_WR)
         return heard.listen(sock)
 
-    with session(gw, kind, "stream", plays) as ws:
-        assert ws.recv_bytes(3) == b"bye"
-        got = ws.recv()
-        assert (got.opcode, got.code) == (CLOSE, 1000)
-        ws.send(wire_of(DATA))
-        ws.send_close(1000)
-        ws.ended()
-    heard = gw.players[kind].told()
-    assert heard.data == DATA and heard.end == "EOF"
-    line = gw.wait_log("session ended")
-    assert (line["in_bytes"], line["code_sent"], line["code_received"]) == (len(DATA), 1000, 1000)
+    wire = wire_of(DATA) + close_frame(1000)
+
+    def play(tick):
+        gw.mark()
+        with session(gw, kind, "stream", plays) as ws:
+            tick()
+            assert ws.recv_bytes(3) == b"bye"
+            got = ws.recv()
+            assert (got.opcode, got.code) == (CLOSE, 1000)
+            ws.send(wire)
+            ws.ended()
+        heard = gw.players[kind].told()
+        line = gw.wait_log("session ended")
+        assert heard.data == DATA and heard.end == "EOF"
+        assert (line["in_bytes"], line["code_sent"], line["code_received"]) == (len(DATA), 1000, 1000)
+
+    in_time(play, late=4)  # a client has five seconds from our close frame to its own
 
 
 @kinds
