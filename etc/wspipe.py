@@ -27,7 +27,7 @@ CHUNK = 65536
 # Whoever reads slowly what comes is not dead: the answer to a ping, or to the end, is behind all that. So it is TCP that
 # finds out whether the gateway is there. That may need longer to reach a service than the library would wait.
 TIMES = {"open_timeout": 60, "ping_interval": None, "close_timeout": 3600}
-KEEPALIVE = {socket.TCP_KEEPIDLE: 20, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}
+KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 
 
 def arguments():
@@ -55,8 +55,9 @@ def connection(options):
 def keep_alive(sock):
     """Ends a connection whose other end does not answer for some time, though nothing is sent."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in KEEPALIVE.items():
-        sock.setsockopt(socket.IPPROTO_TCP, option, value)
+    for name, value in KEEPALIVE.items():
+        if hasattr(socket, name):  # not everywhere
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 async def send_all(options, ws, read):
