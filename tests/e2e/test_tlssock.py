@@ -26,7 +26,7 @@ class Late(TlsSocket):
         if self.shaken and self.goes.pending:
             poll = select.poll()
             poll.register(self.sock.fileno(), 0)  # POLLERR is always told
-            assert poll.poll(20000), "no reset"
+            assert poll.poll(60000), "no reset"
         super().flush_if_free()
 
 
