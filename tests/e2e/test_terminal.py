@@ -217,6 +217,7 @@ def test_client_gone_before_its_first_message(gw, way):
         tty.raw.reset()
     line = gw.wait_log("session ended")
     assert "backend" not in line and line["end"] == "left before its first message"
+    eventually(lambda: gw.counters()["sessions"] == 0, "it keeps its place")
     with Tty(gw, "/last") as tty:
         tty.until("ready")
 
