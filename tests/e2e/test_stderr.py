@@ -64,7 +64,7 @@ def GATEWAY(directory):
         framing="records",
     )
     program("/heir", f"sleep 1000 >/dev/null &\necho $! >'{directory}/pid'\necho bye >&2", closing_wait="60s")
-    program("/heir-floods", f"yes >&2 >/dev/null &\necho $! >'{directory}/pid'\necho bye >&2", closing_wait="60s")
+    program("/heir-floods", f"yes >&2 &\necho $! >'{directory}/pid'\necho bye >&2", closing_wait="60s")
     program("/closed", "exec 2>&-\necho one\nread x\necho two")
     program("/stdout-closed", "exec >&-\necho late >&2\nread x\necho later >&2", closing_wait="60s")
     for framing, head in (("records", "t\\0\\1\\206\\240"), ("length32", "\\0\\1\\206\\240"), ("netstring", "100000:")):
