@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -23,7 +24,7 @@
 
 #include <cmocka.h>
 
-enum { WAIT_MS = 5000, N_PRODUCERS = 3, N_LINES = 3000, N_REOPENS = 200 };
+enum { WAIT_MS = 60000, N_PRODUCERS = 3, N_LINES = 3000, N_REOPENS = 200 };
 
 static const uid_t NOBODY_ELSE = (uid_t)-1;
 
@@ -459,7 +460,10 @@ static void test_stuck_fifo(void **state)
 	assert_int_equal(mkfifo("file", 0600), 0);
 	in = open("file", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	log = open_log(2, "file", 65536);
+	assert_true(fcntl(in, F_SETPIPE_SZ, 4096) >= 4096);
 	assert_int_equal(log_start(log), 0);
+	log_line(log, 0, n++);
+	assert_int_equal(poll(&(struct pollfd){ .fd = in, .events = POLLIN }, 1, WAIT_MS), 1);
 	while (log_dropped(log) < 100)
 		log_line(log, 0, n++);
 	assert_false(log_flush(log, 20));
@@ -577,6 +581,6 @@ int main(void)
 		cmocka_unit_test(test_ring_take),
 	};
 
-	alarm(60);
+	alarm(280);
 	return cmocka_run_group_tests(tests, enter_directory, leave_directory);
 }
