@@ -1,16 +1,20 @@
 /*
  * ports: addresses of the loopback with a service, without one, and with one that does not answer. cmocka.h
- * and rig.h come before.
+ * comes before.
  */
 #ifndef TESTS_UNIT_PORTS_H
 #define TESTS_UNIT_PORTS_H
 
 #include <arpa/inet.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/addr.h"
+#include "rig.h"
 
 static inline struct addr addr_of(const char *digits, uint16_t port)
 {
@@ -26,21 +30,58 @@ static inline struct addr addr_of(const char *digits, uint16_t port)
 	return addr;
 }
 
-/* A port that is free on all the addresses of the tests, and that the kernel gives to nobody meanwhile: below
- * its own range. */
+/* Nobody else has these ports: not the kernel, which gives away those above, nor the tests in tests/e2e,
+ * which take those below, nor another program of these. */
+enum { PORTS_FIRST = 30000, PORTS_EACH = 128, PORTS_PARTS = 21 };
+
+static uint16_t ports_first;
+
+/* Takes a part of them as long as this process lives; before any descriptors are counted. */
+__attribute__((constructor)) static void ports_take(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	for (unsigned i = 0; i < PORTS_PARTS; i++) {
+		unsigned part = ((unsigned)getpid() + i) % PORTS_PARTS;
+		struct sockaddr_un at = { .sun_family = AF_UNIX };
+		int len = snprintf(at.sun_path + 1, sizeof(at.sun_path) - 1, "wsluice-unit-ports-%u", part);
+		if (bind(fd, (struct sockaddr *)&at,
+			    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1) + len) == 0) {
+			ports_first = (uint16_t)(PORTS_FIRST + PORTS_EACH * part);
+			return;
+		}
+	}
+	abort();
+}
+
+/* A socket that is bound there, or -1. Connections that were closed a while ago are no hindrance. */
+static inline int ports_bind(const struct addr *addr, int flags)
+{
+	int on = 1;
+	int fd = socket(addr->u.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (bind(fd, &addr->u.sa, addr->len) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* A port that is free on all the addresses of the tests. */
 static inline uint16_t free_port(void)
 {
 	static const char *const all[] = { "127.0.0.1", "127.0.0.2", "::1" };
-	static uint16_t next;
+	static unsigned next;
 
-	for (int tries = 0; tries < 1000; tries++) {
-		uint16_t port = (uint16_t)(10000 + (unsigned)(getpid() * 7 + next++) % 20000);
+	for (unsigned tries = 0; tries < PORTS_EACH; tries++) {
+		uint16_t port = (uint16_t)(ports_first + next++ % PORTS_EACH);
 		bool is_free = true;
 		for (size_t i = 0; i < 3; i++) {
 			struct addr addr = addr_of(all[i], port);
-			int fd = socket(addr.u.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-			is_free = is_free && bind(fd, &addr.u.sa, addr.len) == 0;
-			close(fd);
+			int fd = ports_bind(&addr, 0);
+			is_free = is_free && fd >= 0;
+			if (fd >= 0)
+				close(fd);
 		}
 		if (is_free)
 			return port;
@@ -52,11 +93,10 @@ static inline uint16_t free_port(void)
 /* A service on an address; with port 0 on a port that no other address has. */
 static inline int serve(const char *digits, uint16_t port, int backlog)
 {
-	int on = 1;
 	struct addr addr = addr_of(digits, port != 0 ? port : free_port());
-	int fd = socket(addr.u.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	assert_int_equal(bind(fd, &addr.u.sa, addr.len), 0);
+	int fd = ports_bind(&addr, SOCK_NONBLOCK);
+	rig_has_tcp = true;
+	assert_true(fd >= 0);
 	assert_int_equal(listen(fd, backlog), 0);
 	return fd;
 }
@@ -72,8 +112,9 @@ static inline uint16_t port_of(int fd)
 static inline int closed_port(const char *digits, uint16_t port)
 {
 	struct addr addr = addr_of(digits, port != 0 ? port : free_port());
-	int fd = socket(addr.u.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(fd, &addr.u.sa, addr.len), 0);
+	int fd = ports_bind(&addr, 0);
+	rig_has_tcp = true;
+	assert_true(fd >= 0);
 	return fd;
 }
 

@@ -114,6 +114,7 @@ static void host_open(struct host *host, int fd)
 {
 	memset(host, 0, sizeof(*host));
 	rig_init(&host->rig);
+	rig_has_tcp = true;
 	host->rig.n_fds--; /* the listening one is closed with the listener */
 	host->room = GUESTS;
 	assert_int_equal(listener_new(&host->listener, &host->rig.loop, fd, &host_hooks, host), 0);

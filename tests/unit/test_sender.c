@@ -94,6 +94,7 @@ static void connect_with_room(int fds[2], int room)
 	socklen_t len = sizeof(addr);
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+	rig_has_tcp = true;
 	fds[1] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (room == SMALL_ROOM)
 		setsockopt(listener, SOL_SOCKET, SO_SNDBUF, &send_room, sizeof(send_room));

@@ -322,9 +322,11 @@ static void test_finish_at_once(void **state)
 	stream_close(&peer->stream);
 	wire_new(fds, false);
 	stream_open(&peer->stream, &peer->loop, fds[0], fds[0], &peer_hooks, peer);
+	rig_settle();
 	unsigned before = segments_in(fds[1]);
 	stream_send(&peer->stream, "bye", 3);
 	stream_finish(&peer->stream);
+	rig_settle();
 	assert_int_equal(read(fds[1], got, sizeof(got)), 3);
 	assert_int_equal(read(fds[1], got, sizeof(got)), 0);
 	assert_int_equal(segments_in(fds[1]) - before, 1);
