@@ -32,7 +32,7 @@
 
 #include <cmocka.h>
 
-enum { DEADLINE_MS = 20000, CLIENTS = 2, ROUTES = 32, OUTPUT = 65536 };
+enum { DEADLINE_MS = 60000, CLIENTS = 2, ROUTES = 32, OUTPUT = 65536 };
 
 /* One spawner with its clients, and a configuration that grows a route for each command. */
 struct world {
@@ -408,6 +408,15 @@ static inline size_t count_fds(pid_t pid)
 	for (unsigned fd = 0; fd < 1024; fd++)
 		n += has_fd(pid, fd);
 	return n;
+}
+
+/* Has it so many? The spawner may have told us what became of a program, or reaped it, before it has closed
+ * the last one. */
+static inline bool wait_for_fds(pid_t pid, size_t n)
+{
+	for (uint64_t end = now_ms() + DEADLINE_MS; count_fds(pid) != n && now_ms() < end;)
+		poll(NULL, 0, 1);
+	return count_fds(pid) == n;
 }
 
 /* Counts the children of a process, zombies included. */
