@@ -41,7 +41,7 @@ def GATEWAY(directory):
     routes["route /sort"] = {"exec": "sort", "closing_wait": "20s"}
     routes["route /records"] = {"exec": "cat", "framing": "records"}
     exe = notes(directory, "notes", directory / "commands")
-    routes["route /commands"] = {"exec": exe, "max_message": "1k", "closing_wait": "20s"}
+    routes["route /commands"] = {"exec": exe, "max_message": "1k", "closing_wait": "20s", "stop_grace": "1h"}
     return Gateway(directory, routes)
 
 

@@ -77,8 +77,10 @@ def GATEWAY(directory):
         "/stdin-closed/*",
         f"exec <&-\necho ready\nwhile [ ! -e '{directory}/go' ]; do sleep 0.01; done\ncat '{data}'\n{end}",
     )
-    told = f"trap 'while read -r x; do :; done; date +%s%N >>{directory}/ladder' TERM\necho ready\n"
-    program("/ladder", f"{told}while :; do sleep 0.02; echo >>'{directory}/turns'; done", closing_wait="1s", stop_grace="1s")
+    loop = f"echo ready\nwhile :; do sleep 0.02; echo >>'{directory}/turns'; done"
+    told = f"trap 'while read -r x; do :; done; date +%s%N >>{directory}/ladder; exit 5' TERM\n"
+    program("/ladder/told", told + loop, closing_wait="1s", stop_grace="1h")
+    program("/ladder/deaf", f"trap '' TERM\n{loop}", closing_wait="1s", stop_grace="1s")
     behind = "while read -r x; do :; done\necho behind the end\nread -r x\necho and more\nexit 3"
     program("/behind", behind, closing_wait="1h", stop_grace="1h")
     for name in ("plain", "directory", "loop"):
@@ -282,24 +284,34 @@ def test_user_who_may_not(gw):
 
 
 def test_ladder(gw):
-    """End of its stdin, which it reads when it gets the signal, closing_wait before that, and then stop_grace and KILL, not
-    the default's: with more than 100 turns it would have been given that. Each moment is seen late, if at all."""
-    log, turns = gw.dir / "ladder", gw.dir / "turns"
+    """End of its stdin, closing_wait, stop_signal. It looks at its stdin when it gets the signal, so the end was before."""
+    log = gw.dir / "ladder"
     log.unlink(missing_ok=True)
-    with gw.ws("/ladder") as ws:
-        (pid,) = gw.programs()
+    with gw.ws("/ladder/told") as ws:
         assert ws.recv_bytes(6) == b"ready\n"
-        turns.unlink(missing_ok=True)
         ws.send_text("a line\n")
         begin = time.time_ns()
         ws.send_close(1000)
         ws.recv_close(1000, answer=False)
         ws.ended()
-    eventually(lambda: not alive(pid), "it lives on")
+    assert gw.wait_log("session ended", code_sent=1000)["end"] == "exit 5"
     (told,) = map(int, log.read_text().splitlines())
-    assert told - begin > 0.99e9 and time.time_ns() - begin > 1.99e9, (begin, told)
+    assert told - begin > 0.99e9
+
+
+def test_top_of_the_ladder(gw):
+    """stop_grace, and KILL: after both waits, and before the default's five seconds, in which there are more turns."""
+    turns = gw.dir / "turns"
+    with gw.ws("/ladder/deaf") as ws:
+        assert ws.recv_bytes(6) == b"ready\n"
+        turns.unlink(missing_ok=True)
+        begin = time.monotonic()
+        ws.send_close(1000)
+        ws.recv_close(1000, answer=False)
+        ws.ended()
+    assert gw.wait_log("session ended", code_sent=1000)["end"] == "signal KILL"
+    assert time.monotonic() - begin > 1.99
     assert not turns.exists() or turns.stat().st_size <= 2 / 0.02, turns.stat()
-    gw.wait_log("session ended", code_sent=1000)
 
 
 def test_heard_in_closing_wait(gw):

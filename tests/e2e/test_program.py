@@ -99,7 +99,7 @@ def GATEWAY(directory):
         "(while [ ! -e '%s' ]; do echo tick; sleep 0.01; done) &\necho $!" % (directory / "enough"),
         closing_wait="200ms",
     )
-    route("/command", notes(directory, "command", directory / "command.log"), closing_wait="20s")
+    route("/command", notes(directory, "command", directory / "command.log"), closing_wait="20s", stop_grace="1h")
     # what they are given
     route("/fds", "ls /proc/self/fd")
     route("/status", "cat /proc/self/status")

@@ -25,12 +25,14 @@ def GATEWAY(directory):
         "/reads-late",
         f"{wait}exec '{notes(directory, 'notes', directory / 'commands')}'\n",
         closing_wait="20s",
+        stop_grace="1h",
     )
     program(
         "/half",
         f"trap 'echo TERM >>{directory}/commands; exit' TERM\necho $$\ncat >>'{directory}/half'\n"
         f"echo EOF >>'{directory}/commands'\n",
         closing_wait="20s",
+        stop_grace="1h",
     )
     program("/never-reads", "exec sleep 1000", closing_wait="200ms", stop_grace="1h")
     program("/heir-floods", f"yes &\necho $! >'{directory}/pid'\nexit 3\n", closing_wait="400ms", framing="stream")
