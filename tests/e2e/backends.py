@@ -15,7 +15,7 @@ class Service:
 
     def __init__(self, handler, path=None, host="127.0.0.1"):
         self.handler = handler
-        self.connections, self.handlers = [], []
+        self.connections, self.peers, self.handlers = [], [], []
         self.gathered = bytearray()
         self.at_eof = 0  # connections whose peer has ended its side
         self.resets = 0
@@ -47,13 +47,15 @@ class Service:
     def serve(self):
         while True:
             try:
-                sock, _ = self.listener.accept()
+                sock, peer = self.listener.accept()
             except OSError:
                 return
-            self.connections.append(sock)
             thread = threading.Thread(target=self.handle, args=(sock,), daemon=True)
-            self.handlers.append(thread)
-            thread.start()
+            with self.lock:  # one that can't be joined yet is not to be seen
+                self.peers.append(peer)
+                self.connections.append(sock)
+                self.handlers.append(thread)
+                thread.start()
 
     def handle(self, sock):
         try:
@@ -91,17 +93,19 @@ class Service:
 
     def dismiss(self):
         """Ends the connections that there are, and waits until nobody is at work on them: none counts for what follows."""
-        for sock in self.connections:
+        with self.lock:
+            connections, handlers = self.connections, self.handlers
+            self.connections, self.peers, self.handlers = [], [], []
+        for sock in connections:
             try:
                 sock.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass  # it has ended
-        for thread in self.handlers:
+        for thread in handlers:
             thread.join(60)
             assert not thread.is_alive(), "a handler does not end"
-        for sock in self.connections:
+        for sock in connections:
             sock.close()
-        self.connections, self.handlers = [], []
 
     def close(self):
         self.listener.shutdown(socket.SHUT_RDWR)
