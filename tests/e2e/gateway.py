@@ -22,7 +22,7 @@ COUNTERS = ("sessions", "descriptors", "events", "timers", "children", "pending"
 SECRET = "s3cr3t-token"  # tests put it into query strings; it must never be in a log
 
 START = 60  # seconds that a busy machine may take until a gateway listens
-EXIT = 40  # ... and until one that was told to end is gone
+EXIT = 90  # ... and until one that was told to end is gone
 
 over_tls = False  # every gateway whose test does not say otherwise (pytest --tls)
 
@@ -148,7 +148,7 @@ class Gateway:
         else:
             if text is None:
                 sections = {"gateway": {"log_format": "json", "log_level": "info", "workers": 2, **(gateway or {})}}
-                sections["listen main"] = {"address": "127.0.0.1:0", **(listen or {})}
+                sections["listen main"] = {"address": "127.0.0.1:0", "handshake_timeout": "60s", **(listen or {})}
                 text = ini(sections) + "\n" + ini(routes or {})
             if tls:
                 text = ini_with_tls(text, certs.run_pair())
@@ -343,7 +343,7 @@ class Gateway:
             and all(str(e.get(k)) == str(v) for k, v in fields.items())
         ]
 
-    def wait_log(self, sentence=None, timeout=30, n=1, **fields):
+    def wait_log(self, sentence=None, timeout=60, n=1, **fields):
         """Waits for the n-th such line and returns it."""
         return eventually(
             lambda: len(self.logged(sentence, **fields)) >= n and self.logged(sentence, **fields)[n - 1],
@@ -367,11 +367,19 @@ class Gateway:
         self.baseline = self.counters()
         self.fds = descriptors_of(self.pid)
         self.spawner_pid = self.spawner
-        if self.spawner_pid:  # the pipe that has told that it was started is closed before it waits for work
-            eventually(lambda: process_state(self.spawner_pid) == "S", "the spawner does not come to rest")
-        self.spawner_fds = descriptors_of(self.spawner_pid) if self.spawner_pid else {}
+        self.spawner_fds = eventually(self.spawners_descriptors, "the spawner keeps its pipe") if self.spawner_pid else {}
         for name in ("sessions", "children", "pending"):
             assert self.baseline[name] == 0, self.baseline
+
+    def spawners_descriptors(self):
+        """Those of one that waits for work; None as long as the pipe is there by which it tells that it was started."""
+        found = descriptors_of(self.spawner_pid)
+        return None if any(fd > 2 and target.startswith("pipe:") for fd, target in found.items()) else found
+
+    def rest(self):
+        """Waits for the end of the sessions that there are; what is waited for in the log comes after that."""
+        eventually(lambda: self.counters()["sessions"] == 0, lambda: f"a session does not end:\n{self.log_text()[-2000:]}")
+        self.mark()
 
     def check_idle(self):
         """Alive, and everything back at the start: sessions, descriptors, events, timers, children; no zombies, no report."""

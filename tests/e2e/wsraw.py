@@ -8,11 +8,12 @@ import time
 from dataclasses import dataclass, field
 
 from tlssock import TlsSocket
+from wait import tick
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # RFC 6455 section 1.3
 ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-TIMEOUT = 30
+TIMEOUT = 60  # without a byte
 
 
 def accept_of(key):
@@ -146,11 +147,10 @@ class Raw:
 
     def send(self, data, chunk=None):
         """Sends all of it; in writes of `chunk` bytes if told so."""
-        if chunk is None:
-            self.sock.sendall(data)
-            return
-        for at in range(0, len(data), chunk):
-            self.sock.sendall(data[at : at + chunk])
+        step = chunk or max(len(data), 1)
+        for at in range(0, len(data), step):
+            self.sock.sendall(data[at : at + step])
+            tick()
 
     def read_some(self):
         """One read, b"" at the end of file. A reset counts as one."""
@@ -159,6 +159,8 @@ class Raw:
         except ConnectionResetError:
             self.cut = True
             return b""
+        finally:
+            tick()
 
     def fill(self):
         data = self.read_some()
