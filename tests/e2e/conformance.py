@@ -18,7 +18,8 @@ nothing of what came after. Every session must end as RFC 6455 7.1 says: a close
 """
 import itertools
 import re
-import shlex
+import select
+import socket
 import struct
 import threading
 import zlib
@@ -30,7 +31,7 @@ import gateway
 import pytest
 import wsraw
 from gateway import Gateway, rss_of
-from wait import eventually
+from wait import eventually, promptly
 from wsraw import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT
 
 BACKENDS = ("program", "service")
@@ -146,25 +147,36 @@ class Echo(backends.Service):
     """A TCP echo that keeps what came, by connection."""
 
     def __init__(self):
-        self.kept = []
+        self.kept = {}  # by connection
         super().__init__(Echo.echo)
 
     def echo(self, sock):
-        kept = Kept()
-        self.kept.append(kept)
-        broken = False
+        kept, writes, end = Kept(), True, "EOF"
+        self.kept[sock] = kept
         try:
             while data := sock.recv(1 << 18):
                 kept.data += data
                 try:
-                    if not broken:
+                    if writes:
                         sock.sendall(data)
-                except (ConnectionResetError, BrokenPipeError):
-                    broken = True  # what came before the reset can still be read
-            kept.end = "reset" if broken else "EOF"
+                except BrokenPipeError:  # the end has come already, and we are too late for the gateway
+                    writes = False
+                except ConnectionResetError:  # what came before the reset can still be read
+                    writes, end = False, "reset"
+            kept.end = end
         except ConnectionResetError:
             kept.end = "reset"
         sock.close()
+
+    def next(self):
+        """A function that returns what comes on the next connection, None as long as there is none. Sessions of before may
+        have left without anybody here having accepted theirs, so one more is made, of which it is known."""
+        known = len(self.connections)
+        with socket.create_connection(self.listener.getsockname()) as last:
+            peer = last.getsockname()
+            eventually(lambda: peer in self.peers[known:], "the service accepts nobody")
+        n = self.peers.index(peer, known) + 1
+        return lambda: self.kept.get(self.connections[n]) if len(self.connections) > n else None
 
 
 def records(data):
@@ -269,6 +281,17 @@ class Hearing:
             assert data, f"end of TCP after {self}"
             self.data += data
 
+    def look(self):
+        """Takes what is here; has the gateway closed?"""
+        while self.close is None and select.select([self.raw.sock], [], [], 0)[0]:
+            data = self.raw.read_some()
+            self.data += data
+            while self.close is None and self.take():
+                pass
+            if not data:
+                break
+        return self.close is not None
+
     def ended(self):
         """Reads the end, of which nothing may be missing."""
         self.raw.ahead, self.data = bytes(self.data), bytearray()
@@ -300,7 +323,7 @@ class Sending(threading.Thread):
             self.error = error
 
     def done(self):
-        self.join(wsraw.TIMEOUT)
+        self.join(PATIENCE)
         assert not self.is_alive(), "the gateway does not read on"
         if self.error:
             raise self.error
@@ -321,11 +344,10 @@ class Ground:
                 self.sets.append(case.route)
         sections = {"defaults": {"ping_interval": "1h"}, "route /beacon": {"exec": "cat"}}
         # A busy machine must not make an end of the program's input, or the end of its output, look like another one.
-        program = {"framing": "records", "closing_wait": "10s"}
-        keep = shlex.join(["env", "PERL_SIGNALS=unsafe", str(KEEP), str(self.kept)])
+        program = {"framing": "records", "closing_wait": "60s", "stop_grace": "60s"}
         for i, keys in enumerate(self.sets):
             sections[f"route /program/{i}"] = {"exec": "cat", **program, **keys}
-            sections[f"route /kept/{i}/*"] = {"exec": keep, **program, **keys}
+            sections[f"route /kept/{i}/*"] = {"exec": f"{KEEP} {self.kept}", **program, **keys}
             sections[f"route /service/{i}"] = {"connect": self.echo.uri, **keys}
         # One worker: what it read before it answered the beacon, it read by itself.
         self.gateway = Gateway(directory / "gateway", sections, gateway={"workers": 1})
@@ -350,10 +372,13 @@ class Ground:
 
     def play(self, case, backend):
         """Plays one case."""
+        promptly(lambda: self.once(case, backend))
+
+    def once(self, case, backend):
         keeps = case.ends != "closes"
         n = str(next(self.numbers))
         place = f"/{'kept' if keeps and backend == 'program' else backend}/{self.sets.index(case.route)}"
-        before = len(self.echo.kept)
+        connection = self.echo.next() if backend == "service" else None
         with self.gateway.ws(place + f"/{n}" * place.startswith("/kept"), headers=case.headers) as raw:
             raw.sock.settimeout(PATIENCE)
             hearing = Hearing(raw, case.inflate and case.inflate())
@@ -364,9 +389,9 @@ class Ground:
         if keeps and backend == "program":
             self.check_kept_by_program(case, self.kept / n, expected)
         elif backend == "service":
-            eventually(lambda: len(self.echo.kept) > before, "the service was not reached")
-            self.check_kept_by_service(case, self.echo.kept[before], expected)
-            self.echo.kept[before].data.clear()
+            kept = eventually(connection, "the service was not reached")
+            self.check_kept_by_service(case, kept, expected)
+            kept.data.clear()
 
     def converse(self, case, backend, raw, hearing, expected):
         """The client's side of it, up to the end of TCP."""
@@ -380,7 +405,7 @@ class Ground:
                 pongs == [] or hearing.pongs[-1:] == pongs[-1:] and (case.skips or len(hearing.pongs) >= len(pongs))
             )
 
-        sending = self.send(raw, case.writes())
+        sending = self.send(raw, case.writes(), hearing)
         if case.ends in ("fails", "closed"):
             hearing.until(lambda: False)
         else:
@@ -402,13 +427,16 @@ class Ground:
         hearing.ended()
         self.check_heard(case, backend, hearing, expected, stream)
 
-    def send(self, raw, writes):
-        """Writes it; by a thread, which is returned, if it could be too much for who does not read."""
+    def send(self, raw, writes, hearing):
+        """Writes it; by a thread, which is returned, if it could be too much for who does not read. What comes behind the
+        gateway's close frame is not waited for by it any longer than it takes to write it."""
         if sum(map(len, writes)) > IN_THE_KERNEL:
             return Sending(raw, writes)
+        paced = len(writes) <= PACED
         for i, data in enumerate(writes):
-            if i > 0 and len(writes) <= PACED:
+            if paced and i > 0:
                 self.pace()
+                paced = not hearing.look()
             raw.send(data)
         return None
 

@@ -49,8 +49,8 @@ class Door:
 
     def __init__(self, directory, routes):
         self.service = backends.Service(backends.echo)
-        records = {"framing": "records", "closing_wait": "10s"}
-        sections = {"route /program": {"exec": "cat", **records}}
+        records = {"framing": "records", "closing_wait": "60s"}
+        sections = {"route /program": {"exec": "cat", "stop_grace": "60s", **records}}
         for path, keys in routes.items():
             sections[f"route {path}"] = {"connect": self.service.uri, **records, **keys}
         self.gw = Gateway(directory, sections)
@@ -115,6 +115,7 @@ class Door:
             lambda: len(gw.logged("session ended", since_mark=False)) >= self.n_opened, "there are sessions that go on"
         )
         gw.check_idle()
+        eventually(lambda: len(self.service.connections) >= self.n_served, "the service has not seen all of them")
         assert len(gw.logged("session ended", since_mark=False)) == self.n_opened
         assert len(self.service.connections) == self.n_served
         assert len(gw.logged("request", since_mark=False)) == self.n_refused

@@ -7,7 +7,7 @@ import backends
 import pytest
 from conformance import Case, each, fragments, payload
 from gateway import Gateway
-from wait import eventually
+from wait import eventually, prompt
 from wsraw import BINARY, CLOSE, CONTINUATION, PING, TEXT, close_frame, frame
 
 # failing (7.1.7): each kind of mistake with bytes before and behind it
@@ -108,8 +108,7 @@ def one(shared):
 @pytest.fixture
 def gw(one):
     """The same one for all of the file; what is in its log from here on is of this test."""
-    eventually(lambda: one.counters()["sessions"] == 0, "the session of another test does not end")
-    one.mark()
+    one.rest()
     return one
 
 
@@ -123,6 +122,7 @@ def ends_without_reset(raw):
 
 @pytest.mark.parametrize("name", MISTAKES)
 @BACKENDS
+@prompt
 def test_mistake_of_a_client_that_does_not_read_7_1_7(gw, path, name):
     """It sends a MiB more before it reads, and finds our close frame, and TCP's end behind it."""
     data, code = MISTAKES[name]
@@ -136,6 +136,7 @@ def test_mistake_of_a_client_that_does_not_read_7_1_7(gw, path, name):
 
 
 @BACKENDS
+@prompt
 def test_gateway_closes_tcp_first_7_1_1(gw, path):
     """After the handshake it is the server that ends TCP, and at once: the client has not moved."""
     with gw.ws(path) as raw:
@@ -146,6 +147,7 @@ def test_gateway_closes_tcp_first_7_1_1(gw, path):
 
 
 @BACKENDS
+@prompt
 def test_client_goes_on_after_its_close_7_1_1(gw, path):
     """What it sends is thrown away, and no reset destroys the answer."""
     with gw.ws(path) as raw:
@@ -157,6 +159,7 @@ def test_client_goes_on_after_its_close_7_1_1(gw, path):
 
 @BACKENDS
 @pytest.mark.parametrize("together", [True, False], ids=["in one write", "in two"])
+@prompt
 def test_half_close_behind_the_close_frame_7_1_2(gw, path, together):
     """A client may end its direction of TCP as soon as it has said goodbye."""
     data = payload(60000)
@@ -184,6 +187,7 @@ def test_client_leaves_behind_its_close_frame_7_1_4(gw, path, how):
 
 @pytest.mark.parametrize("path,data", [("/says", BINARY), ("/half", BINARY)])
 @pytest.mark.parametrize("code", [1000, 1001, 3000, None])
+@prompt
 def test_client_answers_our_close_7_1_1(gw, path, data, code):
     """We have begun, the client answers as it likes, we end TCP."""
     with gw.ws(path) as raw:
@@ -209,6 +213,7 @@ ANSWERS = {
 
 @pytest.mark.parametrize("path", ["/says", "/half"])
 @pytest.mark.parametrize("name", ANSWERS)
+@prompt
 def test_nothing_is_sent_after_our_close_5_5_1(gw, path, name):
     """Not even another one about what is wrong with the answer."""
     with gw.ws(path) as raw:
@@ -218,6 +223,7 @@ def test_nothing_is_sent_after_our_close_5_5_1(gw, path, name):
         ends_without_reset(raw)
 
 
+@prompt
 def test_messages_that_cross_our_close_7_1_1(gw):
     """They were sent before the client knew, and reach a service that still reads."""
     half.received = b""
@@ -231,6 +237,7 @@ def test_messages_that_cross_our_close_7_1_1(gw):
     half.wait_received(b"crossed it")
 
 
+@prompt
 def test_both_close_at_the_same_time_7_1_3(gw):
     """The program ends with the line that comes before the client's close frame."""
     with gw.ws("/exits") as raw:
@@ -261,7 +268,7 @@ def test_clients_that_wait_7_1_1(gw):
         lines[:] = gw.logged("session ended")
         return len(lines) == len(waiting)
 
-    eventually(all_over, "there are sessions that go on", 30)
+    eventually(all_over, "there are sessions that go on")
     for line in lines:
         assert float(line["duration"]) >= (1.5 if line["route"] == "/service" else 4.5), line
     for raw in waiting.values():

@@ -8,6 +8,7 @@ import random
 
 import pytest
 from opening import FIELDS, OWN, WAYS, chunk_of, doors, head, target
+from wait import prompt
 from wsraw import BINARY, CLOSE, KEY, PING, PONG, TEXT, Frame, close_frame, frame
 
 ROUTES = {
@@ -161,6 +162,7 @@ BACKENDS = pytest.mark.parametrize("path", ["/ws", "/program"], ids=["service", 
 @pytest.mark.parametrize("name", BEHIND)
 @pytest.mark.parametrize("cut", ["one write", "two writes", "bytes"])
 @BACKENDS
+@prompt
 def test_bytes_behind_the_head_4_1(door, name, cut, path):
     """They are frames, whenever they come."""
     first, (data, expected) = target(path), BEHIND[name]
