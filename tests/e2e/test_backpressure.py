@@ -24,10 +24,12 @@ NUMBERS = "".join(f"{i}\n" for i in range(1, 400001)).encode()
 
 
 def written_by(pid):
-    """How many bytes a process has written."""
-    return int(
-        next(line for line in Path(f"/proc/{pid}/io").read_text().splitlines() if line.startswith("wchar")).split()[1]
-    )
+    """How many bytes a process has written; None when it is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/io").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return next((int(line.split()[1]) for line in lines if line.startswith("wchar")), None)
 
 
 def check_memory(gw, before, sessions, directions=1):
@@ -82,7 +84,7 @@ def test_program_floods_and_clients_do_not_read(gateway, name):
     before = warm(gw, "/flood")
     clients = [gw.ws("/flood", over=gw.connect(rcvbuf=4096)) for _ in range(STALLED)]
     programs = gw.programs()
-    plateau(lambda: [written_by(pid) for pid in programs if Path(f"/proc/{pid}").exists()])
+    plateau(lambda: [written_by(pid) for pid in programs])
     check_memory(gw, before, STALLED)
     assert gw.counters()["sessions"] == STALLED
     first, *others = clients
@@ -178,7 +180,7 @@ def test_lines_flood_into_a_program_that_does_not_read(gateway, tmp_path):
 @pytest.mark.parametrize("framing", ["stream", "records", "lines"])
 def test_both_sides_flood(gateway, framing):
     """An echo whose client writes and writes before it reads: everything stops, and goes on when it reads."""
-    gw = gateway({"route /echo": {"exec": "cat", "framing": framing}}, release=True)
+    gw = gateway({"route /echo": {"exec": "cat", "framing": framing, "ping_interval": "1h"}}, release=True)
     before = warm(gw, "/echo")
     messages = [bytes([97 + i % 26]) * 50000 for i in range(400)]
     wire = b"".join(frame(TEXT, data) for data in messages)
@@ -219,7 +221,7 @@ def test_client_floods_and_the_service_does_not_read(gateway):
     go = threading.Event()
 
     def waits(it, sock):
-        go.wait(60)
+        go.wait(120)
         backends.sink(it, sock)
 
     wire = b"".join(CLIENT_FLOODS["64 KiB messages"])
@@ -282,8 +284,7 @@ def test_slow_reader_is_not_cut(gateway):
     )
 
     def read_slowly(tick):
-        eventually(lambda: gw.counters()["sessions"] == 0, "the session of before does not end")
-        gw.mark()
+        gw.rest()
         with gw.ws("/flood", over=gw.connect(rcvbuf=4096)) as ws:
             begin = time.monotonic()
 
@@ -359,7 +360,7 @@ def test_client_that_stalls_while_the_program_ends(gateway):
     gw = gateway({"route /seq": {"exec": "seq 1 400000", "framing": "stream", "send_timeout": "30s"}})
     with gw.ws("/seq", over=gw.connect(rcvbuf=4096)) as ws:
         programs = gw.programs()
-        plateau(lambda: [written_by(pid) for pid in programs if Path(f"/proc/{pid}").exists()])
+        plateau(lambda: [written_by(pid) for pid in programs])
         got, code, _ = ws.recv_all()
         assert (got == NUMBERS, code) == (True, 1000)
 

@@ -142,7 +142,7 @@ def test_not_base64(gw, text, delivered):
         while (got := ws.recv()).opcode != CLOSE:
             assert base64.b64decode(got.payload) in delivered
         assert (got.code, got.reason) == (1007, "not base64")
-    eventually(lambda: gw.bridge.resets == resets + 1, "the service sees no reset")
+    eventually(lambda: gw.bridge.resets > resets, "the service sees no reset")
     assert gw.bridge.received == delivered
     assert gw.wait_log("session ended")["code_sent"] in (1007, "1007")
 

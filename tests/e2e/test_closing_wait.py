@@ -1,14 +1,18 @@
 """A client that has closed gets its answer when closing_wait is over, whatever the program does with its signal then."""
+import functools
 import random
 import signal
+import time
+from pathlib import Path
 
 import pytest
 from gateway import Gateway, alive, descriptors_of
 from scripts import script
-from wait import eventually
+from wait import eventually, in_time, plateau, promptly
 from wsraw import BINARY, CLOSE, PING, PONG, TEXT, close_frame, frame
 
 FLOOD = random.Random(7).randbytes(1 << 16) * 400  # 25 MiB: more than pipes and sockets take
+IDLE = 2  # seconds
 LATE = 300000  # bytes that the program writes to both of its outputs after the signal; a pipe holds less
 
 # Says that it is ready, does something, and then stays until it may leave, whatever signal comes.
@@ -54,7 +58,7 @@ def GATEWAY(directory):
 
     program("/answers", ANSWER, max_sessions=1)
     program("/lazy", "", closing_wait="0")
-    program("/idle", "", closing_wait="0", idle_timeout="1s")
+    program("/idle", "", closing_wait="0", idle_timeout=f"{IDLE}s")
     program("/half", "n = 70000\nwhile n: n -= len(os.read(0, n))\n")
     for mode in ("log", "merge", "tagged", "discard"):
         program(f"/talks-{mode}", TALK, stderr=mode)
@@ -76,11 +80,32 @@ def GATEWAY(directory):
     return Gateway(directory, routes)
 
 
-@pytest.fixture(autouse=True)
 def fresh(gw):
-    """Without what the test before has left."""
+    """Without what was left before."""
+    (gw.dir / "go").touch()
+    gw.rest()
     for name in ("go", "term", "said"):
         (gw.dir / name).unlink(missing_ok=True)
+
+
+def prompt(test):
+    """For a test whose program has to say something, and be heard, before its closing_wait is over."""
+
+    @functools.wraps(test)
+    def run(gw, **others):
+        def play():
+            fresh(gw)
+            test(gw, **others)
+
+        promptly(play)
+
+    return run
+
+
+def read_by(pid):
+    """How many bytes a process has read."""
+    lines = Path(f"/proc/{pid}/io").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("rchar")).split()[1])
 
 
 def may_leave(gw, **ended):
@@ -90,6 +115,7 @@ def may_leave(gw, **ended):
     gw.wait_log("session ended", **ended)
 
 
+@prompt
 def test_answered_before_the_program_is_gone(gw):
     """With what it said in closing_wait before; its place is free again only when it is gone."""
     with gw.ws("/answers") as ws:
@@ -113,6 +139,7 @@ def test_answered_before_the_program_is_gone(gw):
 
 
 @pytest.mark.parametrize("mode", ["log", "merge", "tagged", "discard"])
+@prompt
 def test_what_it_says_later_goes_nowhere(gw, mode):
     """More than pipes hold, on stdout and on stderr; that never makes it wait."""
     with gw.ws(f"/talks-{mode}") as ws:
@@ -126,10 +153,14 @@ def test_what_it_says_later_goes_nowhere(gw, mode):
     assert ("late" in [line.get("line") for line in gw.logged("stderr")]) == (mode in ("log", "tagged"))
 
 
+@prompt
 def test_slow_client_gets_what_was_said_in_time(gw):
     """What the pipe held at the signal, after what was on the way; the rest goes nowhere, and the program is free."""
+    before = read_by(gw.pid)
     with gw.ws("/floods", over=gw.connect(rcvbuf=4096)) as ws:
         heard = bytearray(ws.recv_message()[1])
+        eventually(lambda: read_by(gw.pid) > before + (1 << 20), "it says no more")
+        plateau(lambda: read_by(gw.pid), window=1)  # everything is full
         ws.send_close(1000)
         eventually((gw.dir / "term").exists, "it is not told")
         assert not (gw.dir / "said").exists()
@@ -142,6 +173,7 @@ def test_slow_client_gets_what_was_said_in_time(gw):
     may_leave(gw, end="exit 3", code_sent=1000, out_bytes=len(heard))
 
 
+@prompt
 def test_input_on_its_way_is_no_closing_wait(gw):
     """As long as its stdin takes what the client has sent, which here is longer, its time has not begun."""
     with gw.ws("/slow") as ws:
@@ -152,6 +184,7 @@ def test_input_on_its_way_is_no_closing_wait(gw):
     assert gw.wait_log("session ended")["end"] == "exit 0"
 
 
+@prompt
 def test_no_closing_wait(gw):
     with gw.ws("/lazy") as ws:
         assert ws.recv_text() == "ready"
@@ -161,14 +194,26 @@ def test_no_closing_wait(gw):
 
 def test_client_that_keeps_its_connection(gw):
     """It is closed long before the program is gone; that the session is idle then changes nothing."""
-    with gw.ws("/idle") as ws:
+
+    def begin(tick):
+        fresh(gw)
+        ws = gw.ws("/idle")
+        tick()
         assert ws.recv_text() == "ready"
+        tick()
         held = len(descriptors_of(gw.pid))
         assert ws.close(1000).code == 1000
+        return ws, held
+
+    ws, held = in_time(begin, late=IDLE / 4)
+    with ws:
+        closed = time.monotonic()
         eventually(lambda: len(descriptors_of(gw.pid)) == held - 2, "the connection or stdin is still there")
+        eventually(lambda: time.monotonic() - closed > 1.5 * IDLE, "time stands still")
         may_leave(gw, end="exit 3", code_sent=1000, code_received=1000)
 
 
+@prompt
 def test_message_that_has_no_end(gw):
     """A close frame between fragments: stdin stays open, the signal comes, and with it the answer."""
     with gw.ws("/half") as ws:
@@ -179,6 +224,7 @@ def test_message_that_has_no_end(gw):
     may_leave(gw, end="exit 3", code_sent=1000)
 
 
+@prompt
 def test_stdout_closed_and_nobody_left(gw):
     """The client that stays hears of the end when the program is gone."""
     with gw.ws("/mute") as ws:
@@ -190,6 +236,7 @@ def test_stdout_closed_and_nobody_left(gw):
         ws.recv_close(4003, "exit 3")
 
 
+@prompt
 def test_stdout_closed_and_then_the_client_closes(gw):
     """When closing_wait is over long since."""
     with gw.ws("/mute") as ws:
@@ -199,6 +246,7 @@ def test_stdout_closed_and_then_the_client_closes(gw):
     may_leave(gw, end="exit 3", code_sent=1000)
 
 
+@prompt
 def test_stdout_closed_while_the_client_closes(gw):
     """It closes before the signal."""
     with gw.ws("/mute-and-waits") as ws:

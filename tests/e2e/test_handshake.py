@@ -155,13 +155,14 @@ def test_other_client(gw):
     """python3-websockets opens, talks and closes."""
 
     async def talk():
-        options = {"subprotocols": ["chat"], "origin": gw.origin, **gw.for_websockets}
+        options = {"subprotocols": ["chat"], "origin": gw.origin, "open_timeout": 60, "close_timeout": 60}
+        options |= {"ping_interval": None, **gw.for_websockets}
         async with websockets.connect(f"{gw.url}/ws", **options) as ws:
             assert ws.subprotocol == "chat"
             for message in ("hello", b"\0\xff", "", "ä" * 100000, b"x" * 900000):
                 await ws.send(message)
                 assert await ws.recv() == message
-            await asyncio.wait_for(await ws.ping(), 5)
+            await asyncio.wait_for(await ws.ping(), 60)
         assert ws.close_code == 1000
 
     asyncio.run(talk())

@@ -17,7 +17,8 @@ LEAVES = {
     'sh -c "sleep 1000 & (sleep 1000 &) ; exec sleep 1000"': 3,  # in its group, one with a dead parent
     "sh -c \"trap '' TERM; setsid sleep 1000 & (setsid sh -c 'sleep 1000 & exec sleep 1000' &) ; exec sleep 1000\"": 4,
 }
-PROGRAMS = {f"route /{i}": {"exec": command, "stop_grace": "100ms"} for i, command in enumerate(LEAVES)}
+PROGRAMS = {"defaults": {"ping_interval": "1h"}}  # it may take a while until all are there
+PROGRAMS |= {f"route /{i}": {"exec": command, "stop_grace": "100ms"} for i, command in enumerate(LEAVES)}
 
 PTRACE_SEIZE = 0x4206
 NO_LIST = "what leaves the process group of its program will not be found: the system has no list of our children"

@@ -4,7 +4,7 @@ import pytest
 import wsraw
 from gateway import Gateway
 from scripts import script
-from wait import eventually
+from wait import eventually, prompt, promptly
 from wsraw import CLOSE, CONTINUATION, TEXT, frame
 
 FULL = "All sessions of this route are taken. Try again later."
@@ -42,6 +42,7 @@ def full(gw):
     return ws
 
 
+@prompt
 def test_limit(gw):
     """1013 at a limit, for one and for many; an end makes room. The place of who is refused is nobody's session."""
     with full(gw) as first:
@@ -54,6 +55,7 @@ def test_limit(gw):
         assert gw.counters()["sessions"] == 1
         first.close()
     gw.wait_log("session ended", route="/one", code_sent=1000)
+    gw.rest()
     with full(gw) as again:
         again.close()
 
@@ -70,6 +72,7 @@ def test_limit(gw):
         ),
     ],
 )
+@prompt
 def test_backend(gw, path, code, sentence):
     """Nobody there is 1014, a program that can't be started 1011, with the errno's words; over HTTP the same words."""
     with gw.ws(path) as ws:
@@ -155,6 +158,7 @@ def test_extension_is_agreed(gw):
 
 
 @pytest.mark.parametrize("path", ["/one", "/nobody"])
+@prompt
 def test_frames_behind_the_request(gw, path):
     """What came behind the head are frames of a session that is closing: dropped, up to the close frame."""
     with full(gw) as first:
@@ -192,13 +196,14 @@ def test_client_vanishes(gw, how):
     assert "Connection refused" in line["reason"] and line["code_received"] == 1006
 
 
+@prompt
 def test_no_session_of_its_own(gw):
     """While it is told it has the place of a connection that is not upgraded; a ping is not answered any more."""
     with gw.ws("/nobody") as ws:
         assert ws.recv().code == 1014
         ws.send_frame(wsraw.PING, b"x")
-        eventually(lambda: gw.counters()["pending"] == 1, "it has no place")
-        assert gw.counters()["sessions"] == 0
+        counters = gw.counters()
+        assert (counters["pending"], counters["sessions"]) == (1, 0)
         ws.send_close(1014)
         ws.ended()
     gw.wait_log("session ended", route="/nobody")
@@ -212,17 +217,22 @@ def test_pending_bounds_them(gateway):
         {"route /*": {"connect": f"tcp://127.0.0.1:{backends.closed_port()}", "refuse_as": "close"}},
         gateway={"max_pending": 3},
     )
-    told_of = [gw.ws("/") for _ in range(3)]
-    assert [ws.recv().code for ws in told_of] == [1014] * 3
-    assert gw.counters()["pending"] == 3
-    with gw.connect(handshake=False) as waiting:
-        waiting.send(wsraw.upgrade("/", gw.host))
-        for ws in told_of:
-            ws.send_close(1014)
-            ws.ended()
-            ws.drop()
-        assert waiting.response().status == 101
-        waiting.recv_close(1014)
+
+    def play():
+        eventually(lambda: gw.counters()["pending"] == 0, "those of before stay")
+        told_of = [gw.ws("/") for _ in range(3)]
+        assert [ws.recv().code for ws in told_of] == [1014] * 3
+        assert gw.counters()["pending"] == 3
+        with gw.connect(handshake=False) as waiting:
+            waiting.send(wsraw.upgrade("/", gw.host))
+            for ws in told_of:
+                ws.send_close(1014)
+                ws.ended()
+                ws.drop()
+            assert waiting.response().status == 101
+            waiting.recv_close(1014)
+
+    promptly(play)
 
 
 def test_stop(gateway):

@@ -86,6 +86,7 @@ def test_idle_timeout(gw):
     """Messages keep it open, pings don't; then 1001."""
 
     def talk(tick):
+        gw.rest()
         with gw.ws("/idle") as ws:
             begin = time.monotonic()
             for i in range(10):
@@ -159,7 +160,7 @@ def test_session_line(gw):
     line = gw.wait_log("session ended")
     assert line["route"] == "/echo" and line["peer"].startswith("127.0.0.1:") and line["id"] and line["backend"]
     assert (line["in_bytes"], line["in_messages"], line["out_bytes"], line["out_messages"]) == (203, 3, 203, 3)
-    assert 0 <= float(line["duration"]) < 10
+    assert 0 <= float(line["duration"]) < 60
     assert (line["code_sent"], line["code_received"]) == (1000, 1000)
 
 
