@@ -49,17 +49,21 @@ WSLUICE_DEMO_TCP_PORT=${said##*:}
 echo "demo: tcp://127.0.0.1:$WSLUICE_DEMO_TCP_PORT" >"$WSLUICE_DEMO_DIR/targets"
 export WSLUICE_DEMO_ADDRESS WSLUICE_DEMO_DIR WSLUICE_DEMO_ROOT WSLUICE_DEMO_TCP_PORT WSLUICE_DEMO_TERMINALS
 
+# From before it is there, or a signal that comes when it has just begun would leave it behind.
+told=
+trap 'told=yes; [ -z "$pid" ] || kill -TERM "$pid" 2>/dev/null' INT TERM HUP
 setsid "$gateway" --config="$root/../demo.ini" "$@" &
 pid=$!
-told=
-trap 'told=yes; kill -TERM "$pid" 2>/dev/null' INT TERM HUP
+[ -z "$told" ] || kill -TERM "$pid" 2>/dev/null
 echo "demo: once it listens, open http://localhost:${WSLUICE_DEMO_ADDRESS##*:}/ in a browser; Ctrl+C ends it" >&2
 echo "demo: (WSLUICE_DEMO_ADDRESS=127.0.0.1:PORT takes another address)" >&2
 
 # A signal ends the wait, not yet the gateway, which may still be telling its clients good-bye.
+status=1
 while :; do
 	wait "$pid"
-	status=$?
+	ended=$?
+	[ $ended -eq 127 ] || status=$ended # it had been waited for before the signal
 	[ -n "$told" ] || break
 	told=
 done
