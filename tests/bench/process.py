@@ -1,5 +1,6 @@
 """Programs that a run starts and that are gone when it ends. What they say goes to a file."""
 import os
+import random
 import re
 import signal
 import socket
@@ -99,9 +100,17 @@ def accepts(address):
 
 
 def free_addresses(n):
-    """Picks n addresses that were free a moment ago, for those that can't pick their own or don't say which."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
-    addresses = ["127.0.0.1:%d" % s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return addresses
+    """Picks n addresses that are free, for those that can't pick their own or don't say which. They stay so: they are none
+    that the kernel might give to somebody else, as a client's or for a listener without a port of its own."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
+        first = int(file.read().split()[0])
+    found = []
+    for port in random.sample(range(first // 2, first), first - first // 2):
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        found.append("127.0.0.1:%d" % port)
+        if len(found) == n:
+            return found
+    raise NotStarted("compare: there are no %d free ports from %d to %d" % (n, first // 2, first - 1))

@@ -5,7 +5,7 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -33,9 +33,9 @@ export async function within(promise, what, ms = LIMIT_MS) {
 
 /** Waits until a condition of this process holds. */
 export async function eventually(condition, what) {
-	const end = Date.now() + LIMIT_MS;
+	const end = performance.now() + LIMIT_MS;
 	while (!(await condition())) {
-		if (Date.now() > end)
+		if (performance.now() > end)
 			throw new Error(`waited ${LIMIT_MS} ms for ${what}`);
 		await new Promise((resolve) => setTimeout(resolve, 20));
 	}
@@ -91,17 +91,26 @@ export async function startGateway(...args) {
 }
 
 export async function listening(gateway) {
-	const [, port] = await gateway.says(/listening.*?127\.0\.0\.1:(\d+)/);
+	const [, port] = await gateway.says(/listening.*?127\.0\.0\.1:(\d+)\s/);
 	return `http://127.0.0.1:${port}/`;
 }
 
-/** A port that is free now. */
+/**
+ * A port that is free, and stays so: none that the kernel might give to somebody else, as a client's or for a listener
+ * without a port of its own.
+ */
 export async function freePort() {
-	const server = createServer().listen(0, '127.0.0.1');
-	await once(server, 'listening');
-	const { port } = server.address();
-	await new Promise((resolve) => server.close(resolve));
-	return port;
+	const [first] = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'ascii').split('\t').map(Number);
+	const lowest = Math.floor(first / 2);
+
+	for (;;) {
+		const port = lowest + Math.floor(Math.random() * (first - lowest));
+		const server = createServer().listen(port, '127.0.0.1');
+		if (await once(server, 'listening').then(() => true, () => false)) {
+			await new Promise((resolve) => server.close(resolve));
+			return port;
+		}
+	}
 }
 
 /** Has a page keep each status that it shows from now on: one of a second is over before it is asked for. */
