@@ -38,8 +38,9 @@ class Messages:
 
     def __iter__(self):
         for i in range(self.n):
-            size = self.size(i)
-            maker = self.random.choice(self.makers)
+            # With the first one compression saves more than TLS adds, whatever the others are.
+            size = self.size(i) if i else LARGE
+            maker = self.random.choice(self.makers) if i else self.run
             content = maker(size)
             text = maker in (self.words, self.objects, self.code_points) and self.random.random() < 0.9
             yield Message(

@@ -64,10 +64,15 @@ class Relay:
         self.port_of_gateway = port
         self.encrypted = encrypted  # then only bytes are counted
         self.up, self.down = Direction(), Direction()
-        self.bytes_down = 0
+        self.downs = []  # of all connections
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.serve, daemon=True).start()
+
+    @property
+    def bytes_down(self):
+        """What came from the gateway: of the WebSocket's frames, or of all connections where that can't be told."""
+        return sum(down.bytes for down in self.downs) if self.encrypted else self.down.bytes
 
     @property
     def agreed(self):
@@ -86,6 +91,7 @@ class Relay:
                 return
             gateway = socket.create_connection(("127.0.0.1", self.port_of_gateway))
             up, down = Direction(), Direction()
+            self.downs.append(down)
             for sock in (client, gateway):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 sock.settimeout(SECONDS)
@@ -96,10 +102,10 @@ class Relay:
         """One way, until it ends."""
         try:
             while data := source.recv(65536):
-                if not self.encrypted:
+                if self.encrypted:
+                    direction.bytes += len(data)
+                else:
                     self.look(direction, data, from_client)
-                elif not from_client:
-                    self.bytes_down += len(data)
                 target.sendall(data)
             target.shutdown(socket.SHUT_WR)
         except OSError:
@@ -111,7 +117,7 @@ class Relay:
         if direction.is_websocket and from_client:
             self.up = direction
         elif direction.is_websocket:
-            self.down, self.bytes_down = direction, direction.bytes
+            self.down = direction
 
 
 @contextmanager
