@@ -1,6 +1,6 @@
 /* What `make run` serves: the page that lists the routes, and each route in its console. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -11,11 +11,11 @@ import { makeHome } from './screen.mjs';
  * The demo on free ports, with a page of its index. Its terminals' home is the test's own: what a user's files have a
  * shell do first may take a minute, as that of version managers that wait for a lock which a shell left that was killed.
  */
-async function start(t, options) {
+async function start(t, options, env = {}) {
 	const { newConsole, defer } = t;
 	const home = makeHome(t);
 	const demo = new Process(path.join(ROOT, 'etc/demo/run.sh'), ['shell', 'top'].map((name) => `--set=route /${name}.env=HOME=${home}`),
-		{ BUILD, WSLUICE, WSLUICE_DEMO_ADDRESS: '127.0.0.1:0', WSLUICE_DEMO_TCP_PORT: '0' });
+		{ BUILD, WSLUICE, WSLUICE_DEMO_ADDRESS: '127.0.0.1:0', WSLUICE_DEMO_TCP_PORT: '0', ...env });
 
 	defer(async () => assert.equal(await demo.stop(), 0, demo.output));
 	const url = await listening(demo);
@@ -94,7 +94,7 @@ export async function demoCountEnds(t) {
 	const { view } = await start(t);
 
 	await follow(view, '/count');
-	await view.state('closed');
+	await view.row('note', 'closed'); // which is drawn behind all that came before
 	assert.deepEqual(await view.rows('in'), Array.from({ length: 20 }, (_, i) => String(i + 1)));
 	assert.equal(await view.status(), 'closed 1000');
 }
@@ -107,7 +107,7 @@ export async function demoSort(t) {
 	for (const word of ['pear', 'apple', 'fig'])
 		await view.type(word);
 	await view.page.click('#empty');
-	await view.state('closed');
+	await view.row('note', 'closed');
 	assert.deepEqual(await view.rows('in'), ['apple', 'fig', 'pear']);
 	assert.deepEqual(await view.rows('out'), ['pear', 'apple', 'fig', '']);
 	await view.screenshot('demo-sort');
@@ -126,7 +126,7 @@ export async function demoReport(t) {
 
 	await view.page.click('a[href="/report"]');
 	await view.page.click('#connect');
-	await view.state('failed');
+	await view.row('bad', 'closed');
 	assert.equal(await view.status(), 'closed 4003: exit 3');
 	const said = (await view.rows('in')).map((text) => JSON.parse(text));
 	assert.deepEqual(said.filter(({ stream }) => stream === 'stdout').map(({ data }) => data),
@@ -184,24 +184,36 @@ export async function demoShout(t) {
 
 /** A form, what is made of it, and a program that says one thing after the other. */
 export async function demoCgi(t) {
-	const { url, view } = await start(t);
+	const place = mkdtempSync(path.join(tmpdir(), 'wsluice-demo-'));
+	t.defer(() => rmSync(place, { recursive: true }));
+	const sleep = path.join(place, 'sleep'); // for as long as the test wants
+	writeFileSync(sleep, '#!/bin/sh\nwhile [ ! -e "$0.over" ]; do /bin/sleep 0.02; done\n', { mode: 0o755 });
+	const { url, view } = await start(t, {}, { PATH: `${place}:${process.env.PATH}` });
 
 	await view.page.click('a[href="/cgi/guestbook.sh"]');
 	await view.page.fill('input', '<b>Ann & Bob</b>');
 	await view.screenshot('demo-cgi');
 	await view.page.click('button');
-	assert.equal(await view.page.textContent('pre'), 'name=<b>Ann & Bob</b>\n');
+	await view.page.waitForFunction(() => document.querySelector('pre')?.textContent === 'name=<b>Ann & Bob</b>\n');
 	await view.page.click('a[href="/cgi/guestbook.sh"]');
 	await view.page.locator('form input').waitFor();
 
-	const early = await view.page.evaluate(async (address) => {
+	const come = (whole) => view.page.evaluate((n) => window.read(n), whole.length);
+	const lines = Array.from({ length: 10 }, (_, i) => `line ${i + 1} of 10\n`);
+	await view.page.evaluate(async (address) => {
 		const reader = (await fetch(address)).body.getReader();
-		const first = new TextDecoder().decode((await reader.read()).value);
+		const decoder = new TextDecoder();
+		let text = '';
 
-		await reader.cancel();
-		return first;
+		window.read = async (n) => {
+			while (text.length < n)
+				text += decoder.decode((await reader.read()).value);
+			return text;
+		};
 	}, url + 'cgi/slowly.sh');
-	assert.ok(early.startsWith('line 1 of 10\n') && !early.includes('line 10'), early);
+	assert.equal(await come(lines[0]), lines[0]);
+	writeFileSync(sleep + '.over', '');
+	assert.equal(await come(lines.join('')), lines.join(''));
 }
 
 /** Who is not alone on an address gets no terminals: the demo says so and serves the rest. */
@@ -243,7 +255,7 @@ export async function demoScripts(t) {
 	await view.open(url);
 	await view.page.click('a[href^="/scripts/environment.sh"]');
 	await view.page.click('#connect');
-	await view.row('note', 'closed'); // which is drawn behind all that came before
+	await view.row('note', 'closed');
 	const names = new Map((await view.rows('in')).map((line) => line.split(/=(.*)/s)));
 	assert.equal(names.get('SCRIPT_NAME'), '/scripts/environment.sh');
 	assert.equal(names.get('PATH_INFO'), '/some/path');
