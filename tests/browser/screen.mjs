@@ -38,11 +38,14 @@ export function fnv(sum, bytes, from = 0) {
 
 export const FNV_BEGIN = 0x811c9dc5 | 0;
 
-/* In the page before its own scripts: how the screen is read, and all output as it came, before the page has it. */
+/*
+ * In the page before its own scripts: how the screen is read, and all output as it came, before the page has it. While
+ * `held` is a list the gateway is not told what was drawn.
+ */
 function observe() {
 	const Socket = WebSocket;
 
-	window.observed = { bytes: 0, sum: 0x811c9dc5 | 0, sockets: [] };
+	window.observed = { bytes: 0, sum: 0x811c9dc5 | 0, sockets: [], held: null };
 	window.WebSocket = class extends Socket {
 		constructor(...args) {
 			super(...args);
@@ -54,6 +57,13 @@ function observe() {
 				window.observed.bytes += bytes.length - 1;
 				window.observed.sum = window.fnv(window.observed.sum, bytes, 1);
 			});
+		}
+
+		send(data) {
+			if (window.observed.held && data[0] === 0x34)
+				window.observed.held.push(data);
+			else
+				super.send(data);
 		}
 	};
 	window.screenLines = () => {
