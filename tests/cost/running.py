@@ -147,7 +147,7 @@ class Gateway:
         """The threads that serve, by what their id is in threads(). The first has only timers; the log's waits for these
         others, and whether it writes one line at once or several is a matter of time."""
         waits = {thread: Path(f"/proc/{self.pid}/task/{thread}/wchan").read_text() for thread in self.threads()}
-        return [thread for thread in self.threads()[1:] if "epoll" in waits[thread]]
+        return [thread for thread in self.threads()[1:] if re.search("e(p_)?poll", waits[thread])]
 
     def resting(self):
         """Does each thread wait for an event, or for another thread, and the spawner too?"""
@@ -155,7 +155,7 @@ class Gateway:
             task = Path(f"/proc/{thread}")
             if task.joinpath("stat").read_text().rpartition(")")[2].split()[0] != "S":
                 return False
-            if not re.search("epoll|futex", task.joinpath("wchan").read_text()):
+            if not re.search("e(p_)?poll|futex", task.joinpath("wchan").read_text()):
                 return False
         return True
 
