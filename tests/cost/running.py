@@ -1,6 +1,7 @@
 """A gateway that runs under a tool, and when it is at rest."""
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -79,6 +80,12 @@ def environment(directory, child):
         answer_pidfds(place)
         libraries.append(preloaded(directory, "pidfd"))
     return {**os.environ, "LD_PRELOAD": ":".join(map(str, libraries)), "COST_PIDFD": str(place)}
+
+
+def raise_descriptors():
+    """As many descriptors as may be had: then the gateway asks for no more, and programs are not given what was before."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def by_age(pid, threads):
@@ -178,7 +185,7 @@ def running(binary, tool, child):
         with gateway.log.open("wb") as log:
             gateway.process = subprocess.Popen(
                 [*command, str(program), f"--config={directory / 'ini'}"], stdout=log, stderr=log,
-                stdin=subprocess.DEVNULL, env=environment(directory, child),
+                stdin=subprocess.DEVNULL, env=environment(directory, child), preexec_fn=raise_descriptors,
             )  # fmt: skip
         eventually("the gateway does not listen", lambda: listening(gateway))
         gateway.pid = children(gateway.process.pid)[0] if child else gateway.process.pid
