@@ -15,11 +15,12 @@ def talk(gw, conversation, **options):
     """Runs a conversation on a connection; the close code that it ended with."""
 
     async def run():
-        async with websockets.connect(gw.url, max_size=None, **options) as ws:
+        patience = {"open_timeout": 60, "close_timeout": 60, "ping_interval": None}
+        async with websockets.connect(gw.url, max_size=None, **patience, **options) as ws:
             await conversation(ws)
         return ws.close_code
 
-    return asyncio.run(asyncio.wait_for(run(), 60))
+    return asyncio.run(asyncio.wait_for(run(), 300))
 
 
 def command(gateway, *words):

@@ -7,6 +7,8 @@ import os
 import random
 import socket
 import threading
+import time
+from collections import Counter
 
 import certs
 import pytest
@@ -19,6 +21,8 @@ from wsraw import BINARY, CLOSE, close_frame, frame
 SIZE = 10_000_000
 NOISE = os.urandom(2 * SIZE)
 PATIENCE = 120
+DRAIN = 1  # seconds that a service may be silent after its client has closed: TCP_DRAIN_MS (backend/tcp.h)
+DRAIN_MAX = 5  # ... and that its output counts: TCP_DRAIN_MAX_MS
 CLIENT_ENDS = ("close", "close in one write", "truncated", "reset")
 SERVICE_ENDS = ("half", "half", "close", "reset")  # close: at once, whatever it has not read; TCP may reset then
 
@@ -39,6 +43,8 @@ class Run:
         self.orderly_at_service = False
         self.service_done = threading.Event()
         self.failure = None  # of who sends for the client
+        self.closed_at = self.heard_at = None  # when the client began to say its close, and the end was there
+        self.refused = False  # the service could not send all of it
         self.peer = None
 
     @property
@@ -83,7 +89,7 @@ def send_all(run, sock):
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             sock.shutdown(socket.SHUT_RD)  # wakes who reads; close() follows
     except (ConnectionResetError, BrokenPipeError, TimeoutError):
-        pass
+        run.refused = True
 
 
 def serve(runs):
@@ -91,7 +97,7 @@ def serve(runs):
 
     def handler(_it, sock):
         sock.settimeout(PATIENCE)
-        run = runs[int(sock.recv(8, socket.MSG_WAITALL))]
+        run = runs[int(b"".join(sock.recv(1) for _ in range(8)))]
         writer = threading.Thread(target=send_all, args=(run, sock))
         writer.start()
         read_all(run, sock)
@@ -113,6 +119,8 @@ def send_up(run, ws):
         while at < len(data):
             n = choice.choice((1, 126, 4096, 16000, 65536, 300000, 1000000))
             last = at + n >= len(data) and run.who == "client" and run.how == "close in one write"
+            if last:
+                run.closed_at = time.monotonic()
             ws.send(frame(BINARY, bytes(data[at : at + n])) + (close_frame(1000) if last else b""))
             at += n
         end(run, ws, at > 0)
@@ -125,6 +133,7 @@ def end(run, ws, told):
     if run.who != "client":
         return
     if run.how == "close" or (run.how == "close in one write" and not told):
+        run.closed_at = time.monotonic()
         ws.send_close(1000)
     elif run.how == "truncated":
         socket_of(ws).shutdown(socket.SHUT_WR)
@@ -162,7 +171,8 @@ def check(run, got, code):
     assert code is None or code in (1000, 1011), f"{run}: {code}"
     if run.who == "client" and run.how.startswith("close"):
         assert run.orderly_at_service and n_up == run.n_up, f"{run}: {n_up} arrived"
-        assert (len(got), code) == (SIZE, 1000), f"{run}: {len(got)} arrived, then {code}"
+        late = run.heard_at - run.closed_at >= (DRAIN if run.refused else DRAIN_MAX)  # got no CPU, for instance
+        assert code == 1000 and (len(got) == SIZE or late), f"{run}: {len(got)} arrived, then {code}"
     if run.who == "service" and run.how == "half":
         assert (len(got), code) == (run.n_down, 1000), f"{run}: {len(got)} arrived, then {code}"
     if run.who == "service" and code == 1000:
@@ -171,10 +181,9 @@ def check(run, got, code):
 
 def check_abnormal(gw, runs):
     """Those whose client vanished are said to have."""
-    codes = {line["peer"]: line["code_received"] for line in gw.logged("session ended")}
-    for run in runs:
-        if run.who == "client" and not run.how.startswith("close"):
-            assert codes[run.peer] == 1006, f"{run}: {codes[run.peer]}"
+    left = Counter(run.peer for run in runs if run.who == "client" and not run.how.startswith("close"))
+    vanished = Counter(line["peer"] for line in gw.logged("session ended", code_received=1006))
+    assert left <= vanished, left - vanished
 
 
 @pytest.mark.parametrize("tls", ["plain", *VERSIONS])
@@ -185,7 +194,7 @@ def test_tails(gateway, say, tls):
     with service(serve(runs)) as it:
         its_context = context(VERSIONS[tls]) if tls != "plain" else None
         gw = gateway(
-            {"route /tcp": {"connect": it.uri, "closing_wait": "60s", "ping_interval": "0"}},
+            {"route /tcp": {"connect": it.uri, "ping_interval": "0"}},
             listen=certs.run_pair().keys if its_context else {},
             tls=its_context or False,
         )
@@ -198,6 +207,7 @@ def test_tails(gateway, say, tls):
                 writer = threading.Thread(target=send_up, args=(run, ws))
                 writer.start()
                 got, code = read_down(run, ws)
+                run.heard_at = time.monotonic()
                 if run.who == "service":
                     shut_down(ws)
                 writer.join()
