@@ -350,6 +350,19 @@ export async function terminalFlow(t) {
 	next.output(piece);
 	await eventually(() => view.page.evaluate((n) => window.wsluice.link.drawn === n, piece.length), 'a count from the start');
 	assert.ok(session.heard.slice(told).every((message) => message[0] === '4'.charCodeAt(0)));
+
+	// Nor is one that the gateway has begun to close: the browser would complain.
+	await view.page.evaluate((texts) => {
+		const { socket } = window.wsluice.link;
+		window.sent = 0;
+		Object.defineProperty(socket, 'readyState', { value: WebSocket.CLOSING });
+		socket.send = () => { window.sent++; };
+		for (const text of texts)
+			socket.onmessage({ data: '0' + text });
+	}, [piece.repeat(8), 'all is drawn\r\n']);
+	await view.line(/^all is drawn$/);
+	await view.page.keyboard.type('x');
+	assert.equal(await view.page.evaluate(() => window.sent), 0);
 }
 
 /** Copy and paste by keys; programs may write the clipboard and not read it. */
