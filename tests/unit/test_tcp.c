@@ -478,8 +478,8 @@ static void test_stalls(void **state)
 	struct service *service = service_open(FRAMING_STREAM, true);
 	(void)state;
 
-	size_t n = visitor_fills(service, 200000);
 	wire_deafen(service->fd, endpoint_fd(service));
+	size_t n = visitor_fills(service, 200000);
 	rig_pass(&service->rig, SEND_TIMEOUT - 1000, 1000);
 	heard(&service->ear, "");
 	rig_pass(&service->rig, 1000 + SEND_TIMEOUT / 8 + 1000, 1000);
