@@ -130,6 +130,9 @@ long stream_send_file(struct stream *stream, int fd, uint64_t offset, size_t len
  * has sent more than the kernel takes. */
 bool stream_peer_has_left(const struct stream *stream);
 
+/* Is there something to be read that nobody has looked at yet, be it the end? */
+bool stream_has_unread(const struct stream *stream);
+
 /* Has a socket's connection failed (a reset, a time-out of TCP) though nobody reads or writes? One that the
  * peer has ended in order has not. */
 bool stream_has_failed(const struct stream *stream);

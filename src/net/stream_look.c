@@ -74,6 +74,14 @@ bool stream_has_failed(const struct stream *stream)
 	return poll(&peer, 1, 0) > 0 && (peer.revents & POLLERR) != 0;
 }
 
+/* Asks the kernel. */
+bool stream_has_unread(const struct stream *stream)
+{
+	struct pollfd peer = { .fd = stream->rfd, .events = POLLIN };
+
+	return poll(&peer, 1, 0) > 0 && (peer.revents & POLLIN) != 0;
+}
+
 /* Can nothing be sent any more? */
 bool stream_is_shut(const struct stream *stream)
 {

@@ -1,12 +1,13 @@
 """TLS handshakes that come to nothing: no TLS, garbage, too slow, too long, and none at all for want of descriptors."""
 import os
 import random
+import signal
 import time
 
 import certs
 import pytest
 import wsraw
-from gateway import Gateway
+from gateway import Gateway, process_state
 from tlsclient import (
     ECHO,
     TLS12,
@@ -151,6 +152,27 @@ def test_stops_in_mid_handshake(gateway, stage, version):
         eventually(lambda: gw.counters()["pending"] == 0, "it still counts")
 
     in_time(stop, late=0.3)
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_what_came_while_the_gateway_stood_still(gateway, tls):
+    """A request that came in time is answered, though the time is over when the gateway gets the CPU again."""
+    gw = gateway(ECHO, listen={"handshake_timeout": "4s"}, tls=tls)
+
+    def ask(tick):
+        with gw.connect() as raw:
+            tick()
+            eventually(lambda: gw.counters()["pending"] == 1, "it does not count", 5)
+            tick()
+            gw.signal(signal.SIGSTOP)
+            eventually(lambda: process_state(gw.pid) == "T", "it does not stop")
+            tick()
+            raw.send(wsraw.request("/page", headers=[("Connection", "close")]))
+            time.sleep(5)  # until its time is over
+            gw.signal(signal.SIGCONT)
+            assert raw.response().status == 200
+
+    in_time(ask, late=1.2)
 
 
 def test_one_byte_a_second_is_not_enough(gateway):
