@@ -5,6 +5,7 @@
 #   make page        the terminal page, bundled by npm into build/page; run and check do it too, a plain `make` never
 #   make format      rewrite the sources in our style      make unit e2e fuzz browser   one kind of test
 #   make soak        the long runs, SCALE=1                make units benches fuzzers   their programs only
+#   make chaos       end to end with every process late now and then, as root: TESTS=tests/e2e RATES= (tests/chaos/run.sh)
 #   make coverage    which lines of src/ws, src/http run   make mutate     do tests of src/ws notice faults? JOBS=1 SAMPLE= SEED=1
 #   make interop     with libraries of others, N=10000 messages each of the runs
 #   make bench       ROUNDS=9 WORK=TLS (a word in the names of works); leaves build/bench/report.md, .json, chart.svg
@@ -167,6 +168,14 @@ soak:
 	@$(MAKE) --no-print-directory all benches
 	@WSLUICE=$(abspath $(BUILD))/wsluice /usr/bin/python3 -m pytest -q tests/soak
 
+# With more tests at once than there are CPUs, since they sleep most of the time.
+chaos:
+	@tools/install.sh check
+	@$(MAKE) --no-print-directory all benches
+	@$(MAKE) --no-print-directory SAN=address,undefined
+	@[ -d tests/e2e/npm/node_modules ] || npm ci --no-audit --no-fund --prefix tests/e2e/npm
+	@tests/chaos/run.sh $(RATES) /usr/bin/python3 -m pytest -q -n 8 --dist loadfile -o timeout=900 $(or $(TESTS),tests/e2e)
+
 format:
 	clang-format -i $$(find src include tests -name node_modules -prune -o -name '*.[ch]' -print)
 
@@ -221,4 +230,4 @@ uninstall:
 -include $(OBJECTS:.o=.d) $(BUILD)/src/main.d $(UNITS:=.d) $(BENCHES:=.d) $(BUILD)/tests/simd/paths.d $(FUZZERS:$(BUILD)/%=$(BUILD)/tests/fuzz/%.d)
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all page units unit-objects benches fuzzers fuzz-programs run check unit e2e fuzz browser cost cost-baseline interop coverage coverage-run mutate bench bench-bytes bench-docs soak format clean man install install-strip uninstall
+.PHONY: all page units unit-objects benches fuzzers fuzz-programs run check unit e2e fuzz browser cost cost-baseline interop coverage coverage-run mutate bench bench-bytes bench-docs soak chaos format clean man install install-strip uninstall
