@@ -180,6 +180,8 @@ static void session_log(const struct session *session, const char *reason)
 void session_on_over(void *arg)
 {
 	struct session *session = arg;
+
+	admission_leave(&session->admission); /* first, so that who reads its line finds its place free */
 	session_log(session, "");
 	session_die(session);
 }
