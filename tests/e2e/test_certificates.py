@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 import certs
 import pytest
 import wsraw
-from gateway import process_state, run
+from gateway import NO_LEAKS, process_state, run
 from scripts import script
 from wait import eventually
 
@@ -330,7 +330,7 @@ def test_files_that_the_user_may_not_read(gateway, everyone, hidden):
         gateway={"user": "nobody"},
         listen=site.pair.keys,
         tls=context(),
-        environment={"ASAN_OPTIONS": "detect_leaks=0:exitcode=86"},
+        environment=NO_LEAKS,
     )
     warned = gw.logged("a TLS file will not be followed: the gateway's user may not read it", since_mark=False)
     files = [str(site.pair.key)] if hidden == "key" else [str(site.pair.certificate), str(site.pair.key)]

@@ -9,7 +9,7 @@ from pathlib import Path
 import backends
 import pytest
 import wsraw
-from gateway import binary, descriptors_of, rss_of, run
+from gateway import NO_LEAKS, binary, descriptors_of, rss_of, run
 from wait import eventually, in_time, plateau
 
 KIB, MIB = 1 << 10, 1 << 20
@@ -414,7 +414,7 @@ def test_start_without_descriptors():
             f'ulimit -n {files}; exec "$0" --port=0 --set gateway.workers=4 cat',
             binary(),
             program="/bin/sh",
-            environment={"ASAN_OPTIONS": "detect_leaks=0"},  # looking for leaks takes descriptors
+            environment=NO_LEAKS,
         )
         assert (status, out) == (1, ""), (files, err)
         assert "Too many open files" in err and "Cannot allocate memory" not in err, (files, err)

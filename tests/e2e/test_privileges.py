@@ -15,13 +15,11 @@ from pathlib import Path
 import certs
 import pytest
 from backends import low_port
-from gateway import START, alive, binary, children_of
+from gateway import NO_LEAKS, START, alive, binary, children_of
 from wait import eventually
 
 STATUS = {"route /status": {"exec": "cat /proc/self/status", "framing": "stream"}, "route /cat": {"exec": "cat"}}
 NONE = "0" * 16
-# A process that became another user is none of that user's to look at, and so LeakSanitizer can't look at itself.
-NO_LEAKS = {"ASAN_OPTIONS": "detect_leaks=0:exitcode=86"}
 WARNING = (
     "programs run as root: user in [gateway] names another user for all, run_as for those of a route"
 )

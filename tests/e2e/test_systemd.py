@@ -21,7 +21,7 @@ import wsraw
 from activation import Activated, Notify, listening
 from backends import echo, free_port, low_port, service
 from conftest import counter
-from gateway import alive, descriptors_of, looked_after, process_state
+from gateway import NO_LEAKS, alive, descriptors_of, looked_after, process_state
 from scripts import script
 from test_privileges import NONE, check_identity, program_status, status_of
 from wait import eventually
@@ -859,7 +859,7 @@ def test_owner_under_the_unit(activated, open_dir):
         enter()
 
     listen = {"address": f"unix:{open_dir}/own", "owner": "12345"}
-    environment = {"ASAN_OPTIONS": "detect_leaks=0"}
+    environment = NO_LEAKS
     error = refused(activated, [], listen, before=before, environment=environment, place=place, tls=False)
     assert "SocketUser=" in error["error"], error
     assert not (open_dir / "own").exists()

@@ -7,14 +7,12 @@ import stat
 from pathlib import Path
 
 import pytest
-from gateway import Gateway, alive, children_of, descriptors_of, process_state
+from gateway import NO_LEAKS, Gateway, alive, children_of, descriptors_of, process_state
 from ttyclient import Tty
 from wait import eventually
 
 pytestmark = pytest.mark.plain_only
 
-# A process that became another user is none of that user's to look at, and so LeakSanitizer can't look at itself.
-NO_LEAKS = {"ASAN_OPTIONS": "detect_leaks=0:exitcode=86"}
 LOOK = (
     "tty; stty size; read line </proc/$$/stat; echo $line; ls -C /proc/self/fd; "
     "cat /proc/self/status; echo modes:; stty -a"

@@ -168,7 +168,8 @@ def test_what_came_while_the_gateway_stood_still(gateway, tls):
             eventually(lambda: process_state(gw.pid) == "T", "it does not stop")
             tick()
             raw.send(wsraw.request("/page", headers=[("Connection", "close")]))
-            time.sleep(5)  # until its time is over
+            over = time.monotonic() + 4
+            eventually(lambda: time.monotonic() > over, "its time is not over")
             gw.signal(signal.SIGCONT)
             assert raw.response().status == 200
 
