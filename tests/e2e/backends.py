@@ -5,9 +5,19 @@ import random
 import socket
 import struct
 import threading
+import time
 from contextlib import contextmanager
 
 from wait import eventually
+
+
+def end(connections):
+    """Ends them, so that whoever is at work on one hears of it."""
+    for sock in connections:
+        try:
+            sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # it has ended
 
 
 class Service:
@@ -96,11 +106,7 @@ class Service:
         with self.lock:
             connections, handlers = self.connections, self.handlers
             self.connections, self.peers, self.handlers = [], [], []
-        for sock in connections:
-            try:
-                sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # it has ended
+        end(connections)
         for thread in handlers:
             thread.join(60)
             assert not thread.is_alive(), "a handler does not end"
@@ -113,8 +119,13 @@ class Service:
         self.listener.close()
         if self.twin:
             self.twin.close()
-        for sock in self.connections:
-            sock.close()
+        end(self.connections)
+        over = time.monotonic() + 1
+        for thread in self.handlers:
+            thread.join(max(0, over - time.monotonic()))
+        if not any(thread.is_alive() for thread in self.handlers):  # who gets the number would get what they send
+            for sock in self.connections:
+                sock.close()
         assert not self.errors, self.errors
 
 

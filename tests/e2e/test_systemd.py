@@ -21,7 +21,7 @@ import wsraw
 from activation import Activated, Notify, listening
 from backends import echo, free_port, low_port, service
 from conftest import counter
-from gateway import NO_LEAKS, alive, descriptors_of, looked_after, process_state
+from gateway import ASAN, NO_LEAKS, alive, descriptors_of, looked_after, process_state
 from scripts import script
 from test_privileges import NONE, check_identity, program_status, status_of
 from wait import eventually
@@ -761,7 +761,7 @@ def test_system_calls_of_the_unit(activated, tcp, open_dir, units, limits):
     place.mkdir()
     place.chmod(0o777)
     # The sanitizer's own wants: to trace itself when it looks for leaks, and to set a limit.
-    asan = f"log_path={place}/sanitizer:exitcode=86:detect_leaks=0:disable_coredump=0"
+    asan = f"{ASAN}:log_path={place}/sanitizer:exitcode=86:detect_leaks=0:disable_coredump=0"
     unit = seccomp.directives(*units)
     enter = seccomp.filtered(*units, limits=limits)
     programs = NO_PROGRAMS not in units
