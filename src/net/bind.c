@@ -71,14 +71,31 @@ static void bind_set_port(struct addr *at, uint16_t port)
 		at->u.in6.sin6_port = htons(port);
 }
 
-/* Listens at one address and writes down where that is. Returns 0 or -errno. */
-static int bind_one(const struct addrinfo *at, uint16_t port, int backlog, struct bound *out)
+/* An address that was found, with the port that those before it have got; 0: it is the first. */
+static struct addr bind_place(const struct addrinfo *found, uint16_t port)
 {
-	out->at = (struct addr){ .len = at->ai_addrlen };
-	memcpy(&out->at.u, at->ai_addr, at->ai_addrlen);
+	struct addr at = { .len = found->ai_addrlen };
+
+	memcpy(&at.u, found->ai_addr, found->ai_addrlen);
 	if (port != 0)
-		bind_set_port(&out->at, port);
-	out->fd = bind_addr(&out->at, false, backlog);
+		bind_set_port(&at, port);
+	return at;
+}
+
+/* Do we listen there already? Two lines of /etc/hosts may give a name the same address. */
+static bool bind_has(const struct bound *bound, size_t n, const struct addr *at)
+{
+	for (size_t i = 0; i < n; i++)
+		if (bound[i].at.len == at->len && memcmp(&bound[i].at.u, &at->u, at->len) == 0)
+			return true;
+	return false;
+}
+
+/* Listens at one address and writes down where that is. Returns 0 or -errno. */
+static int bind_one(const struct addr *at, int backlog, struct bound *out)
+{
+	out->at = *at;
+	out->fd = bind_addr(at, false, backlog);
 	if (out->fd < 0)
 		return out->fd;
 	out->at.len = sizeof(out->at.u);
@@ -94,7 +111,10 @@ static int bind_all(const struct addrinfo *found, int backlog, struct bound *out
 	for (const struct addrinfo *at = found; error == 0 && at != NULL && *n < max; at = at->ai_next) {
 		if (at->ai_family != AF_INET && at->ai_family != AF_INET6)
 			continue;
-		error = bind_one(at, *n == 0 ? 0 : addr_port(&out[0].at), backlog, &out[*n]);
+		struct addr place = bind_place(at, *n == 0 ? 0 : addr_port(&out[0].at));
+		if (bind_has(out, *n, &place))
+			continue;
+		error = bind_one(&place, backlog, &out[*n]);
 		/* A machine without IPv6 still listens on "*" and "localhost". */
 		if (error == -EAFNOSUPPORT || error == -EADDRNOTAVAIL) {
 			missing = error;
@@ -127,7 +147,8 @@ int bind_name(
 	return error;
 }
 
-/* Linux asks a socket for its option whenever another one wants the same address. */
+/* Linux asks a socket for its option when another one is bound to the same address, not when it was bound
+ * itself. */
 int bind_share(int fd)
 {
 	int on = 1;

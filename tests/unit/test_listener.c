@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "names.h"
 #include "net/bind.h"
 #include "net/listener.h"
 #include "rig.h"
@@ -194,6 +195,28 @@ static void test_every_address(void **state)
 	assert_int_equal(n, 1);
 	close(bound[0].fd);
 	assert_int_equal(rig_count_fds(), before);
+}
+
+/* What a name server or two lines of /etc/hosts say twice is listened on once. */
+static void test_address_twice(void **state)
+{
+	static const struct name twice[] = { { .host = "twice", .addrs = "127.0.0.1 ::1 127.0.0.1 ::1" },
+		{ .host = NULL } };
+	struct addr_name name = name_of("twice:0");
+	struct bound bound[4];
+	size_t n;
+
+	(void)state;
+	names_use(twice);
+	for (int round = 0; round < 2; round++) {
+		assert_int_equal(bind_name(&name, 64, bound, 4, &n, &unfound), 0);
+		assert_int_equal(n, 2);
+		assert_int_equal(addr_port(&bound[0].at), addr_port(&bound[1].at));
+		name.port = addr_port(&bound[0].at); /* and with a port that was asked for */
+		close(bound[0].fd);
+		close(bound[1].fd);
+	}
+	names_use(NULL);
 }
 
 /* A port that is taken is an error, with and without sharing on our side, and nothing stays open. */
@@ -669,6 +692,7 @@ int main(void)
 		cmocka_unit_test(test_v4),
 		cmocka_unit_test(test_v6),
 		cmocka_unit_test(test_every_address),
+		cmocka_unit_test(test_address_twice),
 		cmocka_unit_test(test_taken),
 		cmocka_unit_test(test_shared),
 		cmocka_unit_test(test_no_address),
