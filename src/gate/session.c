@@ -168,10 +168,12 @@ void session_die(struct session *session)
 		gate->on_empty(gate->arg);
 }
 
-/* The one line of a session. */
-static void session_log(const struct session *session, const char *reason)
+/* The one line of a session. Who reads it finds its place free. */
+static void session_log(struct session *session, const char *reason)
 {
 	struct loop *loop = session->gate->loop;
+
+	admission_leave(&session->admission);
 	record_log_end(&session->record, loop->log, loop_now(loop), &session->bridge, session->backend,
 		session->visitor, reason);
 }
@@ -180,8 +182,6 @@ static void session_log(const struct session *session, const char *reason)
 void session_on_over(void *arg)
 {
 	struct session *session = arg;
-
-	admission_leave(&session->admission); /* first, so that who reads its line finds its place free */
 	session_log(session, "");
 	session_die(session);
 }
