@@ -68,10 +68,10 @@ export function linkNew(hooks) {
 
 	// One message: the byte of its kind, then what belongs to it. Nobody hears it when the gateway has begun to close.
 	function send(kind, bytes) {
-		const message = new Uint8Array(1 + bytes.length);
-
 		if (link.socket.readyState !== WebSocket.OPEN)
 			return;
+		const message = new Uint8Array(1 + bytes.length);
+
 		message[0] = kind.charCodeAt(0);
 		message.set(bytes, 1);
 		link.socket.send(message);

@@ -21,7 +21,7 @@ struct argv_state {
 	const char *file;	  /* of --config */
 	const char *without_file; /* an option that --config excludes */
 	const char *port, *redirport;
-	bool port_taken; /* an address has none of its own */
+	bool port_taken; /* an address has none of its own, or is none */
 	bool ssl;
 	bool binary, tagged; /* --binary, --passstderr */
 	bool passenv;	     /* --passenv: when it names nothing that may be passed on, nothing is */

@@ -21,7 +21,7 @@ RATES
 	-DMICROSECONDS="$microseconds" -o "$made/late.so" "$here/late.c"
 echo "$made/late.so" >"$made/preload"
 
-# A file to mount over must be there; an empty one says nothing.
+# A file to mount over must be there, and stays, since another run may have begun; an empty one says nothing.
 [ -e /etc/ld.so.preload ] || : >/etc/ld.so.preload
 export ASAN_OPTIONS="verify_asan_link_order=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
 # shellcheck disable=SC2016 # of the inner shell
