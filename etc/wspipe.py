@@ -9,6 +9,7 @@ Needs Debian's package python3-websockets, or the library `websockets` of anothe
 """
 import argparse
 import asyncio
+import contextlib
 import functools
 import os
 import signal
@@ -25,7 +26,8 @@ except ImportError:
 CHUNK = 65536
 
 # Whoever reads slowly what comes is not dead: the answer to a ping, or to the end, is behind all that. So it is TCP that
-# finds out whether the gateway is there. That may need longer to reach a service than the library would wait.
+# finds out whether the gateway is there (not by TCP_USER_TIMEOUT: that ends sessions of services that read slowly, too).
+# That may need longer to reach a service than the library would wait.
 TIMES = {"open_timeout": 60, "ping_interval": None, "close_timeout": 3600}
 KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 
@@ -60,10 +62,22 @@ def keep_alive(sock):
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
+async def give_up(ws):
+    """Nobody is there any more for what comes: what has come is not waited for, nor is an answer behind it."""
+    ws.transport.abort()
+    with contextlib.suppress(websockets.ConnectionClosed):
+        async for _ in ws:  # the library of version 10 would have these taken before it ends
+            pass
+
+
 async def send_all(options, ws, read):
     """From the program to the session, to its end."""
-    while data := await read():
-        await ws.send(data)
+    try:
+        while data := await read():
+            await ws.send(data)
+    except OSError:
+        ws.transport.abort()
+        raise
     if options.eof_message:
         await ws.send(b"")
     else:
@@ -80,9 +94,14 @@ async def session(options, read, write):
                 await write(message if isinstance(message, bytes) else message.encode())
         except websockets.ConnectionClosed:
             pass
+        except OSError:
+            await give_up(ws)
+            raise
         finally:
             sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
+            (failure,) = await asyncio.gather(sending, return_exceptions=True)
+        if isinstance(failure, OSError) and ws.close_code != 1000:
+            raise failure
         return ws.close_code, ws.close_reason
 
 

@@ -40,7 +40,7 @@ def pipe(gw, *options, stdin=b"", end=True):
     with process:
         try:
             if end:
-                out, err = process.communicate(stdin, 80)
+                out, err = process.communicate(stdin, 8)
             else:
                 process.stdin.write(stdin)
                 process.stdin.flush()
@@ -90,6 +90,63 @@ def test_slow_reader(gateway, tmp_path, end):
                 process.kill()
     assert (process.returncode, err.decode()) == (0, "")
     assert out == data[1:]
+
+
+def floods(it, sock):
+    """Has no end of what to say."""
+    while True:
+        sock.sendall(bytes(65536))
+
+
+def says_hello(it, sock):
+    """And waits."""
+    sock.sendall(b"hello")
+    it.read(sock)
+
+
+def test_reader_is_gone(gateway):
+    """Who slowly reads may read on; who is gone does not, so nothing is waited for that is behind what nobody takes."""
+    with service(floods) as it:
+        gw = gateway({"route /*": {"connect": it.uri}})
+        process = subprocess.Popen(
+            pipe_words(gw, PROGRAM, gw.url), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        with process:
+            try:
+                assert len(process.stdout.read(1)) == 1
+                process.stdout.close()
+                process.wait(80)
+                assert (process.returncode, process.stderr.read()) == (1, b"wspipe: [Errno 32] Broken pipe\n")
+            finally:
+                process.kill()
+        gw.wait_log("session ended")
+
+
+@pytest.mark.parametrize("handler", [floods, says_hello], ids=["much comes", "nothing comes"])
+def test_client_of_the_port_is_gone(gateway, handler):
+    """Its session is, too: of each of them."""
+    with service(handler) as it:
+        gw = gateway({"route /*": {"connect": it.uri}})
+        with listening(gw, PROGRAM, "--listen=0", gw.url) as port:
+            for n in (1, 2):
+                sock = socket.create_connection(("127.0.0.1", port), 60)
+                assert len(sock.recv(1)) == 1
+                reset(sock)
+                gw.wait_log("session ended", n=n)
+
+
+@pytest.mark.plain_only("what is read is the same")
+def test_input_fails(gateway):
+    """That is no end of it, and no reason to wait for the service."""
+    with service(says_hello) as it:
+        gw = gateway({"route /*": {"connect": it.uri}})
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            other = socket.create_connection(listener.getsockname())
+            broken, _ = listener.accept()
+        with broken:
+            reset(other)
+            done = subprocess.run(pipe_words(gw, PROGRAM, gw.url), stdin=broken, capture_output=True, timeout=80)
+        assert (done.returncode, done.stderr) == (1, b"wspipe: [Errno 104] Connection reset by peer\n")
 
 
 def waiting_in(pipe):
