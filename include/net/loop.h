@@ -122,4 +122,11 @@ void loop_event_stop(struct event *event);
  * is lost without it. */
 int loop_timer_set(struct event *timer, uint64_t ms);
 
+/*
+ * Of a timer whose time is up for what a peer sends: is there something unread that may have come in time? A
+ * process that stood still has its timers due before it sees what came meanwhile. If so, the timer is set to
+ * the next turn, and *given to true, after which the answer is no: bytes that trickle win a turn and no more.
+ */
+bool loop_timer_reprieve(struct event *timer, int fd, bool *given);
+
 #endif

@@ -14,6 +14,7 @@
 void exchange_enter(struct exchange *exchange, enum exchange_state state, uint64_t ms)
 {
 	exchange->state = state;
+	exchange->reprieved = false;
 	if (ms > 0)
 		loop_timer_set(&exchange->timer, ms);
 	else
@@ -226,17 +227,6 @@ static const struct stream_hooks exchange_stream_hooks = {
 	.on_broken = exchange_on_broken,
 };
 
-/* A process that stood still has its timers due before it sees what came meanwhile, which may have come in
- * time. Once, so that bytes that trickle win a turn and no more. */
-static bool exchange_reprieve(struct exchange *exchange)
-{
-	if (exchange->state != EXCHANGE_HEAD || exchange->reprieved || !stream_has_unread(exchange->stream))
-		return false;
-	exchange->reprieved = true;
-	loop_timer_set(&exchange->timer, 0);
-	return true;
-}
-
 /* Time is up, or it is time to look again. A client that has begun a request is told; one that never said a
  * word is not. */
 static void exchange_on_timer(evutil_socket_t fd, short what, void *arg)
@@ -253,7 +243,8 @@ static void exchange_on_timer(evutil_socket_t fd, short what, void *arg)
 		exchange_go_on(exchange);
 		return;
 	}
-	if (exchange_reprieve(exchange))
+	if (exchange->state == EXCHANGE_HEAD &&
+		stream_reprieve(exchange->stream, &exchange->timer, &exchange->reprieved))
 		return;
 	if (exchange->state == EXCHANGE_HEAD && stream_in_handshake(exchange->stream))
 		exchange_log_tls(exchange, exchange->gate->ending ? "the gateway stopped within the handshake"

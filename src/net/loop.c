@@ -12,6 +12,7 @@
 #include "net/outbox.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -247,4 +248,16 @@ int loop_timer_set(struct event *timer, uint64_t ms)
 {
 	struct timeval after = { .tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
 	return event_add(timer, &after) == 0 ? 0 : -ENOMEM;
+}
+
+/* Asks the kernel whether something is unread, be it the end. */
+bool loop_timer_reprieve(struct event *timer, int fd, bool *given)
+{
+	struct pollfd peer = { .fd = fd, .events = POLLIN };
+
+	if (*given || poll(&peer, 1, 0) <= 0 || (peer.revents & POLLIN) == 0)
+		return false;
+	*given = true;
+	loop_timer_set(timer, 0);
+	return true;
 }

@@ -74,12 +74,10 @@ bool stream_has_failed(const struct stream *stream)
 	return poll(&peer, 1, 0) > 0 && (peer.revents & POLLERR) != 0;
 }
 
-/* Asks the kernel. */
-bool stream_has_unread(const struct stream *stream)
+/* Of the side that it reads. */
+bool stream_reprieve(const struct stream *stream, struct event *timer, bool *given)
 {
-	struct pollfd peer = { .fd = stream->rfd, .events = POLLIN };
-
-	return poll(&peer, 1, 0) > 0 && (peer.revents & POLLIN) != 0;
+	return loop_timer_reprieve(timer, stream->rfd, given);
 }
 
 /* Can nothing be sent any more? */

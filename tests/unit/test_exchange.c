@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "gate/exchange.h"
+#include "interrupted.h"
 #include "rig.h"
 #include "test_conf.h"
 #include "wire.h"
@@ -420,6 +421,42 @@ static void test_slow_later_head(void **state)
 	assert_memory_equal(guest->got, "HTTP/1.1 408 ", 13);
 	assert_true(strlen(guest_body(guest)) > 0);
 	assert_int_equal(rig_logged(&guest->rig, "path=/hello.txt"), 1);
+	guest_free(guest);
+}
+
+/* What came in time is answered, though the time is over when the process gets the CPU again: once of each
+ * head, so that bytes that trickle win a turn and no more. */
+static void test_stood_still(void **state)
+{
+	struct guest *guest = guest_new();
+	(void)state;
+
+	guest_say(guest, GET("/hello.txt"));
+	rig_skip(HANDSHAKE_MS + 10);
+	interrupted = true;
+	guest_settle(guest);
+	assert_false(interrupted);
+	assert_string_equal(guest_body(guest), "hello\n");
+	guest->n_got = 0;
+	guest_say(guest, GET("/dir/"));
+	rig_skip(EXCHANGE_KEEPALIVE_MS + 10);
+	interrupted = true;
+	guest_settle(guest);
+	assert_string_equal(guest_body(guest), "dir");
+	guest->n_got = 0;
+	guest_say(guest, "G");
+	guest_settle(guest);
+	guest_say(guest, "E");
+	rig_skip(HANDSHAKE_MS + 10);
+	interrupted = true;
+	rig_turn(&guest->rig);
+	guest_read(guest, 65536);
+	assert_int_equal(guest->n_got, 0);
+	interrupted = true;
+	rig_turn(&guest->rig);
+	assert_false(interrupted);
+	guest_settle(guest);
+	assert_memory_equal(guest->got, "HTTP/1.1 408 ", 13);
 	guest_free(guest);
 }
 
@@ -998,6 +1035,7 @@ int main(void)
 		cmocka_unit_test(test_slow_head),
 		cmocka_unit_test(test_keepalive_time),
 		cmocka_unit_test(test_slow_later_head),
+		cmocka_unit_test(test_stood_still),
 		cmocka_unit_test(test_refusal_lingers),
 		cmocka_unit_test(test_linger_limits),
 		cmocka_unit_test(test_slow_reader),

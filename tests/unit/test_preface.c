@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "gate/preface.h"
+#include "interrupted.h"
 #include "rig.h"
 #include "untimed.h"
 #include "wire.h"
@@ -342,6 +343,49 @@ static void test_tls_optional_deadline(void **state)
 	guest_free(guest);
 }
 
+/* What came in time is taken, though its time is over when the process gets the CPU again: of either wait, of
+ * one after the other, and once of each. */
+static void test_stood_still(void **state)
+{
+	struct guest *guest = guest_new(PROXY);
+
+	(void)state;
+	wire_write(guest->fd, v1, strlen(v1));
+	rig_skip(PREFACE_HEADER_MS + 10);
+	interrupted = true;
+	guest_check(guest, PREFACE_PASSED, "192.0.2.1:56324", "");
+	assert_false(interrupted);
+	guest_free(guest);
+	guest = guest_new(TLS | OPTIONAL);
+	wire_write(guest->fd, "G", 1);
+	rig_skip(10010);
+	interrupted = true;
+	guest_check(guest, PREFACE_PASSED, NULL, "G");
+	guest_free(guest);
+	guest = guest_new(PROXY | TLS | OPTIONAL);
+	wire_write(guest->fd, v1, strlen(v1));
+	wire_write(guest->fd, "G", 1);
+	rig_skip(10010);
+	interrupted = true;
+	rig_turn(&guest->rig);
+	rig_turn(&guest->rig); /* the header is read */
+	interrupted = true;
+	guest_check(guest, PREFACE_PASSED, "192.0.2.1:56324", "G");
+	assert_false(interrupted);
+	guest_free(guest);
+	guest = guest_new(PROXY);
+	wire_write(guest->fd, v1, 1);
+	rig_skip(PREFACE_HEADER_MS + 10);
+	interrupted = true;
+	rig_turn(&guest->rig);
+	assert_int_equal(guest->n_ends, 0);
+	interrupted = true;
+	rig_turn(&guest->rig);
+	assert_int_equal(guest->n_ends, 1);
+	guest_check(guest, PREFACE_FAILED, NULL, "");
+	guest_free(guest);
+}
+
 /* The gateway stops: a header that is on its way may still come. */
 static void test_drain(void **state)
 {
@@ -432,6 +476,7 @@ int main(void)
 		cmocka_unit_test(test_stranger),
 		cmocka_unit_test(test_tls_optional),
 		cmocka_unit_test(test_tls_optional_deadline),
+		cmocka_unit_test(test_stood_still),
 		cmocka_unit_test(test_drain),
 		cmocka_unit_test(test_freed),
 		cmocka_unit_test(test_not_due),
