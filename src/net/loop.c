@@ -258,6 +258,5 @@ bool loop_timer_reprieve(struct event *timer, int fd, bool *given)
 	if (*given || poll(&peer, 1, 0) <= 0 || (peer.revents & POLLIN) == 0)
 		return false;
 	*given = true;
-	loop_timer_set(timer, 0);
-	return true;
+	return loop_timer_set(timer, 0) == 0;
 }
