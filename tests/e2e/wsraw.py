@@ -127,6 +127,15 @@ class Frame:
         return self.payload[2:].decode()
 
 
+def silence(sock):
+    """Seconds since the last data from the peer came, taken or not, as the kernel has it; before any came, since the
+    connection was made. A unix socket does not know."""
+    if sock.family == socket.AF_UNIX:
+        return 0
+    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+    return struct.unpack_from("I", info, 52)[0] / 1000  # tcpi_last_data_recv of linux/tcp.h
+
+
 @dataclass
 class Raw:
     """A connection to the gateway and what was read ahead from it."""
@@ -135,7 +144,7 @@ class Raw:
     ahead: bytes = b""
     frames: list = field(default_factory=list)
     cut: bool = False  # it ended with a reset
-    began: float = field(default_factory=time.monotonic)
+    answered_after: float = 0.0  # seconds that the gateway's close frame was here before our answer was sent
 
     def __enter__(self):
         return self
@@ -344,10 +353,12 @@ class Raw:
         return got
 
     def answer_close(self, got):
+        came = time.monotonic() - silence(self.sock)
         try:
             self.send_close(got.code)
         except (BrokenPipeError, ConnectionResetError):
             pass
+        self.answered_after = time.monotonic() - came
         self.ended()
 
     def close(self, code=1000, reason=b""):
