@@ -134,6 +134,7 @@ def test_framing_by_name_in_a_list(gw, offered, answer, heard):
 @pytest.mark.parametrize("text, delivered", [("aGkhKg", b"hi!"), ("aGk=aGk=", b"hi"), ("aGkh\naGkh", b"hi!"), ("*", b"")])
 def test_not_base64(gw, text, delivered):
     """1007 and why; the service has the quanta before, no byte of the broken one, and no orderly end."""
+    gw.bridge.dismiss()
     gw.bridge.received = b""
     resets = gw.bridge.resets
     with gw.ws("/framed") as ws:
@@ -145,6 +146,7 @@ def test_not_base64(gw, text, delivered):
     eventually(lambda: gw.bridge.resets > resets, "the service sees no reset")
     assert gw.bridge.received == delivered
     assert gw.wait_log("session ended")["code_sent"] in (1007, "1007")
+    assert gw.bridge.resets == resets + 1
 
 
 def test_bytes_of_a_service_that_ends(gw):

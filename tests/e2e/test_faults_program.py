@@ -320,9 +320,9 @@ def test_heard_in_closing_wait(gw):
         ws.send_text("a line\n")
         ws.send_close(1000)
         assert ws.recv_bytes(24) == b"behind the end\nand more\n"
-        ws.recv_close(answer=False)
+        ws.recv_close(1000, answer=False)
         ws.ended()
-    assert gw.wait_log("session ended")["end"] == "exit 3"
+    assert gw.wait_log("session ended", code_sent=1000)["end"] == "exit 3"
 
 
 # it leaves somebody behind who holds its stdout
