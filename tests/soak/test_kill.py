@@ -13,6 +13,7 @@ from wait import eventually
 
 PROGRAMS = 200
 PATIENCE = 60  # seconds until who is alive counts as forgotten; none of them ends by itself so soon
+GIVES_UP = 5  # after as many the spawner takes no more care (SERVICE_END_MS): what ends only then was not ended in time
 PF_EXITING = 0x4  # linux/sched.h
 DEAF = "trap '' TERM INT HUP QUIT PIPE\n"
 FOREVER = "while :; do sleep 1000; done\n"
@@ -99,7 +100,7 @@ def kill_and_wait(gw, victim="gateway"):
 @pytest.mark.parametrize("victim", ["gateway", "spawner"])
 def test_running_programs_die_with_it(gateway, tmp_path, say, victim):
     """Half of them ignore TERM; some have children, orphans, daemons with a session of their own, or fork all the time."""
-    rounds, slowest, most = scaled(20, 2), 0, 0
+    rounds, times, most = scaled(20, 2), [], 0
     for _ in range(rounds):
         gw = gateway(routes(tmp_path), checked=False)
         gw.dir = gw.dir.resolve()
@@ -108,18 +109,19 @@ def test_running_programs_die_with_it(gateway, tmp_path, say, victim):
         wanted = 2 + sum(N_PROCESSES[name] for name in NAMES)
         eventually(lambda: len(living_in(gw.dir)) >= wanted, lambda: f"{len(living_in(gw.dir))} of {wanted} processes")
         most = max(most, len(living_in(gw.dir)))
-        slowest = max(slowest, kill_and_wait(gw, victim))
+        times.append(kill_and_wait(gw, victim))
         for ws in clients:
             ws.drop()
     say(
-        f"kill -9 of the {victim}: {rounds} times {PROGRAMS} programs, up to {most} processes, all gone within {slowest * 1000:.0f} ms"
+        f"kill -9 of the {victim}: {rounds} times {PROGRAMS} programs, up to {most} processes, all gone within {max(times) * 1000:.0f} ms"
     )
+    assert min(times) < GIVES_UP, times  # one that had the CPU
 
 
 @pytest.mark.parametrize("victim", ["gateway", "spawner"])
 def test_programs_that_are_being_started_die_with_it(gateway, tmp_path, say, victim):
     """The signal comes between the handshakes and their answers."""
-    rounds, slowest = scaled(100, 5), 0
+    rounds, times = scaled(100, 5), []
     for turn in range(rounds):
         gw = gateway(routes(tmp_path), checked=False)
         gw.dir = gw.dir.resolve()
@@ -128,9 +130,10 @@ def test_programs_that_are_being_started_die_with_it(gateway, tmp_path, say, vic
             raw.send(wsraw.upgrade(f"/{name}", gw.host))
         for raw in clients[: turn % PROGRAMS]:
             raw.response()
-        slowest = max(slowest, kill_and_wait(gw, victim))
+        times.append(kill_and_wait(gw, victim))
         for raw in clients:
             raw.drop()
     say(
-        f"kill -9 of the {victim} while {PROGRAMS} programs are being started: {rounds} times, all gone within {slowest * 1000:.0f} ms"
+        f"kill -9 of the {victim} while {PROGRAMS} programs are being started: {rounds} times, all gone within {max(times) * 1000:.0f} ms"
     )
+    assert min(times) < GIVES_UP, times
