@@ -478,6 +478,7 @@ def serve_queue(activated, kind, path, tick):
     tick()
     gw.signal(signal.SIGCONT)
     gw.wait_log("stopping")
+    time.sleep(ASK / 2)  # that they have as long is what this is about
     stopped(gw)
     tick()
     for raw in clients[1::2]:
