@@ -13,7 +13,7 @@ import wsraw
 from backends import service
 from gateway import rss_of
 from scripts import script
-from wait import eventually, in_time, plateau
+from wait import eventually, plateau, promptly
 from wsraw import BINARY, CLOSE, CONTINUATION, TEXT, frame
 
 KIB = 1024
@@ -283,21 +283,20 @@ def test_slow_reader_is_not_cut(gateway):
         }
     )
 
-    def read_slowly(tick):
+    def read_slowly():
         gw.rest()
         with gw.ws("/flood", over=gw.connect(rcvbuf=4096)) as ws:
             begin = time.monotonic()
 
             def read_some():
                 assert ws.sock.recv(20000), "it is cut"
-                tick()
                 return time.monotonic() - begin > 2.5
 
             eventually(read_some, "time stands still")
             assert not gw.logged("session ended") and gw.counters()["sessions"] == 1
             ws.reset()
 
-    in_time(read_slowly, late=0.5)
+    promptly(read_slowly, late=0.5)
 
 
 def test_stalled_sessions_do_not_disturb_others(gateway):

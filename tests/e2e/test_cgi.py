@@ -9,7 +9,7 @@ import pytest
 import wsraw
 from gateway import Gateway, alive, rss_of
 from scripts import script
-from wait import eventually, in_time, plateau
+from wait import eventually, plateau, promptly
 
 CANARY = b"outside-of-the-directory"
 BODY = hashlib.shake_256(b"wsluice").digest(3_000_000)
@@ -534,7 +534,7 @@ def test_body_does_not_come_on(gw):
 def test_slow_body(gw):
     """Each byte has all the time."""
 
-    def drip(tick):
+    def drip():
         with gw.connect() as raw:
             data = post("/slow/sum", b"abcdef")
             raw.send(data[:-6])
@@ -542,10 +542,9 @@ def test_slow_body(gw):
                 begin = time.monotonic()
                 eventually(lambda: time.monotonic() - begin > 0.2, "time stands still")
                 raw.send(bytes([byte]))
-                tick()
             assert raw.response().body.split()[0] == hashlib.sha256(b"abcdef").hexdigest().encode()
 
-    in_time(drip, late=0.7)
+    promptly(drip, late=0.7)
 
 
 def test_client_that_reads_nothing(gw):

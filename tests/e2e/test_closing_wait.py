@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from gateway import Gateway, alive, descriptors_of
 from scripts import script
-from wait import eventually, in_time, plateau, promptly
+from wait import eventually, plateau, promptly
 from wsraw import BINARY, CLOSE, PING, PONG, TEXT, close_frame, frame
 
 FLOOD = random.Random(7).randbytes(1 << 16) * 400  # 25 MiB: more than pipes and sockets take
@@ -195,17 +195,15 @@ def test_no_closing_wait(gw):
 def test_client_that_keeps_its_connection(gw):
     """It is closed long before the program is gone; that the session is idle then changes nothing."""
 
-    def begin(tick):
+    def begin():
         fresh(gw)
         ws = gw.ws("/idle")
-        tick()
         assert ws.recv_text() == "ready"
-        tick()
         held = len(descriptors_of(gw.pid))
         assert ws.close(1000).code == 1000
         return ws, held
 
-    ws, held = in_time(begin, late=IDLE / 4)
+    ws, held = promptly(begin, late=IDLE / 4)
     with ws:
         closed = time.monotonic()
         eventually(lambda: len(descriptors_of(gw.pid)) == held - 2, "the connection or stdin is still there")

@@ -46,7 +46,7 @@ from backends import Service
 from gateway import Gateway, rss_of
 from test_backpressure import BUFFER, KIB, SLACK, push
 from tlsservice import TlsService
-from wait import eventually, in_time
+from wait import eventually, promptly
 from wsraw import BINARY, CLOSE, TEXT, close_frame, frame
 
 MIB = 1 << 20
@@ -70,12 +70,11 @@ class Heard:
     def __init__(self):
         self.data, self.end, self.hurt = bytearray(), None, False
 
-    def listen(self, sock, tick=lambda: None):
+    def listen(self, sock):
         """To the end: "EOF", "reset", or "cut", the end of TCP alone where that of TLS is missing."""
         try:
             while data := sock.recv(1 << 18):
                 self.data += data
-                tick()
         except ConnectionResetError:
             return "reset"
         return "EOF" if getattr(sock, "notified", True) else "cut"
@@ -89,13 +88,13 @@ class Heard:
         except BrokenPipeError:
             pass
 
-    def say_and_listen(self, sock, data, go=None, tick=lambda: None):
+    def say_and_listen(self, sock, data, go=None):
         """Both at once; listens when it is let go."""
         writer = threading.Thread(target=self.say, args=(sock, data))
         writer.start()
         if go:
             go.wait(60)
-        end = self.listen(sock, tick)
+        end = self.listen(sock)
         writer.join()
         return "reset" if self.hurt else end
 
@@ -282,12 +281,12 @@ def test_never_reads(gw, kind):
     assert 0 < undelivered < 8 * MIB, "nothing stopped the client"  # `buffer`, and what the kernel takes for a socket
 
 
-def late(go, data=b"", tick=lambda: None):
+def late(go, data=b""):
     """Says all at once, and listens when it is let go."""
 
     def plays(heard, sock):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 18)
-        return heard.say_and_listen(sock, data, go, tick)
+        return heard.say_and_listen(sock, data, go)
 
     return plays
 
@@ -404,10 +403,9 @@ def test_half_closes_and_hears_10_mib(gw, kind):
 
     wire = wire_of(DATA) + close_frame(1000)
 
-    def play(tick):
+    def play():
         gw.mark()
         with session(gw, kind, "stream", plays) as ws:
-            tick()
             assert ws.recv_bytes(3) == b"bye"
             got = ws.recv()
             assert (got.opcode, got.code) == (CLOSE, 1000)
@@ -418,7 +416,7 @@ def test_half_closes_and_hears_10_mib(gw, kind):
         assert heard.data == DATA and heard.end == "EOF"
         assert (line["in_bytes"], line["code_sent"], line["code_received"]) == (len(DATA), 1000, 1000)
 
-    in_time(play, late=4)  # a client has five seconds from our close frame to its own
+    promptly(play, late=4)  # a client has five seconds from our close frame to its own
 
 
 @kinds
@@ -440,19 +438,16 @@ def test_last_bytes_for_a_slow_client(gw, kind):
 def test_client_closes_and_hears_the_rest(gw, kind):
     """P4: the service has all that came before the close frame, hears an end, and its answer to that still goes out."""
 
-    def play(tick):
+    def play():
         def plays(heard, sock):
-            end = heard.listen(sock, tick)
-            for at in range(0, MIB, MIB // 16):
-                sock.sendall(DATA[at : at + MIB // 16])
-                tick()
+            end = heard.listen(sock)
+            sock.sendall(DATA[:MIB])
             sock.shutdown(socket.SHUT_WR)
             return end
 
         with session(gw, kind, "stream", plays, first=wire_of(DATA[MIB:][:MIB]) + close_frame(1000)) as ws:
             messages, got = [], ws.recv()
             while got.opcode != CLOSE:
-                tick()
                 messages.append(got.payload)
                 got = ws.recv()
             assert b"".join(messages) == DATA[:MIB] and got.code == 1000
@@ -460,7 +455,7 @@ def test_client_closes_and_hears_the_rest(gw, kind):
         heard = gw.players[kind].told()
         assert heard.data == DATA[MIB:][:MIB] and heard.end == "EOF"
 
-    in_time(play, late=0.8)  # a service that has heard the end has a second to begin to answer
+    promptly(play, late=0.8)  # a service that has heard the end has a second to begin to answer
 
 
 @pytest.mark.parametrize("kind, then, code", [("tcp", "resets", 1011), ("tls", "resets", 1011), ("tls", "is cut", 1000)])
@@ -468,12 +463,11 @@ def test_client_closes_and_does_not_hear_the_rest(gw, kind, then, code):
     """P2: the service breaks off in what it says to the client's end: the close frame is not answered as if all was well.
     An end without close_notify is the manner of many, there; the log tells it."""
 
-    def play(tick):
+    def play():
         def plays(heard, sock):
-            heard.listen(sock, tick)
+            heard.listen(sock)
             sock.sendall(b"half")
             how = leave(heard, sock, then)
-            tick()
             return how
 
         gw.mark()
@@ -483,7 +477,7 @@ def test_client_closes_and_does_not_hear_the_rest(gw, kind, then, code):
             assert b"half".startswith(said) and close == (code, reason_of(then) if code == 1011 else "")
         assert (line["code_sent"], line["code_received"], line["end"]) == (code, 1000, reason_of(then))
 
-    in_time(play, late=0.8)  # a service that has heard the end has a second to begin to answer
+    promptly(play, late=0.8)  # a service that has heard the end has a second to begin to answer
 
 
 # 9, 11, P1, P5: the client leaves without a close frame
@@ -507,12 +501,11 @@ def test_client_leaves(gw, kind, how):
     """With a MiB on its way from it, to a service that begins to read only then, and more on its way to it. The service
     has every byte that was received, in order, then what is no orderly end; who only half-closed hears the rest."""
 
-    def play(tick):
+    def play():
         left = threading.Event()
         gw.mark()
-        with session(gw, kind, "stream", late(left, DATA[: 2 * MIB], tick), rcvbuf=4096) as ws:
+        with session(gw, kind, "stream", late(left, DATA[: 2 * MIB]), rcvbuf=4096) as ws:
             sent = push(ws, wire_of(DATA[:MIB]) + frame(BINARY, DATA[MIB:][:MIB])[:-1])
-            tick()
             LEAVES[how](ws)
             left.set()
             if how in ("half-closes", "is cut"):
@@ -524,7 +517,7 @@ def test_client_leaves(gw, kind, how):
         assert heard.end in CUT[kind]
         assert line["code_sent"] != 1000
 
-    in_time(play, late=0.8)  # a service that reads nothing for a second does not get the rest
+    promptly(play, late=0.8)  # a service that reads nothing for a second does not get the rest
 
 
 @kinds

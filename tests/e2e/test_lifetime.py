@@ -5,7 +5,7 @@ import time
 import pytest
 from backends import Service, echo
 from gateway import Gateway
-from wait import eventually, in_time
+from wait import eventually, promptly
 from wsraw import CLOSE
 
 plain = pytest.mark.plain_only("the clock does not know what carries a session; its unit test has the milliseconds")
@@ -46,12 +46,11 @@ def GATEWAY(directory):
     return it
 
 
-def talk(ws, tick):
+def talk(ws):
     """Says something as long as it is answered; returns the close frame."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         ws.send_text("x")
-        tick()
         got = ws.recv()
         if got.opcode == CLOSE:
             return got
@@ -63,15 +62,15 @@ def talk(ws, tick):
 def test_lifetime(gw, path, ms):
     """A session that is never idle: 1001, not before its time."""
 
-    def live(tick):
+    def live():
         gw.rest()
         with gw.ws(path) as ws:
-            got = talk(ws, tick)
+            got = talk(ws)
             assert (got.code, got.reason) == (1001, "lifetime")
             ws.answer_close(got)
         return gw.wait_log("session ended")
 
-    line = in_time(live, late=0.15)
+    line = promptly(live, late=0.15)
     assert int(line["code_sent"]) == 1001 and ms <= 1000 * float(line["duration"]) < ms + 20000, line
 
 
@@ -123,7 +122,7 @@ def test_others_are_not_touched(gw):
 def test_a_client_that_reads_slowly(gw, path, why):
     """Bytes that it takes do not put its end off: send_timeout after it began the client is cut, with a reset."""
 
-    def read(tick):
+    def read():
         gw.rest()
         slow = gw.ws(path, over=gw.connect(rcvbuf=4096))
         reads = [time.monotonic()]
@@ -131,7 +130,6 @@ def test_a_client_that_reads_slowly(gw, path, why):
         def was_reset():
             if time.monotonic() - reads[-1] > 0.05:
                 reads.append(time.monotonic())
-                tick()
                 assert slow.sock.recv(2048), "an end of file and no reset"
 
         with slow:
@@ -140,7 +138,7 @@ def test_a_client_that_reads_slowly(gw, path, why):
             assert len(reads) > 4
         return gw.wait_log("session ended")
 
-    line = in_time(read, late=0.15)
+    line = promptly(read, late=0.15)
     assert line["reason"] == why and int(line["code_sent"]) == 1001, line
     assert 880 <= 1000 * float(line["duration"]) < 20000, line  # timers are some milliseconds coarse
 
@@ -149,7 +147,7 @@ def test_the_rest_is_read_slowly(gw):
     """A service that has ended leaves no idle session: what it said last may be read for longer than idle_timeout and
     send_timeout together."""
 
-    def read(tick):
+    def read():
         gw.rest()
         slow = gw.ws("/rest", over=gw.connect(rcvbuf=4096))
         begin = last = time.monotonic()
@@ -160,7 +158,6 @@ def test_the_rest_is_read_slowly(gw):
             if time.monotonic() - last > 0.05:
                 last = time.monotonic()
                 got += slow.sock.recv(2048)
-                tick()
             return last - begin > 1.6
 
         eventually(has_read_for_long, "the end of a slow read")
@@ -172,5 +169,5 @@ def test_the_rest_is_read_slowly(gw):
         slow.drop()
         return got, gw.wait_log("session ended")
 
-    got, line = in_time(read, late=0.8)
+    got, line = promptly(read, late=0.8)
     assert int(line["code_sent"]) == 1000 and int(line["out_bytes"]) == REST and len(got) > REST / 2, line

@@ -16,7 +16,7 @@ from gateway import Gateway
 from proxyhdr import AUTHORITY, LOCAL, PROXY, SSL, UNIQUE_ID, tlv, tlvs_of, v1, v2
 from scripts import script
 from tlssock import TlsSocket
-from wait import eventually, in_time
+from wait import eventually, promptly
 from wsraw import Raw
 
 ENDS = ["v1", "v2"]
@@ -349,11 +349,10 @@ def test_max_pending(gateway):
         gateway={"max_pending": 2},
     )
 
-    def play(tick):
+    def play():
         with ExitStack() as stack:
             eventually(lambda: gw.counters()["pending"] == 0, "others are there yet")
             gw.mark()
-            tick()
             halves = [stack.enter_context(wsraw.connect(("127.0.0.1", gw.port))) for _ in range(2)]
             for raw in halves:
                 raw.send(v1()[:10])
@@ -365,7 +364,7 @@ def test_max_pending(gateway):
             halves[0].drop()
             assert third.response().status == 200
 
-    in_time(play, late=2)  # the header has to come within 3 s
+    promptly(play, late=2)  # the header has to come within 3 s
 
 
 @pytest.mark.plain_only("whether there is one is known before TLS")
@@ -378,7 +377,7 @@ def test_many_at_once(gateway):
         gateway={"workers": 4},
     )
 
-    def play(tick):
+    def play():
         with ExitStack() as stack:
             here = [stack.enter_context(wsraw.connect(("127.0.0.1", gw.port))) for _ in range(120)]
             headers = [(v2 if i % 2 and i % 3 != 1 else v1)(f"192.0.2.{i}") for i in range(len(here))]
@@ -392,7 +391,6 @@ def test_many_at_once(gateway):
                     raw.send(b"\xff\n" * 60)
                 else:
                     raw.send(headers[i][cuts[i] :] + wsraw.request("/console"))
-            tick()
             for i, raw in enumerate(here):
                 if i % 3 == 1:
                     closed(raw)
@@ -400,7 +398,7 @@ def test_many_at_once(gateway):
                     assert raw.response().status == 200
                     gw.wait_log("request", peer=f"192.0.2.{i}:56324")
 
-    in_time(play, late=2)  # a header has to come within 3 s
+    promptly(play, late=2)  # a header has to come within 3 s
 
 
 # what a service is told

@@ -11,7 +11,7 @@ import pytest
 import websockets
 import wsraw
 from backends import black_hole, closed_port, echo, sends, service, sink
-from wait import eventually, in_time
+from wait import eventually, promptly
 from wsraw import CLOSE, TEXT, close_frame, frame
 
 MEGABYTE = os.urandom(1 << 20)
@@ -225,24 +225,22 @@ def test_service_ends_its_side_and_reads_on(gateway):
 def test_client_closes_and_hears_the_rest(gateway):
     """Its last bytes arrive, the service sees the end of file, and its answer to that still goes out."""
 
-    def play(tick):
+    def play():
         def answers_the_end(it, sock):
             while it.read(sock):
-                tick()
+                pass
             sock.sendall(b"late" * 10000)
-            tick()
             sock.close()
 
         with service(answers_the_end) as it:
             gw = gateway(route(it.uri))
             with gw.ws("/tcp") as ws:
-                tick()
                 ws.send(frame(TEXT, "last") + close_frame(1000))
                 got, code, _ = ws.recv_all()
                 assert (got, code) == (b"late" * 10000, 1000)
             assert it.received == b"last"
 
-    in_time(play, late=0.8)  # a service that has heard the end has a second to begin to answer
+    promptly(play, late=0.8)  # a service that has heard the end has a second to begin to answer
 
 
 def test_service_ignores_the_end(gateway):

@@ -1,4 +1,5 @@
 """TLS once it is there: how data is cut into records, how a connection ends, and floods that only TLS has."""
+import functools
 import os
 import signal
 import socket
@@ -12,7 +13,7 @@ from backends import service, sink
 from gateway import rss_of
 from scripts import notes
 from tlsclient import TLS13, VERSIONS, Calls, context, socket_of
-from wait import eventually, in_time
+from wait import eventually, promptly
 from wsraw import BINARY, CLOSE, TEXT, close_frame, frame
 
 KIB = 1024
@@ -173,14 +174,13 @@ def test_programs_that_end_and_close_notify(gateway, version):
 def test_times_that_end_with_close_notify(gateway, version):
     gw = gateway(ECHO, listen={"handshake_timeout": "1200ms"}, tls=True)
 
-    def ask(data, tick):
+    def ask(data):
         with gw.connect(tls=context(version)) as raw:
-            tick()
             raw.send(data)
             assert rests(raw).startswith(b"HTTP/1.1 408 " if data else b"")
 
     for data in (b"", b"GET /page HT"):
-        in_time(lambda tick, data=data: ask(data, tick), late=1)
+        promptly(functools.partial(ask, data), late=1)
     gw = gateway({"route /ws": {"exec": "cat", "idle_timeout": "300ms"}}, tls=True)
     with gw.ws("/ws", over=gw.connect(tls=context(version))) as ws:
         ws.recv_close(1001)

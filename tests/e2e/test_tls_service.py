@@ -17,7 +17,7 @@ import wsraw
 from backends import sends, silent, sink
 from gateway import Gateway, run
 from tlsservice import TlsService, echo, run_server_context, server_context, tls_service
-from wait import eventually, in_time
+from wait import eventually, promptly
 from wsraw import CLOSE, TEXT, close_frame, frame
 
 pytestmark = pytest.mark.plain_only("the service's side is the same whatever the client speaks")
@@ -84,18 +84,13 @@ def refused(gw, path, status=502):
 def test_echo(gw, it, version):
     """Every byte there and back; our end is close_notify, then that of TCP."""
 
-    def play(tick):
-        def echoes(it, tls):
-            echo(it, tls)
-            tick()
-
-        it.serves(echoes, run_server_context(version))
+    def play():
+        it.serves(echo, run_server_context(version))
         gw.mark()
         with gw.ws("/tls") as ws:
             for n in (1, 100, 16385, 1 << 20):
                 ws.send_binary(MEGABYTE[:n])
                 assert ws.recv_bytes(n) == MEGABYTE[:n]
-            tick()
             assert ws.close().code == 1000
         line = gw.wait_log("session ended")
         assert (line["backend"], line["code_sent"]) == (it.uri, 1000), line
@@ -103,7 +98,7 @@ def test_echo(gw, it, version):
         assert it.resets == 0
         assert line["end"] == "closed"
 
-    in_time(play, late=0.8)  # a service that has heard our end has a second for its own
+    promptly(play, late=0.8)  # a service that has heard our end has a second for its own
 
 
 @both

@@ -6,7 +6,7 @@ import backends
 import pytest
 import wsraw
 from gateway import Gateway
-from wait import eventually, in_time
+from wait import eventually, promptly
 from wsraw import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame
 
 
@@ -53,16 +53,15 @@ def test_ping_flood_by_a_client_that_does_not_read(gw):
 def test_keepalive(gw):
     """A silent client that answers pings lives; each ping comes after the silence."""
 
-    def answer(tick):
+    def answer():
         with gw.ws("/keepalive") as ws:
             for _ in range(8):
                 ping = ws.recv_frame()
                 assert ping.opcode == PING
                 ws.send_frame(PONG, ping.payload)
-                tick()
             ws.close()
 
-    in_time(answer, late=0.5)
+    promptly(answer, late=0.5)
 
 
 def test_keepalive_ends_a_dead_client(gw):
@@ -85,19 +84,18 @@ def test_keepalive_ends_a_dead_client(gw):
 def test_idle_timeout(gw):
     """Messages keep it open, pings don't; then 1001."""
 
-    def talk(tick):
+    def talk():
         gw.rest()
         with gw.ws("/idle") as ws:
             begin = time.monotonic()
             for i in range(10):
                 ws.send_text(str(i))
                 assert ws.recv_text() == str(i)
-                tick()
                 eventually(lambda: time.monotonic() - begin > 0.1 * i, "time stands still")
             ws.recv_close(1001, "idle")
             assert time.monotonic() - begin > 1.35
 
-    in_time(talk, late=0.4)
+    promptly(talk, late=0.4)
     assert gw.wait_log("session ended", route="/idle")["code_sent"] == 1001
 
 

@@ -8,7 +8,6 @@ import time
 from dataclasses import dataclass, field
 
 from tlssock import TlsSocket
-from wait import tick
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # RFC 6455 section 1.3
@@ -159,7 +158,6 @@ class Raw:
         step = chunk or max(len(data), 1)
         for at in range(0, len(data), step):
             self.sock.sendall(data[at : at + step])
-            tick()
 
     def read_some(self):
         """One read, b"" at the end of file. A reset counts as one."""
@@ -168,8 +166,6 @@ class Raw:
         except ConnectionResetError:
             self.cut = True
             return b""
-        finally:
-            tick()
 
     def fill(self):
         data = self.read_some()
