@@ -497,6 +497,25 @@ def test_dump_reads_back(ini, tmp_path):
     assert (status, second) == (0, first), err
 
 
+def test_times_by_default(ini):
+    """Those of most tests' gateways are others, since a busy machine has to be done with something before they are up."""
+    path = ini("[listen one]\naddress = 127.0.0.1:0\n[route /a]\nexec = cat\n[route /b]\nconnect = tcp://127.0.0.1:9\n")
+    status, out, err = run(f"--config={path}", "--dump")
+    assert (status, err) == (0, "")
+    assert dict(re.findall(r"^(\w+_(?:timeout|grace|wait|interval|lifetime)) = (\S+)$", out, re.M)) == {
+        "shutdown_grace": "30s",
+        "handshake_timeout": "10s",
+        "stop_grace": "5s",
+        "closing_wait": "100ms",
+        "connect_timeout": "5s",
+        "send_timeout": "1m",
+        "idle_timeout": "0",
+        "max_lifetime": "0",
+        "ping_interval": "30s",
+        "ping_timeout": "20s",
+    }
+
+
 def test_dump_of_a_command_line():
     status, out, err = run("--port=0", "--set", "framing=stream", "--dump", "printf", "a b", "$x", "'", "${y}")
     if status != 0:  # --dump goes with --config
