@@ -24,7 +24,7 @@ from conftest import counter
 from gateway import ASAN, NO_LEAKS, alive, descriptors_of, looked_after, process_state
 from scripts import script
 from test_privileges import NONE, check_identity, program_status, status_of
-from wait import eventually, in_time
+from wait import eventually, promptly
 
 CAT = {"route /ws": {"exec": "cat"}, "route /console": {"console": "yes"}}
 BOUND = "no listener has an address for this socket of systemd's"
@@ -463,10 +463,10 @@ def stopped(gw):
 @pytest.mark.threads
 def test_own_queue_is_served(activated, kind, tmp_path):
     """Who is connected when the signal comes is answered, accepted or not: the kernel has told it that it is."""
-    in_time(lambda tick: serve_queue(activated, kind, str(tmp_path / "s"), tick), late=ASK)
+    promptly(lambda: serve_queue(activated, kind, str(tmp_path / "s")), late=ASK / 4)
 
 
-def serve_queue(activated, kind, path, tick):
+def serve_queue(activated, kind, path):
     """Half of the clients have asked when the signal comes; the rest ask while the gateway, which is stopping, stands still
     before their time is up."""
     gw = activated(CAT, listen={} if kind == "tcp" else {"address": f"unix:{path}"}, checked=False)
@@ -475,21 +475,17 @@ def serve_queue(activated, kind, path, tick):
     for raw in clients[::2]:
         raw.send(wsraw.request("/console"))
     gw.signal(signal.SIGTERM)
-    tick()
     gw.signal(signal.SIGCONT)
     gw.wait_log("stopping")
     time.sleep(ASK / 2)  # that they have as long is what this is about
     stopped(gw)
-    tick()
     for raw in clients[1::2]:
         raw.send(wsraw.request("/console"))
-    tick()
     gw.signal(signal.SIGCONT)
     for raw in clients:
         assert raw.response().status == 200
         raw.ended()
         raw.drop()
-        tick()
     assert gw.exited() == 0
     gw.process = None
     assert not os.path.exists(path)
