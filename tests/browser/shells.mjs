@@ -1,6 +1,6 @@
 /* Real programs in the terminal page: bash and its jobs, vim, top, htop, less, mc; much output, long pastes, reloads. */
 import assert from 'node:assert/strict';
-import { closeSync, existsSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import path from 'node:path';
 
 import { Process, WSLUICE, eventually, freePort, keepStatuses, listening, middle, statusesWith } from './harness.mjs';
@@ -228,8 +228,11 @@ export async function shellLess(t) {
 
 /** mc: two panels on blue, a menu by its key, a directory entered; F10 leaves it. */
 export async function shellMc(t) {
-	const { screen } = await bash(t);
+	const { home, screen } = await bash(t);
 
+	// A hint is drawn by lot, and may have any words, those waited for among them.
+	mkdirSync(path.join(home, '.config/mc'), { recursive: true });
+	writeFileSync(path.join(home, '.config/mc/ini'), '[Layout]\nmessage_visible=false\n');
 	await screen.run('mkdir -p panel/a-directory; echo >panel/a-directory/a-file; cd panel');
 	await screen.give('mc --nosubshell');
 	await screen.fullScreen(true);
