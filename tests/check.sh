@@ -2,8 +2,8 @@
 # Runs the checks named (all of them when none is), each with its output in build/check/NAME.log, and ends with
 # "N passed, N failed" over all. Installs first what is missing, so nothing is skipped.
 #   tests/check.sh [format|shell|layers|options|systemd|install|gcc|clang|simd|unit|unit-tsan|coverage|cost|e2e|e2e-tls|e2e-tsan|fuzz|bench|browser|interop]...
-# TIME is how many seconds each fuzz target runs (4), N how many messages each run of interop has. PYTEST_ADDOPTS,
-# ASAN_OPTIONS and the like work as ever.
+# TIME is how many seconds each fuzz target runs (4), N how many messages each run of interop has, AGAIN up to how
+# many failed tests are played a second time (3; 0: none is). PYTEST_ADDOPTS, ASAN_OPTIONS and the like work as ever.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 logs=build/check
@@ -112,8 +112,8 @@ unit_programs() {
 
 check_unit() {
 	wrap=
-	# shellcheck disable=SC2046 # one word a program
-	build SAN=address,undefined units && run_units $(unit_programs $san .)
+	# shellcheck disable=SC2046,SC2086 # one word a program
+	build SAN=address,undefined units && run_units ${again:-$(unit_programs $san .)}
 }
 
 # gcc 12's runtime can't live with the address layouts of new kernels, so without randomisation where that is allowed.
@@ -126,7 +126,7 @@ check_unit_tsan() {
 	wrap=$(tsan_wrap)
 	programs=$(unit_programs $tsan 'pthread_create|log_start|arena_')
 	# shellcheck disable=SC2086
-	build SAN=thread $programs && run_units $programs
+	build SAN=thread $programs && run_units ${again:-$programs}
 }
 
 check_coverage() {
@@ -145,7 +145,9 @@ run_pytest() {
 	program=$1 workers=$2 xml=$logs/$3.xml
 	shift 3
 	rm -f "$xml"
-	WSLUICE=$program $wrap /usr/bin/python3 -m pytest -q -n "$workers" --dist loadfile --junitxml="$xml" "$@"
+	# shellcheck disable=SC2086 # words
+	WSLUICE=$program $wrap /usr/bin/python3 -m pytest -q -n "$workers" --dist loadfile --junitxml="$xml" \
+		-o cache_dir="$PWD/$logs/${xml##*/}.cache" "$@" $again
 	count=$(sed -n 's/.*<testsuite [^>]*errors="\([0-9]*\)" failures="\([0-9]*\)" skipped="\([0-9]*\)" tests="\([0-9]*\)".*/\1 + \2 + \3 \4/p' \
 		"$xml")
 	[ -n "$count" ] || return
@@ -231,7 +233,8 @@ node_packages() {
 }
 
 check_browser() {
-	build all benches && node_packages tests/browser && (cd tests/browser && node run.mjs)
+	# shellcheck disable=SC2086 # a word a test
+	build all benches && node_packages tests/browser && (cd tests/browser && node run.mjs $again)
 }
 
 check_interop() {
@@ -244,42 +247,8 @@ check_bench() {
 	build all benches && run_pytest build/wsluice 1 bench tests/bench
 }
 
-# What failed in a check, by name, as far as its log has names: TAP's, pytest's, the browser tests'.
-say_failures() {
-	awk '
-		/^# build\// { program = $2 }
-		/^# status [1-9]/ { print program ": ended with", $3; n++ }
-		/^# not ok/ { next }
-		/^not ok / { print program ": " $0; n++; more = 3; next }
-		/^(FAILED|ERROR) / { print; n++; more = 4; next }
-		!/^(#|E|  ) / { more = 0 }
-		more > 0 { print; more-- }
-		{ last[NR % 8] = $0 }
-		END {
-			for (i = NR + 1; n == 0 && i <= NR + 8; i++)
-				if (i % 8 in last) print last[i % 8]
-		}' "$logs/$1.log" | head -n 40 | sed "s/^/$1: /"
-}
-
-# Runs one check, says how it went, leaves its count in NAME.count. A check that gives no count has failed.
-run() {
-	name=$1
-	log=$logs/$name.log
-	begin=$(date +%s)
-	"check_$(echo "$name" | tr - _)" >"$log" 2>&1
-	status=$?
-	count=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed.*/\1 \2/p' "$log" | tail -n 1)
-	[ -n "$count" ] || count="0 1"
-	good=${count% *} bad=${count#* }
-	[ $status -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
-	echo "$good $bad" >"$logs/$name.count"
-	word=ok
-	if [ "$bad" -gt 0 ]; then
-		word=FAILED
-		tail -n 60 "$log" | sed 's/^/    /'
-	fi
-	printf '%-7s %-10s %4d passed %4d failed %4d s   %s\n' $word "$name" "$good" "$bad" $(($(date +%s) - begin)) "$log"
-}
+# shellcheck source=tests/play.sh
+. tests/play.sh
 
 unset MAKEFLAGS MFLAGS MAKELEVEL
 every='format shell layers options systemd install gcc clang simd unit unit-tsan coverage cost e2e e2e-tls e2e-tsan fuzz bench browser interop'
@@ -322,11 +291,12 @@ wait
 for check; do
 	case $check in fuzz) run "$check" ;; esac
 done
-all_good=0 all_bad=0
+all=$(count_all "$@")
 for check; do
-	read -r good bad <"$logs/$check.count" || good=0 bad=1
-	all_good=$((all_good + good)) all_bad=$((all_bad + bad))
+	read -r _ bad <"$logs/$check.count" || bad=1
 	[ "$bad" -eq 0 ] || say_failures "$check"
+	[ "$bad" -eq 0 ] || [ "${all#* }" -gt "${AGAIN:-3}" ] || play_again "$check"
 done
-echo "$all_good passed, $all_bad failed"
-[ $all_bad -eq 0 ]
+all=$(count_all "$@")
+echo "${all% *} passed, ${all#* } failed"
+[ "${all#* }" -eq 0 ]
