@@ -10,6 +10,7 @@
 
 #include "conf/route.h"
 #include "gate/access.h"
+#include "gate/admission.h"
 #include "gate/client.h"
 #include "gate/gate.h"
 #include "gate/reply.h"
@@ -108,6 +109,8 @@ char *exchange_take_rest(struct exchange *exchange, size_t *len);
 /* ASKED, HEAD: refuses with a status and a line or more for people. retry_after in seconds, 0 for none. */
 void exchange_refuse(
 	struct exchange *exchange, int status, const char *reason, const char *advice, unsigned retry_after);
+/* ... with what an admission, or a start that failed, has said. */
+void exchange_refuse_by(struct exchange *exchange, const struct refusal *refusal);
 
 /* The gateway stops: an idle connection ends; one whose first request is still to come, or that has begun
  * another, has EXCHANGE_DRAIN_MS for it; what is answered is the last response. */

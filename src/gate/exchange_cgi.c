@@ -12,7 +12,6 @@
 #include "gate/exchange_run.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -125,12 +124,12 @@ static void exchange_cgi_on_ready(void *arg)
 static void exchange_cgi_on_failed(void *arg, const struct refusal *refusal)
 {
 	struct exchange *exchange = arg;
-	char advice[sizeof(refusal->sentence) + 1];
-	int status = refusal->status == 502 ? exchange->config->manners->status_program : refusal->status;
+	struct refusal said = *refusal;
 
+	if (said.status == 502)
+		said.status = exchange->config->manners->status_program;
 	exchange_run_free(exchange);
-	snprintf(advice, sizeof(advice), "%s\n", refusal->sentence);
-	exchange_refuse(exchange, status, refusal->reason, advice, refusal->later);
+	exchange_refuse_by(exchange, &said);
 }
 
 /* It has taken input. */
@@ -365,7 +364,6 @@ void exchange_cgi_begin(struct exchange *exchange, struct text head, const struc
 {
 	const struct route_conf *route = answer->match.route;
 	struct refusal refusal;
-	char advice[sizeof(refusal.sentence) + 1];
 
 	if (route->max_message > 0 && request->content_length > route->max_message) {
 		exchange_refuse(
@@ -374,7 +372,6 @@ void exchange_cgi_begin(struct exchange *exchange, struct text head, const struc
 		exchange_enter(exchange, EXCHANGE_CGI, 0);
 		exchange_cgi_update(exchange, CGICLOCK_PROGRAM);
 	} else {
-		snprintf(advice, sizeof(advice), "%s\n", refusal.sentence);
-		exchange_refuse(exchange, refusal.status, refusal.reason, advice, refusal.later);
+		exchange_refuse_by(exchange, &refusal);
 	}
 }

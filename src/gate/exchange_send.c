@@ -8,6 +8,7 @@
 #include "gate/exchange_internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 /* The one line of a plain request or refusal. */
@@ -106,6 +107,15 @@ void exchange_refuse(
 {
 	struct reply reply = { .status = status, .retry_after = retry_after };
 	exchange_send_refusal(exchange, &reply, reason, advice);
+}
+
+/* ... in those of an admission, as a line. */
+void exchange_refuse_by(struct exchange *exchange, const struct refusal *refusal)
+{
+	char advice[sizeof(refusal->sentence) + 1];
+
+	snprintf(advice, sizeof(advice), "%s\n", refusal->sentence);
+	exchange_refuse(exchange, refusal->status, refusal->reason, advice, refusal->later);
 }
 
 /* Does what was decided about a request. */

@@ -77,12 +77,9 @@ static void session_bridge(struct session *session)
 /* Takes the upgrade back: the client gets an HTTP status. */
 static void session_refuse_by_status(struct session *session, const struct refusal *refusal)
 {
-	char advice[sizeof(refusal->sentence) + 1];
-
-	snprintf(advice, sizeof(advice), "%s\n", refusal->sentence);
 	if (session->state == SESSION_CONNECT)
 		session_set_state(session, SESSION_REQUEST);
-	exchange_refuse(session->exchange, refusal->status, refusal->reason, advice, refusal->later);
+	exchange_refuse_by(session->exchange, refusal);
 }
 
 /* The handshake is answered to say why nothing follows. */
