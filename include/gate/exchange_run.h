@@ -32,9 +32,10 @@ struct exchange_run {
 	const char *reason;
 };
 
-/* A run of a route's program, not yet begun: without its cgi. NULL when memory is short. */
-struct exchange_run *exchange_run_new(struct loop *loop, struct text head, const struct http_request *request,
-	const struct route_conf *route);
+/* Takes places for a run of a route's program and starts it. Returns whether it is on its way; else there is
+ * none, and *out says why. */
+bool exchange_run_begin(struct exchange *exchange, struct text head, const struct http_request *request,
+	const struct route_match *match, const struct cgi_hooks *hooks, struct refusal *out);
 
 /* Takes the exchange's run away, with all that is left of it. */
 void exchange_run_free(struct exchange *exchange);

@@ -6,14 +6,11 @@
  * marks of gate/bridge.h, and what is waited for by gate/cgiclock.h; the program itself is gate/cgi.h's
  * business. Runs on its loop's thread.
  */
-#include "base/must.h"
-#include "gate/environ.h"
 #include "gate/exchange_internal.h"
 #include "gate/exchange_run.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { EXCHANGE_CGI_LOOK_MS = 1000 }; /* from a look whether a client is there that is not read to the next */
 
@@ -318,46 +315,6 @@ void exchange_cgi_on_timer(struct exchange *exchange)
 		exchange_cgi_wait(exchange, again);
 }
 
-/* Has the program started. Returns 0 or -errno. */
-static int exchange_cgi_start(
-	struct exchange *exchange, const struct http_request *request, const struct route_match *match)
-{
-	struct text env;
-	char *variables;
-
-	int error = environ_build_cgi(exchange, request, match, exchange->run->cgi->id, &variables, &env.len);
-	if (error != 0)
-		return error;
-	env.ptr = variables;
-	return cgi_start(exchange->run->cgi, exchange->client, match->entry, env);
-}
-
-/* Takes places for a run and starts it. Returns whether it is on its way; else *out says why not. */
-static bool exchange_cgi_launch(struct exchange *exchange, struct text head,
-	const struct http_request *request, const struct route_match *match, struct refusal *out)
-{
-	struct exchange_run *run = exchange_run_new(exchange->gate->loop, head, request, match->route);
-	int error = ENOMEM;
-
-	must(exchange->run == NULL);
-	if (run != NULL) {
-		run->cgi = cgi_new(exchange->gate, exchange->config, match->route, match->entry,
-			&exchange_cgi_hooks, exchange, out);
-		exchange->run = run;
-		if (run->cgi == NULL) {
-			exchange_run_free(exchange);
-			return false;
-		}
-		error = -exchange_cgi_start(exchange, request, match);
-	}
-	if (error == 0)
-		return true;
-	if (run != NULL)
-		exchange_run_free(exchange);
-	admission_no_resources(out, error);
-	return false;
-}
-
 /* Starts the program, if there is room for it and for the body. */
 void exchange_cgi_begin(struct exchange *exchange, struct text head, const struct http_request *request,
 	const struct answer *answer)
@@ -368,7 +325,8 @@ void exchange_cgi_begin(struct exchange *exchange, struct text head, const struc
 	if (route->max_message > 0 && request->content_length > route->max_message) {
 		exchange_refuse(
 			exchange, 413, "max_message", "The body is larger than this route takes.\n", 0);
-	} else if (exchange_cgi_launch(exchange, head, request, &answer->match, &refusal)) {
+	} else if (exchange_run_begin(
+			   exchange, head, request, &answer->match, &exchange_cgi_hooks, &refusal)) {
 		exchange_enter(exchange, EXCHANGE_CGI, 0);
 		exchange_cgi_update(exchange, CGICLOCK_PROGRAM);
 	} else {

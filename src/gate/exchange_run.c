@@ -1,13 +1,16 @@
 /*
  * exchange_run: the beginning and the end of what is known of a run, and its line in the log.
  *
- * Owns the memory of it and the program; what happens in between is gate/exchange_cgi.c's business. Runs on
- * its loop's thread.
+ * Owns the memory of it and the program, which it starts; what happens in between is gate/exchange_cgi.c's
+ * business. Runs on its loop's thread.
  */
 #include "gate/exchange_run.h"
 
+#include "base/must.h"
+#include "gate/environ.h"
 #include "gate/exchange_internal.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 enum { EXCHANGE_RUN_LEFT = 499 }; /* in the log alone: nobody was there to be answered */
@@ -23,8 +26,8 @@ static void exchange_run_bury(struct grave *grave)
 }
 
 /* What is known before the program runs. NULL when memory is short. */
-struct exchange_run *exchange_run_new(struct loop *loop, struct text head, const struct http_request *request,
-	const struct route_conf *route)
+static struct exchange_run *exchange_run_new(struct loop *loop, struct text head,
+	const struct http_request *request, const struct route_conf *route)
 {
 	struct exchange_run *run = arena_alloc(&loop->arena, sizeof(*run));
 
@@ -48,6 +51,44 @@ struct exchange_run *exchange_run_new(struct loop *loop, struct text head, const
 		return run;
 	arena_free(&loop->arena, run);
 	return NULL;
+}
+
+/* Has the program started. Returns 0 or -errno. */
+static int exchange_run_start(
+	struct exchange *exchange, const struct http_request *request, const struct route_match *match)
+{
+	struct text env;
+	char *variables;
+
+	int error = environ_build_cgi(exchange, request, match, exchange->run->cgi->id, &variables, &env.len);
+	if (error != 0)
+		return error;
+	env.ptr = variables;
+	return cgi_start(exchange->run->cgi, exchange->client, match->entry, env);
+}
+
+/* Takes places for it and starts it. */
+bool exchange_run_begin(struct exchange *exchange, struct text head, const struct http_request *request,
+	const struct route_match *match, const struct cgi_hooks *hooks, struct refusal *out)
+{
+	struct exchange_run *run = exchange_run_new(exchange->gate->loop, head, request, match->route);
+
+	must(exchange->run == NULL);
+	if (run == NULL) {
+		admission_no_resources(out, ENOMEM);
+		return false;
+	}
+	exchange->run = run;
+	run->cgi =
+		cgi_new(exchange->gate, exchange->config, match->route, match->entry, hooks, exchange, out);
+	if (run->cgi != NULL) {
+		int error = exchange_run_start(exchange, request, match);
+		if (error == 0)
+			return true;
+		admission_no_resources(out, -error);
+	}
+	exchange_run_free(exchange);
+	return false;
 }
 
 /* Writes its line. */
