@@ -44,12 +44,21 @@ struct terminal {
 	struct event timer;
 };
 
-/* terminal.c: the first message was there: starts the program. */
-void terminal_launch(struct terminal *terminal);
+/* terminal.c: enters a state; there is no way back. */
+void terminal_enter(struct terminal *terminal, enum terminal_state state);
 
-/* terminal.c: it is over, since the client is wrong or memory is short: on_eof and on_closed follow from the
- * loop, and a program that there is dies. */
+/* terminal.c: it is over: on_eof and on_closed follow from the loop, and a program that there is dies. how:
+ * for the log. */
+void terminal_end(struct terminal *terminal, const struct end *end, const char *how);
+
+/* terminal.c: ... since the client is wrong or memory is short. */
 void terminal_fail(struct terminal *terminal, uint16_t code, const char *reason);
+
+/* terminal.c: OPEN: the other side wants no more, and the program is told. */
+void terminal_leave(struct terminal *terminal);
+
+/* terminal_program.c: the first message was there: starts the program. */
+void terminal_launch(struct terminal *terminal);
 
 /* terminal_input.c: derives how much of the output is read. */
 void terminal_update(struct terminal *terminal);

@@ -1,8 +1,9 @@
 /*
- * terminal: from a client's first message to the end of its program, and what the client is told in between.
+ * terminal: the endpoint that stands before a program's: its state, what the bridge wants of it, its end.
  *
- * Owns the program's endpoint and the state; what the client says is in terminal_input.c. How the program
- * ends is its own endpoint's; when there is none the end is told from the loop. Runs on its loop's thread.
+ * Owns the state, the timer and the program's endpoint; what the client says is in terminal_input.c, what the
+ * program does in terminal_program.c. How that ends is its own endpoint's; when there is none the end is told
+ * from the loop. Runs on its loop's thread.
  */
 #include "backend/terminal.h"
 
@@ -11,13 +12,12 @@
 #include "base/must.h"
 #include "ws/message.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* The one place where the state changes, and with it what the timer is for. */
-static void terminal_enter(struct terminal *terminal, enum terminal_state state)
+void terminal_enter(struct terminal *terminal, enum terminal_state state)
 {
 	must(state > terminal->state);
 	terminal->state = state;
@@ -43,7 +43,7 @@ static void terminal_drop_process(struct terminal *terminal)
 }
 
 /* It is over, as the next turn says: the other side is never told from within what it calls. */
-static void terminal_end(struct terminal *terminal, const struct end *end, const char *how)
+void terminal_end(struct terminal *terminal, const struct end *end, const char *how)
 {
 	if (terminal->state == TERMINAL_ENDED)
 		return;
@@ -61,154 +61,6 @@ void terminal_fail(struct terminal *terminal, uint16_t code, const char *reason)
 
 	snprintf(end.reason, sizeof(end.reason), "%s", reason);
 	terminal_end(terminal, &end, reason);
-}
-
-/* The program can't be had. */
-static void terminal_on_unstarted(void *arg, int error, const char *reason)
-{
-	struct terminal *terminal = arg;
-	struct end end = { .code = CLOSE_INTERNAL, .abrupt = true };
-
-	log_warning(terminal->endpoint.loop->log, "program could not be started",
-		LOG_STR("id", terminal->params.process.session), LOG_STR("reason", reason));
-	terminal->params.on_unstarted(terminal->params.process.arg, error, reason, &end);
-	terminal_end(terminal, &end, "not started");
-}
-
-/* A whole message for the client. */
-static void terminal_say(struct terminal *terminal, uint8_t *data, size_t len)
-{
-	struct piece piece = { .data = data, .len = len, .first = true, .last = true };
-
-	terminal->endpoint.hooks->on_piece(terminal->endpoint.arg, &piece);
-}
-
-/* What the client is told first. */
-static void terminal_greet(struct terminal *terminal)
-{
-	const struct process_params *params = &terminal->params.process;
-	uint8_t message[TTYMESSAGE_MAX];
-
-	terminal_say(terminal, message, ttymessage_title(params->program, message));
-	terminal_say(terminal, message, ttymessage_preferences(params->route->write, message));
-	terminal->endpoint.hooks->on_flush(terminal->endpoint.arg);
-}
-
-/* The other side has ended: so do the pause and the window, since nobody could end them any more. */
-static void terminal_leave(struct terminal *terminal)
-{
-	const struct endpoint_ops *ops = terminal->process->ops;
-
-	terminal_unhold(terminal);
-	if (terminal->wish == TERMINAL_FINISH)
-		ops->finish(terminal->process, &terminal->wished);
-	else
-		ops->abort(terminal->process, &terminal->wished);
-}
-
-/* The program runs. */
-static void terminal_on_ready(void *arg)
-{
-	struct terminal *terminal = arg;
-
-	terminal_enter(terminal, TERMINAL_OPEN);
-	terminal_greet(terminal);
-	terminal_type_early(terminal);
-	terminal_resize(terminal);
-	if (terminal->wish != TERMINAL_STAY)
-		terminal_leave(terminal);
-	terminal_update(terminal);
-	terminal->endpoint.hooks->on_sent(terminal->endpoint.arg);
-}
-
-/* Output of the program: messages of their own. */
-static int terminal_on_piece(void *arg, const struct piece *piece)
-{
-	struct terminal *terminal = arg;
-	uint8_t message[1 + TERMINAL_READ];
-
-	terminal->unseen += piece->len;
-	message[0] = TTYMESSAGE_OUTPUT;
-	for (size_t at = 0, n; at < piece->len; at += n) {
-		n = piece->len - at < TERMINAL_READ ? piece->len - at : TERMINAL_READ;
-		memcpy(message + 1, piece->data + at, n);
-		terminal_say(terminal, message, 1 + n);
-	}
-	return 0;
-}
-
-/* The pieces of this turn are there. */
-static void terminal_on_flush(void *arg)
-{
-	struct terminal *terminal = arg;
-	terminal->endpoint.hooks->on_flush(terminal->endpoint.arg);
-}
-
-/* The program took some of its input. */
-static void terminal_on_sent(void *arg)
-{
-	struct terminal *terminal = arg;
-	terminal->endpoint.hooks->on_sent(terminal->endpoint.arg);
-	terminal_update(terminal);
-}
-
-/* It has exited: who wants nothing of what it has left may keep its place for a while, but not for ever. */
-static void terminal_on_exited(void *arg)
-{
-	struct terminal *terminal = arg;
-
-	terminal->exited = true;
-	if (loop_timer_set(&terminal->timer, terminal->params.process.route->send_timeout_ms) != 0)
-		terminal_unhold(terminal);
-}
-
-/* It has said all that it had to say. */
-static void terminal_on_eof(void *arg, const struct end *end)
-{
-	struct terminal *terminal = arg;
-	terminal->endpoint.hooks->on_eof(terminal->endpoint.arg, end);
-}
-
-/* It is gone. */
-static void terminal_on_closed(void *arg)
-{
-	struct terminal *terminal = arg;
-	terminal_enter(terminal, TERMINAL_ENDED);
-	terminal->endpoint.hooks->on_closed(terminal->endpoint.arg);
-}
-
-static const struct endpoint_hooks terminal_process_hooks = {
-	.on_ready = terminal_on_ready,
-	.on_failed = terminal_on_unstarted,
-	.on_piece = terminal_on_piece,
-	.on_flush = terminal_on_flush,
-	.on_sent = terminal_on_sent,
-	.on_eof = terminal_on_eof,
-	.on_closed = terminal_on_closed,
-};
-
-/* The first message: starts the program. */
-void terminal_launch(struct terminal *terminal)
-{
-	struct endpoint *endpoint = &terminal->endpoint;
-	struct ttymessage_size *size = &terminal->reader.size;
-	struct process_params *params = &terminal->params.process;
-
-	size->columns = size->columns > 0 ? size->columns : TERMINAL_COLUMNS;
-	size->rows = size->rows > 0 ? size->rows : TERMINAL_ROWS;
-	terminal->size = *size;
-	params->columns = size->columns;
-	params->rows = size->rows;
-	params->on_exited = terminal_on_exited;
-	terminal_enter(terminal, TERMINAL_STARTING);
-	terminal->process = process_new(endpoint->loop, params, &terminal_process_hooks, terminal);
-	int error = terminal->process == NULL ? -ENOMEM : terminal->process->ops->start(terminal->process);
-	if (error != 0)
-		terminal_on_unstarted(terminal, -error, strerror(-error));
-	else
-		terminal->has_started = true;
-	free(terminal->strings);
-	terminal->strings = NULL;
 }
 
 /* Ready on the next turn. */
@@ -244,6 +96,18 @@ static void terminal_allow(struct endpoint *endpoint, size_t max)
 
 	terminal->allowed = max;
 	terminal_update(terminal);
+}
+
+/* The other side has ended: so do the pause and the window, since nobody could end them any more. */
+void terminal_leave(struct terminal *terminal)
+{
+	const struct endpoint_ops *ops = terminal->process->ops;
+
+	terminal_unhold(terminal);
+	if (terminal->wish == TERMINAL_FINISH)
+		ops->finish(terminal->process, &terminal->wished);
+	else
+		ops->abort(terminal->process, &terminal->wished);
 }
 
 /* The other side has ended, in its way: the program is told, once it is there. */
