@@ -1,6 +1,6 @@
 /*
  * outbox: TLS records on their way to a socket: OpenSSL writes them here, the stream takes them from here.
- * One a thread; empty but within a call of net/stream.c. What comes the other way OpenSSL reads from the
+ * One a thread; empty but within a call of a stream. What comes the other way OpenSSL reads from the
  * socket itself, by the same BIO.
  */
 #ifndef NET_OUTBOX_H

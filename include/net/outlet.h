@@ -1,6 +1,6 @@
 /*
  * outlet: bytes on their way to one descriptor: written at once, and what the kernel does not take is queued,
- * in order. Used by net/stream.c, which decides when the queue is tried again and what an error means.
+ * in order. Used by a stream, which decides when the queue is tried again and what an error means.
  */
 #ifndef NET_OUTLET_H
 #define NET_OUTLET_H

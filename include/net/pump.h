@@ -3,7 +3,7 @@
  *
  * It reads its socket itself, so that what it does not ask for stays with the kernel. It writes no socket:
  * records go to the thread's outbox, from where the stream takes them, so there is nothing half written that
- * OpenSSL would have to remember. Holds no buffer while nothing is on its way. Only net/stream.c uses it.
+ * OpenSSL would have to remember. Holds no buffer while nothing is on its way. Only a stream uses it.
  */
 #ifndef NET_PUMP_H
 #define NET_PUMP_H

@@ -1,6 +1,6 @@
 /*
  * transfer: moves bytes to and from one descriptor by the system calls that cost least for its kind: recv(2)
- * and send(2) of a socket, which pass by what the kernel does for files. Used by net/stream.c and
+ * and send(2) of a socket, which pass by what the kernel does for files. Used by streams and
  * net/outlet.c.
  */
 #ifndef NET_TRANSFER_H

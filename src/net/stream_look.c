@@ -2,7 +2,7 @@
  * stream_look: what there is to be known of a stream, for those who decide: its state, and how much of what
  * was sent is where. Changes nothing.
  */
-#include "net/stream.h"
+#include "net/stream_internal.h"
 
 #include "net/pump.h"
 
@@ -26,6 +26,12 @@ const char *stream_tls_failure(const struct stream *stream)
 bool stream_in_handshake(const struct stream *stream)
 {
 	return stream->pump != NULL && !pump_is_established(stream->pump);
+}
+
+/* Has TLS bytes that the socket knows nothing of? */
+bool stream_has_pending(const struct stream *stream)
+{
+	return stream->pump != NULL && pump_has_pending(stream->pump);
 }
 
 /* Does the peer not know that this is TLS? */
