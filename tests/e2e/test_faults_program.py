@@ -78,7 +78,7 @@ def GATEWAY(directory):
         f"exec <&-\necho ready\nwhile [ ! -e '{directory}/go' ]; do sleep 0.01; done\ncat '{data}'\n{end}",
     )
     loop = f"echo ready\nwhile :; do sleep 0.02; echo >>'{directory}/turns'; done"
-    told = f"trap 'while read -r x; do :; done; date +%s%N >>{directory}/ladder; exit 5' TERM\n"
+    told = f"trap 'while read -r x; do :; done; read -r up _ </proc/uptime; echo $up >>{directory}/ladder; exit 5' TERM\n"
     program("/ladder/told", told + loop, closing_wait="1s", stop_grace="1h")
     program("/ladder/deaf", f"trap '' TERM\n{loop}", closing_wait="1s", stop_grace="1s")
     behind = "while read -r x; do :; done\necho behind the end\nread -r x\necho and more\nexit 3"
@@ -290,13 +290,13 @@ def test_ladder(gw):
     with gw.ws("/ladder/told") as ws:
         assert ws.recv_bytes(6) == b"ready\n"
         ws.send_text("a line\n")
-        begin = time.time_ns()
+        begin = float(Path("/proc/uptime").read_text().split()[0])  # a clock that nobody sets
         ws.send_close(1000)
         ws.recv_close(1000, answer=False)
         ws.ended()
     assert gw.wait_log("session ended", code_sent=1000)["end"] == "exit 5"
-    (told,) = map(int, log.read_text().splitlines())
-    assert told - begin > 0.99e9
+    (told,) = map(float, log.read_text().splitlines())
+    assert told - begin > 0.95
 
 
 def test_top_of_the_ladder(gw):
@@ -310,8 +310,8 @@ def test_top_of_the_ladder(gw):
         ws.recv_close(1000, answer=False)
         ws.ended()
     assert gw.wait_log("session ended", code_sent=1000)["end"] == "signal KILL"
-    assert time.monotonic() - begin > 1.99
-    assert not turns.exists() or turns.stat().st_size <= 2 / 0.02, turns.stat()
+    assert time.monotonic() - begin > 1.95
+    assert not turns.exists() or turns.stat().st_size <= 4 / 0.02, turns.stat()
 
 
 def test_heard_in_closing_wait(gw):
