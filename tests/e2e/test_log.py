@@ -29,7 +29,7 @@ def test_formats(gateway, form):
         ws.close()
     gw.get("/nothing")
     eventually(
-        lambda: any(b"404" in line for line in lines(gw)) and any(b"session ended" in line for line in lines(gw)),
+        lambda: any(b"/nothing" in line for line in lines(gw)) and any(b"session ended" in line for line in lines(gw)),
         "the lines don't come",
     )
     gw.stop()
