@@ -1,5 +1,6 @@
 """Fixtures: gateways that are checked when the test is over."""
 import itertools
+import os
 
 import gateway as gateway_module
 import pytest
@@ -14,6 +15,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    os.umask(0o022)  # what tests write other users read, and run
     gateway_module.over_tls = config.getoption("--tls")
 
 
