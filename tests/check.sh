@@ -2,8 +2,9 @@
 # Runs the checks named (all of them when none is), each with its output in build/check/NAME.log, and ends with
 # "N passed, N failed" over all. Installs first what is missing, so nothing is skipped.
 #   tests/check.sh [format|shell|layers|options|systemd|install|gcc|clang|simd|unit|unit-tsan|coverage|cost|e2e|e2e-tls|e2e-tsan|fuzz|bench|browser|interop]...
-# TIME is how many seconds each fuzz target runs (4), N how many messages each run of interop has, AGAIN up to how
-# many failed tests are played a second time (3; 0: none is). PYTEST_ADDOPTS, ASAN_OPTIONS and the like work as ever.
+# TIME is how many seconds each fuzz target runs (4), N how many messages, by lot, each run of interop has (100, always the
+# same), AGAIN up to how many failed tests are played a second time (3; 0: none is). PYTEST_ADDOPTS, ASAN_OPTIONS and the
+# like work as ever.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 logs=build/check
@@ -238,7 +239,8 @@ check_browser() {
 }
 
 check_interop() {
-	build all && node_packages tests/browser && node_packages tests/interop && tests/interop/run.py -n "$N"
+	# shellcheck disable=SC2086 # words
+	build all && node_packages tests/browser && node_packages tests/interop && tests/interop/run.py -n ${N:-100 --seed 1}
 }
 
 # Does what compares costs count right, and does it leave nothing behind?
@@ -263,7 +265,7 @@ for check; do
 done
 # shellcheck disable=SC2086 # one word a check
 [ $# -gt 0 ] || set -- $every
-TIME=${TIME:-4} N=${N:-100}
+TIME=${TIME:-4}
 tools/install.sh check && tools/page.sh || exit 1
 mkdir -p $logs
 # pytest keeps what it makes of the tests' files when Python may keep anything; beside them it would be in the way.

@@ -138,7 +138,7 @@ export function* messages(n, seed) {
 			data: text ? decoder.decode(bytes) : bytes,
 			window: random.between(1, 48),
 			ping: random.fraction() < 0.02,
-			cuts: fragmented ? Array.from({ length: random.between(1, 5) }, () => random.fraction()).sort() : [],
+			cuts: fragmented ? Array.from({ length: random.between(1, 5) }, () => random.fraction()).sort((one, other) => one - other) : [],
 		};
 	}
 }
