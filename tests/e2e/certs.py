@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import threading
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 lock = threading.RLock()  # services of a test are threads, and an authority counts what it signs in files
@@ -93,44 +94,38 @@ class Authority:
         self.dir = Path(directory)
         self.dir.mkdir(parents=True, exist_ok=True)
         self.dir.chmod(0o755)
+        self.name = name
         self.config = self.dir / "ca.cnf"
         self.config.write_text(CONFIG.format(dir=self.dir))
         (self.dir / "index").touch()
         (self.dir / "serial").write_text("1000\n")
-        self.certificate = self.dir / "ca.pem"
-        key = make_key(self.dir / "ca.key")
-        openssl("req", "-x509", "-new", "-key", key, "-subj", f"/CN={name}", "-days", 30, "-out", self.certificate)
+        make_key(self.dir / "ca.key")
+        self.certificate = self.dated(name="ca")
 
-    def issue(self, name, names=LOCAL, subject=None, start=None, end=None, kind="ec"):
-        """A Pair called `name`. names: subjectAltName; start and end: datetimes, else from now for a month."""
-        key = make_key(self.dir / f"{name}.key", kind)
-        asked = self.dir / f"{name}.csr"
-        openssl("req", "-new", "-utf8", "-key", key, "-subj", subject or f"/CN={name}", "-out", asked)
-        extensions = self.dir / f"{name}.ext"
-        extensions.write_text(
-            "basicConstraints = CA:FALSE\n" + (f"subjectAltName = {','.join(names)}\n" if names else "")
-        )
-        dates = [
-            *(("-startdate", start.strftime(DATE)) if start else ()),
-            *(("-enddate", end.strftime(DATE)) if end else ()),
-        ]
-        pair = Pair(self.dir / f"{name}.pem", key)
+    def sign(self, name, key, subject, extensions, start, end, *how):
+        """The file of a certificate for a key. start and end: datetimes, else for a month, and from an hour ago: the clock
+        may be set back meanwhile."""
+        asked, wanted, out = (self.dir / f"{name}.{it}" for it in ("csr", "ext", "pem"))
+        openssl("req", "-new", "-utf8", "-key", key, "-subj", subject, "-out", asked)
+        wanted.write_text(extensions)
+        start = start or datetime.now(timezone.utc) - timedelta(hours=1)
+        dates = ["-startdate", start.strftime(DATE), *(("-enddate", end.strftime(DATE)) if end else ())]
         openssl(
-            "ca", "-batch", "-utf8", "-notext", "-preserveDN", "-config", self.config, "-extfile", extensions, *dates,
-            "-in", asked, "-out", pair.certificate,
-        )  # fmt: skip
-        return pair
-
-    def dated(self, start, end):
-        """A file with its own certificate anew, for the time between two datetimes."""
-        asked, extensions, out = (self.dir / f"dated.{it}" for it in ("csr", "ext", "pem"))
-        openssl("req", "-new", "-key", self.dir / "ca.key", "-subj", "/CN=Authority of the tests", "-out", asked)
-        extensions.write_text("basicConstraints = critical,CA:TRUE\n")
-        openssl(
-            "ca", "-batch", "-selfsign", "-notext", "-config", self.config, "-extfile", extensions,
-            "-startdate", start.strftime(DATE), "-enddate", end.strftime(DATE), "-in", asked, "-out", out,
+            "ca", "-batch", "-utf8", "-notext", "-preserveDN", "-config", self.config, "-extfile", wanted, *dates, *how,
+            "-in", asked, "-out", out,
         )  # fmt: skip
         return out
+
+    def issue(self, name, names=LOCAL, subject=None, start=None, end=None, kind="ec"):
+        """A Pair called `name`. names: subjectAltName; start and end as in sign()."""
+        key = make_key(self.dir / f"{name}.key", kind)
+        extensions = "basicConstraints = CA:FALSE\n" + (f"subjectAltName = {','.join(names)}\n" if names else "")
+        return Pair(self.sign(name, key, subject or f"/CN={name}", extensions, start, end), key)
+
+    def dated(self, start=None, end=None, name="dated"):
+        """A file with its own certificate anew, for the time between two datetimes."""
+        extensions = "basicConstraints = critical,CA:TRUE\nsubjectKeyIdentifier = hash\n"
+        return self.sign(name, self.dir / "ca.key", f"/CN={self.name}", extensions, start, end, "-selfsign")
 
 
 @once
