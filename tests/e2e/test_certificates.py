@@ -241,8 +241,9 @@ def test_a_new_authority_of_clients(gateway, site, tmp_path):
     assert let_in(mine) and not let_in(theirs)
     site.put(new.certificate, trusted)
     eventually(lambda: let_in(theirs), "the new authority is not known")
-    gw.wait_log(AGAIN)  # every worker was told
-    assert not let_in(mine)
+    # A worker that was told may have others to let in before it gets to that.
+    eventually(lambda: not any(let_in(mine) for _ in range(20)), "the old authority still counts")
+    gw.wait_log(AGAIN)
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
@@ -279,9 +280,8 @@ def test_warnings_at_start_and_when_read_again(gateway, site):
     site.renew()
     site.pair.key.chmod(0o644)
     wait_served(gw, site.der)
-    line = gw.wait_log(SAME)
-    assert line["file"] == str(site.pair.key) and "(mode 0644)" in line["reason"]
-    assert len(gw.logged(SAME)) == 1
+    said = [line for line in gw.logged(SAME) if line["reason"] != lines[0]["reason"]]  # which midnight brings once more
+    assert len(said) == 1 and said[0]["file"] == str(site.pair.key) and "(mode 0644)" in said[0]["reason"], said
 
 
 def test_no_timer_without_tls(gateway, site):
