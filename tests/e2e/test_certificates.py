@@ -3,6 +3,7 @@ import os
 import shutil
 import signal
 import ssl
+import tempfile
 import threading
 import time
 from contextlib import contextmanager
@@ -319,8 +320,9 @@ def everyone(site):
     if os.geteuid() != 0:
         pytest.fail("needs to be root, as the other tests of privileges do")
     for path in [site.dir, *site.dir.parents]:
-        if path.stat().st_uid == os.geteuid() and str(path).startswith("/tmp/"):
+        if path.stat().st_uid == os.geteuid() and path.parent.is_relative_to(tempfile.gettempdir()):
             path.chmod(path.stat().st_mode | 0o055)
+    site.pair.certificate.chmod(0o644)  # whatever our umask is
     return site
 
 
