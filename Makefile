@@ -15,7 +15,7 @@
 #   make install     into DESTDIR and PREFIX, below        make uninstall               what install put there
 #   make man         docs/wsluice.ini.5 anew               make clean                   remove build/
 #
-#   SAN=address,undefined | thread   sanitizers; builds in build/san-...      TIME=4    seconds for each fuzz target
+#   SAN=address,undefined | thread   sanitizers; builds in build/san-...      TIME=60 SEED=   of make fuzz: seconds a target
 #   CC=clang BUILD=build/clang       another compiler, another directory      WERROR=   warnings stay warnings
 #   CFLAGS=-g CPPFLAGS= LDFLAGS=     added to ours                            V=1       show the commands
 #   DESTDIR=   put in front of every path that is written      PREFIX=/usr/local   and from it, each to be set alone:
@@ -121,8 +121,12 @@ run:
 check:
 	@tests/check.sh
 
-unit e2e fuzz browser cost:
+unit e2e browser cost:
 	@tests/check.sh $@
+
+# In make check it is the corpus alone.
+fuzz:
+	@TIME=$(or $(TIME),60) tests/check.sh $@
 
 # Committed with the change that made them what they are.
 cost-baseline: all

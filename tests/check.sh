@@ -2,9 +2,9 @@
 # Runs the checks named (all of them when none is), each with its output in build/check/NAME.log, and ends with
 # "N passed, N failed" over all. Installs first what is missing, so nothing is skipped.
 #   tests/check.sh [format|shell|layers|options|systemd|install|gcc|clang|simd|unit|unit-tsan|coverage|cost|e2e|e2e-tls|e2e-tsan|fuzz|bench|browser|interop]...
-# TIME is how many seconds each fuzz target runs (4), N how many messages, by lot, each run of interop has (100, always the
-# same), AGAIN up to how many failed tests are played a second time (3; 0: none is). PYTEST_ADDOPTS, ASAN_OPTIONS and the
-# like work as ever.
+# TIME is how many seconds each fuzz target looks for new inputs (0), by SEED; N how many messages, by lot, each run of
+# interop has (100, always the same), AGAIN up to how many failed tests are played a second time (3; 0: none is).
+# PYTEST_ADDOPTS, ASAN_OPTIONS and the like work as ever.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 logs=build/check
@@ -189,38 +189,52 @@ check_e2e_tsan() {
 		awk '{ passed += $1; failed += $3 } END { if (NR < 2) failed++; printf "%d passed, %d failed\n", passed, failed }'
 }
 
-# One fuzz target: what it finds goes to build/fuzz/found/NAME, what it was given and found before stays. That all went
-# well is the file fuzz-NAME.ok.
+# One fuzz target: the committed inputs, one after another, so that it is the same everywhere and each time. With TIME
+# also others, by a seed; those that reach more go to build/fuzz/corpus/NAME. What fails goes to build/fuzz/found/NAME;
+# that nothing did is the file fuzz-NAME.ok.
 fuzz_one() {
-	corpus=${1##*/fuzz_}
-	mkdir -p "build/fuzz/corpus/$corpus" "build/fuzz/found/$corpus"
-	rm -f "$logs/fuzz-$corpus.ok"
-	set -- "$1" "build/fuzz/corpus/$corpus" "tests/fuzz/corpus/$corpus"
-	[ -d "$3" ] || set -- "$1" "$2"
-	"$@" -max_total_time="$TIME" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
-		-artifact_prefix="build/fuzz/found/$corpus/" >"$logs/fuzz-$corpus.log" 2>&1 && : >"$logs/fuzz-$corpus.ok"
+	target=$1
+	inputs=$logs/fuzz-$target.inputs new=build/fuzz/corpus/$target found=build/fuzz/found/$target
+	rm -rf "$logs/fuzz-$target.ok" "$new"
+	mkdir -p "$new" "$found"
+	fuzz="build/fuzz/fuzz_$target -artifact_prefix=$found/ -rss_limit_mb=1024"
+	set -- tests/fuzz/corpus/"$target"/*
+	# shellcheck disable=SC2086 # words, here and below
+	$fuzz -timeout=100 "$@" || return
+	if [ "$TIME" != 0 ]; then
+		(IFS=, && printf %s "$*" >"$inputs") # a directory has an order of its own
+		# shellcheck disable=SC2086
+		$wrap $fuzz -seed="$SEED" -max_total_time="$TIME" -seed_inputs="@$inputs" -reload=0 -timeout=10 \
+			-print_final_stats=1 "$new" || return
+	fi
+	: >"$logs/fuzz-$target.ok"
 }
 
-# As many at once as there are CPUs.
+# As many at once as there are CPUs. What libFuzzer tries next goes by what was compared, addresses too, so those are the
+# same each time, where that is allowed.
 check_fuzz() {
 	build fuzzers || return
 	passed=0 failed=0 begun=0
-	for source in tests/fuzz/fuzz_*.c; do
-		fuzz_one "build/fuzz/$(basename "$source" .c)" &
+	wrap=$(tsan_wrap)
+	SEED=${SEED:-$(($(od -An -N3 -tu4 /dev/urandom) + 1))}
+	targets=$(printf '%s\n' tests/fuzz/fuzz_*.c | sed 's|.*/fuzz_\(.*\)\.c|\1|')
+	for target in $targets; do
+		fuzz_one "$target" >"$logs/fuzz-$target.log" 2>&1 &
 		begun=$((begun + 1))
 		[ $((begun % jobs)) -gt 0 ] || wait
 	done
 	wait
-	for source in tests/fuzz/fuzz_*.c; do
-		target=$(basename "$source" .c) && target=${target#fuzz_}
+	for target in $targets; do
 		if [ -e "$logs/fuzz-$target.ok" ]; then
 			passed=$((passed + 1))
 		else
 			failed=$((failed + 1))
 			tail -n 60 "$logs/fuzz-$target.log"
 		fi
-		echo "$target: $(sed -n 's/^stat::number_of_executed_units: */runs /p' "$logs/fuzz-$target.log")"
+		echo "$target: inputs $(grep -c '^Executed ' "$logs/fuzz-$target.log")" \
+			"$(sed -n 's/^stat::number_of_executed_units: */runs /p' "$logs/fuzz-$target.log")"
 	done
+	[ "$TIME" = 0 ] || echo "to play it again: make fuzz TIME=$TIME SEED=$SEED"
 	echo "$passed passed, $failed failed"
 }
 
@@ -265,7 +279,7 @@ for check; do
 done
 # shellcheck disable=SC2086 # one word a check
 [ $# -gt 0 ] || set -- $every
-TIME=${TIME:-4}
+TIME=${TIME:-0}
 tools/install.sh check && tools/page.sh || exit 1
 mkdir -p $logs
 # pytest keeps what it makes of the tests' files when Python may keep anything; beside them it would be in the way.
