@@ -16,6 +16,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     os.umask(0o022)  # what tests write other users read, and run
+    os.environ.update(LANG="C.UTF-8", LC_ALL="C.UTF-8", LANGUAGE="")  # the words of programs are looked for
     gateway_module.over_tls = config.getoption("--tls")
 
 
