@@ -19,7 +19,7 @@ def GATEWAY(directory):
     routes = {
         "/one": {"exec": "cat", "max_sessions": 1},
         "/nobody": {"connect": nobody},
-        "/no-name": {"connect": "tcp://name.invalid:80"},
+        "/no-name": {"connect": "tcp://name.invalid:80", "connect_timeout": "1h"},  # DNS may ask again after 5 s
         "/no-file": {"exec": directory / "vanishing"},
         "/no-interpreter": {"exec": no_interpreter},
         "/rate": {"exec": "cat", "spawn_rate": 1},
