@@ -384,7 +384,7 @@ def test_environment_without_tls(gateway):
 @pytest.mark.parametrize("how", ["require", "accept"])
 def test_client_certificate(gateway, how, version):
     gw = gateway(ECHO, listen=client_listener(tls_client=how), tls=context())
-    alice = context(VERSIONS[version], pair=issue("alice", subject="/C=DE/O=Example, Ltd/CN=alice"))
+    alice = context(VERSIONS[version], pair=issue("alice-of-example", subject="/C=DE/O=Example, Ltd/CN=alice"))
     env = environment(gw, tls=alice)
     assert env["SSL_CLIENT_VERIFY"] == "SUCCESS" and env["SSL_CLIENT_S_DN_CN"] == "alice"
     assert env["SSL_CLIENT_S_DN"] == r"CN=alice,O=Example\, Ltd,C=DE"
