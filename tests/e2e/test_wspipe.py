@@ -185,7 +185,7 @@ def test_refused(gateway):
 
 @pytest.mark.plain_only("no gateway is in it")
 def test_without_its_library():
-    """A python3 that does not have it (-S looks nowhere but in its own) says which package does."""
-    done = subprocess.run([sys.executable, "-S", ROOT / PROGRAM, "ws://127.0.0.1:1/"], capture_output=True, text=True)
+    """A python3 that does not have it (-IS looks nowhere but in its own) says which package does."""
+    done = subprocess.run([sys.executable, "-IS", ROOT / PROGRAM, "ws://127.0.0.1:1/"], capture_output=True, text=True)
     assert done.returncode == 1
     assert "apt install python3-websockets" in done.stderr and done.stderr.count("\n") == 1
