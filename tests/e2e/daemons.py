@@ -96,6 +96,11 @@ def unprivileged(name):
     return name if os.getuid() == 0 else None
 
 
+def us():
+    """The name of the user who runs the tests, whatever the environment says."""
+    return pwd.getpwuid(os.getuid()).pw_name
+
+
 def as_user(name):
     """What subprocess is given to run something as that user."""
     entry = pwd.getpwnam(name)

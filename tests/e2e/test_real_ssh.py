@@ -1,5 +1,4 @@
 """OpenSSH, whose ProxyCommand is wspipe, as docs/services.md says."""
-import getpass
 import os
 import shlex
 import subprocess
@@ -36,7 +35,7 @@ def ssh(gateway, server, tmp_path):
         )
 
     run.gateway = gw
-    run.host = f"{getpass.getuser()}@host"
+    run.host = f"{daemons.us()}@host"
     return run
 
 

@@ -1,6 +1,6 @@
 """As a service of systemd: sockets that are passed, what is told, restarts that nobody notices."""
-import getpass
 import os
+import pwd
 import re
 import signal
 import socket
@@ -760,7 +760,7 @@ def check_terminal(gw):
         said = b""
         while not said.endswith(b"\n"):
             said += ws.recv_message()[1]
-        assert said.decode() == ("nobody" if os.getuid() == 0 else getpass.getuser()) + "\r\n"
+        assert said.decode() == ("nobody" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name) + "\r\n"
         pid = gw.programs()[0]
         ws.reset()
     eventually(lambda: not alive(pid), "the program lives on")

@@ -1,5 +1,5 @@
 """What docs/terminals.md has people type: each line of it, on another port."""
-import getpass
+import os
 import re
 import subprocess
 import textwrap
@@ -37,12 +37,14 @@ def read_until(ws, what, said=b""):
 
 
 def test_shell(gateway, tmp_path):
-    """bash on a terminal of 80 columns, in a UTF-8 locale; the page is at the same address; what it left behind ends."""
+    """bash on a terminal of 80 columns, in our locale, or else a UTF-8 one; the page is at the same address; what it left
+    behind ends."""
+    language = os.environ.get("LANG", "C.UTF-8")
     gw = gateway(argv=shell(tmp_path))
     assert gw.get("/").status == 200
     with gw.ws("/") as ws:
-        ws.send_binary(b"PS1=; stty size; echo $TERM ${LANG#*.}; sleep 1000 & exit 3\n")
-        read_until(ws, b"24 80\r\nxterm-256color UTF-8\r\n")
+        ws.send_binary(b"PS1=; stty size; echo \"$TERM $LANG\"; sleep 1000 & exit 3\n")
+        read_until(ws, f"24 80\r\nxterm-256color {language}\r\n".encode())
         ws.recv_all()
     assert gw.wait_log("session ended")["code_sent"] == 4003
 
@@ -87,7 +89,7 @@ def test_another_machine(gateway):
         options += [f"IdentityFile={server.dir}/user", f"Port={server.port}", "LogLevel=ERROR"]
         assert own[-1] == "me@host"
         options = [word for option in options for word in ("-o", option)]
-        own[at:] = ["-F", "none", *options, *own[at:-1], f"{getpass.getuser()}@127.0.0.1"]
+        own[at:] = ["-F", "none", *options, *own[at:-1], f"{daemons.us()}@127.0.0.1"]
         gw = gateway(argv=own)
         with gw.ws("/") as ws:
             ws.send_binary(b"stty size; test -t 0; exit 5$?\n")

@@ -1,5 +1,6 @@
 """What a program finds on a terminal, that job control works there, and that nothing of its session is left behind."""
 import os
+import pwd
 import re
 import shlex
 import signal
@@ -116,7 +117,8 @@ def test_owner(gw, path, uid):
     assert rest == ["once more", "and here", ""]
 
 
-ROOT = {"HOME": "/root", "USER": "root", "LOGNAME": "root", "SHELL": "/bin/bash"}
+US = pwd.getpwuid(os.getuid())
+ROOT = {"HOME": US.pw_dir, "USER": US.pw_name, "LOGNAME": US.pw_name, "SHELL": US.pw_shell}
 SEEN = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
 
 

@@ -563,7 +563,7 @@ def hashed(directory, authority):
     """A directory as ca-certificates makes it, with that authority."""
     directory.mkdir(exist_ok=True)
     name = certs.openssl("x509", "-noout", "-subject_hash", "-in", authority.certificate).decode().strip()
-    shutil.copy(authority.certificate, directory / f"{name}.0")
+    shutil.copy(authority.certificate, directory / f"{name}.0").chmod(0o644)
     directory.chmod(0o755)
     return directory / f"{name}.0"
 

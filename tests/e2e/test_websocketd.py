@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import shutil
 import socket
 import ssl
 import subprocess
@@ -380,7 +381,7 @@ def test_log_of_a_session(there):
         "url": f"http://{gw.host}/a/b?***",
         "id": line["id"],
         "remote": "127.0.0.1",
-        "command": "/usr/bin/sh" if os.path.exists("/usr/bin/sh") else "/bin/sh",
+        "command": shutil.which("sh"),
         "origin": "http://a.example\\u0027 \\u007c x",
     }
     assert end == begin | {"msg": "DISCONNECT", "pid": end["pid"]} and int(end["pid"]) > 0
