@@ -57,7 +57,12 @@ class Real:
         directory.mkdir()
         with open(directory / "log", "wb") as log:
             self.process = subprocess.Popen(
-                [REAL, self.host, *argv], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=directory
+                [REAL, self.host, *argv],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=directory,
+                start_new_session=True,
             )
         eventually(self.listens, lambda: (directory / "log").read_text(), START)
 
@@ -70,8 +75,9 @@ class Real:
         return wsraw.connect(("127.0.0.1", self.port))
 
     def stop(self):
+        """By KILL, its children too: what its handler of TERM raises gets lost where it is forking, and it goes on."""
         if self.process.poll() is None:
-            self.process.terminate()
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(EXIT)
 
 
