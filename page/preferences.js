@@ -2,6 +2,8 @@
  * What the gateway may set of the terminal: a fixed list of harmless options. Another name, or a value that is not of
  * its kind, is passed over.
  */
+import { FONT_MAX, FONT_MIN } from './looks.js';
+
 const isBoolean = (value) => typeof value === 'boolean';
 const isWithin = (min, max) => (value) => Number.isInteger(value) && value >= min && value <= max;
 const isAmong = (...words) => (value) => words.includes(value);
@@ -10,7 +12,7 @@ const ALLOWED = {
 	cursorBlink: isBoolean,
 	cursorStyle: isAmong('block', 'underline', 'bar'),
 	disableStdin: isBoolean,
-	fontSize: isWithin(8, 32),
+	fontSize: isWithin(FONT_MIN, FONT_MAX),
 	rightClickSelectsWord: isBoolean,
 	scrollback: isWithin(0, 100000),
 };
