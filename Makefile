@@ -91,7 +91,7 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 # The pages are part of the program (.incbin). That of terminals is bundled by npm, which only `make page` asks; the
 # others of these files are all that is needed without it. STATE changes when any of them does.
 PAGE       := $(if $(wildcard build/page/terminal.js.gz),build/page)
-PAGE_FILES := $(wildcard src/gate/console.html src/gate/console.css src/gate/console.js) \
+PAGE_FILES := $(wildcard src/gate/console.html src/gate/console.css src/gate/console.js) page/ends.js \
               $(if $(PAGE),$(wildcard $(PAGE)/terminal.*),page/missing.html)
 $(BUILD)/src/gate/console.o: $(PAGE_FILES)
 $(BUILD)/src/gate/console.o: ALL_CPPFLAGS += $(PAGE:%=-DCONSOLE_PAGE='"%/"') \

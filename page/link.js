@@ -4,21 +4,11 @@
  * The gateway is told what has been drawn, and sends no more than WINDOW bytes beyond that: so much is all that can come
  * between Ctrl+C and the shell's prompt, whatever the sockets on the way would hold, and all that waits in the page.
  */
+import { CODES, REFUSED, RETRY_MAX_MS, RETRY_MIN_MS, STABLE_MS } from './ends.js';
+
 const WINDOW = 512 * 1024;
 const WINDOW_STEP = WINDOW / 16; // bytes that are drawn before the gateway is told
 const MAX_PIECE = 16 * 1024; // bytes of input in a message; what is pasted may be long
-const RETRY_MIN_MS = 1000;   // the pause before reconnecting doubles between these
-const RETRY_MAX_MS = 30000;
-const STABLE_MS = 10000;     // a session that lasted this long begins with the shortest pause again
-
-const CODES = {
-	1000: 'normal end', 1001: 'going away', 1002: 'protocol error', 1003: 'unacceptable data',
-	1005: 'no code given', 1006: 'connection lost; if the gateway is there, its log says why',
-	1007: 'invalid UTF-8', 1008: 'policy violation', 1009: 'message too big', 1010: 'extension missing',
-	1011: 'backend failed', 1012: 'gateway restarts', 1013: 'try again later', 1014: 'backend unreachable',
-	1015: 'TLS handshake failed',
-};
-const REFUSED = 'not reached, or refused: then the log of the gateway says why';
 const AGAIN = 'connected to a new program';
 const PASSING = [1001, 1006, 1012, 1013, 1014]; // it may be better in a while
 const LIMITS = ['idle', 'lifetime'];            // reasons of 1001 that a new session would only meet again

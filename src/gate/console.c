@@ -7,28 +7,28 @@
  */
 #include "gate/console.h"
 
-/* The file's bytes between two symbols. The build runs in the root of the tree. */
-#define CONSOLE_EMBED(symbol, file)                                                 \
+/* The bytes of one file or of several, one behind the other, between two symbols. The build runs in the root
+ * of the tree. */
+#define CONSOLE_FILE(file) ".incbin \"" file "\"\n"
+#define CONSOLE_EMBED(symbol, files)                                                \
 	__asm__(".pushsection .rodata\n"                                            \
-		"console_" #symbol ":\n"                                            \
-		".incbin \"" file "\"\n"                                            \
-		"console_" #symbol "_end:\n"                                        \
+		"console_" #symbol ":\n" files "console_" #symbol "_end:\n"         \
 		".byte 0\n"                                                         \
 		".popsection\n");                                                   \
 	extern const char console_##symbol[] __attribute__((visibility("hidden"))); \
 	extern const char console_##symbol##_end[] __attribute__((visibility("hidden")))
 
-CONSOLE_EMBED(html, "src/gate/console.html");
-CONSOLE_EMBED(js, "src/gate/console.js");
-CONSOLE_EMBED(css, "src/gate/console.css");
+CONSOLE_EMBED(html, CONSOLE_FILE("src/gate/console.html"));
+CONSOLE_EMBED(js, CONSOLE_FILE("page/ends.js") CONSOLE_FILE("src/gate/console.js"));
+CONSOLE_EMBED(css, CONSOLE_FILE("src/gate/console.css"));
 #ifdef CONSOLE_PAGE
-CONSOLE_EMBED(terminal_html, CONSOLE_PAGE "terminal.html");
-CONSOLE_EMBED(terminal_js, CONSOLE_PAGE "terminal.js");
-CONSOLE_EMBED(terminal_js_gzip, CONSOLE_PAGE "terminal.js.gz");
-CONSOLE_EMBED(terminal_css, CONSOLE_PAGE "terminal.css");
-CONSOLE_EMBED(terminal_css_gzip, CONSOLE_PAGE "terminal.css.gz");
+CONSOLE_EMBED(terminal_html, CONSOLE_FILE(CONSOLE_PAGE "terminal.html"));
+CONSOLE_EMBED(terminal_js, CONSOLE_FILE(CONSOLE_PAGE "terminal.js"));
+CONSOLE_EMBED(terminal_js_gzip, CONSOLE_FILE(CONSOLE_PAGE "terminal.js.gz"));
+CONSOLE_EMBED(terminal_css, CONSOLE_FILE(CONSOLE_PAGE "terminal.css"));
+CONSOLE_EMBED(terminal_css_gzip, CONSOLE_FILE(CONSOLE_PAGE "terminal.css.gz"));
 #else
-CONSOLE_EMBED(terminal_html, "page/missing.html");
+CONSOLE_EMBED(terminal_html, CONSOLE_FILE("page/missing.html"));
 #endif
 
 #define CONSOLE_HTML "text/html; charset=utf-8"

@@ -3,28 +3,15 @@
  *
  * What a peer sends reaches the page through textContent only; no markup is ever built from it. The log is
  * bounded (MAX_ROWS), and drawn in batches whatever the rate at which messages come.
+ *
+ * page/ends.js stands in front of it, in the same module.
  */
-(function () {
-'use strict';
-
 const MAX_ROWS = 1000;     // rows in the log, and rows that wait to be drawn; older ones go
 const MAX_BATCH = 100;     // rows drawn in one frame
 const MAX_TEXT = 4096;     // characters of a text message that are shown
 const MAX_DUMP = 256;      // bytes of a binary message that are shown
 const MAX_HISTORY = 100;   // lines to recall
-const RETRY_MIN_MS = 1000; // the pause before reconnecting doubles between these
-const RETRY_MAX_MS = 30000;
-const STABLE_MS = 10000;   // a session that lasted this long begins with the shortest pause again
-
-const CODES = {
-	1000: 'normal end', 1001: 'going away', 1002: 'protocol error', 1003: 'unacceptable data',
-	1005: 'no code given', 1006: 'connection lost; if the gateway is there, its log says why',
-	1007: 'invalid UTF-8', 1008: 'policy violation', 1009: 'message too big', 1010: 'extension missing',
-	1011: 'backend failed', 1012: 'gateway restarts', 1013: 'try again later', 1014: 'backend unreachable',
-	1015: 'TLS handshake failed',
-};
-const REFUSED = 'not reached, or refused: then the log of the gateway says why, and with refuse_as = close, if a limit, the ' +
-	'program or the service is why, so does this page';
+const UNOPENED = REFUSED + ', and with refuse_as = close, if a limit, the program or the service is why, so does this page';
 const ENDINGS = { '': '', lf: '\n', crlf: '\r\n' };
 const MARKS = { in: '←', out: '→', note: '·', bad: '×' };
 
@@ -98,7 +85,7 @@ function cutText(text) {
 // "closed 4003 (the program ended): exit 3"; without the words in brackets when `brief`. `opened`: was there a session?
 function formatClose(event, opened, brief) {
 	const ended = event.code >= 4000 && event.code < 4256 ? 'the program ended' : '';
-	const name = event.code === 1006 && !opened ? REFUSED : CODES[event.code] || ended;
+	const name = event.code === 1006 && !opened ? UNOPENED : CODES[event.code] || ended;
 	return 'closed ' + event.code + (name && !brief ? ' (' + name + ')' : '') + (event.reason ? ': ' + event.reason : '');
 }
 
@@ -521,4 +508,3 @@ page.options.disabled = page.clear.disabled = false;
 linkSetState('closed', 'not connected');
 if (document.activeElement === document.body)
 	page.connect.focus();
-})();

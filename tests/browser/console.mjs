@@ -459,12 +459,13 @@ export async function bytesDoNotDependOnTheRequest(t) {
 	const { page } = await start(t, ['cat']);
 	const url = page.url();
 
-	for (const [query, file] of [['', 'console.html'], ['?console.js', 'console.js'], ['?console.css', 'console.css']]) {
-		const canonical = readFileSync(path.join(ROOT, 'src/gate', file));
+	for (const [query, ...files] of [['', 'src/gate/console.html'], ['?console.js', 'page/ends.js', 'src/gate/console.js'],
+		['?console.css', 'src/gate/console.css']]) {
+		const canonical = Buffer.concat(files.map((file) => readFileSync(path.join(ROOT, file))));
 		for (const target of ['/', '/%22%3E%3Cscript%3Ealert(1)%3C/script%3E', '/a/b/c']) {
 			const response = await get(url, target + query, target === '/' ? 'localhost' : undefined);
 			assert.equal(response.status, 200, target + query);
-			assert.ok(response.body.equals(canonical), `${target + query} is not ${file}`);
+			assert.ok(response.body.equals(canonical), `${target + query} is not ${files.join(' and ')}`);
 			assert.equal(response.headers['content-security-policy'], POLICY);
 			assert.equal(response.headers['x-content-type-options'], 'nosniff');
 			assert.equal(response.headers['referrer-policy'], 'no-referrer');

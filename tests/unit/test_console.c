@@ -58,7 +58,7 @@ static void test_without(void **state)
 		assert_false(console_find(&file, text_of(missing[i]), false, true));
 	}
 	file = found("console.js", false, false);
-	whole(&file, "/*\n", "})();\n");
+	whole(&file, "/*\n", "page.connect.focus();\n");
 	assert_string_equal(file.type, "text/javascript; charset=utf-8");
 	file = found("console.css", false, false);
 	assert_string_equal(file.type, "text/css; charset=utf-8");
