@@ -12,11 +12,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 static char dir[64];
+
+/* What the time of day is, in milliseconds. */
+static int64_t test_now_ms;
+
+/* Takes the place of libc's. */
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+	if (clock != CLOCK_REALTIME)
+		return (int)syscall(SYS_clock_gettime, clock, now);
+	*now = (struct timespec){ test_now_ms / 1000, test_now_ms % 1000 * 1000000 };
+	return 0;
+}
 
 static void put(const char *name, const char *text)
 {
@@ -113,17 +127,20 @@ static int teardown(void **state)
 	return chdir("/") == 0 ? system(command) : -1;
 }
 
-/* Waits until a state is sure; it must be within a second or so. One that was not sure stays that. */
+/* When a state is sure, and not a millisecond sooner. One that was not sure stays that. */
 static void expect_sure(const char *name)
 {
-	const struct filestate early = filestate_of(name);
-	struct filestate seen = early;
+	struct filestate early, seen;
+	struct stat st;
 
+	assert_int_equal(stat(name, &st), 0);
+	test_now_ms = (int64_t)st.st_ctim.tv_sec * 1000 + st.st_ctim.tv_nsec / 1000000;
+	early = filestate_of(name);
 	assert_false(early.sure);
-	for (int i = 0; i < 1000 && !seen.sure; i++) {
-		usleep(1000);
-		seen = filestate_of(name);
-	}
+	test_now_ms += FILESTATE_UNSURE_MS;
+	assert_false(filestate_of(name).sure);
+	test_now_ms++;
+	seen = filestate_of(name);
 	assert_true(seen.sure);
 	assert_true(filestate_is(&early, name));
 	assert_true(filestate_is(&seen, name));

@@ -252,11 +252,12 @@ static void test_future(void **state)
 {
 	struct ask it;
 	char line[160], date[HTTP_DATE_SIZE];
+	time_t before = time(NULL);
 	(void)state;
 
-	put("late.txt", "late", time(NULL) + 86400);
+	put("late.txt", "late", before + 86400);
 	gets(&it, "/late.txt", "", 200, "late");
-	assert_in_range(it.site.facts.modified, time(NULL) - 5, time(NULL));
+	assert_in_range(it.site.facts.modified, before, time(NULL));
 	snprintf(line, sizeof(line), "If-Modified-Since: %s\r\n", http_date(time(NULL) + 90000, date));
 	gets(&it, "/late.txt", line, 200, "late");
 }
