@@ -1,4 +1,5 @@
 """Programs that a run starts and that are gone when it ends. What they say goes to a file."""
+import itertools
 import os
 import random
 import re
@@ -99,18 +100,30 @@ def accepts(address):
     return True
 
 
+given = []  # a name that only one process can have for each port that was given away last
+
+
+def take_port(port):
+    """Is it free, and ours? The tests in tests/e2e, which may run at the same time, ask the same way."""
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        name.bind("\0wsluice-tests-port-%d" % port)
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        name.close()
+        return False
+    given.append(name)
+    return True
+
+
 def free_addresses(n):
-    """Picks n addresses that are free, for those that can't pick their own or don't say which. They stay so: they are none
-    that the kernel might give to somebody else, as a client's or for a listener without a port of its own."""
-    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
-        first = int(file.read().split()[0])
-    found = []
-    for port in random.sample(range(first // 2, first), first - first // 2):
-        try:
-            socket.create_server(("127.0.0.1", port)).close()
-        except OSError:
-            continue
-        found.append("127.0.0.1:%d" % port)
-        if len(found) == n:
-            return found
-    raise NotStarted("compare: there are no %d free ports from %d to %d" % (n, first // 2, first - 1))
+    """Picks n addresses that are free, for those that can't pick their own or don't say which. They stay so until the next
+    are picked: they are below those that the kernel might give to somebody else, as a client's or for a listener without
+    a port of its own."""
+    while given:
+        given.pop().close()
+    ports = range(10000, 30000)
+    found = list(itertools.islice(filter(take_port, random.sample(ports, len(ports))), n))
+    if len(found) < n:
+        raise NotStarted("compare: there are no %d free ports from %d to %d" % (n, ports[0], ports[-1]))
+    return ["127.0.0.1:%d" % port for port in found]

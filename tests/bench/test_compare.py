@@ -218,7 +218,7 @@ def start(*words, **more):
 
 def test_one_round(tmp_path):
     """nginx and the gateway, one row: all that a report has is there."""
-    words = ["--work=64 KiB echo", "--rounds=1", "--seconds=0.1", f"--out={tmp_path}"]
+    words = ["--work=64 KiB echo", "--rounds=1", "--seconds=1", f"--out={tmp_path}"]  # long enough for one message at least
     runner = start(f"--wsluice={WSLUICE}", *words)
     said, complaint = runner.communicate(timeout=PATIENCE)
     assert runner.returncode == 0, complaint
