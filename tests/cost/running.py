@@ -79,7 +79,8 @@ def environment(directory, child):
     if not child:
         answer_pidfds(place)
         libraries.append(preloaded(directory, "pidfd"))
-    return {**os.environ, "LD_PRELOAD": ":".join(map(str, libraries)), "COST_PIDFD": str(place)}
+    # Programs are given what the gateway has of some variables, which are not the same everywhere: no others, then.
+    return {"PATH": os.defpath, "LD_PRELOAD": ":".join(map(str, libraries)), "COST_PIDFD": str(place)}
 
 
 def raise_descriptors():
