@@ -292,12 +292,12 @@ REFUSED = [
     (["--wsluice=a", "--against=nobody"], "--against=nobody takes no part; there are: nginx, wsluice"),
     (["--wsluice=a", "--against="], "--against= takes no part"),
     ([], "no work that two could do"),
-    (["--wsluice=/nonexistent"], "/nonexistent: No such file or directory (make)"),
-    (["--wsluice=a", "--bench=/nonexistent"], "no program /nonexistent/load (make benches)"),
+    (["--wsluice=/proc/nonexistent"], "/proc/nonexistent: No such file or directory (make)"),
+    (["--wsluice=a", "--bench=/proc/nonexistent"], "no program /proc/nonexistent/load (make benches)"),
     (["--wsluice=a", "--out=/dev/null/x"], "--out=/dev/null/x: Not a directory"),
     (["--docs=x"], "--docs: it puts a report there that --again names"),
     (["--again="], "--again=: No such file or directory"),
-    (["--again=/nonexistent"], "--again=/nonexistent: No such file or directory"),
+    (["--again=/proc/nonexistent"], "--again=/proc/nonexistent: No such file or directory"),
     (["--again=/dev/null"], "--again=/dev/null: this is no report.json of ours"),
     (["--again=" + os.path.join(ROOT, "tests/cost/baseline.json")], "this is no report.json of ours"),
 ]
@@ -328,7 +328,7 @@ def test_refused(monkeypatch, capsys, words, sentence):
         ("tcpd --port=65536", "tcpd: --port=65536: not a port"),
         ("tcpd --bytes=", "tcpd: --bytes=: not a number"),
         ("tcpd --mode=x", "tcpd: --mode=x: no such mode"),
-        ("tcpd --listen=unix:/nonexistent/x", "tcpd: unix:/nonexistent/x: No such file or directory"),
+        ("tcpd --listen=unix:/proc/nonexistent/x", "tcpd: unix:/proc/nonexistent/x: No such file or directory"),
     ],
 )
 def test_programs_refuse(argv, sentence):

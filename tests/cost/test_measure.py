@@ -21,10 +21,10 @@ def refused(*words):
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (["--wsluice=/nonexistent"], "/nonexistent: No such file or directory"),
+        (["--wsluice=/proc/nonexistent"], "/proc/nonexistent: No such file or directory"),
         (["--wsluice=/dev/null"], "/dev/null: Permission denied"),
         (["--wsluice=/bin/true"], "/bin/true is not a wsluice"),
-        ([f"--wsluice={WSLUICE}", "--save=/nonexistent/file"], "/nonexistent: no such directory"),
+        ([f"--wsluice={WSLUICE}", "--save=/proc/nonexistent/file"], "/proc/nonexistent: no such directory"),
     ],
 )
 def test_refused_in_a_sentence(words, why):
