@@ -276,7 +276,7 @@ static void test_may_wait(void **state)
 	char out[OUTPUT];
 	uint32_t list = add_route(world, "/bin/ls", "/proc/self/fd", (char *)NULL);
 	uint32_t where = add_shell(world, "pwd");
-	uint32_t none = add_route(world, "/nonexistent", (char *)NULL);
+	uint32_t none = add_route(world, "/proc/nonexistent", (char *)NULL);
 	static char proc[] = "/proc";
 	for (size_t i = 0; i < world->config.n_routes; i++)
 		world->routes[i].directory = proc;
@@ -517,7 +517,7 @@ static void test_spawner_killed(void **state)
 	struct world *world = *state;
 	struct run running, starting, exited, failed;
 	uint32_t cat = add_route(world, "/bin/cat", (char *)NULL);
-	uint32_t none = add_route(world, "/nonexistent", (char *)NULL);
+	uint32_t none = add_route(world, "/proc/nonexistent", (char *)NULL);
 	uint32_t end = add_route(world, "/bin/true", (char *)NULL);
 	open_clients(world);
 	run_started(world, &running, cat);
