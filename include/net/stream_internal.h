@@ -10,8 +10,8 @@
  */
 void stream_update(struct stream *stream);
 
-/* stream.c: ends our side; nothing must wait. */
-void stream_shut(struct stream *stream);
+/* stream.c: ends our side once nothing waits. TLS says no more. */
+void stream_end(struct stream *stream);
 
 /* stream_read.c: the callback of the event `readable`. */
 void stream_on_readable(evutil_socket_t fd, short what, void *arg);

@@ -57,8 +57,8 @@ void stream_break(struct stream *stream, int error)
 	event_active(&stream->writable, EV_WRITE, 1);
 }
 
-/* Ends our side once nothing waits. */
-void stream_shut(struct stream *stream)
+/* Ends our side: nothing waits any more. */
+static void stream_shut(struct stream *stream)
 {
 	stream->write = STREAM_WRITE_SHUT;
 	if (stream->out.fd == stream->rfd) {
@@ -68,6 +68,16 @@ void stream_shut(struct stream *stream)
 	loop_event_done(stream->loop, &stream->writable);
 	close(stream->out.fd);
 	stream->out.fd = -1;
+}
+
+/* Ends our side once nothing waits. */
+void stream_end(struct stream *stream)
+{
+	if (stream->write != STREAM_WRITE_OPEN)
+		return;
+	stream->write = STREAM_WRITE_FINISHING;
+	if (stream->out.queue == NULL)
+		stream_shut(stream);
 }
 
 /* Was it woken though nothing can be written, since nobody has the terminal open? That would go on for ever.
@@ -217,9 +227,5 @@ void stream_finish(struct stream *stream)
 	stream_flush(stream);
 	stream_finish_tls(stream);
 	stream->out.corked = false;
-	if (stream->write != STREAM_WRITE_OPEN)
-		return;
-	stream->write = STREAM_WRITE_FINISHING;
-	if (stream->out.queue == NULL)
-		stream_shut(stream);
+	stream_end(stream);
 }

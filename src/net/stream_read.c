@@ -33,11 +33,8 @@ static void stream_fail_tls(struct stream *stream)
 	for (int i = 0; i < STREAM_DRAIN_READS; i++)
 		if (read(stream->rfd, stream->loop->scratch, LOOP_SCRATCH) <= 0)
 			break;
-	if (stream->write != STREAM_WRITE_OPEN || pump_met_http(stream->pump) || stream->doomed)
-		return;
-	stream->write = STREAM_WRITE_FINISHING;
-	if (stream->out.queue == NULL)
-		stream_shut(stream);
+	if (!pump_met_http(stream->pump) && !stream->doomed)
+		stream_end(stream);
 }
 
 /* Reads a descriptor; a terminal again as long as there is much. What ended that is found by the next read.
