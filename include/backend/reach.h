@@ -35,7 +35,8 @@ int reach_start(struct reach *reach);
 /* The service that is being tried, or was the last; the list's first one before the start. */
 const struct upstream *reach_at(const struct reach *reach);
 
-/* Of the connection that fn was given: what is left of connect_timeout, milliseconds. */
+/* Of the connection that fn was given: what is left of connect_timeout, milliseconds. What was reached by
+ * a reprieve has LOOP_REPRIEVE_MS. */
 unsigned reach_left_ms(const struct reach *reach);
 
 /* That connection is of no use, and closed by now: an errno, and why. fn is called again, maybe from within.

@@ -86,7 +86,6 @@ struct exchange {
 	size_t n_held;
 	struct http_scan scan;
 	bool keep_alive;      /* after this response */
-	bool reprieved;	      /* HEAD: this one has had its loop_timer_reprieve() */
 	bool incomplete;      /* BODY: it lacks its end, which only a reset can tell */
 	struct sender sender; /* BODY: of a file; idle otherwise */
 	struct access access; /* the request, for the log */

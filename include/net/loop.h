@@ -39,7 +39,9 @@ struct mail {
 enum {
 	LOOP_HEADROOM = 64, /* bytes for a header of what was read, in front of it; a line of the cache */
 	/* Bytes read at once at most: a message of 64 KiB, which is what many send, with its header. */
-	LOOP_SCRATCH = 65536 + LOOP_HEADROOM
+	LOOP_SCRATCH = 65536 + LOOP_HEADROOM,
+	LOOP_LATE_MS = 250,	/* a timer that is so late was not only waiting for its turn */
+	LOOP_REPRIEVE_MS = 1000 /* ... and this at most is added to it: for an answer to what we say late */
 };
 
 struct loop {
@@ -123,10 +125,12 @@ void loop_event_stop(struct event *event);
 int loop_timer_set(struct event *timer, uint64_t ms);
 
 /*
- * Of a timer whose time is up for what a peer sends: is there something unread that may have come in time? A
- * process that stood still has its timers due before it sees what came meanwhile. If so, the timer is set to
- * the next turn, and *given to true, after which the answer is no: bytes that trickle win a turn and no more.
+ * For the callback of a timer whose time is up, before it believes that a peer did nothing: a process that
+ * stood still (stopped, frozen, without a CPU) has its timers due before it has seen what came meanwhile, or
+ * sent what it was to send. Returns true, once after each loop_timer_set(), and has the callback called
+ * again: on the next turn, when what is there has been looked at; or, if it was called LOOP_LATE_MS late or
+ * more, after as much time again, LOOP_REPRIEVE_MS at most. Bytes that trickle win no more than that.
  */
-bool loop_timer_reprieve(struct event *timer, int fd, bool *given);
+bool loop_timer_reprieve(struct event *timer);
 
 #endif

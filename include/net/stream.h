@@ -130,9 +130,6 @@ long stream_send_file(struct stream *stream, int fd, uint64_t offset, size_t len
  * has sent more than the kernel takes. */
 bool stream_peer_has_left(const struct stream *stream);
 
-/* loop_timer_reprieve() of a timer for what is read. */
-bool stream_reprieve(const struct stream *stream, struct event *timer, bool *given);
-
 /* Has a socket's connection failed (a reset, a time-out of TCP) though nobody reads or writes? One that the
  * peer has ended in order has not. */
 bool stream_has_failed(const struct stream *stream);

@@ -104,10 +104,10 @@ static void heirs_on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 
-	if (heirs->step == HEIRS_WAITING)
-		heirs_cut(heirs);
-	else
+	if (heirs->step != HEIRS_WAITING)
 		heirs_look(heirs);
+	else if (!loop_timer_reprieve(&heirs->timer))
+		heirs_cut(heirs);
 }
 
 /* The program lives. */

@@ -98,7 +98,7 @@ static void ladder_on_timer(evutil_socket_t fd, short what, void *arg)
 	if (ladder->step == LADDER_READING && now < ladder->until_ms && !ladder_is_read(ladder)) {
 		uint64_t left = ladder->until_ms - now;
 		loop_timer_set(&ladder->timer, left < LADDER_LOOK_MS ? left : LADDER_LOOK_MS);
-	} else {
+	} else if (!loop_timer_reprieve(&ladder->timer)) {
 		ladder_enter(ladder, ladder_next(ladder));
 	}
 }

@@ -206,7 +206,7 @@ int reach_start(struct reach *reach)
 unsigned reach_left_ms(const struct reach *reach)
 {
 	uint64_t now = loop_now(reach->loop);
-	return reach->deadline > now ? (unsigned)(reach->deadline - now) : 0;
+	return reach->deadline > now ? (unsigned)(reach->deadline - now) : LOOP_REPRIEVE_MS;
 }
 
 /* The next one, or the end: of what we are short of, no other service has more; but ports of ours for it. */

@@ -89,7 +89,8 @@ static const struct stream_hooks tcp_shake_hooks = {
 /* connect_timeout is over. */
 void tcp_shake_late(struct tcp *tcp)
 {
-	tcp_shake_fail(tcp, ETIMEDOUT, strerror(ETIMEDOUT));
+	if (!loop_timer_reprieve(&tcp->timer))
+		tcp_shake_fail(tcp, ETIMEDOUT, strerror(ETIMEDOUT));
 }
 
 /* Begins the handshake, and the timer for what is left of connect_timeout. */

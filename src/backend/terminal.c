@@ -156,7 +156,8 @@ static void terminal_on_timer(evutil_socket_t fd, short what, void *arg)
 		terminal->endpoint.hooks->on_ready(terminal->endpoint.arg);
 		return;
 	case TERMINAL_GREETING:
-		terminal_fail(terminal, CLOSE_POLICY, "no first message of tty");
+		if (!loop_timer_reprieve(&terminal->timer))
+			terminal_fail(terminal, CLOSE_POLICY, "no first message of tty");
 		return;
 	case TERMINAL_OPEN:
 		if (terminal->exited)

@@ -14,7 +14,6 @@
 void exchange_enter(struct exchange *exchange, enum exchange_state state, uint64_t ms)
 {
 	exchange->state = state;
-	exchange->reprieved = false;
 	if (ms > 0)
 		loop_timer_set(&exchange->timer, ms);
 	else
@@ -243,8 +242,7 @@ static void exchange_on_timer(evutil_socket_t fd, short what, void *arg)
 		exchange_go_on(exchange);
 		return;
 	}
-	if (exchange->state == EXCHANGE_HEAD &&
-		stream_reprieve(exchange->stream, &exchange->timer, &exchange->reprieved))
+	if (!exchange_is_over(exchange) && loop_timer_reprieve(&exchange->timer))
 		return;
 	if (exchange->state == EXCHANGE_HEAD && stream_in_handshake(exchange->stream))
 		exchange_log_tls(exchange, exchange->gate->ending ? "the gateway stopped within the handshake"

@@ -307,6 +307,8 @@ void exchange_cgi_on_timer(struct exchange *exchange)
 	enum cgiclock_verdict verdict =
 		cgiclock_check(&exchange->run->clock, loop_now(exchange->gate->loop), &again);
 
+	if (verdict != CGICLOCK_ON && loop_timer_reprieve(&exchange->timer))
+		return;
 	if (verdict != CGICLOCK_ON)
 		exchange_cgi_expire(exchange, verdict);
 	else if (stream_is_paused(exchange->stream) && stream_peer_has_left(exchange->stream))

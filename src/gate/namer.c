@@ -91,6 +91,8 @@ static void namer_on_timer(evutil_socket_t fd, short what, void *arg)
 	struct namer *namer = arg;
 	(void)fd;
 	(void)what;
+	if (namer->query != NULL && loop_timer_reprieve(&namer->timer))
+		return;
 	resolver_forget(namer->query);
 	namer->query = NULL;
 	namer->fn(namer->arg, text_of(namer->entry), namer->env, namer->name);

@@ -36,7 +36,6 @@ struct preface {
 	struct addr peer;
 	uint64_t began_at;
 	struct event readable, timer;
-	bool reprieved;		/* this state has had its loop_timer_reprieve() */
 	struct proxyhdr header; /* once it is there */
 	size_t n_held;
 	uint8_t held[PROXYHDR_MAX]; /* of the header */
@@ -65,7 +64,6 @@ static int preface_enter(struct preface *preface, enum preface_state state)
 {
 	must(state >= preface->state);
 	preface->state = state;
-	preface->reprieved = false;
 	if (state != PREFACE_OVER)
 		return loop_timer_set(&preface->timer, preface_left(preface));
 	event_del(&preface->readable);
@@ -189,14 +187,14 @@ static void preface_on_readable(evutil_socket_t fd, short what, void *arg)
 		preface_look(preface);
 }
 
-/* Time is up, or all that had come by then has been looked at. */
+/* Time is up. */
 static void preface_on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct preface *preface = arg;
 	(void)fd;
 	(void)what;
 
-	if (loop_timer_reprieve(&preface->timer, preface->fd, &preface->reprieved))
+	if (loop_timer_reprieve(&preface->timer))
 		return;
 	if (preface->state == PREFACE_HEADER)
 		preface_fail(preface, "no PROXY header", "it did not come in time");

@@ -26,10 +26,10 @@ static void refused_on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 
-	if (refused->told)
-		refused->hooks->on_over(refused->arg);
-	else
+	if (!refused->told)
 		refused->hooks->on_due(refused->arg);
+	else if (!loop_timer_reprieve(&refused->timer))
+		refused->hooks->on_over(refused->arg);
 }
 
 /* Waits for the next turn: who is refused from within a request is answered when that has been dealt with. */

@@ -216,6 +216,8 @@ static void session_on_clock(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 
 	if (session->overdue != NULL) {
+		if (loop_timer_reprieve(&session->clock))
+			return;
 		visitor_cut(session->visitor, session->overdue);
 		return;
 	}
@@ -224,6 +226,8 @@ static void session_on_clock(evutil_socket_t fd, short what, void *arg)
 	if (!lifespan_is_limited(&span))
 		return;
 	const char *why = lifespan_check(&span, loop_now(session->gate->loop), &again);
+	if (why != NULL && loop_timer_reprieve(&session->clock))
+		return;
 	if (why != NULL)
 		session_expire(session, why);
 	else

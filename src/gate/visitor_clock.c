@@ -116,10 +116,12 @@ static void visitor_check_life(struct visitor *visitor)
 	}
 	switch (pulse_check(&visitor->pulse, &limits, &sight)) {
 	case PULSE_PING_TIMEOUT:
-		visitor_reset(visitor, "ping timeout");
+		if (!loop_timer_reprieve(&visitor->timer))
+			visitor_reset(visitor, "ping timeout");
 		return;
 	case PULSE_SEND_TIMEOUT:
-		visitor_reset(visitor, "send timeout");
+		if (!loop_timer_reprieve(&visitor->timer))
+			visitor_reset(visitor, "send timeout");
 		return;
 	case PULSE_PING:
 		visitor_send_ping(visitor, &sight);
@@ -133,6 +135,8 @@ static void visitor_check_life(struct visitor *visitor)
 /* Its time is up. */
 static void visitor_give_up(struct visitor *visitor)
 {
+	if (loop_timer_reprieve(&visitor->timer))
+		return;
 	if (visitor->state == VISITOR_LINGER)
 		visitor_gone(visitor);
 	else
@@ -175,7 +179,7 @@ static void visitor_check_lost(struct visitor *visitor)
 
 	if (quiet < VISITOR_CLOSE_MS)
 		loop_timer_set(&visitor->timer, VISITOR_CLOSE_MS - quiet);
-	else
+	else if (!loop_timer_reprieve(&visitor->timer))
 		visitor_gone(visitor);
 }
 

@@ -239,7 +239,9 @@ static void dial_on_deadline(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	dial_fail(arg, ETIMEDOUT, strerror(ETIMEDOUT));
+	struct dial *dial = arg;
+	if (!loop_timer_reprieve(&dial->deadline))
+		dial_fail(dial, ETIMEDOUT, strerror(ETIMEDOUT));
 }
 
 /* Puts the families in turn, beginning with the first address's, each in the resolver's order. Returns 0 or

@@ -12,12 +12,14 @@
 #include "net/outbox.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+/* What a timer has in the place of a descriptor, at which libevent looks only for EV_READ and EV_WRITE. */
+enum { LOOP_TIMER = -1, LOOP_REPRIEVED = -2 };
 
 /* A queue under a lock that is held for two assignments, and a descriptor that wakes the loop. */
 struct mailbox {
@@ -247,16 +249,21 @@ void loop_event_stop(struct event *event)
 int loop_timer_set(struct event *timer, uint64_t ms)
 {
 	struct timeval after = { .tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+	timer->ev_fd = LOOP_TIMER;
 	return event_add(timer, &after) == 0 ? 0 : -ENOMEM;
 }
 
-/* Asks the kernel whether something is unread, be it the end. */
-bool loop_timer_reprieve(struct event *timer, int fd, bool *given)
+/* Notes in the timer that it was set by this. */
+bool loop_timer_reprieve(struct event *timer)
 {
-	struct pollfd peer = { .fd = fd, .events = POLLIN };
+	const struct timeval *due = &timer->ev_timeout;
+	int64_t late_ms = clock_now_ms() - ((int64_t)due->tv_sec * 1000 + due->tv_usec / 1000);
+	int64_t more_ms = late_ms < LOOP_LATE_MS       ? 0
+			  : late_ms < LOOP_REPRIEVE_MS ? late_ms
+						       : LOOP_REPRIEVE_MS;
 
-	if (*given || poll(&peer, 1, 0) <= 0 || (peer.revents & POLLIN) == 0)
+	if (timer->ev_fd == LOOP_REPRIEVED || loop_timer_set(timer, (uint64_t)more_ms) != 0)
 		return false;
-	*given = true;
-	return loop_timer_set(timer, 0) == 0;
+	timer->ev_fd = LOOP_REPRIEVED;
+	return true;
 }

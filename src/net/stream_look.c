@@ -80,12 +80,6 @@ bool stream_has_failed(const struct stream *stream)
 	return poll(&peer, 1, 0) > 0 && (peer.revents & POLLERR) != 0;
 }
 
-/* Of the side that it reads. */
-bool stream_reprieve(const struct stream *stream, struct event *timer, bool *given)
-{
-	return loop_timer_reprieve(timer, stream->rfd, given);
-}
-
 /* Can nothing be sent any more? */
 bool stream_is_shut(const struct stream *stream)
 {

@@ -45,7 +45,9 @@ static void ending_on_grace(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	ending_cut(arg);
+	struct ending *ending = arg;
+	if (!loop_timer_reprieve(ending->grace))
+		ending_cut(ending);
 }
 
 /* Has it end with its last session: nobody comes in any more. systemd is not told, which would wait for the

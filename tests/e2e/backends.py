@@ -224,8 +224,8 @@ def closed_port():
 
 
 @contextmanager
-def black_hole():
-    """A port whose backlog is full: a connect to it gets no answer."""
+def full_listener():
+    """A listening socket whose backlog is full: a connect to it gets no answer before somebody accepts."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -239,6 +239,13 @@ def black_hole():
                 sock.connect(address)
             except TimeoutError:
                 break
-        yield address[1]
+        yield listener
         for sock in stuffing:
             sock.close()
+
+
+@contextmanager
+def black_hole():
+    """A port that says nothing to a connect."""
+    with full_listener() as listener:
+        yield listener.getsockname()[1]

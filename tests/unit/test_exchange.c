@@ -577,8 +577,31 @@ static void test_send_time(void **state)
 		} while (guest->stream.out.n_written != before);
 		rig_skip(2000);
 		rig_turns(&guest->rig, 2);
+		rig_skip(LOOP_REPRIEVE_MS);
+		rig_turns(&guest->rig, 2);
 	} while (guest->stream.out.n_written != before);
 	assert_int_equal(guest->n_gone, 1);
+	guest_free(guest);
+}
+
+/* Who has taken all that there was while the process stood still gets the rest. */
+static void test_send_stood_still(void **state)
+{
+	struct guest *guest = guest_new_with(true);
+	(void)state;
+
+	guest_say(guest, GET("/big.bin"));
+	rig_turns(&guest->rig, 5);
+	guest_read(guest, BIG);
+	assert_in_range(guest->n_got, 1, BIG - 1);
+	rig_skip(60010);
+	interrupted = true;
+	guest_settle(guest);
+	assert_false(interrupted);
+	assert_int_equal(guest->n_gone, 0);
+	rig_until(&guest->rig, (guest_read(guest, 65536), guest->exchange.state == EXCHANGE_HEAD));
+	guest_settle(guest);
+	assert_memory_equal(guest_body(guest), big_bytes, BIG);
 	guest_free(guest);
 }
 
@@ -1040,6 +1063,7 @@ int main(void)
 		cmocka_unit_test(test_linger_limits),
 		cmocka_unit_test(test_slow_reader),
 		cmocka_unit_test(test_send_time),
+		cmocka_unit_test(test_send_stood_still),
 		cmocka_unit_test(test_truncated),
 		cmocka_unit_test(test_head),
 		cmocka_unit_test(test_half_close),

@@ -13,6 +13,7 @@
 #include <termios.h>
 
 #include "backend/heirs.h"
+#include "interrupted.h"
 #include "rig.h"
 
 enum { CLOSING_WAIT = 10000 };
@@ -163,6 +164,26 @@ static void test_slow_visitor(void **state)
 	channel_allow(&output->channel, 1);
 	rig_turn(&output->rig);
 	assert_int_equal(output->n_heard, 1500);
+	assert_int_equal(output->n_eof, 1);
+	output_free(output);
+}
+
+/* What an heir could not say while the process stood still, since the pipe was full, it says now. */
+static void test_stood_still(void **state)
+{
+	struct output *output = output_new();
+	(void)state;
+
+	heirs_begin(&output->heirs);
+	output_write(output, 65536);
+	rig_skip(CLOSING_WAIT + LOOP_LATE_MS);
+	interrupted = true;
+	rig_turns(&output->rig, 3);
+	assert_false(interrupted);
+	output_write(output, 500);
+	output_wait(output, LOOP_LATE_MS);
+	assert_int_equal(output->n_heard, 66036);
+	output_wait(output, 1);
 	assert_int_equal(output->n_eof, 1);
 	output_free(output);
 }
@@ -336,6 +357,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_slow_visitor),
+		cmocka_unit_test(test_stood_still),
 		cmocka_unit_test(test_thief),
 		cmocka_unit_test(test_flood),
 		cmocka_unit_test(test_closed),

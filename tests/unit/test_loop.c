@@ -1,5 +1,6 @@
 /*
- * Tests of the loop: when the buried are freed, mail from other threads, what is counted, the clock.
+ * Tests of the loop: when the buried are freed, mail from other threads, what is counted, the clock,
+ * timers that are late.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,6 +12,7 @@
 
 #include "net/loop.h"
 #include "rig.h"
+#include "untimed.h"
 
 struct corpse {
 	struct grave grave; /* first: a grave is its corpse */
@@ -297,6 +299,67 @@ static void test_timer(void **state)
 	rig_done(&rig);
 }
 
+/* A time that somebody has. */
+struct limit {
+	struct event timer;
+	int n_over;
+};
+
+static void limit_on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct limit *limit = arg;
+	(void)fd;
+	(void)what;
+	if (!loop_timer_reprieve(&limit->timer))
+		limit->n_over++;
+}
+
+/* Each time that is set has one: a turn, unless it was late; then as much again, but not without end, however
+ * late that is. */
+static void test_reprieve(void **state)
+{
+	static const struct {
+		long late, more;
+	} cases[] = {
+		{ 0, 0 },
+		{ LOOP_LATE_MS - 1, 0 },
+		{ LOOP_LATE_MS, LOOP_LATE_MS },
+		{ LOOP_LATE_MS + 1, LOOP_LATE_MS + 1 },
+		{ LOOP_REPRIEVE_MS, LOOP_REPRIEVE_MS },
+		{ LOOP_REPRIEVE_MS + 1, LOOP_REPRIEVE_MS },
+		{ 3600000, LOOP_REPRIEVE_MS },
+	};
+	struct limit limit = { .n_over = 0 };
+	struct rig rig;
+	(void)state;
+	rig_init(&rig);
+	loop_event_init(&rig.loop, &limit.timer, -1, 0, limit_on_timer, &limit);
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int before = limit.n_over;
+		loop_timer_set(&limit.timer, 1000);
+		rig_skip(1000 + cases[i].late);
+		rig_turn(&rig);
+		if (cases[i].more > 0) {
+			rig_skip(cases[i].more - 1);
+			rig_turns(&rig, 3);
+			assert_int_equal(limit.n_over, before);
+			rig_skip(1);
+		}
+		assert_int_equal(limit.n_over, before);
+		rig_skip(i == 6 ? 5000 : 0); /* late again: it has had its time */
+		rig_turn(&rig);
+		assert_int_equal(limit.n_over, before + 1);
+	}
+	loop_timer_set(&limit.timer, 1000);
+	rig_skip(1000);
+	untimed_at = 1;
+	rig_turn(&rig);
+	assert_int_equal(limit.n_over, 8); /* there was no memory for it */
+	loop_event_done(&rig.loop, &limit.timer);
+	rig_done(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -308,6 +371,7 @@ int main(void)
 		cmocka_unit_test(test_mail_of_the_dead),
 		cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_timer),
+		cmocka_unit_test(test_reprieve),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -150,6 +150,21 @@ static void test_silent_client(void **state)
 	fake_free(it);
 }
 
+/* What it said while the process stood still is heard after the time is up. */
+static void test_stood_still(void **state)
+{
+	struct spawn_child *it = terminal_ready();
+	(void)state;
+
+	rig_skip(TERMINAL_HELLO_MS + 10);
+	rig_turn(&it->rig);
+	say(it, "{}");
+	assert_non_null(it->hooks);
+	rig_turns(&it->rig, 3);
+	assert_int_equal(it->n_eof, 0);
+	fake_free(it);
+}
+
 /* What the program is started with, and that its own end is the session's. */
 static void test_session(void **state)
 {
@@ -539,6 +554,7 @@ int main(void)
 	signal(SIGPIPE, SIG_IGN);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_silent_client),
+		cmocka_unit_test(test_stood_still),
 		cmocka_unit_test(test_session),
 		cmocka_unit_test(test_taken_down),
 		cmocka_unit_test(test_not_started),

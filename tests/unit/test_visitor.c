@@ -13,6 +13,7 @@
 
 #include "gate/pulse.h"
 #include "gate/visitor.h"
+#include "interrupted.h"
 #include "rig.h"
 #include "wire.h"
 #include "ws/message.h"
@@ -910,6 +911,26 @@ static void test_close_timer(void **state)
 	assert_int_equal(n_closed, 1);
 }
 
+/* The answer came while the process stood still, for longer than that. */
+static void test_close_stood_still(void **state)
+{
+	struct guest *guest = guest_new(false);
+	(void)state;
+
+	guest_finish(guest, 1000, "");
+	rig_pass(&guest->rig, 300, 100);
+	guest_close(guest, 1000, "");
+	rig_skip(VISITOR_CLOSE_MS + 10);
+	interrupted = true;
+	guest_settle(guest);
+	assert_false(interrupted);
+	assert_int_equal(visitor_code_received(guest->visitor), 1000);
+	guest_leave(guest, false);
+	rig_until(&guest->rig, guest->n_closed == 1);
+	assert_string_equal(guest_how(guest), "");
+	guest_free(guest);
+}
+
 /* The time runs from when the close frame leaves: a client that still reads what is before it has the time
  * for that, one that stops reading has not. */
 static void test_close_timer_slow_reader(void **state)
@@ -1465,6 +1486,7 @@ int main(void)
 		cmocka_unit_test(test_ping_flood),
 		cmocka_unit_test(test_pongs_behind_data),
 		cmocka_unit_test(test_close_timer),
+		cmocka_unit_test(test_close_stood_still),
 		cmocka_unit_test(test_close_timer_slow_reader),
 		cmocka_unit_test(test_linger_timer),
 		cmocka_unit_test(test_linger_of_a_distant_client),
