@@ -12,10 +12,17 @@
 
 struct rotation;
 
+/*
+ * How long a service may go on after our half-close, which follows the client's close frame. One that ends in
+ * that time is heard out, however slowly the client takes it: what waits for the client has send_timeout for
+ * each step, and is not counted here. One that was read for so long and goes on is taken for one that never
+ * ends (a ticker, a screen): RFC 6455 5.5.1 wants the client answered as soon as practical and promises it
+ * nothing more, and it is answered with its own code, for it was the one to end.
+ */
 enum {
 	TCP_PROXY_MAX = 2048,	 /* bytes; a socket that was just connected takes as many at once */
-	TCP_DRAIN_MS = 1000,	 /* after our half-close, without a byte from the service */
-	TCP_DRAIN_MAX_MS = 5000, /* ... and in all */
+	TCP_DRAIN_MS = 1000,	 /* without a byte from it */
+	TCP_DRAIN_MAX_MS = 5000, /* in all */
 	TCP_ABORT_MS = 1000	 /* before a reset, without a byte taken of what the visitor had sent */
 };
 

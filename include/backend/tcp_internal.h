@@ -35,10 +35,11 @@ struct tcp {
 	int write_error;
 	bool guarded; /* the kernel looks whether it is still there; a unix socket needs none of that */
 	/* Does it go on taking its input, and, while FINISHING, then sending output? */
-	bool watched;	     /* OPEN: bytes wait for it */
-	uint64_t taken;	     /* of its input when we looked last */
-	uint64_t moved_at;   /* the last time that it went on */
-	uint64_t drained_at; /* when it had taken all; 0: it has not */
+	bool watched;	   /* OPEN: bytes wait for it */
+	uint64_t taken;	   /* of its input when we looked last */
+	uint64_t moved_at; /* the last time that it went on */
+	bool drained;	   /* it has taken all */
+	unsigned n_looks;  /* that found it drained, and read */
 	struct event timer;
 	char how[64];
 };

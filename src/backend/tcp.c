@@ -143,7 +143,7 @@ static void tcp_on_broken(struct endpoint *endpoint, int error)
 static void tcp_on_output(struct endpoint *endpoint)
 {
 	struct tcp *tcp = (struct tcp *)endpoint;
-	if (tcp->drained_at != 0)
+	if (tcp->drained)
 		tcp->moved_at = loop_now(endpoint->loop);
 }
 

@@ -40,27 +40,42 @@ static void tcp_look(struct tcp *tcp, uint64_t now)
 	tcp->taken = taken;
 }
 
+/* Is its time up? */
+static bool tcp_is_late(const struct tcp *tcp, uint64_t now)
+{
+	uint64_t quiet = now - tcp->moved_at;
+
+	if (!tcp->drained)
+		return quiet >= tcp->route->send_timeout_ms;
+	return quiet >= TCP_DRAIN_MS || tcp->n_looks >= TCP_DRAIN_MAX_MS / TCP_LOOK_MS;
+}
+
 /*
  * Finishing. First it takes all of its input, the end included, as slowly as it likes but not in steps longer
- * than send_timeout. Then it may go on sending, but not after a silence and not for ever; what waits for a
- * slow visitor is no silence.
+ * than send_timeout. Then it may go on sending, but not after a silence and not for ever; while it waits for
+ * a slow visitor, who has a time of its own, it is neither silent nor heard.
  */
 static void tcp_check_finish(struct tcp *tcp, uint64_t now)
 {
 	const struct stream *stream = &tcp->channel.stream;
 
 	tcp_look(tcp, now);
-	if (tcp->drained_at == 0 && stream_is_shut(stream) && stream_unsent(stream) == 0)
-		tcp->drained_at = tcp->moved_at = now;
-	uint64_t quiet = now - tcp->moved_at;
+	if (!tcp->drained && stream_is_shut(stream) && stream_unsent(stream) == 0) {
+		tcp->drained = true;
+		tcp->moved_at = now;
+	} else if (tcp->drained && stream_is_paused(stream)) {
+		tcp->moved_at = now;
+	} else if (tcp->drained) {
+		tcp->n_looks++;
+	}
+	bool late = tcp_is_late(tcp, now);
 	if (stream_is_over(stream))
 		tcp_gone(tcp);
-	else if (tcp->drained_at == 0 && quiet >= tcp->route->send_timeout_ms)
+	else if (late && loop_timer_reprieve(&tcp->timer))
+		return;
+	else if (late && !tcp->drained)
 		tcp_reset(tcp);
-	else if (tcp->drained_at != 0 && ((quiet >= TCP_DRAIN_MS && !stream_is_paused(stream)) ||
-						 now - tcp->drained_at >= TCP_DRAIN_MAX_MS))
-		tcp_gone(tcp);
-	else if (loop_timer_set(&tcp->timer, TCP_LOOK_MS) != 0)
+	else if (late || loop_timer_set(&tcp->timer, TCP_LOOK_MS) != 0)
 		tcp_gone(tcp); /* which nobody would look at again */
 }
 
@@ -69,8 +84,10 @@ static void tcp_check_finish(struct tcp *tcp, uint64_t now)
 static void tcp_check_abort(struct tcp *tcp, uint64_t now)
 {
 	tcp_look(tcp, now);
-	bool wait = stream_unsent(&tcp->channel.stream) > 0 && now - tcp->moved_at < TCP_ABORT_MS;
-	if (!wait || loop_timer_set(&tcp->timer, TCP_LOOK_MS) != 0)
+	bool waits = stream_unsent(&tcp->channel.stream) > 0, late = now - tcp->moved_at >= TCP_ABORT_MS;
+	if (waits && late && loop_timer_reprieve(&tcp->timer))
+		return;
+	if (!waits || late || loop_timer_set(&tcp->timer, TCP_LOOK_MS) != 0)
 		tcp_reset(tcp);
 }
 
@@ -112,10 +129,10 @@ static void tcp_check_open(struct tcp *tcp, uint64_t now)
 	tcp->watched = stream_has_queue(&tcp->channel.stream);
 	if (!tcp->watched)
 		return;
-	if (now - tcp->moved_at >= tcp->route->send_timeout_ms)
-		tcp_stalled(tcp);
-	else
+	if (now - tcp->moved_at < tcp->route->send_timeout_ms)
 		tcp_arm(tcp);
+	else if (!loop_timer_reprieve(&tcp->timer))
+		tcp_stalled(tcp);
 }
 
 /* The one timer. */

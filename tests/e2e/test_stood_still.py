@@ -148,6 +148,44 @@ def test_message(gateway, path):
             talk.set()
 
 
+def test_tail_of_a_service(gateway):
+    """It is left when it is silent after its end, but not when it was not heard."""
+    go, said = threading.Event(), threading.Event()
+
+    def answers(it, sock):
+        while it.read(sock):
+            pass
+        go.wait()
+        sock.sendall(PIECE)
+        said.set()
+        sock.close()
+
+    with service(answers) as one:
+        gw = gateway({"route /": {"connect": one.uri}}, gateway=ONE)
+
+        @in_time
+        def play(gw):
+            go.clear()
+            said.clear()
+            n = one.at_eof
+            with gw.ws() as ws:
+                ws.send_close(1000)
+                eventually(lambda: one.at_eof > n, "the service is not told")
+                over = time.monotonic() + 0.3
+                eventually(lambda: time.monotonic() > over, "the clock has stopped")  # it has looked, and found that
+                with stands_still(gw):
+                    go.set()
+                    eventually(said.is_set, "it can't say it")
+                data, end = everything(ws)
+                assert data == PIECE and end.code == 1000
+                ws.ended()
+
+        try:
+            play(gw)
+        finally:
+            go.set()
+
+
 def test_connect(gateway):
     with full_listener() as listener:
         port = listener.getsockname()[1]

@@ -243,6 +243,33 @@ def test_client_closes_and_hears_the_rest(gateway):
     promptly(play, late=0.8)  # a service that has heard the end has a second to begin to answer
 
 
+def test_client_closes_and_hears_the_rest_slowly(gateway):
+    """It takes longer than any service may go on after the end, and is told of a good end when it has all."""
+    size = 24 << 20
+
+    def answers(it, sock):
+        sink_until_end(sock)
+        for _ in range(size // len(MEGABYTE)):
+            sock.sendall(MEGABYTE)
+        sock.close()
+
+    def sink_until_end(sock):
+        while sock.recv(65536):
+            pass
+
+    with service(answers) as it:
+        gw = gateway(route(it.uri))
+        with gw.ws("/tcp", over=gw.connect(rcvbuf=65536)) as ws:
+            ws.send_close(1000)
+            begin, parts, have = time.monotonic(), [], 0
+            while (got := ws.recv()).opcode != CLOSE:
+                parts.append(got.payload)
+                have += len(got.payload)
+                eventually(lambda: time.monotonic() - begin > have / (3 << 20), "the clock has stopped")
+            assert (have, got.code) == (size, 1000)
+            assert b"".join(parts) == MEGABYTE * (size // len(MEGABYTE))
+
+
 def test_service_ignores_the_end(gateway):
     """The client has its answer all the same, and the connection to the service is cut."""
     with service(backends.silent) as it:

@@ -367,11 +367,9 @@ static void test_silent(void **state)
 	rig_skip(TCP_DRAIN_MS - 300);
 	service_says(service, "x");
 	service_settle(service);
-	rig_skip(TCP_DRAIN_MS - 300);
-	service_settle(service);
+	rig_pass(&service->rig, TCP_DRAIN_MS - TCP_LOOK_MS, TCP_LOOK_MS);
 	heard(&service->ear, "P");
-	rig_skip(300);
-	service_settle(service);
+	rig_pass(&service->rig, 2 * TCP_LOOK_MS, TCP_LOOK_MS);
 	heard(&service->ear, "EC");
 	assert_int_equal(service->ear.end.code, 1000);
 	assert_string_equal(how(service), "left");
@@ -387,19 +385,20 @@ static void test_talkative(void **state)
 	(void)state;
 
 	visitor_closes(service);
-	for (; ms < 3 * TCP_DRAIN_MAX_MS && service->ear.n_closed == 0; ms += 250) {
+	service_settle(service);
+	for (; ms < 3 * TCP_DRAIN_MAX_MS && service->ear.n_closed == 0; ms += TCP_LOOK_MS) {
 		service_says(service, "tick");
 		service_settle(service);
-		rig_skip(250);
+		rig_skip(TCP_LOOK_MS);
 		rig_turns(&service->rig, 2);
 	}
 	size_t n_closed = service->ear.n_closed;
 	service_free(service);
 	assert_int_equal(n_closed, 1);
-	assert_in_range(ms, TCP_DRAIN_MAX_MS - 500, TCP_DRAIN_MAX_MS + 500);
+	assert_in_range(ms, TCP_DRAIN_MAX_MS, TCP_DRAIN_MAX_MS + 2 * TCP_LOOK_MS);
 }
 
-/* While a slow visitor holds up the reading, the service is not silent; that has a limit too. */
+/* While a slow visitor holds up the reading, the service is not silent, nor has it its time. */
 static void test_held_up(void **state)
 {
 	struct service *service = service_open(FRAMING_STREAM, false);
@@ -408,19 +407,41 @@ static void test_held_up(void **state)
 	visitor_closes(service);
 	service_says(service, "answer");
 	service->tcp->ops->allow(service->tcp, 0);
-	rig_skip(TCP_DRAIN_MAX_MS - 1000);
-	service_settle(service);
+	rig_pass(&service->rig, 3 * TCP_DRAIN_MAX_MS, TCP_LOOK_MS);
 	heard(&service->ear, "");
 	service->tcp->ops->allow(service->tcp, 65536);
-	service_settle(service);
+	rig_skip(TCP_LOOK_MS); /* a look comes first */
+	rig_until(&service->rig, service->ear.heard[0] != '\0');
 	heard(&service->ear, "P");
-	service->tcp->ops->allow(service->tcp, 0);
-	for (int i = 0; i < 8; i++) {
-		rig_skip(TCP_DRAIN_MAX_MS / 4);
-		service_settle(service);
-	}
+	rig_pass(&service->rig, TCP_DRAIN_MS - 2 * TCP_LOOK_MS, TCP_LOOK_MS);
+	heard(&service->ear, "");
+	rig_pass(&service->rig, 4 * TCP_LOOK_MS, TCP_LOOK_MS);
 	heard(&service->ear, "EC");
 	service_free(service);
+}
+
+/* Of its time counts that in which it is read. */
+static void test_held_up_again_and_again(void **state)
+{
+	struct service *service = service_open(FRAMING_STREAM, false);
+	int ms = 0;
+	(void)state;
+
+	visitor_closes(service);
+	service_settle(service);
+	for (; ms < 3 * TCP_DRAIN_MAX_MS && service->ear.n_closed == 0; ms += TCP_LOOK_MS) {
+		service->tcp->ops->allow(service->tcp, 0);
+		rig_pass(&service->rig, 4 * TCP_LOOK_MS, TCP_LOOK_MS);
+		service_says(service, "tick");
+		service->tcp->ops->allow(service->tcp, 65536);
+		service_settle(service);
+		rig_skip(TCP_LOOK_MS);
+		rig_turns(&service->rig, 2);
+	}
+	size_t n_closed = service->ear.n_closed;
+	service_free(service);
+	assert_int_equal(n_closed, 1);
+	assert_in_range(ms, TCP_DRAIN_MAX_MS, TCP_DRAIN_MAX_MS + 2 * TCP_LOOK_MS);
 }
 
 /* One that takes nothing of what it was sent before the close: after send_timeout it is reset, since what it
@@ -436,10 +457,8 @@ static void test_takes_nothing(void **state)
 	rig_skip(SEND_TIMEOUT - 1000);
 	rig_turns(&service->rig, 3);
 	heard(&service->ear, "");
-	rig_skip(1000);
-	rig_turns(&service->rig, 3);
-	rig_skip(SEND_TIMEOUT); /* the first look may find bytes taken since the close */
-	rig_turns(&service->rig, 3);
+	/* The first look may find bytes taken since the close. */
+	rig_pass(&service->rig, 1000 + SEND_TIMEOUT, TCP_LOOK_MS);
 	heard(&service->ear, "EC");
 	while (!service->got_eof && service->got_error == 0)
 		service_read(service, 65536);
@@ -638,8 +657,7 @@ static void test_abort_takes_nothing(void **state)
 	rig_skip(TCP_ABORT_MS - 300);
 	rig_turns(&service->rig, 3);
 	heard(&service->ear, "");
-	rig_skip(TCP_ABORT_MS);
-	rig_turns(&service->rig, 3);
+	rig_pass(&service->rig, 300 + TCP_LOOK_MS, TCP_LOOK_MS);
 	heard(&service->ear, "EC");
 	service_free(service);
 }
@@ -848,6 +866,7 @@ int main(void)
 		cmocka_unit_test(test_silent),
 		cmocka_unit_test(test_talkative),
 		cmocka_unit_test(test_held_up),
+		cmocka_unit_test(test_held_up_again_and_again),
 		cmocka_unit_test(test_takes_nothing),
 		cmocka_unit_test(test_takes_slowly),
 		cmocka_unit_test(test_stalls),
