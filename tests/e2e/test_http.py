@@ -552,7 +552,8 @@ def test_console(gw):
 
 
 def test_console_parts(gw):
-    """Everything that the page refers to is served, as what it is, and is nothing but the file."""
+    """Everything that the page refers to is served, as what it is, and is nothing but its files."""
+    files = {"css": ["src/gate/console.css"], "js": ["page/ends.js", "src/gate/console.js"]}
     page = gw.get("/console")
     found = [
         one
@@ -567,7 +568,7 @@ def test_console_parts(gw):
         answer = gw.get(url.removeprefix(gw.origin))
         assert answer.status == 200, (reference, answer)
         suffix = "css" if "css" in reference else "js"
-        assert answer.body == (ROOT / f"src/gate/console.{suffix}").read_bytes()
+        assert answer.body == b"".join((ROOT / file).read_bytes() for file in files[suffix])
         assert answer.header("Content-Type").split(";")[0] == {"css": "text/css", "js": "text/javascript"}[suffix]
         check_headers(answer)
 
