@@ -117,7 +117,7 @@ static inline bool loop_event_is_set(const struct event *event)
 		       (EVLIST_TIMEOUT | EVLIST_INSERTED | EVLIST_ACTIVE | EVLIST_ACTIVE_LATER)) != 0;
 }
 
-/* event_del(), for events that are stopped in each session: most of these are not set then. */
+/* event_del() for all of the tree; it asks first: most events that a session stops are not set. */
 void loop_event_stop(struct event *event);
 
 /* (Re)starts a timer; 0 is the next turn. Returns 0 or -ENOMEM, of a timer that was not set before: for who

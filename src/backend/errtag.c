@@ -22,7 +22,7 @@ static void errtag_update(struct errtag *errtag)
 	if (errtag->fd < 0)
 		return;
 	if (!heard && errtag->state != ERRTAG_LOGGED)
-		event_del(&errtag->readable);
+		loop_event_stop(&errtag->readable);
 	else if (event_add(&errtag->readable, NULL) != 0)
 		errtag_enter(errtag, ERRTAG_FAILED);
 }
@@ -35,7 +35,7 @@ static void errtag_enter(struct errtag *errtag, enum errtag_state state)
 
 	must(state > errtag->state);
 	if (errtag->state == ERRTAG_HEARD)
-		event_del(&errtag->timer);
+		loop_event_stop(&errtag->timer);
 	errtag->state = state;
 	if (state == ERRTAG_FAILED || (state == ERRTAG_LOGGED && waited_for))
 		event_active(&errtag->timer, EV_TIMEOUT, 1);

@@ -52,7 +52,7 @@ static void heirs_enter(struct heirs *heirs, enum heirs_step step)
 		return;
 	case HEIRS_NONE:
 	case HEIRS_OVER:
-		event_del(&heirs->timer);
+		loop_event_stop(&heirs->timer);
 		return;
 	}
 }

@@ -44,12 +44,12 @@ static void ladder_enter(struct ladder *ladder, enum ladder_step step)
 		ladder_send(ladder, ladder->stop_signal);
 		return;
 	case LADDER_KILLED:
-		event_del(&ladder->timer);
+		loop_event_stop(&ladder->timer);
 		ladder_send(ladder, SIGKILL);
 		return;
 	case LADDER_NONE:
 	case LADDER_OVER:
-		event_del(&ladder->timer);
+		loop_event_stop(&ladder->timer);
 		return;
 	}
 }

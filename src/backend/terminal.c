@@ -21,7 +21,7 @@ void terminal_enter(struct terminal *terminal, enum terminal_state state)
 {
 	must(state > terminal->state);
 	terminal->state = state;
-	event_del(&terminal->timer);
+	loop_event_stop(&terminal->timer);
 	if (state == TERMINAL_GREETING)
 		loop_timer_set(&terminal->timer, TERMINAL_HELLO_MS);
 }

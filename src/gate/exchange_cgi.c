@@ -44,7 +44,7 @@ static void exchange_cgi_wait(struct exchange *exchange, uint64_t ms)
 	if (stream_is_paused(exchange->stream) && ms > EXCHANGE_CGI_LOOK_MS)
 		ms = EXCHANGE_CGI_LOOK_MS;
 	if (ms == UINT64_MAX)
-		event_del(&exchange->timer);
+		loop_event_stop(&exchange->timer);
 	else
 		loop_timer_set(&exchange->timer, ms);
 }

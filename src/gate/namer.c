@@ -81,7 +81,7 @@ static void namer_on_name(void *arg, const char *name)
 	namer->query = NULL;
 	if (name[0] != '\0')
 		namer_put(namer, name);
-	event_del(&namer->timer);
+	loop_event_stop(&namer->timer);
 	namer->fn(namer->arg, text_of(namer->entry), namer->env, namer->name);
 }
 

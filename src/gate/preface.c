@@ -66,8 +66,8 @@ static int preface_enter(struct preface *preface, enum preface_state state)
 	preface->state = state;
 	if (state != PREFACE_OVER)
 		return loop_timer_set(&preface->timer, preface_left(preface));
-	event_del(&preface->readable);
-	event_del(&preface->timer);
+	loop_event_stop(&preface->readable);
+	loop_event_stop(&preface->timer);
 	return 0;
 }
 

@@ -68,7 +68,7 @@ static void listener_back_off(struct listener *listener, int error)
 		listener->warned_at = now;
 		listener->warned = true;
 	}
-	event_del(listener->acceptable);
+	loop_event_stop(listener->acceptable);
 	loop_timer_set(listener->retry, LISTENER_BACKOFF_MS);
 }
 
@@ -118,7 +118,7 @@ static void listener_on_acceptable(evutil_socket_t fd, short what, void *arg)
 	for (int i = 0; error == 0 && i < LISTENER_BUDGET; i++)
 		error = listener_accept(listener);
 	if (error == -EBUSY) {
-		event_del(listener->acceptable);
+		loop_event_stop(listener->acceptable);
 		loop_timer_set(listener->retry, LISTENER_ROOM_MS);
 	} else if (error != 0 && error != -EAGAIN)
 		listener_back_off(listener, -error);

@@ -53,7 +53,7 @@ void stream_break(struct stream *stream, int error)
 	stream->write = STREAM_WRITE_BROKEN;
 	stream->write_error = error;
 	stream_drop(stream);
-	event_del(&stream->writable);
+	loop_event_stop(&stream->writable);
 	event_active(&stream->writable, EV_WRITE, 1);
 }
 

@@ -109,7 +109,7 @@ int bounds_start(struct bounds *bounds, const struct config *config, struct limi
 void bounds_stop(struct bounds *bounds)
 {
 	if (bounds->timer != NULL)
-		event_del(bounds->timer);
+		loop_event_stop(bounds->timer);
 }
 
 /* Frees it. */

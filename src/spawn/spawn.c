@@ -52,11 +52,11 @@ static void spawn_client_flush(struct spawn_client *client)
 	if (wire_flush(&client->wire) < 0) {
 		/* Said by the read callback, so that no hook is called from here. */
 		shutdown(client->wire.fd, SHUT_RDWR);
-		event_del(&client->on_write);
+		loop_event_stop(&client->on_write);
 	} else if (client->wire.queued > 0) {
 		event_add(&client->on_write, NULL);
 	} else {
-		event_del(&client->on_write);
+		loop_event_stop(&client->on_write);
 	}
 }
 
