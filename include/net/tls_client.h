@@ -27,6 +27,9 @@ int tls_client_new(struct tls **out, const struct route_conf *route, pem_note_fn
 enum { TLS_CLIENT_NAME_MAX = 255 };
 SSL *tls_client_connect(struct tls *tls, const char *host);
 
+/* Of what is found of a certificate (X509_V_...): is it that nobody is known who vouches for it? */
+bool tls_client_lacks_authority(long verdict);
+
 /* Of a handshake that failed: what to look at, to be written behind the reason; "" where there is nothing to
  * say. host: as it was given to tls_client_connect(). Returns `out`. */
 enum { TLS_CLIENT_ADVICE = TLS_CLIENT_NAME_MAX + 64 };

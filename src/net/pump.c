@@ -132,6 +132,28 @@ static bool pump_met_other(const struct pump *pump, int reason)
 	       (reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_HTTP_REQUEST);
 }
 
+/* Did the peer show a certificate that is not believed? OpenSSL says so last: before that may be why it could
+ * not read an authority's. */
+static bool pump_met_stranger(void)
+{
+	unsigned long error = ERR_peek_last_error();
+	return ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED;
+}
+
+/* Whose certificate it is and why it is not believed; where there was no authority for it, and one of the
+ * system's could not be read, why not. */
+static void pump_explain_stranger(struct pump *pump)
+{
+	long verdict = SSL_get_verify_result(pump->ssl);
+	bool unread = tls_client_lacks_authority(verdict) && ERR_peek_error() != ERR_peek_last_error();
+
+	pump_end(pump, -EPROTO,
+		pump->authority ? "the certificate of the %s's authority: %s%s%s"
+				: "the %s's certificate: %s%s%s",
+		pump_peer(pump), X509_verify_cert_error_string(verdict), unread ? ": " : "",
+		unread ? pem_cause() : "");
+}
+
 /* What went wrong first, in words: a peer's alert, a certificate of its own and an end that nothing told of
  * are told apart from the rest. */
 static void pump_explain(struct pump *pump)
@@ -140,11 +162,8 @@ static void pump_explain(struct pump *pump)
 	int reason = ERR_GET_REASON(error);
 	const char *words = ERR_reason_error_string(error);
 
-	if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
-		pump_end(pump, -EPROTO,
-			pump->authority ? "the certificate of the %s's authority: %s"
-					: "the %s's certificate: %s",
-			pump_peer(pump), X509_verify_cert_error_string(SSL_get_verify_result(pump->ssl)));
+	if (pump_met_stranger())
+		pump_explain_stranger(pump);
 	else if (reason > SSL_AD_REASON_OFFSET)
 		pump_end(pump, -EPROTO, "the %s's alert: %s", pump_peer(pump),
 			pump_alert(reason - SSL_AD_REASON_OFFSET));
@@ -173,7 +192,10 @@ static void pump_judge(struct pump *pump, int error, int saved)
 		pump_end(pump, 0, "%s", "");
 		return;
 	case SSL_ERROR_SYSCALL:
-		pump_end(pump, saved != 0 ? -saved : -ECONNRESET, "%s", "");
+		if (pump_met_stranger()) /* it was no call for the socket that failed */
+			pump_explain_stranger(pump);
+		else
+			pump_end(pump, saved != 0 ? -saved : -ECONNRESET, "%s", "");
 		return;
 	case SSL_ERROR_WANT_WRITE: /* the outbox had no memory */
 		pump_end(pump, -ENOMEM, "%s", "");

@@ -208,27 +208,26 @@ static bool tls_client_want_name(SSL *ssl, const char *host)
 		       X509_VERIFY_PARAM_set1_host(param, name, len) == 1);
 }
 
+/* Is it that nobody is known who vouches for it? */
+bool tls_client_lacks_authority(long verdict)
+{
+	return verdict == X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT ||
+	       verdict == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN ||
+	       verdict == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT ||
+	       verdict == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY ||
+	       verdict == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE;
+}
+
 /* What to look at when a certificate was not believed, by its error. */
 const char *tls_client_advise(const SSL *ssl, const char *host, char out[static TLS_CLIENT_ADVICE])
 {
-	long error = SSL_get_verify_mode(ssl) == SSL_VERIFY_NONE ? X509_V_OK : SSL_get_verify_result(ssl);
+	long verdict = SSL_get_verify_mode(ssl) == SSL_VERIFY_NONE ? X509_V_OK : SSL_get_verify_result(ssl);
 
 	out[0] = '\0';
-	switch (error) {
-	case X509_V_ERR_HOSTNAME_MISMATCH:
-	case X509_V_ERR_IP_ADDRESS_MISMATCH:
+	if (verdict == X509_V_ERR_HOSTNAME_MISMATCH || verdict == X509_V_ERR_IP_ADDRESS_MISMATCH)
 		snprintf(out, TLS_CLIENT_ADVICE, " (wanted: %s; tls_name sets another)", host);
-		break;
-	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+	else if (tls_client_lacks_authority(verdict))
 		snprintf(out, TLS_CLIENT_ADVICE, " (tls_ca names the file of who is believed)");
-		break;
-	default:
-		break;
-	}
 	return out;
 }
 

@@ -569,8 +569,8 @@ def hashed(directory, authority):
 
 
 def test_system_authorities(gateway, everyone):
-    """Those of the system count where a route names none, also for a user that came later; who is taken out of them is
-    not believed any more, and that there are none is said."""
+    """Those of the system count where a route names none, also for a user that came later; one that this user may not read
+    does not, and that is said; who is taken out of them is not believed any more, and that there are none is said."""
     store = everyone / "store"
     link = hashed(store, certs.run_authority())
     with tls_service(host="127.0.0.1") as it:
@@ -579,6 +579,9 @@ def test_system_authorities(gateway, everyone):
             gateway={"user": "nobody"} if os.geteuid() == 0 else {},
             environment={"SSL_CERT_DIR": str(store), "SSL_CERT_FILE": str(everyone / "none.pem")},
         )
+        link.chmod(0)
+        assert "unable to get local issuer certificate: Permission denied" in refused(gw, "/system")
+        link.chmod(0o644)
         with gw.ws("/system") as ws:
             link.unlink()
             line = gw.wait_log("TLS files read again")

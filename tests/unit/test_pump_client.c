@@ -10,6 +10,8 @@
 #include <cmocka.h>
 
 #include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "tlspair.h"
 
@@ -300,6 +302,54 @@ static void test_authority_not_believed(void **state)
 	certs_free(&root);
 }
 
+/* Believes those of the system, and fails. */
+static void system_must_fail(const char *host, const struct cert *cert, const char *words)
+{
+	struct route_conf route = { .is_service = true, .tls_verify = true };
+
+	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+		struct tls *tls;
+		assert_int_equal(tls_client_new(&tls, &route, NULL, NULL), 0);
+		struct pair *pair = pair_open(tls, host, service_ctx(cert), version);
+		pair_must_fail(pair, EPROTO, words);
+		pair_free(pair);
+		tls_unref(tls);
+	}
+}
+
+/* Nor an authority of the system whose file can't be read or holds none: why is said where it mattered. */
+static void test_authority_not_read(void **state)
+{
+	struct cert root = certs_make("system", (struct cert_wish){ .ca = true }),
+		    leaf = certs_make(
+			    "issued", (struct cert_wish){ .names = "DNS:localhost", .issuer = &root });
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	(void)state;
+
+	snprintf(name.sun_path, sizeof(name.sun_path), "%s/%08lx.0", certs_dir,
+		X509_subject_name_hash(root.x509));
+	setenv("SSL_CERT_DIR", certs_dir, 1);
+	setenv("SSL_CERT_FILE", "/nowhere/cert.pem", 1);
+	assert_int_equal(bind(fd, (struct sockaddr *)&name, sizeof(name)), 0); /* root can't open it either */
+	close(fd);
+	system_must_fail("localhost", &leaf,
+		"the service's certificate: unable to get local issuer certificate: "
+		"No such device or address");
+	setenv("SSL_CERT_FILE", root.file, 1);
+	system_must_fail("elsewhere", &leaf, "the service's certificate: hostname mismatch");
+	setenv("SSL_CERT_FILE", "/nowhere/cert.pem", 1);
+	assert_int_equal(unlink(name.sun_path), 0);
+	certs_write(name.sun_path, "garbage", 0600);
+	system_must_fail("localhost", &leaf,
+		"the service's certificate: unable to get local issuer certificate: no start line");
+	unlink(name.sun_path);
+	unsetenv("SSL_CERT_DIR");
+	unsetenv("SSL_CERT_FILE");
+	certs_free(&leaf);
+	certs_free(&root);
+}
+
 /* A service that insists on a certificate: of TLS 1.2 the handshake fails; of TLS 1.3 it is over for us
  * before the service has seen that there is none. */
 static void test_insists(void **state)
@@ -508,6 +558,7 @@ int main(void)
 		cmocka_unit_test(test_pause),
 		cmocka_unit_test(test_not_believed),
 		cmocka_unit_test(test_authority_not_believed),
+		cmocka_unit_test(test_authority_not_read),
 		cmocka_unit_test(test_insists),
 		cmocka_unit_test(test_garbage),
 		cmocka_unit_test(test_cut_in_handshake),
