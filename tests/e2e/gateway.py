@@ -196,7 +196,7 @@ class Gateway:
             resource.setrlimit(resource.RLIMIT_NOFILE, (self.files, self.files))
 
     def start(self):
-        """Starts it and waits until it says where it listens."""
+        """Starts it and waits until it says where it listens; one that does not is gone afterwards."""
         out = self.stderr if self.stderr is not None else open(self.log_path, "ab")
         try:
             self.process = subprocess.Popen(
@@ -212,11 +212,15 @@ class Gateway:
             if self.stderr is None:
                 out.close()
         if self.stderr is None:
-            eventually(
-                self.find_addresses,
-                lambda: f"{shlex.join(map(str, self.argv))} does not listen:\n{self.log_text()}",
-                START,
-            )
+            try:
+                eventually(
+                    self.find_addresses,
+                    lambda: f"{shlex.join(map(str, self.argv))} does not listen:\n{self.log_text()}",
+                    START,
+                )
+            except BaseException:  # who made it has nothing yet to end it by
+                self.kill()
+                raise
             self.mark()
         return self
 
