@@ -3,10 +3,11 @@
  * handles them.
  * Waits are for conditions, with a limit; nothing sleeps.
  */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -93,6 +94,18 @@ export async function startGateway(...args) {
 export async function listening(gateway) {
 	const [, port] = await gateway.says(/listening.*?127\.0\.0\.1:(\d+)\s/);
 	return `http://127.0.0.1:${port}/`;
+}
+
+/** A certificate that nobody has signed, in files that go with the test: the options that name them. */
+export function certificate(t) {
+	const directory = mkdtempSync(path.join(tmpdir(), 'wsluice-tls-'));
+	const [cert, key] = ['cert.pem', 'key.pem'].map((name) => path.join(directory, name));
+
+	t.defer(() => rmSync(directory, { recursive: true }));
+	execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2',
+		'-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1', '-out', cert, '-keyout', key],
+	{ stdio: 'pipe' });
+	return ['--ssl', `--sslcert=${cert}`, `--sslkey=${key}`];
 }
 
 /**

@@ -6,8 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { HEIGHT, WIDTH, pixels, startDesktop } from './desktop.mjs';
-import { ROOT, SCREENSHOTS, eventually, startGateway } from './harness.mjs';
-import { certificate } from './tls.mjs';
+import { ROOT, SCREENSHOTS, certificate, eventually, startGateway } from './harness.mjs';
 
 const PAGE = path.join(ROOT, 'tests/browser/novnc.html');
 const NOVNC = path.join(ROOT, 'tests/browser/node_modules/@novnc/novnc');

@@ -5,8 +5,7 @@
  * A test is a function of ({ newConsole, newTerminal, defer, mayComplain }); it fails also when a page that it opened
  * reports an error that it did not announce: scripts, resources, content security policy.
  */
-import { chromium } from 'playwright-core';
-
+import { launchChromium } from './chromium.mjs';
 import * as consoleTests from './console.mjs';
 import * as demoTests from './demo.mjs';
 import { Console, LIMIT_MS, Terminal } from './harness.mjs';
@@ -14,9 +13,6 @@ import * as novncTests from './novnc.mjs';
 import * as shellTests from './shells.mjs';
 import * as terminalTests from './terminal.mjs';
 import * as tlsTests from './tls.mjs';
-
-const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-	'--disable-component-update', '--disable-sync'];
 
 /** Opens a page in a context of its own; its complaints go to `complaints`. */
 async function openPage(browser, cleanup, complaints, options) {
@@ -58,7 +54,7 @@ async function runTest(browser, test) {
 async function main(words) {
 	const tests = Object.entries({ ...consoleTests, ...demoTests, ...novncTests, ...shellTests, ...terminalTests, ...tlsTests })
 		.filter(([name]) => words.length === 0 || words.some((word) => name.includes(word)));
-	const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: FLAGS, timeout: LIMIT_MS });
+	const browser = await launchChromium(LIMIT_MS);
 	let failed = 0;
 
 	for (const [name, test] of tests) {

@@ -17,6 +17,7 @@ export function makeHome(t) {
 
 	t.defer(() => rmSync(home, { recursive: true, force: true }));
 	writeFileSync(path.join(home, '.bashrc'), SHELL_RC);
+	writeFileSync(path.join(home, '.hushlogin'), ''); // Ubuntu's bash.bashrc has a hint for users of sudo
 	return home;
 }
 

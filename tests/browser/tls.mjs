@@ -1,23 +1,7 @@
 /* The console over TLS: the page by https, its WebSocket by wss to where it came from. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 
-import { startGateway } from './harness.mjs';
-
-/** A certificate that nobody has signed, in files that go with the test: the options that name them. */
-export function certificate(t) {
-	const directory = mkdtempSync(path.join(tmpdir(), 'wsluice-tls-'));
-	const [cert, key] = ['cert.pem', 'key.pem'].map((name) => path.join(directory, name));
-
-	t.defer(() => rmSync(directory, { recursive: true }));
-	execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2',
-		'-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1', '-out', cert, '-keyout', key],
-	{ stdio: 'pipe' });
-	return ['--ssl', `--sslcert=${cert}`, `--sslkey=${key}`];
-}
+import { certificate, startGateway } from './harness.mjs';
 
 /** A console over TLS in front of a command, taken down at the end of the test. */
 async function start(t, ...command) {

@@ -1,11 +1,6 @@
 /* Headless Chromium: a page that comes from the gateway, on the same port. It offers compression always. */
-import { createRequire } from 'node:module';
-
+import { launchChromium } from '../browser/chromium.mjs';
 import { options, report } from './client.js';
-
-const { chromium } = createRequire(new URL('../browser/package.json', import.meta.url))('playwright-core');
-const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-	'--disable-component-update', '--disable-sync'];
 
 /** Runs in the page. */
 async function inPage({ url, ...rest }) {
@@ -25,7 +20,7 @@ async function inPage({ url, ...rest }) {
 
 /** From the opening of the page to the close code. */
 async function run() {
-	const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: FLAGS, timeout: 0 });
+	const browser = await launchChromium(0);
 	try {
 		const page = await (await browser.newContext({ ignoreHTTPSErrors: true })).newPage();
 		page.setDefaultTimeout(0); // who runs this has the patience
