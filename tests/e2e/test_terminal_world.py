@@ -51,7 +51,7 @@ def GATEWAY(directory):
     route("/env/own", "env -0", env=["TERM=vt220", "HOME=/srv", "LC_CTYPE=C"])
     route("/owner", sh(OWNER))
     route("/owner/as", sh(OWNER), run_as="4242:4243")
-    route("/bash", "bash --norc --noprofile -i", env=["PS1=ready>", "HOME=/nonexistent"])
+    route("/bash", "bash --norc --noprofile -i", env=["PS1=ready>", f"HOME={directory}"])
     route("/sh", "sh -i", env=["PS1=ready>"])
     route("/jobs", sh(JOBS, "bash"))
     routes["route /pipes"] = {"exec": "cat"}
@@ -127,7 +127,7 @@ SEEN = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
     [
         ("/env", {**SEEN, **ROOT, "LANG": ""}, []),
         ("/env/as", {"HOME": "/", "SHELL": "/bin/sh"}, ["USER", "LOGNAME"]),
-        ("/env/nobody", {"HOME": "/nonexistent", "SHELL": "/bin/sh", "USER": "nobody", "LOGNAME": "nobody"}, []),
+        ("/env/nobody", {"HOME": pwd.getpwnam("nobody").pw_dir, "SHELL": "/bin/sh", "USER": "nobody", "LOGNAME": "nobody"}, []),
         ("/env/own", {**ROOT, "TERM": "vt220", "HOME": "/srv", "LC_CTYPE": "C"}, []),
     ],
 )
