@@ -1,6 +1,7 @@
 """Fixtures: gateways that are checked when the test is over."""
 import itertools
 import os
+import tempfile
 
 import gateway as gateway_module
 import pytest
@@ -17,6 +18,8 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     os.umask(0o022)  # what tests write other users read, and run
     os.environ.update(LANG="C.UTF-8", LC_ALL="C.UTF-8", LANGUAGE="")  # the words of programs are looked for
+    if len(tempfile.gettempdir()) > 20 or " " in tempfile.gettempdir():  # unix sockets' names, and words, are beneath it
+        os.environ["TMPDIR"] = tempfile.tempdir = "/tmp"
     gateway_module.over_tls = config.getoption("--tls")
 
 
