@@ -20,37 +20,46 @@ say_failures() {
 		}' "$logs/$1.log" | head -n 40 | sed "s/^/$1: /"
 }
 
+# The count that a log ends with, without words.
+count_in() {
+	sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed.*/\1 \2/p' "$1" | tail -n 1
+}
+
 # Plays a check into a log; its count is in good and bad then. A check that gives no count has failed.
 play() {
 	"check_$(echo "$1" | tr - _)" >"$2" 2>&1
 	status=$?
-	count=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed.*/\1 \2/p' "$2" | tail -n 1)
+	count=$(count_in "$2")
 	[ -n "$count" ] || count="0 1"
 	good=${count% *} bad=${count#* }
 	[ $status -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
 }
 
-# The words that have a check play only what failed in it; none when it can't.
-failed_tests() {
+# Where each failure of a check that can play a part of itself was, a line each: programs, files, the browser's tests.
+failed_in() {
 	case $1 in
-	unit*) awk '/^# build\// { program = $2 } /^not ok / || /^# status [1-9]/ { print program }' "$logs/$1.log" | sort -u ;;
-	cost | bench | e2e*) echo --lf --lfnf=none -n0 ;;
+	unit*) awk '/^# build\// { program = $2 } /^not ok / { print program }' "$logs/$1.log" ;;
+	cost | bench | e2e*) sed -nE 's/^(FAILED|ERROR) (tests\/[^ :]*)::.*/\2/p' "$logs/$1.log" ;;
 	browser) sed -n 's/^FAILED  \([A-Za-z0-9]*\).*/\1/p' "$logs/$1.log" ;;
 	esac
 }
 
-# A test that failed beside the others is played once more with nothing beside it, and what came of it is said: it stays
-# a fault to be found, of the test or of the program, but no reason to refuse what it has nothing to do with. What a
-# sanitizer or a broken invariant says is true however seldom it is said.
+# What is true however seldom it is said: sanitizers, must(), the C library, deaths by signals.
+GRAVE='Sanitizer: |: runtime error: |wsluice: bug: |it died: -|exit (86|-[0-9])|stack smashing|(malloc|realloc|free)\(\): |SIG(SEGV|ABRT)|Segmentation'
+
+# When tests failed beside the others, all of their files are played once more with nothing beside them, and what came of
+# it is said: it stays a fault to be found, of the test or of the program, but no reason to refuse what it has nothing to
+# do with. Only where each failure has a name, so that none is forgiven with another, and the check came to its end.
 play_again() {
-	again=$(failed_tests "$1")
-	[ -n "$again" ] || return
-	! grep -qE 'ERROR: [A-Za-z]+Sanitizer|WARNING: ThreadSanitizer|: runtime error: |wsluice: bug: ' "$logs/$1.log" || return
-	read -r first_good first_bad <"$logs/$1.count"
+	again=$(failed_in "$1")
+	[ "$(echo "$again" | grep -c .)" -eq "$2" ] && [ -n "$(count_in "$logs/$1.log")" ] || return
+	! grep -qE "$GRAVE" "$logs/$1.log" || return
+	again=$(echo "$again" | sort -u)
+	all_of=$(cat "$logs/$1.count")
 	play "$1" "$logs/$1-again.log"
 	if [ "$good" -gt 0 ] && [ "$bad" -eq 0 ]; then
 		echo "$1: PASSED when played again, alone: see why in $logs/$1.log"
-		echo "$((first_good + first_bad)) 0" >"$logs/$1.count"
+		echo "$((${all_of% *} + $2)) 0" >"$logs/$1.count"
 	else
 		echo "$1: failed again, alone: $logs/$1-again.log"
 	fi

@@ -225,7 +225,9 @@ class Gateway:
         return self
 
     def find_addresses(self):
-        assert self.process.poll() is None, f"exit {self.process.returncode} at start:\n{self.log_text()}"
+        if self.process.poll() is not None:
+            self.check_sanitizer()
+            raise AssertionError(f"exit {self.process.returncode} at start:\n{self.log_text()}")
         whole = self.log_text().rpartition("\n")[0]
         self.addresses = re.findall(
             r"(?:\d+\.\d+\.\d+\.\d+|\[[0-9a-f:.]+\]):\d+|unix:[^\s\"\\,]+",
@@ -286,6 +288,7 @@ class Gateway:
         try:
             return self.process.wait(timeout)
         except subprocess.TimeoutExpired:
+            self.check_sanitizer()
             raise AssertionError(f"still running:\n{self.log_text()}") from None
 
     def stop(self, status=0):
