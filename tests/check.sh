@@ -195,13 +195,15 @@ check_e2e_tsan() {
 fuzz_one() {
 	target=$1
 	inputs=$logs/fuzz-$target.inputs new=build/fuzz/corpus/$target found=build/fuzz/found/$target
-	rm -rf "$logs/fuzz-$target.ok" "$new"
-	mkdir -p "$new" "$found"
+	rm -f "$logs/fuzz-$target.ok"
+	mkdir -p "$found"
 	fuzz="build/fuzz/fuzz_$target -artifact_prefix=$found/ -rss_limit_mb=1024"
 	set -- tests/fuzz/corpus/"$target"/*
 	# shellcheck disable=SC2086 # words, here and below
 	$fuzz -timeout=100 "$@" || return
 	if [ "$TIME" != 0 ]; then
+		rm -rf "$new" # by the seed alone, not by what was found before; that stays until here
+		mkdir -p "$new"
 		(IFS=, && printf %s "$*" >"$inputs") # a directory has an order of its own
 		# shellcheck disable=SC2086
 		$wrap $fuzz -seed="$SEED" -max_total_time="$TIME" -seed_inputs="@$inputs" -reload=0 -timeout=10 \
