@@ -267,9 +267,9 @@ def test_sessions_are_resumed_with_the_next_certificate(gateway, site, version):
 
 def test_warnings_at_start_and_when_read_again(gateway, site):
     """Served all the same."""
-    long_ago = datetime.now(timezone.utc) - timedelta(days=365)
-    yesterday = datetime.now(timezone.utc) - timedelta(days=1)
-    site.renew(start=long_ago, end=yesterday)
+    begin = datetime.now(timezone.utc)
+    yesterday = begin - timedelta(days=1)
+    site.renew(start=begin - timedelta(days=365), end=yesterday)
     unverified = context()
     unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
     gw = gateway(ECHO, listen=site.pair.keys, tls=unverified)
@@ -278,11 +278,16 @@ def test_warnings_at_start_and_when_read_again(gateway, site):
     assert lines[0]["file"] == str(site.pair.certificate)
     assert lines[0]["reason"].startswith(f"holds a certificate that expired at {yesterday:%Y-%m-%d} ")
     assert served(gw) == site.der
-    site.renew()
-    site.pair.key.chmod(0o644)
+    with unseen(gw):
+        site.renew()
+        site.pair.key.chmod(0o644)
     wait_served(gw, site.der)
-    said = [line for line in gw.logged(SAME) if line["reason"] != lines[0]["reason"]]  # which midnight brings once more
-    assert len(said) == 1 and said[0]["file"] == str(site.pair.key) and "(mode 0644)" in said[0]["reason"], said
+    said = gw.logged(SAME)
+    again = [line for line in said if line["reason"] == lines[0]["reason"]]
+    midnights = (datetime.now(timezone.utc).date() - begin.date()).days  # each may bring it once more
+    assert len(again) <= midnights and len(said) == len(again) + 1, said
+    (line,) = [line for line in said if line not in again]
+    assert line["file"] == str(site.pair.key) and "(mode 0644)" in line["reason"], line
 
 
 def test_no_timer_without_tls(gateway, site):
