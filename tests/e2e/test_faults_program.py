@@ -16,7 +16,7 @@ import pytest
 import wsraw
 from gateway import Gateway, alive, process_state
 from scripts import script
-from wait import eventually, plateau
+from wait import eventually, plateau, prompt
 from wsraw import BINARY, CLOSE
 
 MIB = 1 << 20
@@ -77,7 +77,7 @@ def GATEWAY(directory):
         "/stdin-closed/*",
         f"exec <&-\necho ready\nwhile [ ! -e '{directory}/go' ]; do sleep 0.01; done\ncat '{data}'\n{end}",
     )
-    loop = f"echo ready\nwhile :; do sleep 0.02; echo >>'{directory}/turns'; done"
+    loop = "echo ready\nwhile :; do sleep 0.02; done"
     told = f"trap 'while read -r x; do :; done; read -r up _ </proc/uptime; echo $up >>{directory}/ladder; exit 5' TERM\n"
     program("/ladder/told", told + loop, closing_wait="1s", stop_grace="1h")
     program("/ladder/deaf", f"trap '' TERM\n{loop}", closing_wait="1s", stop_grace="1s")
@@ -299,19 +299,18 @@ def test_ladder(gw):
     assert told - begin > 0.95
 
 
+@prompt
 def test_top_of_the_ladder(gw):
-    """stop_grace, and KILL: after both waits, and before the default's five seconds, in which there are more turns."""
-    turns = gw.dir / "turns"
+    """stop_grace, and KILL: after both waits, and before either could have been half as long again."""
     with gw.ws("/ladder/deaf") as ws:
         assert ws.recv_bytes(6) == b"ready\n"
-        turns.unlink(missing_ok=True)
         begin = time.monotonic()
         ws.send_close(1000)
         ws.recv_close(1000, answer=False)
         ws.ended()
     assert gw.wait_log("session ended", code_sent=1000)["end"] == "signal KILL"
-    assert time.monotonic() - begin > 1.95
-    assert not turns.exists() or turns.stat().st_size <= 4 / 0.02, turns.stat()
+    took = time.monotonic() - begin
+    assert 1.95 < took < 2.5, took
 
 
 def test_heard_in_closing_wait(gw):
