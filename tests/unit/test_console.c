@@ -59,6 +59,9 @@ static void test_without(void **state)
 	}
 	file = found("console.js", false, false);
 	whole(&file, "/*\n", "page.connect.focus();\n");
+	const char *ends = strstr(file.bytes.ptr, "export const CODES = {"); /* page/ends.js, and then ... */
+	assert_non_null(ends);
+	assert_non_null(strstr(ends, "\nconst page = {};")); /* ... src/gate/console.js */
 	assert_string_equal(file.type, "text/javascript; charset=utf-8");
 	file = found("console.css", false, false);
 	assert_string_equal(file.type, "text/css; charset=utf-8");
