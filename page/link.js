@@ -4,7 +4,7 @@
  * The gateway is told what has been drawn, and sends no more than WINDOW bytes beyond that: so much is all that can come
  * between Ctrl+C and the shell's prompt, whatever the sockets on the way would hold, and all that waits in the page.
  */
-import { CODES, REFUSED, RETRY_MAX_MS, RETRY_MIN_MS, STABLE_MS } from './ends.js';
+import { RETRY_MAX_MS, RETRY_MIN_MS, STABLE_MS, formatClose, formatRetry } from './ends.js';
 
 const WINDOW = 512 * 1024;
 const WINDOW_STEP = WINDOW / 16; // bytes that are drawn before the gateway is told
@@ -20,9 +20,7 @@ const decoder = new TextDecoder();
 export function formatEnd(event, opened) {
 	if (event.code === 1000 || (event.code >= 4000 && event.code < 4256))
 		return event.reason || 'exit ' + (event.code === 1000 ? 0 : event.code - 4000);
-	const name = event.code === 1006 && !opened ? REFUSED : CODES[event.code];
-	const reason = event.reason === name ? '' : event.reason;
-	return 'closed ' + event.code + (name ? ' (' + name + ')' : '') + (reason ? ': ' + reason : '');
+	return formatClose(event, opened);
 }
 
 // Is a session that ended like this to be followed by another by itself?
@@ -33,8 +31,8 @@ export function isPassing(event) {
 /*
  * Makes the one connection of the page. `hooks`: size() -> { columns, rows }; onState(state, text): connecting, open,
  * ended (by the program), failed, waiting (to reconnect); onBegin(); onOutput(bytes, drawn), where drawn() is to be
- * called when they are; onAgain(), before the output of a session that is not the first one; onTitle(text);
- * onPreferences(object); onSettled(done), which calls done() when all is drawn.
+ * called when they are; onAgain(), when the first message of a session that is not the first one is there, before it is
+ * taken; onTitle(text); onPreferences(object); onSettled(done), which calls done() when all is drawn.
  */
 export function linkNew(hooks) {
 	const link = {
@@ -42,6 +40,7 @@ export function linkNew(hooks) {
 		state: 'closed',
 		openedAt: 0, // 0 until the session is open
 		connected: 'connected', // the text of the state open: who was there before may take the new program for the old
+		again: false, // is this not the first session, and nothing has come of it? It may be open only to be closed
 		drawn: 0,    // bytes of which the gateway has not been told
 		retryTimer: 0,
 		retryMs: RETRY_MIN_MS,
@@ -111,6 +110,9 @@ export function linkNew(hooks) {
 	function take(bytes) {
 		const rest = bytes.subarray(1);
 
+		if (link.again)
+			hooks.onAgain();
+		link.again = false;
 		switch (String.fromCharCode(bytes[0])) {
 		case '0':
 			takeOutput(rest);
@@ -127,8 +129,7 @@ export function linkNew(hooks) {
 	function onOpen() {
 		link.openedAt = performance.now();
 		link.socket.send(encoder.encode(JSON.stringify({ AuthToken: '', ...hooks.size(), window: WINDOW })));
-		if (link.connected === AGAIN)
-			hooks.onAgain();
+		link.again = link.connected === AGAIN;
 		setState('open', link.connected);
 	}
 
@@ -152,7 +153,7 @@ export function linkNew(hooks) {
 	}
 
 	function retry(text) {
-		setState('waiting', text + ', reconnecting in ' + link.retryMs / 1000 + ' s');
+		setState('waiting', formatRetry(text, link.retryMs));
 		link.retryTimer = setTimeout(open, link.retryMs);
 		link.retryMs = Math.min(2 * link.retryMs, RETRY_MAX_MS);
 	}

@@ -31,10 +31,11 @@ for (const element of document.querySelectorAll('[id]'))
 	page[element.id] = element;
 
 const encoder = new TextEncoder();
-const terminal = new Terminal({ ...looksOptions(), allowProposedApi: true, scrollback: 5000, macOptionIsMeta: true });
+const terminal = new Terminal({
+	...looksOptions(), allowProposedApi: true, scrollback: 5000, macOptionIsMeta: true,
+	logLevel: 'off', // it would tell of each sequence that is none, and output may be anything
+});
 const fit = new FitAddon();
-let used = false;  // there was a session before
-let shown = false; // it, or one before it, has left something on the screen
 
 // ---------------------------------------------------------------- the clipboard
 
@@ -90,8 +91,9 @@ function followViewport() {
 function tidy() {
 	const { active, normal } = terminal.buffer;
 
-	shown = normal.baseY + normal.cursorY + normal.cursorX > 0;
 	terminal.write(encoder.encode(CANCEL + (active.type === 'normal' ? '' : LEAVE_ALTERNATE) + TIDY + (normal.cursorX > 0 ? '\r\n' : '')));
+	if (normal.baseY + normal.cursorY + normal.cursorX > 0)
+		terminal.write(NEW_SESSION);
 }
 
 function showStatus(state, text) {
@@ -118,14 +120,8 @@ const link = linkNew({
 	onBegin: () => {
 		preferencesReset(terminal);
 		setTitle('');
-		if (used)
-			tidy();
-		used = true;
 	},
-	onAgain: () => {
-		if (shown)
-			terminal.write(NEW_SESSION);
-	},
+	onAgain: tidy, // not before: what the last session showed may be all that is left of somebody's work
 	onState: showStatus,
 	onOutput: (bytes, drawn) => terminal.write(bytes, drawn),
 	onSettled: (done) => terminal.write('', done),

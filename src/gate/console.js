@@ -11,7 +11,6 @@ const MAX_BATCH = 100;     // rows drawn in one frame
 const MAX_TEXT = 4096;     // characters of a text message that are shown
 const MAX_DUMP = 256;      // bytes of a binary message that are shown
 const MAX_HISTORY = 100;   // lines to recall
-const UNOPENED = REFUSED + ', and with refuse_as = close, if a limit, the program or the service is why, so does this page';
 const ENDINGS = { '': '', lf: '\n', crlf: '\r\n' };
 const MARKS = { in: '←', out: '→', note: '·', bad: '×' };
 
@@ -80,13 +79,6 @@ function parseHex(text) {
 // The first characters of a text, without half of a surrogate pair at the end.
 function cutText(text) {
 	return text.length <= MAX_TEXT ? text : text.slice(0, MAX_TEXT).replace(/[\uD800-\uDBFF]$/, '');
-}
-
-// "closed 4003 (the program ended): exit 3"; without the words in brackets when `brief`. `opened`: was there a session?
-function formatClose(event, opened, brief) {
-	const ended = event.code >= 4000 && event.code < 4256 ? 'the program ended' : '';
-	const name = event.code === 1006 && !opened ? UNOPENED : CODES[event.code] || ended;
-	return 'closed ' + event.code + (name && !brief ? ' (' + name + ')' : '') + (event.reason ? ': ' + event.reason : '');
 }
 
 // ---------------------------------------------------------------- the log
@@ -327,7 +319,7 @@ function linkOnClose(event) {
 }
 
 function linkRetry(text) {
-	linkSetState('waiting', text + ', reconnecting in ' + link.retryMs / 1000 + ' s');
+	linkSetState('waiting', formatRetry(text, link.retryMs));
 	link.retryTimer = setTimeout(linkOpen, link.retryMs);
 	link.byHand = false;
 	link.retryMs = Math.min(2 * link.retryMs, RETRY_MAX_MS);

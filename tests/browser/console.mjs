@@ -233,7 +233,8 @@ export async function gatewayStops(t) {
 	await view.connect();
 	await view.gateway.stop();
 	await view.state('failed');
-	await view.row('bad', 'closed 1001 (going away)');
+	assert.equal(await view.row('bad', 'closed 1001'), 'closed 1001 (going away)');
+	await view.screenshot('console-stopped');
 }
 
 export async function nobodyThere(t) {
@@ -242,7 +243,8 @@ export async function nobodyThere(t) {
 
 	await view.page.click('#connect');
 	await view.state('failed');
-	await view.row('bad', 'closed 1006 (not reached, or refused: then the log of the gateway says why');
+	assert.equal(await view.row('bad', 'closed 1006'), 'closed 1006 (not reached, or refused: then the log of the gateway says why)');
+	await view.screenshot('console-refused');
 }
 
 export async function tcpService(t) {

@@ -155,6 +155,8 @@ export async function terminalListens(t) {
 	const session = await view.session(0);
 	const balloon = Buffer.from('🎈');
 
+	// What is no sequence is passed over without a complaint to the browser.
+	session.output('\x1b[é');
 	for (const byte of balloon)
 		session.output([byte]);
 	session.output('|\r\n\x1b[38;2;1;120;3mgreen\x1b[0m 漢|\r\n' + view.gateway.url + '?console \r\n');
@@ -237,9 +239,9 @@ export async function terminalEnds(t) {
 		assert.equal(await view.status(), 'connected to a new program');
 		const next = await view.session(number + 1);
 		assert.equal(next.heard.length, 1);
-		assert.deepEqual(await page.evaluate(() => [window.wsluice.terminal.buffer.active.type, window.wsluice.terminal.modes.mouseTrackingMode]), ['normal', 'none']);
 		next.output(`alive ${number}\r\n`);
 		await view.line(new RegExp(`^alive ${number}$`));
+		assert.deepEqual(await page.evaluate(() => [window.wsluice.terminal.buffer.active.type, window.wsluice.terminal.modes.mouseTrackingMode]), ['normal', 'none']);
 		// One can see which program it was that wrote what; the first one left nothing, as a full screen does.
 		const lines = Array.from({ length: number }, (_, n) => ['— new session —', `alive ${n + 1}`]).flat();
 		assert.deepEqual((await view.lines()).filter(Boolean), ['alive 0', ...lines]);
@@ -254,8 +256,8 @@ export async function terminalReconnects(t) {
 	const view = await play(t);
 	const { page } = view;
 	let number = 0;
-	const lose = async (code, reason, wait) => {
-		(await view.session(number)).close(code, reason);
+	const lose = async (code, reason, wait, stop = '') => {
+		(await view.session(number)).close(code, reason + stop);
 		const waits = new RegExp(`${reason}\\)?, reconnecting in ${wait} s$`);
 		await eventually(async () => { // drawing what came, the last of it too, takes timers of no time
 			await page.clock.runFor(1);
@@ -281,6 +283,13 @@ export async function terminalReconnects(t) {
 	await view.session(number);
 	await view.state('open');
 
+	// A sentence goes on without its full stop.
+	await lose(1013, 'All sessions are taken. Try again later', 1, '.');
+	await view.screenshot('terminal-waiting');
+	await page.click('#start');
+	await view.session(number);
+	await view.state('open');
+
 	// A network that is back is not waited for any longer.
 	for (const wait of [1, 2, 4, 8]) {
 		await lose(1012, 'gateway restarts', wait);
@@ -302,21 +311,35 @@ export async function terminalReconnects(t) {
 		await page.clock.runFor(1);
 		return (await view.lines()).filter(Boolean).join('|').startsWith('$ sleep 9|— new session —|$');
 	}, 'the line between the sessions');
+
+	// Who is only let in to be told why not has no program yet, and what the last one showed stays.
+	(await view.session(number)).output('\x1b[?1049h\x1b[Hnot saved');
+	await eventually(async () => {
+		await page.clock.runFor(1);
+		return (await view.lines())[0] === 'not saved';
+	}, 'the screen');
+	await lose(1012, 'gateway restarts', 1);
+	await page.click('#start');
+	await lose(1013, 'busy', 1);
+	assert.equal((await view.lines())[0], 'not saved');
 }
 
-/** A browser does not tell a gateway that is gone from one that refuses, so nor does the page. */
+/** A browser does not tell a gateway that is gone from one that refuses, so nor does the page. What was on the screen stays there. */
 export async function terminalNobodyThere(t) {
 	t.mayComplain(/WebSocket connection to .* failed/);
-	const gateway = await startGateway('--set', 'terminal=yes', 'cat');
+	const gateway = await startGateway('--set', 'terminal=yes', 'sh', '-c', "printf '\\033[?1049hnot saved'; exec cat");
 	t.defer(() => gateway.stop('SIGKILL'));
 	const view = await t.newTerminal();
 
 	await view.open(gateway.url);
 	await view.state('open');
+	await view.line(/^not saved$/);
 	await keepStatuses(view.page);
 	await gateway.stop('SIGKILL');
 	for (const words of ['connection lost; if the gateway is there, its log says why', 'not reached, or refused: then the log of the gateway says why'])
 		await statusesWith(view.page, `closed 1006 (${words})`);
+	assert.equal((await view.lines())[0], 'not saved');
+	await view.screenshot('terminal-away');
 }
 
 /** What has been drawn is told, often enough for a program that never stops to print; the end comes when all is drawn. */

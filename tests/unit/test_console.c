@@ -59,7 +59,7 @@ static void test_without(void **state)
 	}
 	file = found("console.js", false, false);
 	whole(&file, "/*\n", "page.connect.focus();\n");
-	const char *ends = strstr(file.bytes.ptr, "export const CODES = {"); /* page/ends.js, and then ... */
+	const char *ends = strstr(file.bytes.ptr, "\nconst CODES = {"); /* page/ends.js, and then ... */
 	assert_non_null(ends);
 	assert_non_null(strstr(ends, "\nconst page = {};")); /* ... src/gate/console.js */
 	assert_string_equal(file.type, "text/javascript; charset=utf-8");
