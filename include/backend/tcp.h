@@ -12,6 +12,8 @@
 
 struct rotation;
 
+enum { TCP_PROXY_MAX = 2048 }; /* bytes; a socket that was just connected takes as many at once */
+
 /*
  * How long a service may go on after our half-close, which follows the client's close frame. One that ends in
  * that time is heard out, however slowly the client takes it: what waits for the client has send_timeout for
@@ -20,11 +22,11 @@ struct rotation;
  * nothing more, and it is answered with its own code, for it was the one to end.
  */
 enum {
-	TCP_PROXY_MAX = 2048,	 /* bytes; a socket that was just connected takes as many at once */
-	TCP_DRAIN_MS = 1000,	 /* without a byte from it */
-	TCP_DRAIN_MAX_MS = 5000, /* in all */
-	TCP_ABORT_MS = 1000	 /* before a reset, without a byte taken of what the visitor had sent */
+	TCP_DRAIN_MS = 1000,	/* without a byte from it */
+	TCP_DRAIN_MAX_MS = 5000 /* in all */
 };
+
+enum { TCP_ABORT_MS = 1000 }; /* before a reset, without a byte taken of what the visitor had sent */
 
 /* What a connection needs to know. */
 struct tcp_params {

@@ -62,7 +62,7 @@ void tcp_reset(struct tcp *tcp);
 /* tcp_shake.c: begins TLS with the service that reach has connected, or goes on with the next one. */
 void tcp_shake(struct tcp *tcp, int fd);
 
-/* tcp_shake.c: there is no time left for it. */
+/* tcp_shake.c: its time is up; it may be given some more. */
 void tcp_shake_late(struct tcp *tcp);
 
 /* tcp_clock.c: it has just been opened: has the kernel look after it, but not before that can matter. */

@@ -40,7 +40,8 @@ void ending_ask(struct ending *ending)
 		ending_drain(ending);
 }
 
-/* shutdown_grace is over. */
+/* shutdown_grace is over. It is the time of the reprieve that helps, not the turn: the workers, who look at
+ * what is there, are other threads. */
 static void ending_on_grace(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
