@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-/* Is this a pipe, a list's or the beginning of a redirection? `;` is not among them: find wants it. */
+/* Is this a pipe, a list's or the beginning of a comment or redirection? `;` is not among them: find wants
+ * it. */
 static bool shellwords_has(const char *word)
 {
 	static const char *const whole[] = { "|", "|&", "||", "&", "&&", "<", "<<" };
@@ -13,6 +14,8 @@ static bool shellwords_has(const char *word)
 	for (size_t i = 0; i < sizeof(whole) / sizeof(*whole); i++)
 		if (strcmp(word, whole[i]) == 0)
 			return true;
+	if (*word == '#')
+		return true;
 	word += *word == '1' || *word == '2' || *word == '&';
 	return *word == '>';
 }

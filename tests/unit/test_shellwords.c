@@ -49,7 +49,7 @@ static void test_of_a_shell(void **state)
 {
 	static const char *const commands[] = { "sort -u | uniq", "cat |", "cat || true", "cat && true",
 		"cat &", "cat > x", "cat >x", "cat >> x", "cat < x", "cat << x", "cat 2>/dev/null",
-		"cat 2> x", "cat 1>&2", "cat &>x", "cat |& x" };
+		"cat 2> x", "cat 1>&2", "cat &>x", "cat |& x", "cat # x", "cat #x" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
@@ -62,7 +62,8 @@ static void test_of_a_shell(void **state)
 static void test_of_programs(void **state)
 {
 	static const char *const commands[] = { "cat", "find . -exec echo {} ;", "cat a|b", "cat a>b",
-		"cat 12", "cat -", "cat '' \"\"", "sh -c 'cat | sort 2>&1'", "cat <x>", "cat a&b", "cat 2" };
+		"cat 12", "cat -", "cat '' \"\"", "sh -c 'cat | sort 2>&1'", "cat <x>", "cat a&b", "cat 2",
+		"cat a#b" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
