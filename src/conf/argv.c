@@ -192,6 +192,8 @@ void argv_reject_unknown(struct argv_state *state, struct text name, struct text
 		names[n] = option->name;
 	snprintf(word, sizeof(word), "%.*s", name.len < 63 ? (int)name.len : 63, name.ptr);
 	nearest = text_nearest(word, names, n);
+	if (text_is(name, "p") && argv_find(state, text_of("port")) != NULL)
+		nearest = "port"; /* of all that begin so, what many try first */
 	if (options_find(OPTION_ROUTE, name) != NULL || options_find(OPTION_LISTEN, name) != NULL ||
 		options_find(OPTION_GATEWAY, name) != NULL)
 		errors_add(&state->errors, ERRORS_USAGE, NULL,

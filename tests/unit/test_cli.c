@@ -243,7 +243,7 @@ static void test_mistakes(void **state)
 	BAD(2, "wsluice: unknown option --framing, but it is a key: use --set framing=VALUE\n",
 		"--framing=lines", "cat");
 	BAD(2, "wsluice: unknown option --\n", "--=1", "cat");
-	BAD(2, "wsluice: unknown option -p\n", "-p", "80", "cat");
+	BAD(2, "wsluice: unknown option -p; did you mean --port?\n", "-p", "80", "cat");
 	BAD(2, "wsluice: unknown option -prot; did you mean --port?\n", "-prot=1", "cat");
 	BAD(2, "wsluice: unknown option -framing, but it is a key: use --set framing=VALUE\n",
 		"-framing=lines", "cat");
