@@ -106,7 +106,7 @@ static void server_on_spawner(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 
-	log_error(server->log, "the process that starts programs (the spawner) died");
+	log_error(server->log, "the process that starts programs (the spawner) died, so the gateway stops");
 	helper_reap(&server->spawner);
 	server->status = 1;
 	ending_cut(&server->ending);

@@ -78,7 +78,7 @@ def test_killed(gateway, whom):
     assert gw.exited() == (1 if whom == "spawner" else -signal.SIGKILL)
     if whom == "spawner":
         errors = [line["msg"] for line in gw.logged(since_mark=False, level="error")]
-        assert errors == ["the process that starts programs (the spawner) died"]
+        assert errors == ["the process that starts programs (the spawner) died, so the gateway stops"]
         assert not gw.logged(since_mark=False, level="warning", msg=LEFT)
     gw.process = None
     for ws in clients:
