@@ -49,7 +49,7 @@ void record_log_begin(
 	const struct record *record, struct log *log, uint64_t now, const struct endpoint *backend);
 
 /* The one line of a session. `backend` is NULL when there is none, `visitor` when the handshake was not
- * answered; `reason` is for when it does not know better. */
+ * answered; `reason`, unless it is "", goes before what the visitor knows. */
 void record_log_end(const struct record *record, struct log *log, uint64_t now, const struct bridge *bridge,
 	const struct endpoint *backend, const struct endpoint *visitor, const char *reason);
 

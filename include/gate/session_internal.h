@@ -67,9 +67,9 @@ void session_leave(struct session *session);
 /* session.c: begins to look whether it is idle, or has lasted too long, where there are limits. */
 void session_watch(struct session *session);
 
-/* session.c: tells the visitor why it ends; the rest follows from its answer. Nothing when it is not bridged.
- */
-void session_end(struct session *session, uint16_t code, const char *reason);
+/* session.c: the gateway itself ends it: tells the visitor the reason, and the log why; the rest follows from
+ * the visitor's answer. Nothing when it is not bridged. */
+void session_end(struct session *session, const char *reason, const char *why);
 
 /* session.c: both sides are gone, or the only one that there was: the log line, and the end. */
 void session_on_over(void *arg);

@@ -30,6 +30,10 @@ size_t visitor_may_hold(const struct permessage *agreed);
 /* The bytes that came right after the request's head: its first frames. After the bridge has joined it. */
 void visitor_feed(struct endpoint *endpoint, uint8_t *data, size_t len);
 
+/* Before its finish, when the gateway itself ends it: `why` is for the log, unless the client has closed or
+ * is gone. */
+void visitor_blame(struct endpoint *endpoint, const char *why);
+
 /* One whose end has begun: resets its connection if anything still waits for it; `how` is for the log. Who
  * has taken all is left the time that it has to close (above). The hooks on_eof, if it is due, and on_closed
  * are called within. */

@@ -226,6 +226,6 @@ void record_log_end(const struct record *record, struct log *log, uint64_t now, 
 		LOG_STR("end", how), LOG_U64("code_sent", visitor == NULL ? 0 : visitor_code_sent(visitor)),
 		LOG_U64("code_received", visitor == NULL ? CLOSE_ABNORMAL : visitor_code_received(visitor)),
 		LOG_STR("reason", record->refusal != NULL ? record->refusal
-				  : why[0] != '\0'	  ? why
-							  : reason));
+				  : reason[0] != '\0'	  ? reason
+							  : why));
 }

@@ -187,13 +187,14 @@ void session_on_over(void *arg)
 }
 
 /* Tells the visitor why it ends; the rest follows from its answer. */
-void session_end(struct session *session, uint16_t code, const char *reason)
+void session_end(struct session *session, const char *reason, const char *why)
 {
-	struct end end = { .code = code };
+	struct end end = { .code = CLOSE_GOING_AWAY };
 	if (session->state != SESSION_BRIDGED)
 		return;
 	snprintf(end.reason, sizeof(end.reason), "%s", reason);
 	session_set_state(session, SESSION_CLOSING);
+	visitor_blame(session->visitor, why);
 	bridge_end(&session->bridge, &end);
 }
 
@@ -202,7 +203,7 @@ static void session_expire(struct session *session, const char *why)
 {
 	session->overdue = why;
 	loop_timer_set(&session->clock, session->record.route->send_timeout_ms);
-	session_end(session, CLOSE_GOING_AWAY, why); /* it may be over within */
+	session_end(session, why, why); /* it may be over within */
 }
 
 /* Was there anything in either direction lately, and may it go on? Once its time is up no byte that the
@@ -274,7 +275,7 @@ void session_drain(struct session *session)
 	else if (session->state == SESSION_REQUEST || session->state == SESSION_RUN)
 		exchange_drain(session->exchange);
 	else if (session->state != SESSION_CONNECT) /* who is about to be let in is told then */
-		session_end(session, CLOSE_GOING_AWAY, "going away");
+		session_end(session, "going away", "the gateway stops");
 }
 
 /* Asks those that have no session yet, and may never have: a connection that is kept alive, for one. */

@@ -71,7 +71,7 @@ static void session_bridge(struct session *session)
 	bridge_join(&session->bridge, session->visitor, session->backend);
 	session_pass(session);
 	if (session->gate->draining)
-		session_end(session, CLOSE_GOING_AWAY, "going away");
+		session_end(session, "going away", "the gateway stops");
 }
 
 /* Takes the upgrade back: the client gets an HTTP status. */

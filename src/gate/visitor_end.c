@@ -173,6 +173,15 @@ static void visitor_answer_close(struct visitor *visitor, const struct end *end)
 	visitor_linger(visitor);
 }
 
+/* Nobody but the gateway is why. */
+void visitor_blame(struct endpoint *endpoint, const char *why)
+{
+	struct visitor *visitor = (struct visitor *)endpoint;
+
+	if (visitor->state == VISITOR_OPEN)
+		visitor_note(visitor, why);
+}
+
 /* The other side has ended: our close frame, behind what is queued. */
 void visitor_finish(struct endpoint *endpoint, const struct end *end)
 {

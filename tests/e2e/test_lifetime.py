@@ -71,7 +71,8 @@ def test_lifetime(gw, path, ms):
         return gw.wait_log("session ended")
 
     line = promptly(live, late=0.15)
-    assert int(line["code_sent"]) == 1001 and ms <= 1000 * float(line["duration"]) < ms + 20000, line
+    assert (line["reason"], int(line["code_sent"])) == ("lifetime", 1001), line
+    assert ms <= 1000 * float(line["duration"]) < ms + 20000, line
 
 
 @plain
@@ -81,7 +82,7 @@ def test_idle_beside_it(gw):
         assert (got.opcode, got.code, got.reason) == (CLOSE, 1001, "idle")
         ws.answer_close(got)
     line = gw.wait_log("session ended")
-    assert 200 <= 1000 * float(line["duration"]), line
+    assert line["reason"] == "idle" and 200 <= 1000 * float(line["duration"]), line
 
 
 @plain
@@ -105,6 +106,7 @@ def test_a_client_that_does_not_answer(gw):
         return len(gw.logged("session ended")) == 3
 
     eventually(over, "a session is left")
+    assert {line["reason"] for line in gw.logged("session ended")} == {"lifetime"}
     for ws in (silent, talks, deaf):
         ws.drop()
 

@@ -394,4 +394,4 @@ def test_answers_at_the_end(gateway):
         assert gw.exited() == 0
     gw.process = None
     ends = {int(line["code_received"]): line.get("reason", "") for line in gw.logged("session ended")}
-    assert ends == {1001: "", 1006: "cut"}
+    assert ends == {1001: "the gateway stops", 1006: "cut"}

@@ -96,7 +96,7 @@ def test_idle_timeout(gw):
             assert time.monotonic() - begin > 1.35
 
     promptly(talk, late=0.4)
-    assert gw.wait_log("session ended", route="/idle")["code_sent"] == 1001
+    gw.wait_log("session ended", route="/idle", code_sent=1001, code_received=1001, reason="idle")
 
 
 # breaking the rules
