@@ -70,8 +70,11 @@ def test_ends(gateway, memory, say):
 
 @both
 def test_a_minute_of_silence(gateway, say, by, n=8):
-    """The clients of `yes` read nothing for a minute, by tty after they have asked for a pause: each costs `buffer`."""
-    gw = gateway({"route /yes": {"exec": "yes", "terminal": "yes", "send_timeout": "1h"}}, gateway=MANY)
+    """The clients of `yes` read nothing for a minute, by tty after they have asked for a pause: each costs `buffer`.
+
+    Nobody is pinged: a ping reaches who paused before the window was full, and who reads nothing answers none.
+    """
+    gw = gateway({"route /yes": {"exec": "yes", "terminal": "yes", "send_timeout": "1h", "ping_interval": "0"}}, gateway=MANY)
     with begin(gw, by, "/yes") as ws:
         while ws.recv().payload == b"":
             pass
