@@ -128,8 +128,10 @@ int loop_timer_set(struct event *timer, uint64_t ms);
  * For the callback of a timer whose time is up, before it believes that a peer did nothing: a process that
  * stood still (stopped, frozen, without a CPU) has its timers due before it has seen what came meanwhile, or
  * sent what it was to send. Returns true, once after each loop_timer_set(), and has the callback called
- * again: on the next turn, when what is there has been looked at; or, if it was called LOOP_LATE_MS late or
- * more, after as much time again, LOOP_REPRIEVE_MS at most. Bytes that trickle win no more than that.
+ * again: on the next turn, when what is there has been looked at, as far as one turn does (epoll gives 32
+ * events at first, more after turns that were full: of hundreds, some are not heard); or, if it was called
+ * LOOP_LATE_MS late or more, after as much time again, LOOP_REPRIEVE_MS at most. Bytes that trickle win no
+ * more than that.
  */
 bool loop_timer_reprieve(struct event *timer);
 
